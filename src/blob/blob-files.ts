@@ -1,0 +1,78 @@
+import { closeSync, readSync } from "node:fs";
+import { LRUCache } from "lru-cache";
+import { EIO } from "../bytes/errno.ts";
+import { type BlobFile, openBlob } from "./locate.ts";
+
+/** Open files a thread keeps; an image has at most a few hundred blobs, a daemon may have many images. */
+export const MAX_OPEN = 256;
+
+/** Told when a blob's file cannot give what it promised: once a blob and a thread, not once a read. */
+export type OnLoss = (blob: number, problem: string) => void;
+
+/**
+ * The files that hold data, opened when first read, read-only and close-on-exec (Node's default), the least
+ * recently used closed beyond `max`. One per thread.
+ */
+export class BlobFiles {
+  private readonly files: readonly BlobFile[];
+  private readonly onLoss: OnLoss;
+  private readonly open: LRUCache<number, number>;
+  private readonly reported = new Set<number>();
+
+  constructor(files: readonly BlobFile[], onLoss: OnLoss, max = MAX_OPEN) {
+    this.files = files;
+    this.onLoss = onLoss;
+    this.open = new LRUCache({ max, dispose: (fd) => closeSync(fd) });
+  }
+
+  /**
+   * Reads into `out[at…]`.
+   *
+   * @param address byte of the file, below what it was long at opening
+   * @returns `length`, or -EIO when the file has become shorter, was replaced, or cannot be read
+   */
+  read(blob: number, address: number, length: number, out: Uint8Array, at: number): number {
+    try {
+      const fd = this.open.get(blob) ?? this.openFile(blob);
+      let done = 0;
+      while (done < length) {
+        const n = readSync(fd, out, at + done, length - done, address + done);
+        if (n === 0) return this.lose(blob, `ends before byte ${address + length}: it was truncated`);
+        done += n;
+      }
+      return done;
+    } catch (error) {
+      return this.lose(blob, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Opens every file up to the bound now, so that deleting one later loses nothing. */
+  openAll(): void {
+    for (let i = 0; i < this.files.length && i < this.open.max; i++) {
+      if (!this.open.has(i)) this.openFile(i);
+    }
+  }
+
+  close(): void {
+    this.open.clear();
+  }
+
+  private openFile(blob: number): number {
+    const file = this.files[blob];
+    const { fd, stats } = openBlob(file.path);
+    if (stats.dev !== file.dev || stats.ino !== file.ino) {
+      closeSync(fd);
+      throw new Error(`${file.path} is another file than when the image was mounted`);
+    }
+    this.open.set(blob, fd);
+    return fd;
+  }
+
+  private lose(blob: number, problem: string): number {
+    if (!this.reported.has(blob)) {
+      this.reported.add(blob);
+      this.onLoss(blob, `${this.files[blob].path}: ${problem}`);
+    }
+    return -EIO;
+  }
+}

@@ -1,0 +1,36 @@
+/** A place in a file, in bytes. */
+export interface Where {
+  readonly file: string;
+  readonly at: number;
+}
+
+/** The image breaks its own format. Operating error: report it; never crash the daemon. */
+export class FormatError extends Error {
+  override readonly name = "FormatError";
+  readonly where: Where;
+  readonly problem: string;
+
+  constructor(problem: string, where: Where, options?: ErrorOptions) {
+    super(`${where.file} @0x${where.at.toString(16)}: ${problem}`, options);
+    this.where = where;
+    this.problem = problem;
+  }
+}
+
+/** Something outside the image stops the command from starting: one line that names it and what to do. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/** The command line or a configuration file asks for something that cannot be: exit status 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** The `code` of a Node system error (`ENOENT`, `EACCES`, …), or "" when it is none. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+/** The message of anything thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,42 @@
+/**
+ * File names are bytes: any but NUL and '/', compared as `memcmp` does. A string is made of them only for
+ * messages.
+ */
+
+/** memcmp order of two byte ranges, the shorter first when one is a prefix of the other. */
+export function compareBytes(
+  a: Uint8Array,
+  aAt: number,
+  aLength: number,
+  b: Uint8Array,
+  bAt: number,
+  bLength: number,
+): number {
+  const n = aLength < bLength ? aLength : bLength;
+  for (let i = 0; i < n; i++) {
+    const d = a[aAt + i] - b[bAt + i];
+    if (d !== 0) return d;
+  }
+  return aLength - bLength;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** True when the bytes are well-formed UTF-8. */
+export function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    decoder.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A name for a message: printable ASCII and well-formed UTF-8 as it is, everything else as `\xNN`. */
+export function showName(bytes: Uint8Array): string {
+  const plain = Uint8Array.from(bytes);
+  const ascii = (b: number) =>
+    b >= 0x20 && b < 0x7f && b !== 0x5c ? String.fromCharCode(b) : `\\x${b.toString(16).padStart(2, "0")}`;
+  if (isUtf8(plain) && !plain.some((b) => b < 0x20 || b === 0x7f)) return decoder.decode(plain);
+  return Array.from(plain, ascii).join("");
+}

@@ -1,0 +1,38 @@
+import type { OpenedImage } from "../fs/open-image.ts";
+import type { Logger } from "./log.ts";
+
+/** What every transport needs to serve one image. */
+export interface MountRequest {
+  readonly image: OpenedImage;
+  /** Canonical path of an existing directory. */
+  readonly mountpoint: string;
+  /** Shown as the mount's source. */
+  readonly source: string;
+  /** Extra mount options, after the default ones. */
+  readonly options: readonly string[];
+  readonly threads: number;
+  readonly push: boolean;
+  readonly log: Logger;
+}
+
+/** A mounted image that is being served. */
+export interface Session {
+  readonly transport: "direct" | "fuse-native";
+  readonly workers: number;
+  /** What the two sides agreed on, for the ready line. */
+  readonly protocol: string;
+  /** Resolves when nobody is served any more: after an unmount, an abort, or `stop`. */
+  readonly ended: Promise<Ended>;
+  /**
+   * Unmounts (lazily when busy), lets those inside finish for a while, then stops serving. Called again, it
+   * stops at once.
+   */
+  stop(): Promise<void>;
+  /** Sums of all counters so far, by name; empty where a transport does not count. */
+  counts(): Record<string, number>;
+}
+
+export interface Ended {
+  readonly how: "unmounted" | "aborted" | "stopped" | "failed";
+  readonly message: string;
+}

@@ -1,0 +1,36 @@
+import { type CheckContext, fail } from "./check.ts";
+import * as xattr from "./xattr.ts";
+
+/**
+ * Checks the xattr area `[body, body + length)` of an inode and the shared entries it names.
+ *
+ * @throws FormatError if an entry is not inside its area
+ */
+export function checkXattrs(ctx: CheckContext, body: number, length: number): void {
+  if (length === xattr.BODY_SIZE) fail(ctx, body, "xattr area has a header only");
+  const v = ctx.meta.view;
+  const end = body + length;
+  const shared = xattr.xattrShared(v, body);
+  let at = body + xattr.BODY_SIZE + 4 * shared;
+  if (at > end) fail(ctx, body, `${shared} shared xattrs do not fit in an area of ${length} bytes`);
+  for (let i = 0; i < shared; i++) {
+    const id = v.getUint32(body + xattr.BODY_SIZE + 4 * i, true);
+    const entry = ctx.sb.xattrAt + 4 * id;
+    if (entry + xattr.ENTRY_SIZE > ctx.meta.size) fail(ctx, body, `shared xattr ${id} is outside the image`);
+    ctx.meta.need(entry, xattr.ENTRY_SIZE);
+    ctx.meta.need(entry, xattr.ENTRY_SIZE + xattr.xattrNameLen(v, entry) + xattr.xattrValueSize(v, entry));
+    note(ctx, entry);
+  }
+  while (at < end) {
+    if (at + xattr.ENTRY_SIZE > end || at + xattr.xattrEntryBytes(v, at) > end)
+      fail(ctx, at, `xattr entry does not end inside its area, at 0x${end.toString(16)}`);
+    note(ctx, at);
+    at += xattr.xattrEntryBytes(v, at);
+  }
+}
+
+function note(ctx: CheckContext, entry: number): void {
+  ctx.hasXattrs = true;
+  const index = xattr.xattrNameIndex(ctx.meta.view, entry);
+  if (index === xattr.INDEX_ACL_ACCESS || index === xattr.INDEX_ACL_DEFAULT) ctx.hasAcls = true;
+}

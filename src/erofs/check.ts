@@ -1,0 +1,81 @@
+import { FormatError } from "../bytes/errors.ts";
+import type { Bits } from "./bits.ts";
+import type { Device } from "./device.ts";
+import type { MetaFile } from "./meta-file.ts";
+import type { Superblock } from "./superblock.ts";
+import type { Prefixes } from "./xattr.ts";
+
+/** What the checks of one image share. */
+export interface CheckContext {
+  readonly meta: MetaFile;
+  readonly sb: Superblock;
+  readonly devices: readonly Device[];
+  /** Real length of each device's file in bytes, 0 when it is missing. */
+  readonly deviceSizes: readonly number[];
+  readonly isFlat: boolean;
+  readonly deviceMask: number;
+  readonly prefixes: Prefixes;
+  /** 32-byte slots of the image that some metadata has taken: what is taken once cannot be taken again. */
+  readonly claimed: Bits;
+  hasXattrs: boolean;
+  hasAcls: boolean;
+}
+
+/** @throws FormatError always */
+export function fail(ctx: CheckContext, at: number, problem: string): never {
+  throw new FormatError(problem, { file: ctx.meta.file, at });
+}
+
+/**
+ * Takes `[at, at + length)` for one piece of metadata. Nothing that a builder writes overlaps, and because
+ * nothing may, the work of checking an image is bounded by its size, however it was crafted.
+ *
+ * @throws FormatError if the range is outside the image or taken already
+ */
+export function claim(ctx: CheckContext, at: number, length: number, what: string): void {
+  if (length === 0) return;
+  ctx.meta.need(at, length);
+  const last = Math.floor((at + length - 1) / 32);
+  for (let slot = Math.floor(at / 32); slot <= last; slot++) {
+    if (ctx.claimed.has(slot)) fail(ctx, slot * 32, `${what} overlaps other metadata`);
+    ctx.claimed.add(slot);
+  }
+}
+
+/**
+ * Checks that file bytes lie inside the file that is said to hold them.
+ *
+ * @param device as on disk: 0 is the unified space, i is slot i - 1
+ * @param address byte address there
+ * @param at where in the image this is said
+ */
+export function checkRange(
+  ctx: CheckContext,
+  device: number,
+  address: number,
+  length: number,
+  at: number,
+): void {
+  const { devices, deviceSizes, isFlat, sb, meta } = ctx;
+  const end = address + length;
+  if (device > devices.length) fail(ctx, at, `device ${device}, want at most ${devices.length}`);
+  if (device > 0) checkDevice(device - 1, end);
+  else if (!isFlat)
+    for (let i = 0; i < devices.length; i++) {
+      const from = devices[i].unifiedAt;
+      if (from === 0 || address < from || address >= from + devices[i].blocks * sb.blockSize) continue;
+      checkDevice(i, end - from);
+      return;
+    }
+  if (device === 0 && end > meta.size) fail(ctx, at, `data ends at byte ${end}, the image at ${meta.size}`);
+
+  function checkDevice(slot: number, limit: number): void {
+    const { blocks, unifiedAt, id } = devices[slot];
+    const real = isFlat ? meta.size - unifiedAt : deviceSizes[slot];
+    // The device table counts whole blocks; a tar may end inside one more.
+    if (limit >= (blocks + 1) * sb.blockSize)
+      fail(ctx, at, `data ends at byte ${limit} of device ${slot + 1}, its slot at block ${blocks}`);
+    if (limit > real)
+      fail(ctx, at, `data ends at byte ${limit} of blob ${id || slot + 1}, its file at ${real}`);
+  }
+}

@@ -1,0 +1,44 @@
+import { TWO_32 } from "../bytes/u64.ts";
+import { inodeBytes, inodeChunkFormat, inodeXattrBytes, NULL_BLOCK } from "./inode.ts";
+
+/**
+ * Chunk-based files: the low u16 of `i_u` is a format, and an array of start blocks follows the inode's
+ * xattrs. Source: linux/fs/erofs/erofs_fs.h, linux/fs/erofs/data.c (erofs_map_blocks).
+ */
+export const CHUNK_BITS = 0x1f; //     chunk size is block size << this
+export const CHUNK_INDEXES = 0x20; //  8-byte entries with a device; else 4-byte blocks on device 0
+export const CHUNK_48BIT = 0x40; //    entries have 16 high block bits
+export const CHUNK_KNOWN = CHUNK_BITS | CHUNK_INDEXES | CHUNK_48BIT;
+
+const BLOCK_HI = 0; // u16
+const DEVICE = 2; //   u16  masked: nydus keeps bits of a chunk number in the high byte
+const BLOCK_LO = 4; // u32
+
+/** log2 of the chunk size in bytes. */
+export const chunkBits = (v: DataView, at: number, blockBits: number) =>
+  blockBits + (inodeChunkFormat(v, at) & CHUNK_BITS);
+
+/** Bytes of one array entry. */
+export const chunkEntrySize = (v: DataView, at: number) => (inodeChunkFormat(v, at) & CHUNK_INDEXES ? 8 : 4);
+
+/** Byte offset of entry 0: behind inode and xattrs, aligned to its own size. */
+export function chunkArrayAt(v: DataView, at: number): number {
+  const unit = chunkEntrySize(v, at);
+  return (at + inodeBytes(v, at) + inodeXattrBytes(v, at) + unit - 1) & -unit;
+}
+
+/** Start block of the entry at `entry`, or -1 for a hole. */
+export function chunkBlock(v: DataView, entry: number, format: number): number {
+  if (!(format & CHUNK_INDEXES)) {
+    const block = v.getUint32(entry, true);
+    return block === NULL_BLOCK ? -1 : block;
+  }
+  const low = v.getUint32(entry + BLOCK_LO, true);
+  if (!(format & CHUNK_48BIT)) return low === NULL_BLOCK ? -1 : low;
+  const high = v.getUint16(entry + BLOCK_HI, true);
+  return low === NULL_BLOCK && high === 0xffff ? -1 : low + high * TWO_32;
+}
+
+/** Device of the entry at `entry`: 0 is the unified space, i is device slot i - 1. */
+export const chunkDevice = (v: DataView, entry: number, format: number, mask: number): number =>
+  format & CHUNK_INDEXES ? v.getUint16(entry + DEVICE, true) & mask : 0;

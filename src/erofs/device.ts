@@ -1,0 +1,58 @@
+import { FormatError } from "../bytes/errors.ts";
+import { showName } from "../bytes/name.ts";
+import { TWO_32 } from "../bytes/u64.ts";
+import type { Superblock } from "./superblock.ts";
+
+/** `struct erofs_deviceslot`, 128 bytes. Source: linux/fs/erofs/erofs_fs.h. */
+export const SLOT_SIZE = 128;
+const TAG_SIZE = 64; //    bytes  blob id, NUL-padded, no terminator when full
+const BLOCKS = 64; //      u32
+const UNIADDR = 68; //     u32    first block in the unified address space
+const BLOCKS_HI = 72; //   u16    48BIT only
+const UNIADDR_HI = 74; //  u16    48BIT only
+
+/** A place where file data lives: device 0 is the image itself, slot i of the table is device i + 1. */
+export interface Device {
+  /** Blob id, "" when the image does not say (mkfs.erofs --tar=i). */
+  readonly id: string;
+  readonly blocks: number;
+  /** Byte address in the unified space, 0 when it has none. */
+  readonly unifiedAt: number;
+}
+
+/** Blob ids become file names, so they are held to what every file system takes: nothing that can lead elsewhere. */
+const SAFE_ID = /^[A-Za-z0-9_][A-Za-z0-9._+:@=-]*$/;
+
+/**
+ * Reads the device table.
+ *
+ * @param view holds the table
+ * @throws FormatError if a tag could not be a blob id, is there twice, or (RAFS) a slot has no blocks
+ */
+export function readDevices(view: DataView, sb: Superblock, file: string): Device[] {
+  const devices: Device[] = [];
+  const seen = new Map<string, number>();
+  for (let i = 0; i < sb.extraDevices; i++) {
+    const at = sb.devicesAt + i * SLOT_SIZE;
+    const bad = (field: number, problem: string) =>
+      new FormatError(`device slot ${i}: ${problem}`, { file, at: at + field });
+    const tag = new Uint8Array(view.buffer, view.byteOffset + at, TAG_SIZE);
+    const end = tag.indexOf(0) < 0 ? TAG_SIZE : tag.indexOf(0);
+    const id = showName(tag.subarray(0, end));
+    if (end > 0 && !SAFE_ID.test(id)) throw bad(0, `blob id "${id}" is not a plain file name`);
+    if (tag.subarray(end).some((b) => b !== 0)) throw bad(end, `blob id "${id}" goes on after its NUL`);
+    if (sb.isRafs && end === 0) throw bad(0, "blob id is empty");
+    const twin = end > 0 ? seen.get(id) : undefined;
+    if (twin !== undefined) throw bad(0, `blob id "${id}" is in slot ${twin} already`);
+    seen.set(id, i);
+    const hi = (field: number) => (sb.has48bit ? view.getUint16(at + field, true) * TWO_32 : 0);
+    const blocks = view.getUint32(at + BLOCKS, true) + hi(BLOCKS_HI);
+    if (sb.isRafs && blocks === 0) throw bad(BLOCKS, "0 blocks, want at least 1");
+    devices.push({
+      id,
+      blocks,
+      unifiedAt: (view.getUint32(at + UNIADDR, true) + hi(UNIADDR_HI)) * sb.blockSize,
+    });
+  }
+  return devices;
+}

@@ -1,0 +1,43 @@
+import { TWO_32 } from "../bytes/u64.ts";
+
+/**
+ * `struct erofs_dirent`, 12 bytes; a directory block is an array of them, then their names back to back.
+ * Every block stands for itself. Source: linux/fs/erofs/erofs_fs.h, linux/fs/erofs/dir.c.
+ */
+export const DIRENT_SIZE = 12;
+const NID = 0; //      u64
+const NAME_OFF = 8; // u16  from the start of the block
+const TYPE = 10; //    u8
+
+export const direntNid = (v: DataView, at: number) =>
+  v.getUint32(at + NID, true) + v.getUint32(at + NID + 4, true) * TWO_32;
+export const direntNameOff = (v: DataView, at: number) => v.getUint16(at + NAME_OFF, true);
+export const direntType = (v: DataView, at: number) => v.getUint8(at + TYPE);
+
+/** Entries in the block at `block`: the first name begins where the array ends. */
+export const direntCount = (v: DataView, block: number) => (direntNameOff(v, block) / DIRENT_SIZE) | 0;
+
+/** File type on disk (EROFS_FT_*) to the DT_* that `getdents` shows. */
+export const DT_OF_TYPE = Uint8Array.of(0, 8, 4, 2, 6, 1, 12, 10);
+
+/** DT_* of a mode: its four type bits are that number. */
+export const dtOfMode = (mode: number) => (mode >> 12) & 0xf;
+
+/**
+ * Length of name `k` of `count` in the block at `block`, which ends `length` bytes later. The last name
+ * ends at a NUL or at the end of the block.
+ */
+export function nameLength(
+  v: DataView,
+  bytes: Uint8Array,
+  block: number,
+  length: number,
+  k: number,
+  count: number,
+): number {
+  const from = direntNameOff(v, block + k * DIRENT_SIZE);
+  if (k + 1 < count) return direntNameOff(v, block + (k + 1) * DIRENT_SIZE) - from;
+  let end = from;
+  while (end < length && bytes[block + end] !== 0) end++;
+  return end - from;
+}

@@ -1,0 +1,79 @@
+import { s64, TWO_32, u64 } from "../bytes/u64.ts";
+
+/**
+ * `struct erofs_inode_compact` (32 bytes) and `struct erofs_inode_extended` (64 bytes), little-endian, read
+ * in place. Source: linux/fs/erofs/erofs_fs.h, linux/fs/erofs/inode.c.
+ */
+export const NID_SHIFT = 32;
+const FORMAT = 0; //        u16  bit 0 extended, bits 1…3 layout, bit 4 nlink-is-1 / dot-omitted
+const XATTR_ICOUNT = 2; //  u16  0, or (bytes of xattr area - 12) / 4 + 1
+const MODE = 4; //          u16  S_IFMT | permission bits
+const NB = 6; //            u16  compact: nlink; extended and nlink-is-1: start block, bits 32…47
+const SIZE = 8; //          u32 / u64
+const U = 16; //            u32  start block | rdev | chunk format (u16)
+const INO = 20; //          u32  a running number for 32-bit users; st_ino is the nid
+const C_MTIME = 12; //      u32  seconds after the superblock's epoch
+const C_UID = 24; //        u16
+const C_GID = 26; //        u16
+const E_UID = 24; //        u32
+const E_GID = 28; //        u32
+const E_MTIME = 32; //      s64
+const E_MTIME_NSEC = 40; // u32
+const E_NLINK = 44; //      u32
+
+export const FLAT_PLAIN = 0;
+export const FLAT_INLINE = 2;
+export const CHUNK_BASED = 4;
+/** A start block of all ones means "no data: a hole". */
+export const NULL_BLOCK = 0xffff_ffff;
+/** All format bits the reader knows. */
+export const FORMAT_KNOWN = 0x1f;
+
+export const inodeFormat = (v: DataView, at: number) => v.getUint16(at + FORMAT, true);
+export const inodeIsExtended = (v: DataView, at: number) => (v.getUint16(at + FORMAT, true) & 1) !== 0;
+export const inodeLayout = (v: DataView, at: number) => (v.getUint16(at + FORMAT, true) >> 1) & 7;
+/** Directories: `.` is not on disk. Others, compact: nlink is 1 and its field holds high block bits. */
+export const inodeBit4 = (v: DataView, at: number) => (v.getUint16(at + FORMAT, true) & 0x10) !== 0;
+export const inodeMode = (v: DataView, at: number) => v.getUint16(at + MODE, true);
+export const inodeIno = (v: DataView, at: number) => v.getUint32(at + INO, true);
+export const inodeRdev = (v: DataView, at: number) => v.getUint32(at + U, true);
+export const inodeChunkFormat = (v: DataView, at: number) => v.getUint16(at + U, true);
+
+/** Bytes of the inode proper: 32 or 64. */
+export const inodeBytes = (v: DataView, at: number) => (inodeIsExtended(v, at) ? 64 : 32);
+
+/** Bytes of the xattr area behind the inode. */
+export function inodeXattrBytes(v: DataView, at: number): number {
+  const icount = v.getUint16(at + XATTR_ICOUNT, true);
+  return icount === 0 ? 0 : 12 + 4 * (icount - 1);
+}
+
+export const inodeSize = (v: DataView, at: number): number =>
+  inodeIsExtended(v, at) ? u64(v, at + SIZE) : v.getUint32(at + SIZE, true);
+
+export const inodeUid = (v: DataView, at: number): number =>
+  inodeIsExtended(v, at) ? v.getUint32(at + E_UID, true) : v.getUint16(at + C_UID, true);
+
+export const inodeGid = (v: DataView, at: number): number =>
+  inodeIsExtended(v, at) ? v.getUint32(at + E_GID, true) : v.getUint16(at + C_GID, true);
+
+export function inodeNlink(v: DataView, at: number): number {
+  if (inodeIsExtended(v, at)) return v.getUint32(at + E_NLINK, true);
+  return inodeBit4(v, at) && (inodeMode(v, at) & 0o170000) !== 0o040000 ? 1 : v.getUint16(at + NB, true);
+}
+
+/** Seconds; `epoch` comes from the superblock and matters to compact inodes only. */
+export const inodeMtime = (v: DataView, at: number, epoch: number): number =>
+  inodeIsExtended(v, at) ? s64(v, at + E_MTIME) : epoch + v.getUint32(at + C_MTIME, true);
+
+export const inodeMtimeNsec = (v: DataView, at: number, fixedNsec: number): number =>
+  inodeIsExtended(v, at) ? v.getUint32(at + E_MTIME_NSEC, true) : fixedNsec;
+
+/** First block of flat data, or -1 for a hole (all ones under the width that this inode has). */
+export function inodeStartBlock(v: DataView, at: number): number {
+  const low = v.getUint32(at + U, true);
+  const wide = inodeIsExtended(v, at) || (inodeBit4(v, at) && (inodeMode(v, at) & 0o170000) !== 0o040000);
+  if (!wide) return low === NULL_BLOCK ? -1 : low;
+  const high = v.getUint16(at + NB, true);
+  return low === NULL_BLOCK && high === 0xffff ? -1 : low + high * TWO_32;
+}

@@ -1,0 +1,66 @@
+import { readSync } from "node:fs";
+import { FormatError } from "../bytes/errors.ts";
+
+/** Bytes read at once. A bootstrap of eight megabytes takes eight reads. */
+const GRANULE = 1 << 20;
+/** The largest image file: a Uint8Array of Node 20 ends at 2^32 bytes. */
+const MAX_SIZE = 2 ** 32;
+
+/**
+ * The image file as one shared buffer that is read once, where it is needed.
+ *
+ * A bootstrap is metadata from end to end and is read whole. A plain EROFS or flattened disk image is mostly
+ * file data: opening reads just the granules that hold metadata, the rest of the buffer stays untouched zero
+ * pages that cost no memory. Everything a server may look at is read by the time the tree is checked.
+ */
+export class MetaFile {
+  readonly shared: SharedArrayBuffer;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly size: number;
+  readonly file: string;
+  private readonly fd: number;
+  private readonly loaded: Uint8Array;
+
+  /** @throws FormatError if the file is larger than can be addressed */
+  constructor(fd: number, size: number, file: string) {
+    if (size > MAX_SIZE)
+      throw new FormatError(`${size} bytes is more than ${MAX_SIZE} can be addressed`, { file, at: 0 });
+    this.fd = fd;
+    this.file = file;
+    this.size = size;
+    this.shared = new SharedArrayBuffer(size);
+    this.bytes = new Uint8Array(this.shared);
+    this.view = new DataView(this.shared);
+    this.loaded = new Uint8Array(Math.ceil(size / GRANULE));
+  }
+
+  /**
+   * Makes `[at, at + length)` readable.
+   *
+   * @throws FormatError if the range is not inside the file, or the file ended early
+   */
+  need(at: number, length: number): void {
+    const end = at + length;
+    if (end > this.size || at < 0)
+      throw new FormatError(
+        `${length} bytes wanted here, but the image ends at 0x${this.size.toString(16)}`,
+        {
+          file: this.file,
+          at,
+        },
+      );
+    for (let g = Math.floor(at / GRANULE); g * GRANULE < end; g++) if (this.loaded[g] === 0) this.load(g);
+  }
+
+  private load(granule: number): void {
+    const end = Math.min((granule + 1) * GRANULE, this.size);
+    for (let at = granule * GRANULE; at < end; ) {
+      const n = readSync(this.fd, this.bytes, at, end - at, at);
+      if (n === 0)
+        throw new FormatError("the image became shorter while it was read", { file: this.file, at });
+      at += n;
+    }
+    this.loaded[granule] = 1;
+  }
+}

@@ -1,0 +1,179 @@
+import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
+import { FormatError } from "../bytes/errors.ts";
+import { Bits } from "./bits.ts";
+import { type CheckContext, fail } from "./check.ts";
+import { checkDirectory } from "./check-directory.ts";
+import { checkInode } from "./check-inode.ts";
+import { type Device, readDevices, SLOT_SIZE } from "./device.ts";
+import { DT_OF_TYPE, dtOfMode } from "./dirent.ts";
+import { deviceMask, type ImageHandle } from "./image.ts";
+import { inodeMode, NID_SHIFT } from "./inode.ts";
+import { MetaFile } from "./meta-file.ts";
+import { RAFS_AT, RAFS_SIZE, type Rafs, rafsRanges, readRafs } from "./rafs.ts";
+import { readSuperblock, type Superblock } from "./superblock.ts";
+import { type Prefixes, readPrefixes } from "./xattr.ts";
+
+/** The tables of an image: enough to know which blobs it needs, nothing of its tree. */
+export interface ImageTables {
+  readonly meta: MetaFile;
+  readonly sb: Superblock;
+  readonly devices: readonly Device[];
+  readonly rafs: Rafs | undefined;
+  readonly prefixes: Prefixes;
+  /** The file itself holds every device at its unified address: a flattened disk image. */
+  readonly isFlat: boolean;
+}
+
+/** What the pass over the tree found. */
+export interface TreeReport {
+  inodes: number;
+  directories: number;
+  /** Inodes that broke the format; 0 unless lenient. */
+  unsound: number;
+  /** The first few problems, in the order they were met. */
+  problems: FormatError[];
+  /** nids of the prefetch table, those that are in the tree. */
+  prefetch: number[];
+}
+
+const KEPT_PROBLEMS = 16;
+const DT_DIRECTORY = 4;
+
+/**
+ * Reads and checks superblock, RAFS extension, device and blob tables and xattr prefixes.
+ *
+ * @param fd the image, open for reading; read only while opening and checking
+ * @param size its length, bytes
+ * @param file its path, for messages
+ * @throws FormatError
+ */
+export function readTables(fd: number, size: number, file: string): ImageTables {
+  const meta = new MetaFile(fd, size, file);
+  meta.need(0, Math.min(size, 8192));
+  const sb = readSuperblock(meta.view, size, file);
+  const need = (at: number, length: number) => meta.need(at, length);
+  need(sb.devicesAt, sb.extraDevices * SLOT_SIZE);
+  const devices = readDevices(meta.view, sb, file);
+  let rafs: Rafs | undefined;
+  if (sb.isRafs) {
+    need(RAFS_AT, RAFS_SIZE);
+    for (const { at, length } of rafsRanges(meta.view)) if (at + length <= size) need(at, length);
+    rafs = readRafs(meta.view, size, sb, devices, file);
+  }
+  const last = (d: Device) => d.unifiedAt + d.blocks * sb.blockSize;
+  const isFlat = devices.length > 0 && devices.every((d) => d.unifiedAt > 0 && last(d) <= size);
+  return { meta, sb, devices, rafs, prefixes: readPrefixes(meta.view, sb, file, need), isFlat };
+}
+
+/**
+ * Checks everything a server will rely on, once, over the whole tree: each inode, each directory block, each
+ * extent against the real length of its file. Work is linear in the image's size, memory one bit a 32-byte
+ * slot and one number a directory.
+ *
+ * @param deviceSizes length in bytes of the file behind each device slot, 0 when there is none
+ * @param lenient keep what is sound instead of throwing; the root must be sound all the same
+ * @throws FormatError at the first problem, unless lenient
+ */
+export function checkTree(
+  tables: ImageTables,
+  deviceSizes: readonly number[],
+  lenient: boolean,
+): { handle: ImageHandle; report: TreeReport } {
+  const { meta, sb, devices, isFlat, prefixes, rafs } = tables;
+  const slots = Math.ceil(meta.size / NID_SHIFT);
+  const ctx: CheckContext = {
+    meta,
+    sb,
+    devices,
+    deviceSizes,
+    isFlat,
+    prefixes,
+    deviceMask: deviceMask(devices.length),
+    claimed: new Bits(slots),
+    hasXattrs: false,
+    hasAcls: false,
+  };
+  const sound = new Bits(slots);
+  const seen = new Bits(slots);
+  const report: TreeReport = { inodes: 0, directories: 0, unsound: 0, problems: [], prefetch: [] };
+  const queue: number[] = []; // pairs of directory, parent
+  const inodeAt = (nid: number) => sb.metaAt + nid * NID_SHIFT;
+
+  /** Runs `check`; in a lenient pass a format error counts instead of ending it. */
+  const guard = (check: () => void): boolean => {
+    try {
+      check();
+      return true;
+    } catch (error) {
+      if (!lenient || !(error instanceof FormatError)) throw error;
+      report.unsound++;
+      if (report.problems.length < KEPT_PROBLEMS) report.problems.push(error);
+      return false;
+    }
+  };
+
+  /** Checks the inode `nid` when it is met first. */
+  const visit = (nid: number, parent: number, entry: number): void => {
+    const at = inodeAt(nid);
+    if (nid === 0 || at + 32 > meta.size) fail(ctx, entry, `nid ${nid} is not inside the image`);
+    seen.add(nid);
+    const mode = checkInode(ctx, at);
+    sound.add(nid);
+    report.inodes++;
+    if ((mode & S_IFMT) !== S_IFDIR) return;
+    report.directories++;
+    queue.push(nid, parent);
+  };
+
+  let directory = 0;
+  /** An entry that is wrong makes the inode it names unsound, not the directory that names it. */
+  const onEntry = (nid: number, type: number, entry: number): void => {
+    if (!lenient) checkEntry(nid, type, entry);
+    else if (!guard(() => checkEntry(nid, type, entry))) sound.delete(nid);
+  };
+  const checkEntry = (nid: number, type: number, entry: number): void => {
+    if (type >= DT_OF_TYPE.length) fail(ctx, entry, `file type is ${type}, want at most 7`);
+    const isNew = nid >= slots || !seen.has(nid);
+    if (isNew) visit(nid, directory, entry);
+    else if (!sound.has(nid)) return;
+    const real = dtOfMode(inodeMode(meta.view, inodeAt(nid)));
+    if (!isNew && real === DT_DIRECTORY) fail(ctx, entry, `directory nid ${nid} is named twice`);
+    if (type !== 0 && DT_OF_TYPE[type] !== real)
+      fail(ctx, entry, `file type is ${type}, its inode's mode says ${DT_OF_TYPE.indexOf(real)}`);
+  };
+
+  visit(sb.rootNid, sb.rootNid, 1024 + 14);
+  if (queue.length === 0) fail(ctx, inodeAt(sb.rootNid), "the root is not a directory");
+  // A plain index instead of shift(): the queue holds every directory once.
+  for (let i = 0; i < queue.length; i += 2) {
+    directory = queue[i];
+    const check = () => checkDirectory(ctx, inodeAt(directory), directory, queue[i + 1], onEntry);
+    if (!lenient || i === 0) check();
+    else if (!guard(check)) sound.delete(directory);
+  }
+  for (const nid of rafs?.prefetch ?? []) {
+    if (nid < slots && sound.has(nid)) report.prefetch.push(nid);
+    else guard(() => fail(ctx, 1152 + 40, `prefetch table names nid ${nid}, which is not in the tree`));
+  }
+
+  const blocks = devices.reduce((sum, d) => sum + d.blocks, sb.blocks);
+  const handle: ImageHandle = {
+    file: meta.file,
+    shared: meta.shared,
+    sound: sound.shared,
+    blockBits: sb.blockBits,
+    rootNid: sb.rootNid,
+    metaAt: sb.metaAt,
+    xattrAt: sb.xattrAt,
+    epoch: sb.epoch,
+    fixedNsec: sb.fixedNsec,
+    devices,
+    isFlat,
+    prefixes,
+    hasXattrs: ctx.hasXattrs,
+    hasAcls: ctx.hasAcls,
+    totalBlocks: blocks,
+    inos: sb.inos,
+  };
+  return { handle, report };
+}

@@ -1,0 +1,135 @@
+import { FormatError } from "../bytes/errors.ts";
+import { u64 } from "../bytes/u64.ts";
+import type { Device } from "./device.ts";
+import { compressionOf, type Superblock } from "./superblock.ts";
+
+/** RAFS v6 extended superblock, 256 bytes at 1152. Source: nydus rafs/src/metadata/layout/v6.rs. */
+export const RAFS_AT = 1152;
+export const RAFS_SIZE = 256;
+const FLAGS = 0; //                u64
+const BLOB_TABLE_OFFSET = 8; //    u64  4096-aligned
+const BLOB_TABLE_SIZE = 16; //     u32  256 × blobs
+const CHUNK_SIZE = 20; //          u32  power of two
+const PREFETCH_OFFSET = 40; //     u64  0 without a table
+const PREFETCH_SIZE = 48; //       u32  4 × nids
+
+const COMPRESSION_NONE = 0x1;
+const COMPRESSION = 0x1 | 0x2 | 0x40 | 0x80;
+const DIGEST = 0x4 | 0x8;
+const TARFS = 0x200;
+const ENCRYPTION_NONE = 0x0100_0000;
+const ENCRYPTED = 0x0200_0000;
+const KNOWN = COMPRESSION | DIGEST | 0x10 | 0x20 | 0x100 | TARFS | ENCRYPTION_NONE | ENCRYPTED | 0xfc00_0000;
+
+/** Blob table entry, 256 bytes. */
+const BLOB_SIZE = 256;
+const BLOB_INDEX = 64; //       u32  = position
+const BLOB_CHUNK_SIZE = 68; //  u32  = the superblock's
+const BLOB_COMPRESSION = 76; // u32  0 none
+
+export interface Rafs {
+  readonly isTarfs: boolean;
+  readonly chunkSize: number;
+  /** nids in the order the builder was given them; a directory stands for its whole subtree. */
+  readonly prefetch: readonly number[];
+}
+
+/** Byte ranges that the RAFS tables take, so that they can be loaded before `readRafs` looks at them. */
+export function rafsRanges(view: DataView): { at: number; length: number }[] {
+  const field = (at: number) => view.getUint32(RAFS_AT + at, true);
+  return [
+    { at: u64(view, RAFS_AT + BLOB_TABLE_OFFSET), length: field(BLOB_TABLE_SIZE) },
+    { at: u64(view, RAFS_AT + PREFETCH_OFFSET), length: field(PREFETCH_SIZE) },
+  ];
+}
+
+/**
+ * Reads and checks the extended superblock, the blob table against the device table, and the prefetch table.
+ *
+ * @param view holds the tables (see `rafsRanges`)
+ * @param size length of the whole image, bytes
+ * @throws FormatError naming the field
+ */
+export function readRafs(
+  view: DataView,
+  size: number,
+  sb: Superblock,
+  devices: Device[],
+  file: string,
+): Rafs {
+  const bad = (field: number, problem: string) => new FormatError(problem, { file, at: RAFS_AT + field });
+  const field = (at: number) => view.getUint32(RAFS_AT + at, true);
+  const hex = (n: number) => `0x${(n >>> 0).toString(16)}`;
+
+  const flags = field(FLAGS);
+  if (flags & ~KNOWN || field(FLAGS + 4)) throw bad(FLAGS, `unknown RAFS flags in ${hex(flags)}`);
+  if (!isOneBit(flags & COMPRESSION) || !isOneBit(flags & DIGEST))
+    throw bad(FLAGS, `RAFS flags ${hex(flags)} want exactly one compression and one digest`);
+  if (!(flags & COMPRESSION_NONE))
+    throw bad(FLAGS, `RAFS flags ${hex(flags)} name a compression: only uncompressed data can be served`);
+  if (flags & ENCRYPTED) throw bad(FLAGS, `RAFS flags ${hex(flags)} name an encryption: cannot be served`);
+  const isTarfs = (flags & TARFS) !== 0;
+  const wanted = isTarfs ? 512 : 4096;
+  if (sb.blockSize !== wanted)
+    throw bad(
+      FLAGS,
+      `block size is ${sb.blockSize}, want ${wanted} for a ${isTarfs ? "TARFS" : "plain RAFS"} image`,
+    );
+  if (compressionOf(view) !== 0) throw bad(FLAGS, "the superblock names a compression, want none");
+  const chunkSize = field(CHUNK_SIZE);
+  if (!isOneBit(chunkSize) || chunkSize < 0x1000 || chunkSize > 0x100_0000)
+    throw bad(CHUNK_SIZE, `chunk size is ${hex(chunkSize)}, want a power of two in 0x1000…0x1000000`);
+  if (sb.extraDevices > 0 && sb.devicesAt !== RAFS_AT + RAFS_SIZE)
+    throw bad(0, `device table is at ${hex(sb.devicesAt)}, want 0x580`);
+  checkBlobTable();
+  return { isTarfs, chunkSize, prefetch: readPrefetch() };
+
+  function checkBlobTable(): void {
+    const at = u64(view, RAFS_AT + BLOB_TABLE_OFFSET);
+    const length = field(BLOB_TABLE_SIZE);
+    if (length !== devices.length * BLOB_SIZE)
+      throw bad(BLOB_TABLE_SIZE, `blob table is ${length} bytes, want ${devices.length} × 256`);
+    if (length === 0) return;
+    if (at % 4096 || at < sb.devicesAt + devices.length * 128 || at + length > size)
+      throw bad(
+        BLOB_TABLE_OFFSET,
+        `blob table at ${hex(at)} is not aligned or not between the devices and the end`,
+      );
+    for (let i = 0; i < devices.length; i++) {
+      const entry = at + i * BLOB_SIZE;
+      const wrong = (where: number, problem: string) =>
+        new FormatError(`blob ${i}: ${problem}`, { file, at: entry + where });
+      const tag = sb.devicesAt + i * 128;
+      for (let b = 0; b < 64; b++)
+        if (view.getUint8(entry + b) !== view.getUint8(tag + b))
+          throw wrong(b, `id differs from device slot ${i} ("${devices[i].id}")`);
+      const index = view.getUint32(entry + BLOB_INDEX, true);
+      if (index !== i) throw wrong(BLOB_INDEX, `index is ${index}, want ${i}`);
+      const chunk = view.getUint32(entry + BLOB_CHUNK_SIZE, true);
+      if (chunk !== chunkSize)
+        throw wrong(BLOB_CHUNK_SIZE, `chunk size is ${hex(chunk)}, want ${hex(chunkSize)}`);
+      const compression = view.getUint32(entry + BLOB_COMPRESSION, true);
+      if (compression !== 0) throw wrong(BLOB_COMPRESSION, `compression is ${compression}, want 0 (none)`);
+    }
+  }
+
+  function readPrefetch(): number[] {
+    const at = u64(view, RAFS_AT + PREFETCH_OFFSET);
+    const length = field(PREFETCH_SIZE);
+    if (at === 0 || length === 0) return [];
+    if (length % 4 || at % 4 || at + length > size)
+      throw bad(
+        PREFETCH_OFFSET,
+        `prefetch table at ${hex(at)}, ${length} bytes, is not aligned or not in the file`,
+      );
+    const nids: number[] = [];
+    for (let i = 0; i < length; i += 4) {
+      const nid = view.getUint32(at + i, true);
+      if (nid === 0) break;
+      nids.push(nid);
+    }
+    return nids;
+  }
+}
+
+const isOneBit = (n: number): boolean => n !== 0 && (n & (n - 1)) === 0;

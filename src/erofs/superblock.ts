@@ -1,0 +1,156 @@
+import { crc32c } from "../bytes/crc32c.ts";
+import { FormatError } from "../bytes/errors.ts";
+import { s64, TWO_32, u64 } from "../bytes/u64.ts";
+
+/** `struct erofs_super_block`, 128 bytes at byte 1024. Source: linux/fs/erofs/erofs_fs.h. */
+export const SUPER_AT = 1024;
+export const SUPER_SIZE = 128;
+export const MAGIC = 0xe0f5e1e2;
+
+const CHECKSUM = 4; //         u32  crc32c of the superblock's block, 0 without SB_CHKSUM
+const COMPAT = 8; //           u32
+const BLOCK_BITS = 12; //      u8   9…12
+const EXT_SLOTS = 13; //       u8   superblock is 128 + 16·n bytes
+const ROOT_NID = 14; //        u16  (48BIT with ROOT_NID_8B: high 16 bits of BLOCKS)
+const INOS = 16; //            u64
+const EPOCH = 24; //           s64  added to compact inodes' mtime, seconds
+const FIXED_NSEC = 32; //      u32  nanoseconds of compact inodes' mtime
+const BLOCKS = 36; //          u32
+const META_BLOCK = 40; //      u32  inode table starts here
+const XATTR_BLOCK = 44; //     u32  shared xattrs start here
+const INCOMPAT = 80; //        u32
+const COMPRESSION = 84; //     u16  algorithms or lz4 distance
+const EXTRA_DEVICES = 86; //   u16
+const DEVICE_SLOT = 88; //     u16  device table at this × 128
+const DIR_BLOCK_BITS = 90; //  u8   must be 0
+const PREFIX_COUNT = 91; //    u8   long xattr prefixes
+const PREFIX_START = 92; //    u32  unit 4 bytes
+const ROOT_NID_8B = 112; //    u64  48BIT only
+
+export const COMPAT_SB_CHKSUM = 0x1;
+export const COMPAT_PLAIN_XATTR_PFX = 0x10;
+/** RAFS v6 sets this bit; only then do bytes 1152…1407 hold the RAFS extension. */
+export const COMPAT_RAFS = 0x4000_0000;
+export const INCOMPAT_CHUNKED_FILE = 0x4;
+export const INCOMPAT_DEVICE_TABLE = 0x8;
+export const INCOMPAT_XATTR_PREFIXES = 0x40;
+export const INCOMPAT_48BIT = 0x80;
+
+const ACCEPTED = INCOMPAT_CHUNKED_FILE | INCOMPAT_DEVICE_TABLE | INCOMPAT_XATTR_PREFIXES | INCOMPAT_48BIT;
+const REFUSED: readonly [bit: number, name: string][] = [
+  [0x1, "LZ4_0PADDING"],
+  [0x2, "COMPR_CFGS"],
+  [0x10, "ZTAILPACKING"],
+  [0x20, "FRAGMENTS"],
+  [0x100, "METABOX"],
+];
+
+export interface Superblock {
+  readonly blockBits: number;
+  readonly blockSize: number;
+  readonly isRafs: boolean;
+  readonly has48bit: boolean;
+  readonly rootNid: number;
+  readonly inos: number;
+  readonly epoch: number;
+  readonly fixedNsec: number;
+  readonly blocks: number;
+  /** Byte offset of nid 0. */
+  readonly metaAt: number;
+  /** Byte offset of shared xattr 0. */
+  readonly xattrAt: number;
+  readonly extraDevices: number;
+  /** Byte offset of the first device slot. */
+  readonly devicesAt: number;
+  readonly prefixCount: number;
+  /** Byte offset of the long xattr prefix table. */
+  readonly prefixesAt: number;
+}
+
+/**
+ * Reads and checks the superblock.
+ *
+ * @param view at least the first 8192 bytes of the image, or all of it when it is shorter
+ * @param size length of the whole image, bytes
+ * @param file path, used only in messages
+ * @returns a plain copy; nothing keeps `view` alive through it
+ * @throws FormatError if the image is short, the magic or checksum is wrong, or a feature is not supported
+ * @see https://docs.kernel.org/filesystems/erofs.html (superblock) and fs/erofs/super.c
+ */
+export function readSuperblock(view: DataView, size: number, file: string): Superblock {
+  const bad = (field: number, problem: string) => new FormatError(problem, { file, at: SUPER_AT + field });
+  if (size < SUPER_AT + SUPER_SIZE || view.byteLength < SUPER_AT + SUPER_SIZE)
+    throw new FormatError(`${size} bytes is too short for an EROFS superblock, want at least 1152`, {
+      file,
+      at: 0,
+    });
+  const u8 = (field: number) => view.getUint8(SUPER_AT + field);
+  const u16 = (field: number) => view.getUint16(SUPER_AT + field, true);
+  const u32 = (field: number) => view.getUint32(SUPER_AT + field, true);
+
+  if (u32(0) !== MAGIC) throw bad(0, `magic is 0x${u32(0).toString(16)}, want 0x${MAGIC.toString(16)}`);
+  const blockBits = u8(BLOCK_BITS);
+  if (blockBits < 9 || blockBits > 12) throw bad(BLOCK_BITS, `block size is 2^${blockBits}, want 2^9…2^12`);
+  const blockSize = 1 << blockBits;
+  const compat = u32(COMPAT);
+  if (compat & COMPAT_SB_CHKSUM) checkChecksum(view, blockSize, u32(CHECKSUM), file);
+  checkFeatures(u32(INCOMPAT), bad);
+  if (u8(DIR_BLOCK_BITS) !== 0)
+    throw bad(DIR_BLOCK_BITS, `directory block bits are ${u8(DIR_BLOCK_BITS)}, want 0`);
+  if (u8(EXT_SLOTS) > 184)
+    throw bad(
+      EXT_SLOTS,
+      `superblock has ${u8(EXT_SLOTS)} extension slots, want at most 184 (one 4 KiB page)`,
+    );
+
+  const has48bit = (u32(INCOMPAT) & INCOMPAT_48BIT) !== 0;
+  const longRoot = has48bit ? u64(view, SUPER_AT + ROOT_NID_8B) : 0;
+  return {
+    blockBits,
+    blockSize,
+    isRafs: (compat & COMPAT_RAFS) !== 0,
+    has48bit,
+    rootNid: longRoot || u16(ROOT_NID),
+    inos: u64(view, SUPER_AT + INOS),
+    epoch: s64(view, SUPER_AT + EPOCH),
+    fixedNsec: u32(FIXED_NSEC),
+    blocks: u32(BLOCKS) + (longRoot ? u16(ROOT_NID) * TWO_32 : 0),
+    metaAt: u32(META_BLOCK) * blockSize,
+    xattrAt: u32(XATTR_BLOCK) * blockSize,
+    extraDevices: u32(INCOMPAT) & INCOMPAT_DEVICE_TABLE ? u16(EXTRA_DEVICES) : 0,
+    devicesAt: u16(DEVICE_SLOT) * 128,
+    prefixCount: u32(INCOMPAT) & INCOMPAT_XATTR_PREFIXES ? u8(PREFIX_COUNT) : 0,
+    prefixesAt: u32(PREFIX_START) * 4,
+  };
+
+  /** crc32c over [1024, end of block), the checksum field itself taken as zero, without final inversion. */
+  function checkChecksum(v: DataView, bs: number, stored: number, path: string): void {
+    const end = bs > SUPER_AT ? bs : SUPER_AT + bs;
+    if (v.byteLength < end)
+      throw new FormatError(`${size} bytes end inside the checksummed block`, { file: path, at: 0 });
+    const block = new Uint8Array(v.buffer, v.byteOffset + SUPER_AT, end - SUPER_AT).slice();
+    block.fill(0, CHECKSUM, CHECKSUM + 4);
+    const found = crc32c(0xffffffff, block);
+    if (found !== stored)
+      throw bad(
+        CHECKSUM,
+        `checksum is 0x${stored.toString(16)}, the superblock's is 0x${found.toString(16)}`,
+      );
+  }
+}
+
+function checkFeatures(incompat: number, bad: (field: number, problem: string) => FormatError): void {
+  const unknown = (incompat & ~ACCEPTED) >>> 0;
+  if (unknown === 0) return;
+  const names = REFUSED.filter(([bit]) => unknown & bit).map(([, name]) => name);
+  const rest = REFUSED.reduce((bits, [bit]) => bits & ~bit, unknown) >>> 0;
+  if (rest) names.push(`unknown 0x${rest.toString(16)}`);
+  throw bad(
+    INCOMPAT,
+    `incompatible feature(s) 0x${unknown.toString(16)} (${names.join(", ")}) not supported: ` +
+      "only uncompressed images can be served",
+  );
+}
+
+/** The compression field of a RAFS image must be zero; it is read here because it shares the union. */
+export const compressionOf = (view: DataView): number => view.getUint16(SUPER_AT + COMPRESSION, true);

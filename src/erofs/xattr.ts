@@ -1,0 +1,78 @@
+import { FormatError } from "../bytes/errors.ts";
+import type { Superblock } from "./superblock.ts";
+
+/**
+ * Extended attributes: `struct erofs_xattr_ibody_header` (12 bytes) behind the inode, then shared ids, then
+ * entries. Source: linux/fs/erofs/erofs_fs.h, linux/fs/erofs/xattr.c.
+ */
+export const BODY_SIZE = 12;
+const SHARED_COUNT = 4; // u8
+export const ENTRY_SIZE = 4;
+const NAME_LEN = 0; //     u8   of the part after the prefix
+const NAME_INDEX = 1; //   u8   bit 7: a long prefix
+const VALUE_SIZE = 2; //   u16
+
+export const xattrShared = (v: DataView, body: number) => v.getUint8(body + SHARED_COUNT);
+export const xattrNameLen = (v: DataView, at: number) => v.getUint8(at + NAME_LEN);
+export const xattrNameIndex = (v: DataView, at: number) => v.getUint8(at + NAME_INDEX);
+export const xattrValueSize = (v: DataView, at: number) => v.getUint16(at + VALUE_SIZE, true);
+
+/** Bytes an entry takes, padding included. */
+export const xattrEntryBytes = (v: DataView, at: number) =>
+  (ENTRY_SIZE + xattrNameLen(v, at) + xattrValueSize(v, at) + 3) & ~3;
+
+export const INDEX_ACL_ACCESS = 2;
+export const INDEX_ACL_DEFAULT = 3;
+export const INDEX_TRUSTED = 4;
+const LONG = 0x80;
+const MAX_NAME = 255;
+
+/** Index 5 (`lustre.`) has no handler in the kernel's EROFS either: it is neither listed nor found. */
+const BASE: readonly (string | undefined)[] = [
+  undefined,
+  "user.",
+  "system.posix_acl_access",
+  "system.posix_acl_default",
+  "trusted.",
+  undefined,
+  "security.",
+];
+
+/** Name prefixes by `name_index` (0…255); undefined where the index has no meaning. */
+export type Prefixes = (Uint8Array | undefined)[];
+
+/**
+ * Reads the long prefixes, records of `size u16, base_index u8, infix[size - 1]` padded to 4 bytes.
+ *
+ * @param need makes a byte range of `view` readable, or throws
+ * @throws FormatError if a record is outside the image or makes no name
+ */
+export function readPrefixes(
+  view: DataView,
+  sb: Superblock,
+  file: string,
+  need: (at: number, length: number) => void,
+): Prefixes {
+  const encoder = new TextEncoder();
+  const prefixes: Prefixes = new Array(256).fill(undefined);
+  BASE.forEach((name, i) => {
+    if (name !== undefined) prefixes[i] = encoder.encode(name);
+  });
+  let at = sb.prefixesAt;
+  for (let i = 0; i < sb.prefixCount; i++) {
+    const bad = (problem: string) => new FormatError(`long xattr prefix ${i}: ${problem}`, { file, at });
+    need(at, 4);
+    const size = view.getUint16(at, true);
+    if (size < 1 || size > MAX_NAME) throw bad(`record of ${size} bytes, want 1…${MAX_NAME}`);
+    need(at, 2 + size);
+    const base = prefixes[view.getUint8(at + 2) & ~LONG];
+    if (base && i < LONG) {
+      const whole = new Uint8Array(base.length + size - 1);
+      whole.set(base);
+      whole.set(new Uint8Array(view.buffer, view.byteOffset + at + 3, size - 1), base.length);
+      prefixes[LONG | i] = whole;
+    }
+    at = (at + 2 + size + 3) & ~3;
+  }
+  return prefixes;
+}

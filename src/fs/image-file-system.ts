@@ -1,0 +1,215 @@
+import type { BlobFiles } from "../blob/blob-files.ts";
+import * as errno from "../bytes/errno.ts";
+import {
+  DIRENT_SIZE,
+  DT_OF_TYPE,
+  direntCount,
+  direntNameOff,
+  direntNid,
+  direntType,
+  dtOfMode,
+  nameLength,
+} from "../erofs/dirent.ts";
+import { type Extent, HOLE, type Image, INLINE } from "../erofs/image.ts";
+import * as inode from "../erofs/inode.ts";
+import {
+  type Attr,
+  type Entry,
+  type FileSystem,
+  ROOT_NODE,
+  type Statfs,
+  type Traits,
+} from "../vfs/file-system.ts";
+import { getxattr, listxattr } from "./xattrs.ts";
+
+const DOT = 0x2e;
+/** Cookie of the first entry on disk in a directory whose `.` is not there. */
+const AFTER_DOT = 1;
+
+/**
+ * One image and its blobs as a file system. A node is a nid; only the root, which FUSE calls 1, changes
+ * places with whatever inode has nid 1. So there is no state per node.
+ */
+export class ImageFileSystem implements FileSystem {
+  readonly traits: Traits;
+  private readonly image: Image;
+  private readonly blobs: BlobFiles;
+  private readonly rootNid: number;
+  private readonly extent: Extent = { device: 0, address: 0, length: 0 };
+
+  /** @param blobs file 0 is the image itself, file i holds device slot i - 1 */
+  constructor(image: Image, blobs: BlobFiles) {
+    this.image = image;
+    this.blobs = blobs;
+    this.rootNid = image.handle.rootNid;
+    this.traits = { hasXattrs: image.handle.hasXattrs, hasAcls: image.handle.hasAcls };
+  }
+
+  lookup(parent: number, bytes: Uint8Array, nameAt: number, nameLength: number): number {
+    const nid = this.swap(parent);
+    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    if (nameLength === 1 && bytes[nameAt] === DOT) return parent;
+    const at = this.image.inodeAt(nid);
+    if (this.typeAt(at) !== errno.S_IFDIR) return -errno.ENOTDIR;
+    if (nameLength > 255) return -errno.ENAMETOOLONG;
+    const found = this.image.find(at, bytes, nameAt, nameLength);
+    if (found === 0) return 0;
+    return this.image.isSound(found) ? this.swap(found) : -errno.EUCLEAN;
+  }
+
+  attr(node: number, into: Attr): number {
+    const nid = this.swap(node);
+    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    const { v, handle, blockSize } = this.image;
+    const at = this.image.inodeAt(nid);
+    const mode = inode.inodeMode(v, at);
+    const type = mode & errno.S_IFMT;
+    const size = inode.inodeSize(v, at);
+    into.ino = nid;
+    into.mode = mode;
+    into.nlink = inode.inodeNlink(v, at);
+    into.uid = inode.inodeUid(v, at);
+    into.gid = inode.inodeGid(v, at);
+    into.rdev = type === errno.S_IFCHR || type === errno.S_IFBLK ? inode.inodeRdev(v, at) : 0;
+    into.size = size;
+    // As fs/erofs/inode.c: round_up(i_size, block size) >> 9.
+    into.blocks = (Math.ceil(size / blockSize) * blockSize) / 512;
+    into.mtime = inode.inodeMtime(v, at, handle.epoch);
+    into.mtimeNsec = inode.inodeMtimeNsec(v, at, handle.fixedNsec);
+    return 0;
+  }
+
+  /** The cookie is the entry's byte position in the directory, as in the kernel: stable, and O(1) to seek to. */
+  entry(node: number, cookie: number, into: Entry): number {
+    const nid = this.swap(node);
+    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    const { v, bytes, blockSize } = this.image;
+    const at = this.image.inodeAt(nid);
+    if (this.typeAt(at) !== errno.S_IFDIR) return -errno.ENOTDIR;
+    const withoutDot = inode.inodeBit4(v, at);
+    if (withoutDot && cookie === 0) {
+      this.fill(into, nid, 4, AFTER_DOT);
+      into.bytes = DOT_NAME;
+      into.nameAt = 0;
+      into.nameLength = 1;
+      return 1;
+    }
+    const size = inode.inodeSize(v, at);
+    const position = withoutDot ? cookie - AFTER_DOT : cookie;
+    const k = Math.floor(position / blockSize);
+    if (k * blockSize >= size) return 0;
+    const block = this.image.flatBlockAt(at, k);
+    const end = Math.min(blockSize, size - k * blockSize);
+    const count = direntCount(v, block);
+    const i = Math.ceil((position - k * blockSize) / DIRENT_SIZE);
+    // A position among the names: seekdir to what was never given out. The next block goes on.
+    if (i >= count) return this.entry(node, (k + 1) * blockSize + (withoutDot ? AFTER_DOT : 0), into);
+    const entry = block + i * DIRENT_SIZE;
+    const target = direntNid(v, entry);
+    const type = direntType(v, entry);
+    const next = i + 1 < count ? k * blockSize + (i + 1) * DIRENT_SIZE : (k + 1) * blockSize;
+    this.fill(into, target, DT_OF_TYPE[type], withoutDot ? next + AFTER_DOT : next);
+    if (type === 0 && into.node !== 0) into.type = dtOfMode(inode.inodeMode(v, this.image.inodeAt(target)));
+    into.bytes = bytes;
+    into.nameAt = block + direntNameOff(v, entry);
+    into.nameLength = nameLength(v, bytes, block, end, i, count);
+    return 1;
+  }
+
+  read(node: number, offset: number, length: number, out: Uint8Array, at: number): number {
+    const nid = this.swap(node);
+    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    const inodeAt = this.image.inodeAt(nid);
+    const type = this.typeAt(inodeAt);
+    if (type !== errno.S_IFREG) return type === errno.S_IFDIR ? -errno.EISDIR : -errno.EINVAL;
+    const size = inode.inodeSize(this.image.v, inodeAt);
+    const end = Math.min(offset + length, size);
+    let done = 0;
+    while (offset + done < end) {
+      this.image.extent(inodeAt, offset + done, end - offset - done, this.extent);
+      const n = Math.min(this.extent.length, end - offset - done);
+      const result = this.readExtent(n, out, at + done);
+      // Never a short answer: to the kernel that is the end of the file. It asks again page by page.
+      if (result < 0) return result;
+      done += n;
+    }
+    return done;
+  }
+
+  private readExtent(length: number, out: Uint8Array, at: number): number {
+    const { device, address } = this.extent;
+    if (device >= 0) return this.blobs.read(device, address, length, out, at);
+    if (device === HOLE) {
+      for (let i = 0; i < length; i++) out[at + i] = 0;
+      return length;
+    }
+    return device === INLINE ? this.copy(address, length, out, at) : -errno.EIO;
+  }
+
+  /** Copies out of the image without making a view: at most one block (inline tails, symlinks, names). */
+  private copy(from: number, length: number, out: Uint8Array, at: number): number {
+    const { bytes } = this.image;
+    for (let i = 0; i < length; i++) out[at + i] = bytes[from + i];
+    return length;
+  }
+
+  readlink(node: number, out: Uint8Array, at: number): number {
+    const nid = this.swap(node);
+    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    const inodeAt = this.image.inodeAt(nid);
+    if (this.typeAt(inodeAt) !== errno.S_IFLNK) return -errno.EINVAL;
+    const size = inode.inodeSize(this.image.v, inodeAt);
+    const { blockSize } = this.image;
+    for (let k = 0; k * blockSize < size; k++) {
+      const n = Math.min(blockSize, size - k * blockSize);
+      this.copy(this.image.flatBlockAt(inodeAt, k), n, out, at + k * blockSize);
+    }
+    return size;
+  }
+
+  getxattr(
+    node: number,
+    bytes: Uint8Array,
+    nameAt: number,
+    nameLength: number,
+    out: Uint8Array,
+    at: number,
+    room: number,
+  ): number {
+    const nid = this.swap(node);
+    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    return getxattr(this.image, this.image.inodeAt(nid), bytes, nameAt, nameLength, out, at, room);
+  }
+
+  listxattr(node: number, out: Uint8Array, at: number, room: number, privileged: boolean): number {
+    const nid = this.swap(node);
+    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    return listxattr(this.image, this.image.inodeAt(nid), out, at, room, privileged);
+  }
+
+  statfs(into: Statfs): number {
+    into.blocks = this.image.handle.totalBlocks;
+    into.blockSize = this.image.blockSize;
+    into.files = this.image.handle.inos;
+    return 0;
+  }
+
+  private fill(into: Entry, nid: number, type: number, next: number): void {
+    into.ino = nid;
+    into.node = this.image.isSound(nid) ? this.swap(nid) : 0;
+    into.type = type;
+    into.next = next;
+  }
+
+  private typeAt(at: number): number {
+    return inode.inodeMode(this.image.v, at) & errno.S_IFMT;
+  }
+
+  /** Its own inverse: the root's nid and FUSE's 1 change places. */
+  private swap(id: number): number {
+    if (id === ROOT_NODE) return this.rootNid;
+    return id === this.rootNid ? ROOT_NODE : id;
+  }
+}
+
+const DOT_NAME = Uint8Array.of(DOT);

@@ -1,0 +1,66 @@
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import { mountAt } from "./mount-table.ts";
+
+/** Shown by `findmnt -t fuse.nydusd-ts`. */
+export const FUSE_TYPE = "fuse.nydusd-ts";
+/** What nydusd mounts with; `default_permissions` leaves mode, owner and ACL checks to the kernel. */
+export const MOUNT_OPTIONS = ["ro", "nosuid", "nodev", "noatime", "default_permissions", "allow_other"];
+
+/**
+ * Opens the FUSE device and mounts it. Returns before INIT is answered (the kernel sends it in the
+ * background), so mounting from the thread that will not serve is safe.
+ *
+ * @param options mount options; a later one wins over its opposite, as for mount(8)
+ * @returns the session's file descriptor
+ * @throws StartError naming what is missing
+ */
+export function mountDevice(mountpoint: string, source: string, options: readonly string[]): number {
+  let fd: number;
+  try {
+    fd = openSync("/dev/fuse", "r+");
+  } catch (error) {
+    throw new StartError(
+      `cannot open /dev/fuse (${messageOf(error)}): load the fuse module, or give access to it`,
+    );
+  }
+  // `-i`: no /sbin/mount.fuse helper; the descriptor goes over as the child's fd 3.
+  const all = [...options, "fd=3", "rootmode=40000", "user_id=0", "group_id=0"].join(",");
+  const child = spawnSync("mount", ["-i", "-t", FUSE_TYPE, "-o", all, source, mountpoint], {
+    stdio: ["ignore", "pipe", "pipe", fd],
+    encoding: "utf8",
+    env: { ...process.env, LC_ALL: "C" },
+  });
+  if (child.status === 0) return fd;
+  closeSync(fd);
+  const why = child.error
+    ? child.error.message
+    : child.stderr.trim().split("\n")[0] || `status ${child.status}`;
+  throw new StartError(`cannot mount ${mountpoint}: ${why}`);
+}
+
+/** Largest READ the kernel grants, in pages; more than 256 was measured to be no faster. */
+export function maxPages(): number {
+  const most = 256;
+  try {
+    return Math.min(most, Number(readFileSync("/proc/sys/fs/fuse/max_pages_limit", "utf8")) || most);
+  } catch {
+    return most; // before Linux 6.13 the limit is 256
+  }
+}
+
+/** KiB the kernel reads ahead: 1 MiB was best or equal (128 KiB, the default, 1.26 times slower). */
+const READ_AHEAD_KB = 1024;
+
+/** @returns what was set, or why not: a user namespace may not, and serves with the kernel's default */
+export function raiseReadAhead(mountpoint: string): string {
+  const mount = mountAt(mountpoint);
+  if (mount === undefined) return "not mounted";
+  try {
+    writeFileSync(`/sys/class/bdi/${mount.device}/read_ahead_kb`, String(READ_AHEAD_KB));
+    return `${READ_AHEAD_KB} KiB`;
+  } catch (error) {
+    return `the kernel's default (${messageOf(error)})`;
+  }
+}

@@ -1,0 +1,50 @@
+import { putS64, putU64 } from "../bytes/u64.ts";
+import type { Attr } from "../vfs/file-system.ts";
+import { ATTR, ENTRY } from "./wire.ts";
+
+/**
+ * The image never changes, so what the kernel learns may stay for a year; a remount or unmount drops it.
+ * Seconds.
+ */
+const VALID = 31_536_000;
+/**
+ * `st_blksize`: programs read in pieces of it. The image's own block size (512) would make them read eight
+ * times as often, and says nothing about a tar in the page cache.
+ */
+const BLKSIZE = 4096;
+
+/** Writes `struct fuse_attr`. */
+export function putAttr(v: DataView, at: number, attr: Attr): void {
+  putU64(v, at + ATTR.INO, attr.ino);
+  putU64(v, at + ATTR.SIZE, attr.size);
+  putU64(v, at + ATTR.BLOCKS, attr.blocks);
+  putS64(v, at + ATTR.ATIME, attr.mtime);
+  putS64(v, at + ATTR.MTIME, attr.mtime);
+  putS64(v, at + ATTR.CTIME, attr.mtime);
+  v.setUint32(at + ATTR.ATIME_NSEC, attr.mtimeNsec, true);
+  v.setUint32(at + ATTR.MTIME_NSEC, attr.mtimeNsec, true);
+  v.setUint32(at + ATTR.CTIME_NSEC, attr.mtimeNsec, true);
+  v.setUint32(at + ATTR.MODE, attr.mode, true);
+  v.setUint32(at + ATTR.NLINK, attr.nlink, true);
+  v.setUint32(at + ATTR.UID, attr.uid, true);
+  v.setUint32(at + ATTR.GID, attr.gid, true);
+  v.setUint32(at + ATTR.RDEV, attr.rdev, true);
+  v.setUint32(at + ATTR.BLKSIZE, BLKSIZE, true);
+  v.setUint32(at + ATTR.FLAGS, 0, true);
+}
+
+/** Writes `struct fuse_entry_out`; node 0 says "does not exist, and you may remember that". */
+export function putEntry(v: DataView, at: number, node: number, attr: Attr): void {
+  putU64(v, at + ENTRY.NODEID, node);
+  putU64(v, at + ENTRY.GENERATION, 0);
+  putValid(v, at + ENTRY.ENTRY_VALID);
+  putValid(v, at + ENTRY.ATTR_VALID);
+  putU64(v, at + ENTRY.ENTRY_VALID_NSEC, 0);
+  putAttr(v, at + ENTRY.ATTR, attr);
+}
+
+/** Writes a u64 of seconds for which an answer stays true. */
+export function putValid(v: DataView, at: number): void {
+  v.setUint32(at, VALID, true);
+  v.setUint32(at + 4, 0, true);
+}

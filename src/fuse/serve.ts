@@ -1,0 +1,116 @@
+import { readSync, writeSync } from "node:fs";
+import { EIO, ENODATA, ENOENT, ENOSYS, ERANGE } from "../bytes/errno.ts";
+import { codeOf } from "../bytes/errors.ts";
+import { COUNT, type Counters } from "../metrics/counters.ts";
+import type { FileSystem } from "../vfs/file-system.ts";
+import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
+import { type Agreed, answerInit } from "./init.ts";
+import type { Known } from "./known.ts";
+import { NO_REPLY, ops } from "./ops.ts";
+import { IN, OP, OP_COUNT, OUT, OUT_HEADER } from "./wire.ts";
+
+/** What one worker works with. */
+export interface Service {
+  /** The FUSE device, mounted or about to be. */
+  readonly fd: number;
+  readonly fs: FileSystem;
+  readonly frame: Frame;
+  readonly known: Known;
+  readonly counters: Counters;
+  /** `[0]` is set to 1 to make workers leave at their next request. */
+  readonly stop: Int32Array;
+  /** What INIT agreed on; filled by the worker that answered it. */
+  readonly agreed: Agreed;
+  /** Told when INIT was answered and the kernel has taken the answer in. */
+  readonly onInit: (agreed: Agreed) => void;
+  /** Told of an exception in a handler; the request is answered EIO. */
+  readonly onUnexpected: (opcode: number, error: unknown) => void;
+}
+
+/** Why a worker left its loop. */
+export type Ending = "unmounted" | "aborted" | "stopped";
+
+/**
+ * Reads requests and answers them until the session ends. Blocks the thread: nothing else runs on it.
+ *
+ * Between the read of a request and the write of its reply there is no allocation, promise, string or log
+ * line. An answer is one write.
+ *
+ * @throws the system error of a read that means none of the known endings
+ */
+export function serve(s: Service): Ending {
+  const { fd, fs, frame: f, known, counters, stop } = s;
+  const { inView, outView } = f;
+  const capacity = f.in.length;
+  for (;;) {
+    try {
+      f.length = readSync(fd, f.in, 0, capacity, null);
+    } catch (error) {
+      const ending = endingOf(error);
+      if (ending) return ending;
+      continue;
+    }
+    const opcode = inView.getUint32(IN.OPCODE, true);
+    const slot = opcode < OP_COUNT ? opcode : 0;
+    counters[slot]++;
+    let result: number;
+    try {
+      result = opcode === OP.INIT ? init(s) : opcode < OP_COUNT ? ops[opcode](fs, f, known) : -ENOSYS;
+    } catch (error) {
+      counters[COUNT.UNEXPECTED]++;
+      s.onUnexpected(opcode, error);
+      result = -EIO;
+    }
+    if (result !== NO_REPLY) {
+      if (result < 0) countError(counters, result);
+      else if (opcode === OP.READ) counters[COUNT.READ_BYTES] += result;
+      const length = OUT_HEADER + (result > 0 ? result : 0);
+      outView.setUint32(HEADER_AT + OUT.LEN, length, true);
+      outView.setInt32(HEADER_AT + OUT.ERROR, result < 0 ? result : 0, true);
+      outView.setUint32(HEADER_AT + OUT.UNIQUE, inView.getUint32(IN.UNIQUE, true), true);
+      outView.setUint32(HEADER_AT + OUT.UNIQUE + 4, inView.getUint32(IN.UNIQUE + 4, true), true);
+      try {
+        writeSync(fd, f.out, HEADER_AT, length, null);
+      } catch (error) {
+        // ENOENT: the caller was killed and waits no more.
+        if (codeOf(error) !== "ENOENT") {
+          const ending = endingOf(error);
+          if (ending) return ending;
+        }
+      }
+    }
+    if (opcode === OP.INIT) s.onInit(s.agreed);
+    if (stop[0] !== 0) return "stopped";
+  }
+}
+
+function init(s: Service): number {
+  const { frame: f } = s;
+  const maxPages = Math.floor(f.room / 4096);
+  return answerInit(f.inView, f.length, s.fs.traits.hasAcls, maxPages, f.outView, PAYLOAD, s.agreed);
+}
+
+/** What "there is none" and "ask no more" look like is no error to count. */
+function countError(counters: Counters, result: number): void {
+  if (result !== -ENOENT && result !== -ENODATA && result !== -ENOSYS && result !== -ERANGE)
+    counters[COUNT.ERRORS]++;
+}
+
+/**
+ * What a failed read or write of the device means (fs/fuse/dev.c): ENODEV after an unmount, ECONNABORTED
+ * after an abort, ENOENT when a request was interrupted on its way to us; EINTR and EAGAIN are noise.
+ */
+function endingOf(error: unknown): Ending | undefined {
+  switch (codeOf(error)) {
+    case "ENODEV":
+      return "unmounted";
+    case "ECONNABORTED":
+      return "aborted";
+    case "ENOENT":
+    case "EINTR":
+    case "EAGAIN":
+      return undefined;
+    default:
+      throw error;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * What a transport may ask of a read-only file system, and the records it is answered in.
+ *
+ * Nodes are numbers: 1 is the root, others are what `lookup` and `entry` gave. Every call answers a
+ * non-negative number or `-errno`, never throws for the image's contents, never waits on a promise, and
+ * makes no object: the caller owns the records and the buffers.
+ */
+export const ROOT_NODE = 1;
+
+/** `struct stat` without what a read-only image cannot have. Times are one: an image knows only mtime. */
+export interface Attr {
+  ino: number;
+  mode: number;
+  nlink: number;
+  uid: number;
+  gid: number;
+  /** Linux "new" encoding: `(minor & 0xff) | major << 8 | (minor & ~0xff) << 12`. */
+  rdev: number;
+  size: number;
+  /** Units of 512 bytes. */
+  blocks: number;
+  /** Seconds, may be negative. */
+  mtime: number;
+  mtimeNsec: number;
+}
+
+/** One directory entry. `bytes[nameAt, nameAt + nameLength)` is its name and must not be kept. */
+export interface Entry {
+  bytes: Uint8Array;
+  nameAt: number;
+  nameLength: number;
+  /** 0 when the entry's inode is not sound (see `--lenient`): it is listed but cannot be looked up. */
+  node: number;
+  ino: number;
+  /** DT_* of dirent.h: 1 fifo, 2 char, 4 dir, 6 block, 8 regular, 10 symlink, 12 socket. */
+  type: number;
+  /** Cookie of the entry after this one. */
+  next: number;
+}
+
+export interface Statfs {
+  blocks: number;
+  blockSize: number;
+  files: number;
+}
+
+/** What is true of the whole image, so that a transport can refuse a kind of question once and for all. */
+export interface Traits {
+  readonly hasXattrs: boolean;
+  readonly hasAcls: boolean;
+}
+
+export interface FileSystem {
+  readonly traits: Traits;
+  /**
+   * `.` answers the node itself, whatever its type: file handles are revived that way (fs/fuse/inode.c,
+   * fuse_get_dentry).
+   *
+   * @returns the node, 0 when the name does not exist, or -errno.
+   */
+  lookup(parent: number, bytes: Uint8Array, nameAt: number, nameLength: number): number;
+  attr(node: number, into: Attr): number;
+  /**
+   * The entry at `cookie` (0 is the first).
+   * @returns 1 when `into` was filled, 0 at the end, or -errno.
+   */
+  entry(node: number, cookie: number, into: Entry): number;
+  /** @returns bytes put at `out[at…]`: less than `length` only at the end of the file. */
+  read(node: number, offset: number, length: number, out: Uint8Array, at: number): number;
+  readlink(node: number, out: Uint8Array, at: number): number;
+  /** @returns the value's length; with `room` 0 nothing is written; -ERANGE when it does not fit. */
+  getxattr(
+    node: number,
+    bytes: Uint8Array,
+    nameAt: number,
+    nameLength: number,
+    out: Uint8Array,
+    at: number,
+    room: number,
+  ): number;
+  /** NUL-terminated names one after the other. `privileged` shows `trusted.*` too. */
+  listxattr(node: number, out: Uint8Array, at: number, room: number, privileged: boolean): number;
+  statfs(into: Statfs): number;
+}
+
+export const newAttr = (): Attr => ({
+  ino: 0,
+  mode: 0,
+  nlink: 0,
+  uid: 0,
+  gid: 0,
+  rdev: 0,
+  size: 0,
+  blocks: 0,
+  mtime: 0,
+  mtimeNsec: 0,
+});
+
+export const newEntry = (): Entry => ({
+  bytes: new Uint8Array(0),
+  nameAt: 0,
+  nameLength: 0,
+  node: 0,
+  ino: 0,
+  type: 0,
+  next: 0,
+});
