@@ -1,7 +1,7 @@
 import { closeSync, readSync } from "node:fs";
 import { LRUCache } from "lru-cache";
 import { EIO } from "../bytes/errno.ts";
-import { type BlobFile, openBlob } from "./locate.ts";
+import { ABSENT, type BlobFile, openBlob } from "./locate.ts";
 
 /** Open files a thread keeps; an image has at most a few hundred blobs, a daemon may have many images. */
 export const MAX_OPEN = 256;
@@ -49,7 +49,7 @@ export class BlobFiles {
   /** Opens every file up to the bound now, so that deleting one later loses nothing. */
   openAll(): void {
     for (let i = 0; i < this.files.length && i < this.open.max; i++) {
-      if (!this.open.has(i)) this.openFile(i);
+      if (!this.open.has(i) && this.files[i].ino !== ABSENT.ino) this.openFile(i);
     }
   }
 

@@ -20,6 +20,9 @@ export interface BlobFile {
   readonly ino: number;
 }
 
+/** What a lenient open takes for a blob that it did not find: no byte of it is ever asked for. */
+export const ABSENT: BlobFile = { path: "", size: 0, dev: -1, ino: -1 };
+
 /**
  * Finds the file of blob `index`.
  *

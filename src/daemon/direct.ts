@@ -4,12 +4,18 @@ import { messageOf, StartError } from "../bytes/errors.ts";
 import { MOUNT_OPTIONS, maxPages, mountDevice, raiseReadAhead } from "../fuse/device.ts";
 import type { Agreed } from "../fuse/init.ts";
 import { Known } from "../fuse/known.ts";
-import { unmount } from "../fuse/umount.ts";
+import { newBoard, PushBoard } from "../fuse/push-board.ts";
+import { CONTROL } from "../fuse/serve.ts";
+import { detach, unmount } from "../fuse/umount.ts";
 import { wakeWorker } from "../fuse/wake.ts";
-import { newCounters } from "../metrics/counters.ts";
+import { OP_COUNT } from "../fuse/wire.ts";
+import { newCounters, total } from "../metrics/counters.ts";
 import { countsOf } from "./counts.ts";
+import type { Logger } from "./log.ts";
+import { LowLatency } from "./low-latency.ts";
+import type { PusherTask } from "./pusher-thread.ts";
 import type { Ended, MountRequest, Session } from "./transport.ts";
-import type { WorkerEvent, WorkerTask } from "./worker.ts";
+import type { SharedState, WorkerEvent, WorkerTask } from "./worker.ts";
 
 /** After a lazy unmount, how long those still inside are served. */
 const GRACE_MS = 5_000;
@@ -43,45 +49,57 @@ export class WorkerPool {
 export async function serveDirect(request: MountRequest, pool: WorkerPool): Promise<Session> {
   const { image, mountpoint, log } = request;
   const fd = mountDevice(mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options]);
-  const stopBuffer = new SharedArrayBuffer(4);
-  const stopFlag = new Int32Array(stopBuffer);
-  const counters = newCounters(pool.workers.length);
-  const known = new Known(Math.ceil(image.handle.shared.byteLength / 32));
-  let initDone: (agreed: Agreed) => void = () => {};
+  const control = new SharedArrayBuffer(4 * CONTROL.LENGTH);
+  const words = new Int32Array(control);
+  // One slot a worker, and one for the pusher.
+  const counters = newCounters(pool.workers.length + 1);
+  const nodes = Math.ceil(image.handle.shared.byteLength / 32);
+  const shared: SharedState = {
+    fd,
+    handle: image.handle,
+    files: image.files,
+    known: new Known(nodes).shared,
+    counters,
+  };
+  const board = request.push ? newBoard(nodes) : undefined;
+  const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
+  const lowLatency = request.lowLatency ? new LowLatency(() => requests(counters), rearm, log) : undefined;
+  let pusher: Worker | undefined;
+  let onInit: (agreed: Agreed) => void = () => {};
   const agreed = new Promise<Agreed>((resolve) => {
-    initDone = resolve;
+    onInit = resolve;
   });
-  const endings = pool.workers.map((worker, index) => {
-    const task: WorkerTask = {
-      fd,
-      index,
-      handle: image.handle,
-      files: image.files,
-      known: known.shared,
-      counters,
-      stop: stopBuffer,
-      maxRead: maxPages() * 4096,
-    };
-    return follow(worker, task, initDone, log.warn);
-  });
+  const heard: Listener = {
+    init: (event) => onInit(event.agreed),
+    busy: () => lowLatency?.watch(),
+    problem: (event) => log.warn(event.message),
+    sequential: () => {
+      pusher ??= board && startPusher({ ...shared, index: pool.workers.length, board }, log);
+    },
+  };
+  const endings = pool.workers.map((worker, index) =>
+    follow(worker, { ...shared, index, control, maxRead: maxPages() * 4096, board }, heard, log),
+  );
   const ended = Promise.all(endings).then((all) => {
+    lowLatency?.close();
+    if (board !== undefined) new PushBoard(board).end();
     close(fd, () => {});
     return all.find((e) => e.how === "failed") ?? all[0];
   });
   const first = await Promise.race([agreed, ended]);
-  if ("how" in first)
+  if ("how" in first) {
+    await detach(mountpoint).catch(() => {}); // it may be gone already
     throw new StartError(`the session ended before it began: ${first.how} ${first.message}`);
+  }
   log.debug(`read-ahead of ${mountpoint}: ${raiseReadAhead(mountpoint)}`);
 
   let isStopping = false;
   const stopServing = () => {
-    Atomics.store(stopFlag, 0, 1);
+    Atomics.store(words, CONTROL.STOP, 1);
     for (let i = 0; i < pool.workers.length; i++) wakeWorker(fd);
   };
   return {
-    transport: "direct",
-    workers: pool.workers.length,
-    protocol: `7.${first.minor}, reads up to ${first.maxRead} bytes`,
+    facts: `transport=direct workers=${pool.workers.length} protocol=7.${first.minor} max_read=${first.maxRead}`,
     ended,
     counts: () => countsOf(counters),
     stop: async () => {
@@ -90,29 +108,52 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
         return;
       }
       isStopping = true;
-      if ((await unmount(mountpoint)) !== "detached") return;
-      log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
+      // Armed whatever umount says: after somebody else's lazy unmount it finds nothing, and people are inside.
       const timer = setTimeout(stopServing, GRACE_MS);
       ended.finally(() => clearTimeout(timer));
+      if ((await unmount(mountpoint)) === "detached")
+        log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
     },
   };
 }
 
+type Listener = {
+  readonly [T in Exclude<WorkerEvent["type"], "ended">]: (event: Extract<WorkerEvent, { type: T }>) => void;
+};
+
 /** Hands a worker its task and listens to it until it ends. */
-function follow(
-  worker: Worker,
-  task: WorkerTask,
-  onInit: (agreed: Agreed) => void,
-  onProblem: (message: string) => void,
-): Promise<Ended> {
+function follow(worker: Worker, task: WorkerTask, heard: Listener, log: Logger): Promise<Ended> {
   return new Promise((resolve) => {
+    const fail = (message: string) => {
+      log.error(`a worker failed: ${message}`);
+      resolve({ how: "failed", message });
+    };
     worker.on("message", (event: WorkerEvent) => {
-      if (event.type === "init") onInit(event.agreed);
-      else if (event.type === "problem") onProblem(event.message);
-      else resolve({ how: event.ending, message: event.message });
+      if (event.type === "ended") {
+        if (event.ending === "failed") fail(event.message);
+        else resolve({ how: event.ending, message: event.message });
+      } else (heard[event.type] as (event: WorkerEvent) => void)(event);
     });
-    worker.on("error", (error) => resolve({ how: "failed", message: messageOf(error) }));
-    worker.on("exit", () => resolve({ how: "failed", message: "the worker exited" }));
+    worker.once("error", (error) => fail(messageOf(error)));
+    worker.once("exit", () => resolve({ how: "failed", message: "the worker exited" }));
     worker.postMessage(task);
   });
+}
+
+/** Started when a sequential reader was seen, so that other mounts do not pay for it. */
+function startPusher(task: PusherTask, log: Logger): Worker {
+  const pusher = new Worker(new URL("./pusher-thread.js", import.meta.url), { resourceLimits: LIMITS });
+  pusher.on("error", (error) => log.error(`the pusher failed: ${messageOf(error)}`));
+  pusher.on("message", (event: WorkerEvent) => {
+    if (event.type === "ended" && event.ending === "failed") log.error(`the pusher failed: ${event.message}`);
+  });
+  pusher.postMessage(task);
+  return pusher;
+}
+
+/** Requests served so far, by all workers. */
+function requests(counters: SharedArrayBuffer): number {
+  let sum = 0;
+  for (let opcode = 0; opcode < OP_COUNT; opcode++) sum += total(counters, opcode);
+  return sum;
 }

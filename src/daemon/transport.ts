@@ -12,15 +12,15 @@ export interface MountRequest {
   readonly options: readonly string[];
   readonly threads: number;
   readonly push: boolean;
+  /** Keep CPUs awake while requests come in numbers. */
+  readonly lowLatency: boolean;
   readonly log: Logger;
 }
 
 /** A mounted image that is being served. */
 export interface Session {
-  readonly transport: "direct" | "fuse-native";
-  readonly workers: number;
-  /** What the two sides agreed on, for the ready line. */
-  readonly protocol: string;
+  /** `transport=…, workers=…` and what was agreed on, for the ready line. */
+  readonly facts: string;
   /** Resolves when nobody is served any more: after an unmount, an abort, or `stop`. */
   readonly ended: Promise<Ended>;
   /**

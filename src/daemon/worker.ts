@@ -7,25 +7,37 @@ import { ImageFileSystem } from "../fs/image-file-system.ts";
 import { newFrame } from "../fuse/frame.ts";
 import type { Agreed } from "../fuse/init.ts";
 import { Known } from "../fuse/known.ts";
+import { type BoardBuffers, PushBoard } from "../fuse/push-board.ts";
 import { type Ending, serve } from "../fuse/serve.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
 import { COUNT, countersOf } from "../metrics/counters.ts";
 
-/** What a worker thread is given. Shared buffers are shared, the rest is copied. */
-export interface WorkerTask {
+/** What all threads of a session have in common. Shared buffers are shared, the rest is copied. */
+export interface SharedState {
   readonly fd: number;
-  readonly index: number;
   readonly handle: ImageHandle;
   readonly files: readonly BlobFile[];
   readonly known: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
-  readonly stop: SharedArrayBuffer;
+}
+
+/** What a worker thread is given. */
+export interface WorkerTask extends SharedState {
+  /** Its slot of the counters. */
+  readonly index: number;
+  readonly control: SharedArrayBuffer;
   readonly maxRead: number;
+  /** Absent when nothing is to be pushed. */
+  readonly board: BoardBuffers | undefined;
 }
 
 /** What a worker tells the main thread. */
 export type WorkerEvent =
   | { readonly type: "init"; readonly agreed: Agreed }
+  /** Small files are read one after another: a pusher may pay. */
+  | { readonly type: "sequential" }
+  /** Requests come in numbers. */
+  | { readonly type: "busy" }
   | { readonly type: "problem"; readonly message: string }
   | { readonly type: "ended"; readonly ending: Ending | "failed"; readonly message: string };
 
@@ -45,10 +57,12 @@ port.once("message", (task: WorkerTask) => {
       fs: new ImageFileSystem(new Image(task.handle), blobs),
       frame: newFrame(task.maxRead),
       known: new Known(task.known),
+      board: task.board && new PushBoard(task.board, () => tell({ type: "sequential" })),
       counters,
-      stop: new Int32Array(task.stop),
+      control: new Int32Array(task.control),
       agreed: { minor: 0, maxRead: 0 },
       onInit: (agreed) => tell({ type: "init", agreed }),
+      onBusy: () => tell({ type: "busy" }),
       onUnexpected: (opcode, error) =>
         tell({ type: "problem", message: `${OP_NAMES[opcode] ?? opcode}: ${messageOf(error)}` }),
     });

@@ -12,8 +12,8 @@ const MAX_NAME = 255;
 export type OnEntry = (nid: number, type: number, entry: number) => void;
 
 /**
- * Checks the blocks of a directory whose inode was found sound: entry array, names, order over all blocks,
- * `.` and `..`.
+ * Checks the blocks of a directory whose inode was found sound and whose blocks were taken: entry array,
+ * names, order over all blocks, `.` and `..`.
  *
  * @param at byte offset of the directory's inode
  * @param nid its own, `parent` its parent's: what `.` and `..` must name
@@ -53,6 +53,7 @@ export function checkDirectory(
       const target = direntNid(v, entry);
       if (bytes[nameAt] === DOT && length === 1) {
         if (target !== nid) fail(ctx, entry, `"." is nid ${target}, want ${nid}`);
+        if (hasDot) fail(ctx, entry, '"." is there, the inode says it is left out');
         hasDot = true;
       } else if (bytes[nameAt] === DOT && length === 2 && bytes[nameAt + 1] === DOT) {
         if (target !== parent) fail(ctx, entry, `".." is nid ${target}, want ${parent}`);

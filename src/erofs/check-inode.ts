@@ -9,7 +9,7 @@ const MAX_SYMLINK = 4095;
 const MAX_DIRECTORY = 2 ** 31 - 1;
 
 /**
- * Checks one inode with everything that hangs on it but a directory's entries, and takes its bytes.
+ * Checks one inode with everything that hangs on it but a directory's blocks, and takes its bytes.
  *
  * @param at byte offset of the inode
  * @returns its mode
@@ -43,8 +43,14 @@ export function checkInode(ctx: CheckContext, at: number): number {
     const limit = isDirectory ? MAX_DIRECTORY : MAX_SYMLINK;
     if (size < 1 || size > limit) fail(ctx, at, `${what} is ${size} bytes, want 1…${limit}`);
     if (layout === inode.CHUNK_BASED) fail(ctx, at, `${what} is chunk-based, want a flat layout`);
-    checkFlatMetadata(ctx, at, layout, size, fixed, what);
-    if (!isDirectory) checkSymlink(ctx, at, size);
+    const tail = layout === inode.FLAT_INLINE ? tailStart(size, ctx.sb.blockSize) : size;
+    claim(ctx, at, fixed + (size - tail), `${what} inode`);
+    checkTail(ctx, at + fixed, size - tail);
+    if (tail > 0 && inode.inodeStartBlock(v, at) < 0) fail(ctx, at, `${what} has no data`);
+    if (!isDirectory) {
+      claimBlocks(ctx, at, what);
+      checkSymlink(ctx, at, size);
+    }
   } else if (!isSpecial(type)) fail(ctx, at, `mode is 0${mode.toString(8)}: no such file type`);
   else claim(ctx, at, fixed, "inode");
   if (fixed > bytes) checkXattrs(ctx, at + bytes, fixed - bytes);
@@ -87,22 +93,13 @@ function checkChunks(ctx: CheckContext, at: number, size: number): void {
   }
 }
 
-/** Blocks of a directory or symlink: they lie in the image itself, and are taken. */
-function checkFlatMetadata(
-  ctx: CheckContext,
-  at: number,
-  layout: number,
-  size: number,
-  fixed: number,
-  what: string,
-): void {
-  const tail = layout === inode.FLAT_INLINE ? tailStart(size, ctx.sb.blockSize) : size;
-  claim(ctx, at, fixed + (size - tail), `${what} inode`);
-  checkTail(ctx, at + fixed, size - tail);
-  if (tail === 0) return;
-  const start = inode.inodeStartBlock(ctx.meta.view, at);
-  if (start < 0) fail(ctx, at, `${what} has no data`);
-  claim(ctx, start * ctx.sb.blockSize, tail, what);
+/** Takes the blocks of a directory or symlink whose inode is sound: they lie in the image itself. */
+export function claimBlocks(ctx: CheckContext, at: number, what: string): void {
+  const v = ctx.meta.view;
+  const size = inode.inodeSize(v, at);
+  const isInline = inode.inodeLayout(v, at) === inode.FLAT_INLINE;
+  const length = isInline ? tailStart(size, ctx.sb.blockSize) : size;
+  claim(ctx, inode.inodeStartBlock(v, at) * ctx.sb.blockSize, length, what);
 }
 
 function checkTail(ctx: CheckContext, at: number, length: number): void {

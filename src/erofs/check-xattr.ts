@@ -4,10 +4,10 @@ import * as xattr from "./xattr.ts";
 /**
  * Checks the xattr area `[body, body + length)` of an inode and the shared entries it names.
  *
- * @throws FormatError if an entry is not inside its area
+ * @throws FormatError if an entry is not inside its area, or makes no name
  */
 export function checkXattrs(ctx: CheckContext, body: number, length: number): void {
-  if (length === xattr.BODY_SIZE) fail(ctx, body, "xattr area has a header only");
+  if (length === xattr.BODY_SIZE) fail(ctx, body, "xattr area is 12 bytes: a header and no entry");
   const v = ctx.meta.view;
   const end = body + length;
   const shared = xattr.xattrShared(v, body);
@@ -31,6 +31,11 @@ export function checkXattrs(ctx: CheckContext, body: number, length: number): vo
 
 function note(ctx: CheckContext, entry: number): void {
   ctx.hasXattrs = true;
-  const index = xattr.xattrNameIndex(ctx.meta.view, entry);
+  const { view, bytes } = ctx.meta;
+  const name = entry + xattr.ENTRY_SIZE;
+  const end = name + xattr.xattrNameLen(view, entry);
+  // A list of names is told apart by its NULs.
+  for (let i = name; i < end; i++) if (bytes[i] === 0) fail(ctx, i, "xattr name holds a NUL");
+  const index = xattr.xattrNameIndex(view, entry);
   if (index === xattr.INDEX_ACL_ACCESS || index === xattr.INDEX_ACL_DEFAULT) ctx.hasAcls = true;
 }

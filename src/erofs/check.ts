@@ -17,6 +17,10 @@ export interface CheckContext {
   readonly prefixes: Prefixes;
   /** 32-byte slots of the image that some metadata has taken: what is taken once cannot be taken again. */
   readonly claimed: Bits;
+  /** Ranges taken since the last check began, as pairs of first slot and slot after the last. */
+  readonly taken: number[];
+  /** Slots that may still be given back; bounds the work that a crafted image can cause in a lenient pass. */
+  returnable: number;
   hasXattrs: boolean;
   hasAcls: boolean;
 }
@@ -34,12 +38,26 @@ export function fail(ctx: CheckContext, at: number, problem: string): never {
  */
 export function claim(ctx: CheckContext, at: number, length: number, what: string): void {
   if (length === 0) return;
-  ctx.meta.need(at, length);
-  const last = Math.floor((at + length - 1) / 32);
-  for (let slot = Math.floor(at / 32); slot <= last; slot++) {
-    if (ctx.claimed.has(slot)) fail(ctx, slot * 32, `${what} overlaps other metadata`);
+  ctx.meta.mustHold(at, length);
+  const first = Math.floor(at / 32);
+  const end = Math.floor((at + length - 1) / 32) + 1;
+  for (let slot = first; slot < end; slot++) {
+    if (ctx.claimed.has(slot)) {
+      ctx.taken.push(first, slot);
+      fail(ctx, slot * 32, `${what} of ${length} bytes at 0x${at.toString(16)} overlaps other metadata`);
+    }
     ctx.claimed.add(slot);
   }
+  ctx.taken.push(first, end);
+  // After the loop: a range that cannot be taken costs no reading.
+  ctx.meta.need(at, length);
+}
+
+/** Gives back what a check has taken that then failed, so that what it hid can still be found sound. */
+export function giveBack(ctx: CheckContext): void {
+  for (let i = 0; i < ctx.taken.length; i += 2)
+    for (let slot = ctx.taken[i]; slot < ctx.taken[i + 1] && ctx.returnable > 0; slot++, ctx.returnable--)
+      ctx.claimed.delete(slot);
 }
 
 /**

@@ -24,7 +24,9 @@ export const chunkEntrySize = (v: DataView, at: number) => (inodeChunkFormat(v, 
 /** Byte offset of entry 0: behind inode and xattrs, aligned to its own size. */
 export function chunkArrayAt(v: DataView, at: number): number {
   const unit = chunkEntrySize(v, at);
-  return (at + inodeBytes(v, at) + inodeXattrBytes(v, at) + unit - 1) & -unit;
+  const end = at + inodeBytes(v, at) + inodeXattrBytes(v, at);
+  // Not `(end + unit - 1) & -unit`: that is negative from 2 GiB on.
+  return end + (-end & (unit - 1));
 }
 
 /** Start block of the entry at `entry`, or -1 for a hole. */

@@ -14,6 +14,16 @@ export const direntNid = (v: DataView, at: number) =>
 export const direntNameOff = (v: DataView, at: number) => v.getUint16(at + NAME_OFF, true);
 export const direntType = (v: DataView, at: number) => v.getUint8(at + TYPE);
 
+/** A nid outside every image: it makes an entry that was found wrong lead nowhere. */
+export const NID_NOWHERE = 0xffff_ffff;
+
+/** Overwrites nid and type of an entry in memory: it stays listed, but what it named is not reached by it. */
+export function spoilDirent(v: DataView, at: number): void {
+  v.setUint32(at + NID, NID_NOWHERE, true);
+  v.setUint32(at + NID + 4, 0, true);
+  v.setUint8(at + TYPE, 0);
+}
+
 /** Entries in the block at `block`: the first name begins where the array ends. */
 export const direntCount = (v: DataView, block: number) => (direntNameOff(v, block) / DIRENT_SIZE) | 0;
 

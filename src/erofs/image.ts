@@ -90,7 +90,7 @@ export class Image {
     const { v } = this;
     const size = inode.inodeSize(v, at);
     let low = 0;
-    let high = ((size + this.blockSize - 1) >> this.blockBits) - 1;
+    let high = ((size + this.blockSize - 1) >>> this.blockBits) - 1;
     while (low <= high) {
       const k = (low + high) >> 1;
       const block = flatBlockAt(v, at, k, this.blockBits);
@@ -173,7 +173,7 @@ export class Image {
     } else into.length = size - offset;
     const start = inode.inodeStartBlock(v, at);
     if (start < 0) into.device = HOLE;
-    else this.place(0, start * this.blockSize + offset, into);
+    else this.place(0, start * this.blockSize, offset, into);
   }
 
   private chunkExtent(at: number, offset: number, wanted: number, into: Extent): void {
@@ -188,7 +188,7 @@ export class Image {
     const block = chunkBlock(v, entry, format);
     const device = chunkDevice(v, entry, format, this.deviceMask);
     if (block < 0) into.device = HOLE;
-    else this.place(device, block * this.blockSize + (offset - k * chunkSize), into);
+    else this.place(device, block * this.blockSize, offset - k * chunkSize, into);
     let expected = block + chunkSize / this.blockSize;
     // On device 0 a run could leave one slot's unified range and enter the next; chunks stay apart there.
     const joins = device > 0 || this.handle.isFlat || this.handle.devices.length === 0;
@@ -206,21 +206,24 @@ export class Image {
   /**
    * Turns a device id and address into the file that holds the bytes. Device 0 is the unified space: an
    * address inside a slot's range is that slot's. In a flat image it is the other way round.
+   *
+   * @param address where the file's or chunk's data begins: it decides, as it did when the range was checked
+   * @param ahead bytes after that
    */
-  private place(device: number, address: number, into: Extent): void {
+  private place(device: number, address: number, ahead: number, into: Extent): void {
     const { devices, isFlat } = this.handle;
     into.device = device;
-    into.address = address;
+    into.address = address + ahead;
     if (device > 0) {
       if (!isFlat) return;
       into.device = 0;
-      into.address = address + devices[device - 1].unifiedAt;
+      into.address += devices[device - 1].unifiedAt;
     } else if (!isFlat)
       for (let i = 0; i < devices.length; i++) {
         const from = devices[i].unifiedAt;
         if (from === 0 || address < from || address >= from + devices[i].blocks * this.blockSize) continue;
         into.device = i + 1;
-        into.address = address - from;
+        into.address -= from;
         return;
       }
   }

@@ -41,16 +41,18 @@ export class MetaFile {
    * @throws FormatError if the range is not inside the file, or the file ended early
    */
   need(at: number, length: number): void {
+    this.mustHold(at, length);
     const end = at + length;
-    if (end > this.size || at < 0)
-      throw new FormatError(
-        `${length} bytes wanted here, but the image ends at 0x${this.size.toString(16)}`,
-        {
-          file: this.file,
-          at,
-        },
-      );
     for (let g = Math.floor(at / GRANULE); g * GRANULE < end; g++) if (this.loaded[g] === 0) this.load(g);
+  }
+
+  /** @throws FormatError if `[at, at + length)` is not inside the file */
+  mustHold(at: number, length: number): void {
+    if (at + length <= this.size && at >= 0) return;
+    throw new FormatError(`${length} bytes wanted here, but the image ends at 0x${this.size.toString(16)}`, {
+      file: this.file,
+      at,
+    });
   }
 
   private load(granule: number): void {

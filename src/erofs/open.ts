@@ -1,11 +1,11 @@
 import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
 import { Bits } from "./bits.ts";
-import { type CheckContext, fail } from "./check.ts";
-import { checkDirectory } from "./check-directory.ts";
-import { checkInode } from "./check-inode.ts";
+import { type CheckContext, fail, giveBack } from "./check.ts";
+import { checkDirectory, type OnEntry } from "./check-directory.ts";
+import { checkInode, claimBlocks } from "./check-inode.ts";
 import { type Device, readDevices, SLOT_SIZE } from "./device.ts";
-import { DT_OF_TYPE, dtOfMode } from "./dirent.ts";
+import { DT_OF_TYPE, dtOfMode, spoilDirent } from "./dirent.ts";
 import { deviceMask, type ImageHandle } from "./image.ts";
 import { inodeMode, NID_SHIFT } from "./inode.ts";
 import { MetaFile } from "./meta-file.ts";
@@ -28,10 +28,10 @@ export interface ImageTables {
 export interface TreeReport {
   inodes: number;
   directories: number;
-  /** Inodes that broke the format; 0 unless lenient. */
+  /** Inodes, directories and directory entries that broke the format; 0 unless lenient. */
   unsound: number;
   /** The first few problems, in the order they were met. */
-  problems: FormatError[];
+  problems: Error[];
   /** nids of the prefetch table, those that are in the tree. */
   prefetch: number[];
 }
@@ -62,6 +62,11 @@ export function readTables(fd: number, size: number, file: string): ImageTables 
   }
   const last = (d: Device) => d.unifiedAt + d.blocks * sb.blockSize;
   const isFlat = devices.length > 0 && devices.every((d) => d.unifiedAt > 0 && last(d) <= size);
+  if (rafs && !rafs.isTarfs && devices.length > 0 && !isFlat)
+    throw new FormatError(
+      "plain RAFS image whose blobs are packed files: only TARFS, or an image exported with --block, can be served",
+      { file, at: RAFS_AT },
+    );
   return { meta, sb, devices, rafs, prefixes: readPrefixes(meta.view, sb, file, need), isFlat };
 }
 
@@ -90,6 +95,8 @@ export function checkTree(
     prefixes,
     deviceMask: deviceMask(devices.length),
     claimed: new Bits(slots),
+    taken: [],
+    returnable: slots,
     hasXattrs: false,
     hasAcls: false,
   };
@@ -101,23 +108,28 @@ export function checkTree(
 
   /** Runs `check`; in a lenient pass a format error counts instead of ending it. */
   const guard = (check: () => void): boolean => {
+    ctx.taken.length = 0;
     try {
       check();
       return true;
     } catch (error) {
       if (!lenient || !(error instanceof FormatError)) throw error;
+      giveBack(ctx);
       report.unsound++;
       if (report.problems.length < KEPT_PROBLEMS) report.problems.push(error);
       return false;
     }
   };
 
+  const checkNid = (nid: number, entry: number): void => {
+    if (nid === 0 || inodeAt(nid) + 32 > meta.size)
+      fail(ctx, entry, `nid ${nid} is not inside the image, which ends at 0x${meta.size.toString(16)}`);
+  };
   /** Checks the inode `nid` when it is met first. */
-  const visit = (nid: number, parent: number, entry: number): void => {
-    const at = inodeAt(nid);
-    if (nid === 0 || at + 32 > meta.size) fail(ctx, entry, `nid ${nid} is not inside the image`);
+  const visit = (nid: number, parent: number): void => {
     seen.add(nid);
-    const mode = checkInode(ctx, at);
+    ctx.taken.length = 0;
+    const mode = checkInode(ctx, inodeAt(nid));
     sound.add(nid);
     report.inodes++;
     if ((mode & S_IFMT) !== S_IFDIR) return;
@@ -126,30 +138,43 @@ export function checkTree(
   };
 
   let directory = 0;
-  /** An entry that is wrong makes the inode it names unsound, not the directory that names it. */
-  const onEntry = (nid: number, type: number, entry: number): void => {
-    if (!lenient) checkEntry(nid, type, entry);
-    else if (!guard(() => checkEntry(nid, type, entry))) sound.delete(nid);
-  };
-  const checkEntry = (nid: number, type: number, entry: number): void => {
+  const checkEntry: OnEntry = (nid, type, entry) => {
     if (type >= DT_OF_TYPE.length) fail(ctx, entry, `file type is ${type}, want at most 7`);
-    const isNew = nid >= slots || !seen.has(nid);
-    if (isNew) visit(nid, directory, entry);
-    else if (!sound.has(nid)) return;
-    const real = dtOfMode(inodeMode(meta.view, inodeAt(nid)));
-    if (!isNew && real === DT_DIRECTORY) fail(ctx, entry, `directory nid ${nid} is named twice`);
-    if (type !== 0 && DT_OF_TYPE[type] !== real)
-      fail(ctx, entry, `file type is ${type}, its inode's mode says ${DT_OF_TYPE.indexOf(real)}`);
+    checkNid(nid, entry);
+    const isNew = !seen.has(nid);
+    if (!isNew && !sound.has(nid)) return;
+    meta.need(inodeAt(nid), 32);
+    const mode = inodeMode(meta.view, inodeAt(nid));
+    if (type !== 0 && DT_OF_TYPE[type] !== dtOfMode(mode))
+      fail(ctx, entry, `file type is ${type}, the mode of its inode (nid ${nid}) is 0${mode.toString(8)}`);
+    if (isNew) visit(nid, directory);
+    else if (dtOfMode(mode) === DT_DIRECTORY) fail(ctx, entry, `directory nid ${nid} is named twice`);
   };
+  /** A wrong entry leads nowhere; it harms neither the directory it is in nor what it names. */
+  const checkOrSpoil: OnEntry = (nid, type, entry) => {
+    if (!guard(() => checkEntry(nid, type, entry))) spoilDirent(meta.view, entry);
+  };
+  const ignore: OnEntry = () => {};
 
-  visit(sb.rootNid, sb.rootNid, 1024 + 14);
+  checkNid(sb.rootNid, sb.rootNidAt);
+  visit(sb.rootNid, sb.rootNid);
   if (queue.length === 0) fail(ctx, inodeAt(sb.rootNid), "the root is not a directory");
   // A plain index instead of shift(): the queue holds every directory once.
   for (let i = 0; i < queue.length; i += 2) {
     directory = queue[i];
-    const check = () => checkDirectory(ctx, inodeAt(directory), directory, queue[i + 1], onEntry);
+    const at = inodeAt(directory);
+    const walk = (onEntry: OnEntry) => checkDirectory(ctx, at, directory, queue[i + 1], onEntry);
+    const check = () => {
+      claimBlocks(ctx, at, "directory");
+      walk(lenient ? ignore : checkEntry);
+    };
     if (!lenient || i === 0) check();
-    else if (!guard(check)) sound.delete(directory);
+    else if (!guard(check)) {
+      sound.delete(directory);
+      continue;
+    }
+    // A second time, because half a directory must not take children that are another one's.
+    if (lenient) walk(checkOrSpoil);
   }
   for (const nid of rafs?.prefetch ?? []) {
     if (nid < slots && sound.has(nid)) report.prefetch.push(nid);

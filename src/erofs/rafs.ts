@@ -1,7 +1,13 @@
 import { FormatError } from "../bytes/errors.ts";
-import { u64 } from "../bytes/u64.ts";
+import { TWO_32, u64 } from "../bytes/u64.ts";
 import type { Device } from "./device.ts";
-import { compressionOf, type Superblock } from "./superblock.ts";
+import {
+  compressionOf,
+  DEVICE_SLOT,
+  COMPRESSION as SB_COMPRESSION,
+  SUPER_AT,
+  type Superblock,
+} from "./superblock.ts";
 
 /** RAFS v6 extended superblock, 256 bytes at 1152. Source: nydus rafs/src/metadata/layout/v6.rs. */
 export const RAFS_AT = 1152;
@@ -59,10 +65,11 @@ export function readRafs(
 ): Rafs {
   const bad = (field: number, problem: string) => new FormatError(problem, { file, at: RAFS_AT + field });
   const field = (at: number) => view.getUint32(RAFS_AT + at, true);
-  const hex = (n: number) => `0x${(n >>> 0).toString(16)}`;
+  const hex = (n: number) => `0x${n.toString(16)}`;
 
   const flags = field(FLAGS);
-  if (flags & ~KNOWN || field(FLAGS + 4)) throw bad(FLAGS, `unknown RAFS flags in ${hex(flags)}`);
+  const unknown = ((flags & ~KNOWN) >>> 0) + field(FLAGS + 4) * TWO_32;
+  if (unknown) throw bad(FLAGS, `RAFS flags ${hex(flags)} have unknown bits ${hex(unknown)}`);
   if (!isOneBit(flags & COMPRESSION) || !isOneBit(flags & DIGEST))
     throw bad(FLAGS, `RAFS flags ${hex(flags)} want exactly one compression and one digest`);
   if (!(flags & COMPRESSION_NONE))
@@ -75,12 +82,14 @@ export function readRafs(
       FLAGS,
       `block size is ${sb.blockSize}, want ${wanted} for a ${isTarfs ? "TARFS" : "plain RAFS"} image`,
     );
-  if (compressionOf(view) !== 0) throw bad(FLAGS, "the superblock names a compression, want none");
+  const sbField = (at: number, problem: string) => new FormatError(problem, { file, at: SUPER_AT + at });
+  if (compressionOf(view) !== 0)
+    throw sbField(SB_COMPRESSION, `the superblock names compression ${hex(compressionOf(view))}, want 0`);
   const chunkSize = field(CHUNK_SIZE);
   if (!isOneBit(chunkSize) || chunkSize < 0x1000 || chunkSize > 0x100_0000)
     throw bad(CHUNK_SIZE, `chunk size is ${hex(chunkSize)}, want a power of two in 0x1000…0x1000000`);
   if (sb.extraDevices > 0 && sb.devicesAt !== RAFS_AT + RAFS_SIZE)
-    throw bad(0, `device table is at ${hex(sb.devicesAt)}, want 0x580`);
+    throw sbField(DEVICE_SLOT, `device table is at ${hex(sb.devicesAt)}, want 0x580`);
   checkBlobTable();
   return { isTarfs, chunkSize, prefetch: readPrefetch() };
 
@@ -90,10 +99,11 @@ export function readRafs(
     if (length !== devices.length * BLOB_SIZE)
       throw bad(BLOB_TABLE_SIZE, `blob table is ${length} bytes, want ${devices.length} × 256`);
     if (length === 0) return;
-    if (at % 4096 || at < sb.devicesAt + devices.length * 128 || at + length > size)
+    const least = sb.devicesAt + devices.length * 128;
+    if (at % 4096 || at < least || at + length > size)
       throw bad(
         BLOB_TABLE_OFFSET,
-        `blob table at ${hex(at)} is not aligned or not between the devices and the end`,
+        `blob table of ${length} bytes is at ${hex(at)}, want a multiple of 4096 between ${hex(least)} and ${hex(size)}`,
       );
     for (let i = 0; i < devices.length; i++) {
       const entry = at + i * BLOB_SIZE;
@@ -120,7 +130,7 @@ export function readRafs(
     if (length % 4 || at % 4 || at + length > size)
       throw bad(
         PREFETCH_OFFSET,
-        `prefetch table at ${hex(at)}, ${length} bytes, is not aligned or not in the file`,
+        `prefetch table of ${length} bytes is at ${hex(at)}, want multiples of 4 below ${hex(size)}`,
       );
     const nids: number[] = [];
     for (let i = 0; i < length; i += 4) {

@@ -6,6 +6,8 @@ import { s64, TWO_32, u64 } from "../bytes/u64.ts";
 export const SUPER_AT = 1024;
 export const SUPER_SIZE = 128;
 export const MAGIC = 0xe0f5e1e2;
+/** As nydus: its device ids have 8 bits. It also bounds the work for a crafted image. */
+const MAX_DEVICES = 254;
 
 const CHECKSUM = 4; //         u32  crc32c of the superblock's block, 0 without SB_CHKSUM
 const COMPAT = 8; //           u32
@@ -19,9 +21,9 @@ const BLOCKS = 36; //          u32
 const META_BLOCK = 40; //      u32  inode table starts here
 const XATTR_BLOCK = 44; //     u32  shared xattrs start here
 const INCOMPAT = 80; //        u32
-const COMPRESSION = 84; //     u16  algorithms or lz4 distance
+export const COMPRESSION = 84; // u16  algorithms or lz4 distance
 const EXTRA_DEVICES = 86; //   u16
-const DEVICE_SLOT = 88; //     u16  device table at this × 128
+export const DEVICE_SLOT = 88; // u16  device table at this × 128
 const DIR_BLOCK_BITS = 90; //  u8   must be 0
 const PREFIX_COUNT = 91; //    u8   long xattr prefixes
 const PREFIX_START = 92; //    u32  unit 4 bytes
@@ -51,6 +53,8 @@ export interface Superblock {
   readonly isRafs: boolean;
   readonly has48bit: boolean;
   readonly rootNid: number;
+  /** Byte offset of the field that says so. */
+  readonly rootNidAt: number;
   readonly inos: number;
   readonly epoch: number;
   readonly fixedNsec: number;
@@ -102,6 +106,12 @@ export function readSuperblock(view: DataView, size: number, file: string): Supe
       EXT_SLOTS,
       `superblock has ${u8(EXT_SLOTS)} extension slots, want at most 184 (one 4 KiB page)`,
     );
+  const extraDevices = u32(INCOMPAT) & INCOMPAT_DEVICE_TABLE ? u16(EXTRA_DEVICES) : 0;
+  if (extraDevices > MAX_DEVICES)
+    throw bad(EXTRA_DEVICES, `the image has ${extraDevices} devices, want at most ${MAX_DEVICES}`);
+  const devicesAt = u16(DEVICE_SLOT) * 128;
+  if (extraDevices > 0 && devicesAt < SUPER_AT + SUPER_SIZE)
+    throw bad(DEVICE_SLOT, `device table is at 0x${devicesAt.toString(16)}, want 0x480 or above`);
 
   const has48bit = (u32(INCOMPAT) & INCOMPAT_48BIT) !== 0;
   const longRoot = has48bit ? u64(view, SUPER_AT + ROOT_NID_8B) : 0;
@@ -111,14 +121,15 @@ export function readSuperblock(view: DataView, size: number, file: string): Supe
     isRafs: (compat & COMPAT_RAFS) !== 0,
     has48bit,
     rootNid: longRoot || u16(ROOT_NID),
+    rootNidAt: SUPER_AT + (longRoot ? ROOT_NID_8B : ROOT_NID),
     inos: u64(view, SUPER_AT + INOS),
     epoch: s64(view, SUPER_AT + EPOCH),
     fixedNsec: u32(FIXED_NSEC),
     blocks: u32(BLOCKS) + (longRoot ? u16(ROOT_NID) * TWO_32 : 0),
     metaAt: u32(META_BLOCK) * blockSize,
     xattrAt: u32(XATTR_BLOCK) * blockSize,
-    extraDevices: u32(INCOMPAT) & INCOMPAT_DEVICE_TABLE ? u16(EXTRA_DEVICES) : 0,
-    devicesAt: u16(DEVICE_SLOT) * 128,
+    extraDevices,
+    devicesAt,
     prefixCount: u32(INCOMPAT) & INCOMPAT_XATTR_PREFIXES ? u8(PREFIX_COUNT) : 0,
     prefixesAt: u32(PREFIX_START) * 4,
   };

@@ -1,4 +1,5 @@
 import { FormatError } from "../bytes/errors.ts";
+import { alignUp } from "../bytes/u64.ts";
 import type { Superblock } from "./superblock.ts";
 
 /**
@@ -72,7 +73,7 @@ export function readPrefixes(
       whole.set(new Uint8Array(view.buffer, view.byteOffset + at + 3, size - 1), base.length);
       prefixes[LONG | i] = whole;
     }
-    at = (at + 2 + size + 3) & ~3;
+    at = alignUp(at + 2 + size, 4);
   }
   return prefixes;
 }

@@ -140,7 +140,7 @@ export class ImageFileSystem implements FileSystem {
     const { device, address } = this.extent;
     if (device >= 0) return this.blobs.read(device, address, length, out, at);
     if (device === HOLE) {
-      for (let i = 0; i < length; i++) out[at + i] = 0;
+      out.fill(0, at, at + length);
       return length;
     }
     return device === INLINE ? this.copy(address, length, out, at) : -errno.EIO;
@@ -205,11 +205,13 @@ export class ImageFileSystem implements FileSystem {
     return inode.inodeMode(this.image.v, at) & errno.S_IFMT;
   }
 
-  /** Its own inverse: the root's nid and FUSE's 1 change places. */
   private swap(id: number): number {
-    if (id === ROOT_NODE) return this.rootNid;
-    return id === this.rootNid ? ROOT_NODE : id;
+    return swapRoot(id, this.rootNid);
   }
 }
+
+/** nid to node and back, its own inverse: the root's nid and FUSE's 1 change places. */
+export const swapRoot = (id: number, rootNid: number): number =>
+  id === ROOT_NODE ? rootNid : id === rootNid ? ROOT_NODE : id;
 
 const DOT_NAME = Uint8Array.of(DOT);

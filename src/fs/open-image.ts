@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
-import { type BlobFile, type BlobPlaces, locateBlob } from "../blob/locate.ts";
+import { ABSENT, type BlobFile, type BlobPlaces, locateBlob } from "../blob/locate.ts";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import type { ImageHandle } from "../erofs/image.ts";
 import { checkTree, type ImageTables, readTables, type TreeReport } from "../erofs/open.ts";
@@ -24,9 +24,11 @@ export function openImage(path: string, places: BlobPlaces, lenient: boolean): O
     const stats = fstatSync(fd);
     const tables = readTables(fd, stats.size, path);
     const self: BlobFile = { path, size: stats.size, dev: stats.dev, ino: stats.ino };
-    const blobs = tables.isFlat ? [] : findBlobs(tables, places, lenient);
+    const absent: Error[] = [];
+    const blobs = tables.isFlat ? [] : findBlobs(tables, places, lenient ? absent : undefined);
     const sizes = blobs.map((b) => b.size);
     const { handle, report } = checkTree(tables, sizes, lenient);
+    report.problems.unshift(...absent);
     return { handle, files: [self, ...blobs], report };
   } finally {
     closeSync(fd);
@@ -47,21 +49,36 @@ function openRegular(path: string): number {
   throw new StartError(`bootstrap ${path}: not a regular file`);
 }
 
-/** Files of the device slots, in their order. A lenient open takes an absent or short one for what it is. */
-function findBlobs({ devices, sb }: ImageTables, places: BlobPlaces, lenient: boolean): BlobFile[] {
+/**
+ * Files of the device slots, in their order.
+ *
+ * @param absent where a lenient open notes blobs that are not there or too short, instead of throwing
+ */
+function findBlobs(
+  { devices, sb }: ImageTables,
+  places: BlobPlaces,
+  absent: Error[] | undefined,
+): BlobFile[] {
+  const { single, files } = places;
+  const unnamed = devices.filter(({ id }, i) => !files.has(id) && !files.has(String(i + 1))).length;
+  if (single !== undefined && unnamed > 1)
+    throw new StartError(
+      `${single}: one file for ${unnamed} blobs; name the directory that holds them with --blob-dir`,
+    );
   return devices.map(({ id, blocks }, i) => {
-    const wanted = blocks * sb.blockSize;
-    let file: BlobFile;
+    let file = ABSENT;
     try {
-      file = locateBlob(places, i, id, wanted);
+      file = locateBlob(places, i, id, blocks * sb.blockSize);
+      mustHold(file, id || String(i + 1), blocks * sb.blockSize);
     } catch (error) {
-      if (!lenient) throw error;
-      return { path: id, size: 0, dev: -1, ino: -1 };
+      if (absent === undefined || !(error instanceof StartError)) throw error;
+      absent.push(error);
     }
-    if (file.size < wanted && !lenient)
-      throw new StartError(
-        `blob ${id || i + 1}: ${file.path}: ${file.size} bytes is too short (wanted: ${wanted})`,
-      );
     return file;
   });
+}
+
+function mustHold(file: BlobFile, name: string, wanted: number): void {
+  if (file.size >= wanted) return;
+  throw new StartError(`blob ${name}: ${file.path}: ${file.size} bytes is too short (wanted: ${wanted})`);
 }

@@ -1,13 +1,15 @@
 import { readSync, writeSync } from "node:fs";
 import { EIO, ENODATA, ENOENT, ENOSYS, ERANGE } from "../bytes/errno.ts";
 import { codeOf } from "../bytes/errors.ts";
+import { u64 } from "../bytes/u64.ts";
 import { COUNT, type Counters } from "../metrics/counters.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
 import { type Agreed, answerInit } from "./init.ts";
 import type { Known } from "./known.ts";
 import { NO_REPLY, ops } from "./ops.ts";
-import { IN, OP, OP_COUNT, OUT, OUT_HEADER } from "./wire.ts";
+import type { PushBoard } from "./push-board.ts";
+import { IN, OP, OP_COUNT, OUT, OUT_HEADER, READ_IN } from "./wire.ts";
 
 /** What one worker works with. */
 export interface Service {
@@ -16,16 +18,31 @@ export interface Service {
   readonly fs: FileSystem;
   readonly frame: Frame;
   readonly known: Known;
+  /** Where reads are noted for the pusher; undefined when there is none. */
+  readonly board: PushBoard | undefined;
   readonly counters: Counters;
-  /** `[0]` is set to 1 to make workers leave at their next request. */
-  readonly stop: Int32Array;
+  /** Words shared with the main thread, see CONTROL. */
+  readonly control: Int32Array;
   /** What INIT agreed on; filled by the worker that answered it. */
   readonly agreed: Agreed;
   /** Told when INIT was answered and the kernel has taken the answer in. */
   readonly onInit: (agreed: Agreed) => void;
   /** Told of an exception in a handler; the request is answered EIO. */
   readonly onUnexpected: (opcode: number, error: unknown) => void;
+  /** Told when requests come in numbers and nobody watches them yet. */
+  readonly onBusy: () => void;
 }
+
+export const CONTROL = {
+  /** Set to 1 to make workers leave at their next request. */
+  STOP: 0,
+  /** 1 while the main thread watches how many requests come. */
+  WATCHED: 1,
+  LENGTH: 2,
+} as const;
+
+/** Requests of one worker between two looks at WATCHED, less one. */
+const LOOK_MASK = 127;
 
 /** Why a worker left its loop. */
 export type Ending = "unmounted" | "aborted" | "stopped";
@@ -39,9 +56,10 @@ export type Ending = "unmounted" | "aborted" | "stopped";
  * @throws the system error of a read that means none of the known endings
  */
 export function serve(s: Service): Ending {
-  const { fd, fs, frame: f, known, counters, stop } = s;
+  const { fd, fs, frame: f, known, board, counters, control } = s;
   const { inView, outView } = f;
   const capacity = f.in.length;
+  let served = 0;
   for (;;) {
     try {
       f.length = readSync(fd, f.in, 0, capacity, null);
@@ -64,11 +82,14 @@ export function serve(s: Service): Ending {
     if (result !== NO_REPLY) {
       if (result < 0) countError(counters, result);
       else if (opcode === OP.READ) counters[COUNT.READ_BYTES] += result;
-      const length = OUT_HEADER + (result > 0 ? result : 0);
+      const length = OUT_HEADER + Math.max(result, 0);
       outView.setUint32(HEADER_AT + OUT.LEN, length, true);
-      outView.setInt32(HEADER_AT + OUT.ERROR, result < 0 ? result : 0, true);
+      outView.setInt32(HEADER_AT + OUT.ERROR, Math.min(result, 0), true);
       outView.setUint32(HEADER_AT + OUT.UNIQUE, inView.getUint32(IN.UNIQUE, true), true);
       outView.setUint32(HEADER_AT + OUT.UNIQUE + 4, inView.getUint32(IN.UNIQUE + 4, true), true);
+      // Before the answer: the reader is on its way to the next file when it has it.
+      if (opcode === OP.READ && board !== undefined && u64(inView, READ_IN.OFFSET) === 0)
+        board.noteRead(u64(inView, IN.NODEID));
       try {
         writeSync(fd, f.out, HEADER_AT, length, null);
       } catch (error) {
@@ -80,7 +101,11 @@ export function serve(s: Service): Ending {
       }
     }
     if (opcode === OP.INIT) s.onInit(s.agreed);
-    if (stop[0] !== 0) return "stopped";
+    if (control[CONTROL.STOP] !== 0) return "stopped";
+    if ((++served & LOOK_MASK) === 0 && control[CONTROL.WATCHED] === 0) {
+      control[CONTROL.WATCHED] = 1;
+      s.onBusy();
+    }
   }
 }
 

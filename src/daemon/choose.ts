@@ -1,0 +1,35 @@
+import { accessSync, constants } from "node:fs";
+import { codeOf, StartError } from "../bytes/errors.ts";
+
+export type TransportName = "direct" | "fuse-native";
+export const TRANSPORTS = ["auto", "direct", "fuse-native"] as const;
+
+/**
+ * Chooses how to talk to the kernel, and says why.
+ *
+ * @param wanted what the user asked for
+ * @param uid effective user id: mounting by itself is for root, of the host or of a user namespace
+ * @throws StartError when there is no FUSE device at all
+ */
+export function chooseTransport(
+  wanted: (typeof TRANSPORTS)[number],
+  uid: number,
+): { readonly name: TransportName; readonly reason: string } {
+  const trouble = deviceTrouble();
+  if (trouble !== undefined) throw new StartError(trouble);
+  if (wanted !== "auto") return { name: wanted, reason: "asked for" };
+  return uid === 0
+    ? { name: "direct", reason: "this process may mount /dev/fuse itself" }
+    : { name: "fuse-native", reason: `user ${uid} may not mount; fusermount does it` };
+}
+
+function deviceTrouble(): string | undefined {
+  try {
+    accessSync("/dev/fuse", constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return codeOf(error) === "ENOENT"
+      ? "there is no /dev/fuse: load the fuse module (modprobe fuse), or give the container --device /dev/fuse"
+      : "no access to /dev/fuse: run as root, or have the administrator chmod 0666 /dev/fuse";
+  }
+}

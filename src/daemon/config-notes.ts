@@ -1,0 +1,90 @@
+/** A setting that nydusd acts on and this daemon does not: key, the value that asks for nothing, why. */
+type NoEffect = readonly [key: string, idle: unknown, why: string];
+
+const LOCAL = "the tars are local and the kernel reads ahead";
+const AS_ASKED = "each read is as long as the kernel asks for";
+const NO_RECORD = "reads are not recorded by file";
+const NO_CACHE = "nothing is cached, the tars are read where they are";
+const IN_PLACE = "metadata is always read in place";
+const ONE_BACKEND = "all blobs come from localfs";
+const DEFAULT_BATCH = 1024 * 1024;
+
+export const NO_EFFECT_V1: readonly NoEffect[] = [
+  ["device.external_backends", undefined, ONE_BACKEND],
+  ["device.cache.config.disable_indexed_map", false, NO_CACHE],
+  ["device.cache.config.enable_encryption", false, NO_CACHE],
+  ["device.cache.config.enable_convergent_encryption", false, NO_CACHE],
+  ["mode", "direct", IN_PLACE],
+  ["iostats_files", false, NO_RECORD],
+  ["access_pattern", false, NO_RECORD],
+  ["latest_read_files", false, NO_RECORD],
+  ["amplify_io", DEFAULT_BATCH, AS_ASKED],
+  ["fs_prefetch.enable", false, LOCAL],
+];
+
+export const NO_EFFECT_V2: readonly NoEffect[] = [
+  ["backend.localdisk", undefined, ONE_BACKEND],
+  ["backend.oss", undefined, ONE_BACKEND],
+  ["backend.s3", undefined, ONE_BACKEND],
+  ["backend.registry", undefined, ONE_BACKEND],
+  ["backend.http-proxy", undefined, ONE_BACKEND],
+  ["external_backends", undefined, ONE_BACKEND],
+  ["cache.prefetch.enable", false, LOCAL],
+  ["cache.filecache.disable_indexed_map", false, NO_CACHE],
+  ["cache.filecache.enable_encryption", false, NO_CACHE],
+  ["cache.filecache.enable_convergent_encryption", false, NO_CACHE],
+  ["cache.fscache", undefined, NO_CACHE],
+  ["rafs.mode", "direct", IN_PLACE],
+  ["rafs.batch_size", DEFAULT_BATCH, AS_ASKED],
+  ["rafs.iostats_files", false, NO_RECORD],
+  ["rafs.access_pattern", false, NO_RECORD],
+  ["rafs.latest_read_files", false, NO_RECORD],
+  ["rafs.prefetch.enable", false, LOCAL],
+];
+
+/** The settings of `table` that ask for something. One that is absent or idle is not worth a line. */
+export function withoutEffect(table: readonly NoEffect[], config: unknown): string[] {
+  return table
+    .filter(([key, idle]) => {
+      const value = valueAt(config, key);
+      return value != null && value !== idle && !(Array.isArray(value) && value.length === 0);
+    })
+    .map(([key, , why]) => `${key}: has no effect here: ${why}`);
+}
+
+/**
+ * Names the keys of a file that no schema knows. nydusd ignores them silently, which hides typing mistakes.
+ *
+ * @param input as read
+ * @param known the same after parsing, which drops unknown keys
+ */
+export function unknownKeys(input: unknown, known: unknown, path: readonly PropertyKey[] = []): string[] {
+  if (input === known || !isRecord(input) || !isRecord(known)) return [];
+  return Object.keys(input).flatMap((key) => {
+    const at = [...path, key];
+    return Object.hasOwn(known, key)
+      ? unknownKeys(input[key], known[key], at)
+      : [`${keyPath(at)}: unknown key, ignored`];
+  });
+}
+
+/** `a.b[1]`; a key that is no plain word is quoted, so that a message stays one line. */
+export function keyPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((part) => {
+      if (typeof part === "number") return `[${part}]`;
+      const key = String(part).slice(0, 100);
+      return `.${/^[\w-]+$/.test(key) ? key : JSON.stringify(key)}`;
+    })
+    .join("")
+    .replace(/^\./, "");
+}
+
+function valueAt(config: unknown, key: string): unknown {
+  let value = config;
+  for (const part of key.split(".")) value = isRecord(value) ? value[part] : undefined;
+  return value;
+}
+
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

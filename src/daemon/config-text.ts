@@ -1,0 +1,60 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { parse as parseToml, TomlError } from "smol-toml";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+
+/** nydusd's own limit (`ConfigV2::from_file`). */
+const MAX_BYTES = 1024 * 1024;
+
+/** Every message about a configuration file begins alike. */
+export const problem = (name: string, what: string) => new StartError(`config ${name}: ${what}`);
+
+/** @throws StartError */
+export function readText(path: string): string {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a fifo must not block
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw new StartError("is not a regular file");
+    if (stats.size > MAX_BYTES)
+      throw new StartError(`is ${stats.size} bytes long, want ${MAX_BYTES} at most`);
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(fd));
+  } catch (error) {
+    throw problem(
+      path,
+      codeOf(error) === "ERR_ENCODING_INVALID_ENCODED_DATA" ? "is not UTF-8 text" : messageOf(error),
+    );
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** Tells JSON from TOML by the first character, as no TOML begins with `{`. */
+export function parseText(text: string, name: string): { data: unknown; isToml: boolean } {
+  if (text.trimStart().startsWith("{")) return { data: parseJson(text, name), isToml: false };
+  try {
+    return { data: parseToml(text), isToml: true };
+  } catch (error) {
+    if (name.endsWith(".json")) return { data: parseJson(text, name), isToml: false };
+    const place = error instanceof TomlError ? ` (line ${error.line}, column ${error.column})` : "";
+    // The rest of the message quotes the file, which may hold passwords.
+    const what = messageOf(error).split("\n")[0].replace("Invalid TOML document: ", "");
+    throw problem(name, `is not valid TOML: ${what}${place}`);
+  }
+}
+
+function parseJson(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const message = messageOf(error);
+    // Some of V8's messages quote the file, which may hold passwords; others end in an offset.
+    const what = message.split(/ (?:in|after) JSON at position|, (?:\.\.\.)?"/)[0];
+    const offset = / at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(message)?.[1];
+    throw problem(name, `is not valid JSON: ${what}${offset ? placeOf(text, Number(offset)) : ""}`);
+  }
+}
+
+function placeOf(text: string, offset: number): string {
+  const lines = text.slice(0, offset).split("\n");
+  return ` (line ${lines.length}, column ${lines[lines.length - 1].length + 1})`;
+}

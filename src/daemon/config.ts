@@ -1,0 +1,100 @@
+import type { z } from "zod";
+import { isRecord, keyPath, NO_EFFECT_V1, NO_EFFECT_V2, unknownKeys, withoutEffect } from "./config-notes.ts";
+import { configV1, configV2, describeIssue } from "./config-schema.ts";
+import { parseText, problem, readText } from "./config-text.ts";
+
+/** What a nydusd configuration file means to this daemon. Relative paths are the process's, as in nydusd. */
+export interface DaemonConfig {
+  /** Where tars are looked for, in order: `dir`, `alt_dirs`, then the cache's `work_dir`; each once. */
+  readonly blobDirs: readonly string[];
+  /** The file of the only blob, whatever its id; nydusd prefers it to the directories. */
+  readonly blobFile: string | undefined;
+  /** The file cache's directory, when named: nydusd opens the tars of a TARFS image there. */
+  readonly workDir: string | undefined;
+  /** One line each, with the file's name: keys that nobody knows and settings without effect here. */
+  readonly warnings: readonly string[];
+}
+
+/** What both layouts come down to. */
+interface Places {
+  readonly localfs: {
+    readonly dir: string;
+    readonly alt_dirs: readonly string[];
+    readonly blob_file: string;
+  };
+  readonly cacheType: string;
+  readonly workDir: string | undefined;
+  readonly workDirKey: string;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Reads a nydusd configuration file: version 1 (JSON) or 2 (JSON or TOML).
+ *
+ * @throws StartError in one line: `config PATH: KEY.PATH: what is wrong, what was wanted`
+ */
+export function readConfig(path: string): DaemonConfig {
+  return parseConfig(readText(path), path);
+}
+
+/**
+ * As `readConfig`, for text that is already here.
+ *
+ * @param name of the file, for messages; `.json` at its end tells which syntax error to report
+ * @throws StartError
+ */
+export function parseConfig(text: string, name: string): DaemonConfig {
+  const { data, isToml } = parseText(text, name);
+  if (isRecord(data) && "config_v2" in data)
+    throw problem(name, "is a blob cache entry, want what is under its config_v2");
+  // Version 1 has no `version` key and is never TOML.
+  const isV2 = isToml || (isRecord(data) && ("version" in data || "backend" in data));
+  const { localfs, cacheType, workDir, workDirKey, notes } = isV2
+    ? placesV2(data, name)
+    : placesV1(data, name);
+
+  const isFileCache = cacheType === "blobcache" || cacheType === "filecache";
+  const unused =
+    workDir !== undefined && !isFileCache
+      ? [`${workDirKey}: has no effect here: the cache type is ${JSON.stringify(cacheType)}`]
+      : [];
+  const usedDir = isFileCache ? workDir : undefined;
+  const dirs = [localfs.dir, ...localfs.alt_dirs, usedDir ?? ""].filter((dir) => dir !== "");
+  return {
+    blobDirs: [...new Set(dirs)],
+    blobFile: localfs.blob_file || undefined,
+    workDir: usedDir,
+    warnings: [...notes, ...unused].map((note) => `config ${name}: ${note}`),
+  };
+}
+
+function placesV1(data: unknown, name: string): Places {
+  const config = check(configV1, data, name);
+  const { backend, cache } = config.device;
+  return {
+    localfs: backend.config,
+    cacheType: cache.type,
+    workDir: cache.config?.work_dir,
+    workDirKey: "device.cache.config.work_dir",
+    notes: [...unknownKeys(data, config), ...withoutEffect(NO_EFFECT_V1, config)],
+  };
+}
+
+function placesV2(data: unknown, name: string): Places {
+  const config = check(configV2, data, name);
+  return {
+    localfs: config.backend.localfs,
+    cacheType: config.cache?.type ?? "",
+    workDir: config.cache?.filecache?.work_dir,
+    workDirKey: "cache.filecache.work_dir",
+    notes: [...unknownKeys(data, config), ...withoutEffect(NO_EFFECT_V2, config)],
+  };
+}
+
+/** Only the first problem is told: later ones often follow from it. */
+function check<T extends z.ZodType>(schema: T, data: unknown, name: string): z.output<T> {
+  const result = schema.safeParse(data, { error: describeIssue });
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0];
+  throw problem(name, path.length === 0 ? message : `${keyPath(path)}: ${message}`);
+}

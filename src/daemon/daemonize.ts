@@ -1,0 +1,36 @@
+import { spawn } from "node:child_process";
+import { StartError } from "../bytes/errors.ts";
+
+/**
+ * Starts this same command line again as a daemon and returns when it is ready. What it prints before that
+ * goes to this process's stderr; afterwards it has only its log file.
+ *
+ * @throws StartError when it ends first
+ */
+export async function daemonize(say: (line: string) => void): Promise<void> {
+  const args = process.argv.slice(1).filter((arg) => arg !== "--daemonize");
+  const child = spawn(process.execPath, [...process.execArgv, ...args], {
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+  let words = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    words += chunk.toString();
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once("message", (message: { ready: string }) => {
+      say(`ready ${message.ready} pid=${child.pid}`);
+      resolve();
+    });
+    child.once("exit", (code, signal) =>
+      reject(new StartError(`the daemon ended with ${signal ?? `status ${code}`}: ${lastLine(words)}`)),
+    );
+    child.once("error", reject);
+  });
+  process.stderr.write(words);
+  child.stderr?.destroy();
+  child.disconnect();
+  child.unref();
+}
+
+const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";

@@ -1,0 +1,50 @@
+import { readdirSync, realpathSync, statSync } from "node:fs";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { mountAt } from "../fuse/mount-table.ts";
+import { detach } from "../fuse/umount.ts";
+import type { Logger } from "./log.ts";
+
+/**
+ * Makes sure that a directory can be mounted on: it exists, no dead mount hides it, nothing is mounted there
+ * and nothing is in it.
+ *
+ * @param force mount over what is there all the same
+ * @returns its canonical path
+ * @throws StartError saying what to do
+ */
+export async function prepareMountpoint(path: string, force: boolean, log: Logger): Promise<string> {
+  const real = await canonical(path, log);
+  if (!statSync(real).isDirectory()) throw new StartError(`mountpoint ${path}: not a directory`);
+  if (force) return real;
+  const mount = mountAt(real);
+  if (mount !== undefined)
+    throw new StartError(
+      `mountpoint ${path}: ${mount.source} (${mount.type}) is mounted there already; unmount it or use --force`,
+    );
+  if (readdirSync(real).length > 0)
+    throw new StartError(`mountpoint ${path}: not empty; choose another or use --force`);
+  return real;
+}
+
+async function canonical(path: string, log: Logger): Promise<string> {
+  try {
+    const real = realpathSync(path);
+    statSync(real);
+    return real;
+  } catch (error) {
+    if (codeOf(error) !== "ENOTCONN" && codeOf(error) !== "ECONNABORTED")
+      throw new StartError(
+        codeOf(error) === "ENOENT"
+          ? `mountpoint ${path}: no such directory`
+          : `mountpoint ${path}: ${messageOf(error)}`,
+      );
+  }
+  // A file system whose server died answers nothing any more; whoever is inside is lost already.
+  log.warn(`${path}: a mount whose server is gone; detaching it`);
+  try {
+    await detach(path);
+  } catch (error) {
+    throw new StartError(`mountpoint ${path}: a dead mount that cannot be detached: ${messageOf(error)}`);
+  }
+  return canonical(path, log);
+}

@@ -1,0 +1,135 @@
+import { statfs } from "node:fs/promises";
+import { BlobFiles } from "../blob/blob-files.ts";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { Image } from "../erofs/image.ts";
+import { ImageFileSystem } from "../fs/image-file-system.ts";
+import { FUSE_TYPE } from "../fuse/device.ts";
+import { mountAt } from "../fuse/mount-table.ts";
+import { type Unmounted, unmount } from "../fuse/umount.ts";
+import { OP, OP_NAMES } from "../fuse/wire.ts";
+import { type Mounted, mount } from "../fuse-native/mount.ts";
+import { checkMountpoint, optionString } from "../fuse-native/options.ts";
+import { fusermount } from "../fuse-native/umount.ts";
+import { findNonUtf8 } from "../fuse-native/utf8.ts";
+import { COUNT, countersOf, newCounters } from "../metrics/counters.ts";
+import { countsOf } from "./counts.ts";
+import type { Logger } from "./log.ts";
+import type { Ended, MountRequest, Session } from "./transport.ts";
+
+/** After an unmount, how long those still inside are served. */
+const GRACE_MS = 5_000;
+/** What libfuse 2.9.9 speaks, and what it cannot change: without MAX_PAGES a READ has 32 pages at most. */
+const FACTS = "transport=fuse-native workers=1 protocol=7.19 max_read=131072";
+
+/**
+ * Mounts with the npm package fuse-native and serves from this thread, which therefore must never wait for
+ * the mount itself. `threads` and `push` of the request have no meaning here.
+ *
+ * @returns once INIT was answered
+ * @throws StartError when the package cannot be loaded, the image has text that cannot pass through it, or
+ *   the mount cannot be made; nothing is mounted then
+ */
+export async function serveNative(request: MountRequest): Promise<Session> {
+  const { image, mountpoint, log } = request;
+  const shared = newCounters(1);
+  const counters = countersOf(shared, 0);
+  const blobs = new BlobFiles(image.files, (_, problem) => {
+    counters[COUNT.LOST_BLOBS]++;
+    log.warn(problem);
+  });
+  const fs = new ImageFileSystem(new Image(image.handle), blobs);
+
+  checkMountpoint(mountpoint);
+  const options = optionString(request.source, FUSE_TYPE.slice("fuse.".length), request.options);
+  const problem = findNonUtf8(fs);
+  if (problem !== undefined)
+    throw new StartError(`fuse-native cannot show ${problem}: use --transport direct`);
+  if (fs.traits.hasAcls) meetAcls(log);
+
+  const before = mountAt(mountpoint)?.device;
+  let mounted: Mounted;
+  try {
+    mounted = await mount({
+      fs,
+      mountpoint,
+      options,
+      counters,
+      opcodes: OP,
+      onUnexpected: (opcode, error) => log.warn(`${OP_NAMES[opcode]}: ${messageOf(error)}`),
+    });
+  } catch (error) {
+    blobs.close();
+    if (mountAt(mountpoint)?.device !== before) await leave(mountpoint);
+    throw error;
+  }
+  return session(request, mounted, blobs, shared);
+}
+
+function session(
+  { mountpoint, log }: MountRequest,
+  mounted: Mounted,
+  blobs: BlobFiles,
+  counters: SharedArrayBuffer,
+): Session {
+  const device = mountAt(mountpoint)?.device;
+  let end: (ended: Ended) => void = () => {};
+  const ended = new Promise<Ended>((resolve) => {
+    end = resolve;
+  });
+  mounted.closed.then(async () => {
+    const isAborted = device !== undefined && (await isDead(mountpoint, device));
+    end({ how: isAborted ? "aborted" : "unmounted", message: "" });
+  });
+  ended.then(() => {
+    mounted.release();
+    blobs.close();
+  });
+
+  const stopServing = () => end({ how: "stopped", message: "" });
+  let isStopping = false;
+  return {
+    facts: FACTS,
+    ended,
+    counts: () => countsOf(counters),
+    stop: async () => {
+      if (isStopping) {
+        stopServing();
+        return;
+      }
+      isStopping = true;
+      const how = await leave(mountpoint);
+      mounted.hurry();
+      if (how === "detached")
+        log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
+      const timer = setTimeout(stopServing, GRACE_MS);
+      ended.finally(() => clearTimeout(timer));
+    },
+  };
+}
+
+/**
+ * A mount outlives its connection when that was aborted. Its device number may be another mount's by now,
+ * but that one answers; STATFS is never answered from a cache.
+ */
+const isDead = async (mountpoint: string, device: string): Promise<boolean> =>
+  mountAt(mountpoint)?.device === device &&
+  statfs(mountpoint).then(
+    () => false,
+    (error: unknown) => codeOf(error) === "ENOTCONN" || codeOf(error) === "ECONNABORTED",
+  );
+
+/**
+ * libfuse 2 cannot ask the kernel to enforce ACLs, which may deny what the mode bits allow. Root's mount is
+ * open to everybody, and root has the other transport; a user's mount is open to that user alone.
+ */
+function meetAcls(log: Logger): void {
+  const what = "the image has ACLs, and with fuse-native the kernel goes by mode bits only";
+  if (isRoot()) throw new StartError(`${what}: use --transport direct`);
+  log.warn(what);
+}
+
+const isRoot = (): boolean => process.geteuid?.() === 0;
+
+/** Root needs no helper program, and anybody else no privilege. */
+const leave = (mountpoint: string): Promise<Unmounted> =>
+  isRoot() ? unmount(mountpoint) : fusermount(mountpoint);

@@ -1,0 +1,108 @@
+import { resolve } from "node:path";
+import type { BlobPlaces } from "../blob/locate.ts";
+import { openImage } from "../fs/open-image.ts";
+import { detach } from "../fuse/umount.ts";
+import { chooseTransport, type TRANSPORTS } from "./choose.ts";
+import { serveDirect, WorkerPool } from "./direct.ts";
+import { type Level, type Logger, openLog } from "./log.ts";
+import { prepareMountpoint } from "./mountpoint.ts";
+import { writePidFile } from "./pid-file.ts";
+import { setOpenFiles } from "./rlimit.ts";
+import { handleSignals } from "./signals.ts";
+import type { MountRequest, Session } from "./transport.ts";
+
+/** What the daemon is asked to do, whoever asks. */
+export interface DaemonOptions {
+  readonly bootstrap: string;
+  readonly mountpoint: string;
+  readonly places: BlobPlaces;
+  readonly transport: (typeof TRANSPORTS)[number];
+  readonly threads: number;
+  readonly push: boolean;
+  readonly lowLatency: boolean;
+  readonly lenient: boolean;
+  readonly force: boolean;
+  readonly mountOptions: readonly string[];
+  readonly logLevel: Level;
+  readonly logFile: string | undefined;
+  readonly pidFile: string | undefined;
+  /** Files the process may have open; undefined leaves the limit. */
+  readonly openFiles: number | undefined;
+  /** Said before anything else, at level warn. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Mounts an image and serves it until it is unmounted or a signal ends it.
+ *
+ * @param onReady told once the first request can be answered, with the facts for the ready line
+ * @returns exit status: 0 after a clean end, 1 when the session broke
+ * @throws StartError, FormatError: nothing is mounted then
+ */
+export async function runDaemon(options: DaemonOptions, onReady: (facts: string) => void): Promise<number> {
+  const log = openLog(options.logLevel, options.logFile);
+  for (const warning of options.warnings) log.warn(warning);
+  if (options.openFiles !== undefined) setOpenFiles(options.openFiles);
+  const { name, reason } = chooseTransport(options.transport, process.geteuid?.() ?? 0);
+  log.info(`transport ${name}: ${reason}`);
+  const pool = name === "direct" ? new WorkerPool(options.threads) : undefined;
+  let opened: { session: Session; facts: string };
+  try {
+    opened = await open(options, log, pool);
+  } catch (error) {
+    await pool?.close();
+    throw error;
+  }
+  const { session, facts } = opened;
+  const removePidFile = options.pidFile === undefined ? () => {} : writePidFile(options.pidFile);
+  handleSignals(session, log);
+  onReady(`${facts} ms=${Math.round(performance.now())}`);
+
+  const end = await session.ended;
+  removePidFile();
+  log.info(`served ${JSON.stringify(session.counts())}`);
+  if (end.how === "unmounted" || end.how === "stopped") {
+    log.info(`${options.mountpoint}: ${end.how}`);
+    return 0;
+  }
+  log.error(`${options.mountpoint}: the session ended: ${end.how} ${end.message}`);
+  // What is left is a mount that answers ENOTCONN to everybody.
+  await detach(resolve(options.mountpoint)).catch(() => {});
+  return 1;
+}
+
+async function open(
+  options: DaemonOptions,
+  log: Logger,
+  pool: WorkerPool | undefined,
+): Promise<{ session: Session; facts: string }> {
+  const mountpoint = await prepareMountpoint(options.mountpoint, options.force, log);
+  const image = openImage(options.bootstrap, options.places, options.lenient);
+  const { report } = image;
+  if (report.unsound > 0) {
+    log.warn(`${options.bootstrap}: ${report.unsound} broken entries will answer EUCLEAN; the first:`);
+    for (const problem of report.problems) log.warn(`  ${problem.message}`);
+  }
+  const request: MountRequest = {
+    image,
+    mountpoint,
+    source: resolve(options.bootstrap),
+    options: options.mountOptions,
+    threads: options.threads,
+    push: options.push,
+    lowLatency: options.lowLatency,
+    log,
+  };
+  const session = pool === undefined ? await serveWithLibfuse(request) : await serveDirect(request, pool);
+  const blobs = image.files.length - 1;
+  return {
+    session,
+    facts: `image=${options.bootstrap} mountpoint=${mountpoint} inodes=${report.inodes} blobs=${blobs} ${session.facts}`,
+  };
+}
+
+/** Loaded only when it is used: the addon costs start-up time and memory. */
+async function serveWithLibfuse(request: MountRequest): Promise<Session> {
+  const { serveNative } = await import("./native.ts");
+  return serveNative(request);
+}

@@ -1,0 +1,88 @@
+import { closeSync } from "node:fs";
+import type Fuse from "fuse-native";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import type { Counters } from "../metrics/counters.ts";
+import type { FileSystem } from "../vfs/file-system.ts";
+import { Calls, type Opcodes } from "./calls.ts";
+import { loadFuse } from "./load.ts";
+import { newOperations } from "./operations.ts";
+import { Paths } from "./paths.ts";
+import { deviceFds, type Watch, watchDevice } from "./watch.ts";
+import { answerXattrs, xattrHandlers } from "./xattrs.ts";
+
+/** The kernel sends INIT at once. */
+const INIT_MS = 10_000;
+
+interface MountTask {
+  readonly fs: FileSystem;
+  readonly mountpoint: string;
+  /** From `optionString`. */
+  readonly options: string;
+  readonly counters: Counters;
+  readonly opcodes: Opcodes;
+  /** Told of an exception in a handler; the request is answered EIO. */
+  readonly onUnexpected: (opcode: number, error: unknown) => void;
+}
+
+/** A mount that libfuse serves, from this thread. */
+export interface Mounted extends Pick<Watch, "closed" | "hurry"> {
+  /** Stops looking, and lets the event loop end. libfuse's threads end with their session or the process. */
+  release(): void;
+}
+
+/**
+ * Mounts, and waits for the kernel's INIT.
+ *
+ * @throws StartError when it cannot; the mount may be there all the same, dead (libfuse refuses options it
+ *   does not know only after mounting), and is the caller's to remove
+ */
+export async function mount(task: MountTask): Promise<Mounted> {
+  const Fuse = await loadFuse();
+  const { fs, opcodes } = task;
+  const paths = new Paths(fs);
+  const calls = new Calls(task.counters, task.onUnexpected);
+  const handlers = {
+    ...newOperations(fs, paths, calls, opcodes),
+    ...xattrHandlers(fs),
+  };
+  const fuse = new Fuse(task.mountpoint, handlers, { fsname: task.options, timeout: false });
+  answerXattrs(fuse, fs, paths, calls, opcodes);
+
+  const before = new Set(deviceFds());
+  const added = () => deviceFds().filter((fd) => !before.has(fd));
+  try {
+    await init(fuse);
+  } catch (error) {
+    // Nobody serves it: close it, or every call on the mount would wait for ever.
+    for (const fd of added()) closeSync(fd);
+    letLoopEnd(fuse);
+    throw new StartError(`cannot mount ${task.mountpoint} with fuse-native: ${reasonOf(error)}`);
+  }
+  const watch = watchDevice(added()[0]);
+  return {
+    closed: watch.closed,
+    hurry: watch.hurry,
+    release: () => {
+      watch.stop();
+      letLoopEnd(fuse);
+    },
+  };
+}
+
+/** The addon has two words for everything; libfuse says on stderr what it is. */
+const reasonOf = (error: unknown): string =>
+  messageOf(error) === "fuse failed" ? "libfuse has said why on stderr" : messageOf(error);
+
+/** Its public `unmount` does nothing after a mount that failed. */
+const letLoopEnd = (fuse: Fuse): void => fuse._close(() => {});
+
+function init(fuse: Fuse): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("the kernel has sent no INIT")), INIT_MS);
+    fuse.mount((error) => {
+      clearTimeout(timer);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}

@@ -1,0 +1,80 @@
+import type * as Fuse from "fuse-native";
+import { COUNT } from "../metrics/counters.ts";
+import { type FileSystem, newAttr, newEntry } from "../vfs/file-system.ts";
+import type { Calls, Opcodes } from "./calls.ts";
+import type { Paths } from "./paths.ts";
+import { direntStat, fillStat, newStat, statfsOf } from "./records.ts";
+
+/** PATH_MAX: no symlink target is longer, no name either. */
+const TEXT_SIZE = 4096;
+
+/**
+ * The handlers of one mount. Not here, and right without: OPEN, OPENDIR and their releases (libfuse answers
+ * them, there is nothing to keep per file), FLUSH and FSYNC (ENOSYS, once), ACCESS (the kernel checks, with
+ * `default_permissions`), and everything that writes (`ro`).
+ */
+export function newOperations(fs: FileSystem, paths: Paths, calls: Calls, opcodes: Opcodes): Fuse.Operations {
+  const attr = newAttr();
+  const stat = newStat();
+  const entry = newEntry();
+  const statfs = { blocks: 0, blockSize: 0, files: 0 };
+  const text = Buffer.alloc(TEXT_SIZE);
+
+  /** Appends all entries from the first on; the package wants them in one answer. */
+  function list(node: number, names: string[], stats: Fuse.Stat[]): number {
+    for (let cookie = 0; ; cookie = entry.next) {
+      const more = fs.entry(node, cookie, entry);
+      if (more <= 0) return more;
+      const { bytes, nameAt, nameLength } = entry;
+      for (let i = 0; i < nameLength; i++) text[i] = bytes[nameAt + i];
+      names.push(text.toString("utf8", 0, nameLength));
+      stats.push(direntStat(entry.ino, entry.type));
+    }
+  }
+
+  return {
+    getattr(path, done) {
+      const result = calls.run(opcodes.GETATTR, () => {
+        const node = paths.resolve(path);
+        return node < 0 ? node : fs.attr(node, attr);
+      });
+      if (result < 0) done(result);
+      else done(0, fillStat(attr, stat));
+    },
+
+    readdir(path, done) {
+      const names: string[] = [];
+      const stats: Fuse.Stat[] = [];
+      const result = calls.run(opcodes.READDIR, () => {
+        const node = paths.resolve(path);
+        return node < 0 ? node : list(node, names, stats);
+      });
+      if (result < 0) done(result);
+      else done(0, names, stats);
+    },
+
+    readlink(path, done) {
+      const result = calls.run(opcodes.READLINK, () => {
+        const node = paths.resolve(path);
+        return node < 0 ? node : fs.readlink(node, text, 0);
+      });
+      if (result < 0) done(result);
+      else done(0, text.toString("utf8", 0, result));
+    },
+
+    read(path, _fh, out, length, offset, done) {
+      const result = calls.run(opcodes.READ, () => {
+        const node = paths.resolve(path);
+        return node < 0 ? node : fs.read(node, offset, length, out, 0);
+      });
+      if (result > 0) calls.counters[COUNT.READ_BYTES] += result;
+      done(result);
+    },
+
+    statfs(_path, done) {
+      const result = calls.run(opcodes.STATFS, () => fs.statfs(statfs));
+      if (result < 0) done(result);
+      else done(0, statfsOf(statfs));
+    },
+  };
+}

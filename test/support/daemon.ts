@@ -1,0 +1,138 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach } from "vitest";
+import { mountAt, readMounts } from "../../src/fuse/mount-table.ts";
+
+/** The compiled command: what users run. */
+export const COMMAND = fileURLToPath(new URL("../../dist/bin/nydusd-ts.js", import.meta.url));
+/** Longest a daemon may take to be ready, or to end, on a busy machine. */
+const PATIENCE_MS = 20_000;
+
+/** A running `nydusd-ts`. */
+export interface Daemon {
+  readonly mountpoint: string;
+  readonly pid: number;
+  /** Resolves with its exit status (or signal) once it ended. */
+  readonly exited: Promise<number | string>;
+  /** Everything it has printed so far. */
+  output(): string;
+  /** Sends a signal and waits for the end. */
+  stop(signal?: NodeJS.Signals): Promise<number | string>;
+}
+
+const running: ChildProcess[] = [];
+const dirs: string[] = [];
+afterEach(async () => {
+  for (const dir of dirs.splice(0)) {
+    for (const { mountpoint } of readMounts().filter((m) => m.mountpoint.startsWith(dir)))
+      spawnSync("umount", ["-l", mountpoint], { timeout: PATIENCE_MS });
+    rmSync(dir, { recursive: true, force: true });
+  }
+  for (const child of running.splice(0)) if (child.exitCode === null) child.kill("SIGKILL");
+});
+
+/** A directory of the test's own; whatever is mounted below it is unmounted when the test ends. */
+export function workDir(): string {
+  const dir = mkdtempSync(join(tmpdir(), "nydusd-ts-"));
+  dirs.push(dir);
+  return dir;
+}
+
+export function emptyDir(): string {
+  const dir = join(workDir(), "mnt");
+  mkdirSync(dir);
+  return dir;
+}
+
+/** `--blob 1=… --blob 2=…` for devices in slot order. */
+export const blobFlags = (devices: readonly string[]): string[] =>
+  devices.flatMap((path, i) => ["--blob", `${i + 1}=${path}`]);
+
+/** Runs the command to its end. */
+export function run(args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  const child = spawnSync(process.execPath, [COMMAND, ...args], { encoding: "utf8", timeout: PATIENCE_MS });
+  return { status: child.status, stdout: child.stdout, stderr: child.stderr };
+}
+
+/** Starts a daemon and waits for its ready line. */
+export async function start(args: readonly string[], mountpoint = emptyDir()): Promise<Daemon> {
+  const child = spawn(process.execPath, [COMMAND, ...args, "--mountpoint", mountpoint], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.push(child);
+  let text = "";
+  const exited = new Promise<number | string>((resolve) =>
+    child.once("exit", (code, signal) => resolve(code ?? signal ?? "")),
+  );
+  const take = (chunk: Buffer) => {
+    text += chunk.toString();
+  };
+  child.stdout.on("data", take);
+  child.stderr.on("data", take);
+  await until(() => /^ready /m.test(text) || child.exitCode !== null, "the ready line");
+  if (!/^ready /m.test(text)) throw new Error(`the daemon ended before it was ready: ${text}`);
+  return {
+    mountpoint,
+    pid: child.pid ?? 0,
+    exited,
+    output: () => text,
+    stop: async (signal = "SIGTERM") => {
+      child.kill(signal);
+      const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+      const status = await exited;
+      clearTimeout(timer);
+      return status;
+    },
+  };
+}
+
+/** Polls until `condition` holds. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  for (const end = Date.now() + PATIENCE_MS; !condition(); ) {
+    if (Date.now() > end) throw new Error(`${what} did not come in ${PATIENCE_MS} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+export const isMounted = (path: string): boolean => mountAt(path) !== undefined;
+
+/** Counts by opcode and name, from the line a daemon logs at its end. */
+export function servedCounts(output: string): Record<string, number> {
+  const line = output.split("\n").find((l) => l.includes("served {"));
+  if (line === undefined) throw new Error(`no "served" line in: ${output}`);
+  return JSON.parse(line.slice(line.indexOf("{"))) as Record<string, number>;
+}
+
+/** Runs a shell command that must succeed; its standard output. */
+export const sh = (script: string, env: Record<string, string> = {}): string =>
+  execFileSync("bash", ["-euo", "pipefail", "-c", script], {
+    encoding: "utf8",
+    timeout: 300_000,
+    env: { ...process.env, LC_ALL: "C", ...env },
+    maxBuffer: 1 << 28,
+  });
+
+/**
+ * Mounts with the kernel's EROFS, file-backed. mount(8) would put a loop device under a plain file, so the
+ * system call is made by perl, which every Debian has.
+ */
+export function mountErofs(image: string, devices: readonly string[], mountpoint: string): void {
+  const options = devices.map((d) => `device=${d}`).join(",");
+  const SYS_MOUNT = process.arch === "arm64" ? 40 : 165;
+  // perl's syscall wants strings that it could write to, and numbers that are numbers.
+  const script =
+    "my ($n, $rdonly, @s) = @ARGV; syscall($n + 0, $s[0], $s[1], $s[2], $rdonly + 0, $s[3]) == 0 or die qq($!\\n)";
+  execFileSync("perl", ["-e", script, String(SYS_MOUNT), "1", image, mountpoint, "erofs", options], {
+    timeout: PATIENCE_MS,
+  });
+}
+
+/** Open files and threads of a process. */
+export const facts = (pid: number): { threads: number; rssKb: number } => {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
+  return { threads: field("Threads"), rssKb: field("VmRSS") };
+};
