@@ -36,13 +36,14 @@ Examples:
   nydusd-ts -B image.boot --blob 1=layer.tar -M /mnt/rootfs --daemonize --pid-file /run/rootfs.pid
   nydusd-ts umount /mnt/rootfs`;
 
-addMountOptions(
+const fuse = addMountOptions(
   program
     .command("fuse", { isDefault: true })
     .description("mount an image and serve it in the foreground (also without naming the command)")
     .requiredOption("-B, --bootstrap <file>", "the image: RAFS v6 bootstrap, EROFS image or flattened disk")
     .requiredOption("-M, --mountpoint <dir>", "directory to mount on"),
-).action((flags: MountFlags) => mount(flags));
+);
+fuse.action((flags: MountFlags) => mount(flags));
 
 addMountOptions(
   program
@@ -57,7 +58,8 @@ program
   .description("unmount an image; its daemon ends")
   .action(async (dir: string) => say(await unmountImage(dir)));
 
-program.addHelpText("after", EXAMPLES);
+const mountOptions = () => fuse.helpInformation().replace(/^.*?\nOptions:/s, "\nOptions of fuse and mount:");
+program.addHelpText("after", () => mountOptions() + EXAMPLES);
 process.stdout.on("error", () => {}); // a reader of our output that went away is no reason to stop serving
 
 try {

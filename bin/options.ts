@@ -80,7 +80,7 @@ export function addMountOptions(command: Command): Command {
   for (const [flags, why] of NOT_YET)
     command.addOption(
       new Option(flags).hideHelp().argParser(() => {
-        throw new InvalidArgumentError(`not supported: ${why}.`);
+        throw new UsageError(`${/--[\w-]+/.exec(flags)?.[0]} is not supported: ${why}`);
       }),
     );
   return command;

@@ -1,13 +1,19 @@
 // Makes a fresh clone ready: installs packages when they are missing or the lockfile changed, compiles when
 // a source is newer than what was compiled. Plain JavaScript, because it runs before anything is there.
+//   --test        also what tests need of the machine, see test/install.sh
+//   --build-only  installs nothing: npm runs it as "prepare" while it installs packages itself
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const compiler = join(root, "node_modules/typescript/bin/tsc");
+const flags = process.argv.slice(2);
+
+const say = (message) => process.stderr.write(`nydusd-ts: ${message}\n`);
 const fail = (message) => {
-  process.stderr.write(`nydusd-ts: ${message}\n`);
+  say(message);
   process.exit(1);
 };
 
@@ -16,40 +22,44 @@ if (major < 20 || (major === 20 && minor < 19))
   fail(`Node ${process.version} is too old, want 20.19 or newer`);
 if (process.platform !== "linux") fail(`${process.platform} has no FUSE as Linux has it; run this on Linux`);
 
-const newest = (path) => {
+/** Of the file, or of the newest below a directory, in ms. */
+const changed = (path) => {
   const stats = statSync(path);
   if (!stats.isDirectory()) return stats.mtimeMs;
-  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
+  return Math.max(0, ...readdirSync(path).map((name) => changed(join(path, name))));
 };
 
 function install() {
-  const stamp = join(root, "node_modules", ".package-lock.json");
-  if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(join(root, "package-lock.json")).mtimeMs)
-    return;
-  process.stderr.write("nydusd-ts: installing packages\n");
-  const npm = spawnSync("npm", ["ci", "--no-fund", "--no-audit", "--ignore-scripts"], {
+  const done = join(root, "node_modules/.package-lock.json");
+  const lock = join(root, "package-lock.json");
+  // An install for production has no compiler.
+  if (existsSync(done) && existsSync(compiler) && changed(done) >= changed(lock)) return;
+  say("installing packages");
+  // No script of a package is needed (fuse-native brings its addon), and npm 11 would ask about each.
+  const args = ["ci", "--no-fund", "--no-audit", "--ignore-scripts", "--include=dev"];
+  const npm = spawnSync("npm", args, {
     cwd: root,
     stdio: ["ignore", "ignore", "pipe"],
     encoding: "utf8",
   });
-  if (npm.status !== 0) fail(`npm ci failed:\n${npm.error?.message ?? npm.stderr}`);
+  if (npm.error) fail(`npm cannot be run: ${npm.error.message}`);
+  if (npm.status !== 0) fail(`npm ci failed:\n${npm.stderr}`);
 }
 
 function build() {
-  const done = join(root, "dist", "build.json");
-  const sources = ["src", "bin", "test", "benches", "tsconfig.json", "package.json"].map((name) =>
-    join(root, name),
-  );
-  if (existsSync(done) && statSync(done).mtimeMs >= Math.max(...sources.map(newest))) return;
-  process.stderr.write("nydusd-ts: compiling\n");
-  const tsc = spawnSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", root], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  if (tsc.status !== 0) fail(`tsc failed:\n${tsc.stdout}${tsc.stderr}`);
-  mkdirSync(dirname(done), { recursive: true });
+  const start = new Date();
+  const done = join(root, "dist/build.json");
+  const sources = ["src", "bin", "test", "benches", "tsconfig.json", "package.json"];
+  const newest = Math.max(...sources.map((name) => changed(join(root, name))));
+  if (!existsSync(done) || changed(done) < newest) {
+    say("compiling");
+    const tsc = spawnSync(process.execPath, [compiler, "-p", root], { cwd: root, encoding: "utf8" });
+    if (tsc.status !== 0) fail(`tsc failed:\n${tsc.stdout}${tsc.stderr}`);
+  } else if (JSON.parse(readFileSync(done, "utf8")).commit === commit()) return;
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  writeFileSync(done, `${JSON.stringify({ version, commit: commit(), time: new Date().toISOString() })}\n`);
+  mkdirSync(dirname(done), { recursive: true });
+  writeFileSync(done, `${JSON.stringify({ version, commit: commit(), time: start.toISOString() })}\n`);
+  utimesSync(done, start, start); // what was saved while the compiler ran is newer
 }
 
 function commit() {
@@ -62,5 +72,15 @@ function commit() {
   }
 }
 
-install();
-build();
+function prepareTests() {
+  const sh = spawnSync("sh", [join(root, "test/install.sh")], { stdio: ["ignore", "inherit", "inherit"] });
+  if (sh.status !== 0) process.exit(sh.status ?? 1);
+}
+
+if (flags.includes("--build-only")) {
+  if (existsSync(compiler)) build();
+} else {
+  install();
+  build();
+  if (flags.includes("--test")) prepareTests();
+}

@@ -20,7 +20,9 @@ export function compareBytes(
   return aLength - bLength;
 }
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Control and invisible characters: what a terminal obeys, or shows as something else. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 /** True when the bytes are well-formed UTF-8. */
 export function isUtf8(bytes: Uint8Array): boolean {
@@ -32,11 +34,14 @@ export function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/** A name for a message: printable ASCII and well-formed UTF-8 as it is, everything else as `\xNN`. */
+/** A name for a message: as it is when it is UTF-8 that can be seen, else all but ASCII as `\xNN`. */
 export function showName(bytes: Uint8Array): string {
   const plain = Uint8Array.from(bytes);
   const ascii = (b: number) =>
     b >= 0x20 && b < 0x7f && b !== 0x5c ? String.fromCharCode(b) : `\\x${b.toString(16).padStart(2, "0")}`;
-  if (isUtf8(plain) && !plain.some((b) => b < 0x20 || b === 0x7f)) return decoder.decode(plain);
+  if (isUtf8(plain)) {
+    const text = decoder.decode(plain);
+    if (!UNSEEN.test(text)) return text;
+  }
   return Array.from(plain, ascii).join("");
 }

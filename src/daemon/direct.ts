@@ -75,6 +75,9 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
     problem: (event) => log.warn(event.message),
     sequential: () => {
       pusher ??= board && startPusher({ ...shared, index: pool.workers.length, board }, log);
+      pusher?.once("exit", () => {
+        pusher = undefined;
+      });
     },
   };
   const endings = pool.workers.map((worker, index) =>

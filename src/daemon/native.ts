@@ -49,6 +49,7 @@ export async function serveNative(request: MountRequest): Promise<Session> {
   const before = mountAt(mountpoint)?.device;
   let mounted: Mounted;
   try {
+    blobs.openAll();
     mounted = await mount({
       fs,
       mountpoint,

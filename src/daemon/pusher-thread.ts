@@ -27,12 +27,13 @@ port.once("message", (task: PusherTask) => {
   const blobs = new BlobFiles(task.files, () => {});
   const board = new PushBoard(task.board);
   try {
+    const order = new TarOrder(new ImageFileSystem(image, blobs), image, blobs, board.places);
     push({
       fd: task.fd,
       known: new Known(task.known),
       board,
       counters: countersOf(task.counters, task.index),
-      order: () => new TarOrder(new ImageFileSystem(image, blobs), image, blobs, board.places),
+      order,
     });
     tell({ type: "ended", ending: "stopped", message: "" });
   } catch (error) {

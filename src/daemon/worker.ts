@@ -52,6 +52,7 @@ port.once("message", (task: WorkerTask) => {
     tell({ type: "problem", message });
   });
   try {
+    blobs.openAll();
     const ending = serve({
       fd: task.fd,
       fs: new ImageFileSystem(new Image(task.handle), blobs),

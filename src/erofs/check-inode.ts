@@ -19,7 +19,8 @@ export function checkInode(ctx: CheckContext, at: number): number {
   ctx.meta.need(at, 32);
   const v = ctx.meta.view;
   const format = inode.inodeFormat(v, at);
-  if (format & ~inode.FORMAT_KNOWN) fail(ctx, at, `inode format is 0x${format.toString(16)}: unknown bits`);
+  if (format & ~inode.FORMAT_KNOWN)
+    fail(ctx, at, `inode format is 0x${format.toString(16)}, want no bits above 0x1f`);
   const layout = inode.inodeLayout(v, at);
   if (layout === 1 || layout === 3)
     fail(ctx, at, `inode layout is ${layout}: compressed data cannot be served`);
@@ -44,15 +45,15 @@ export function checkInode(ctx: CheckContext, at: number): number {
     if (size < 1 || size > limit) fail(ctx, at, `${what} is ${size} bytes, want 1…${limit}`);
     if (layout === inode.CHUNK_BASED) fail(ctx, at, `${what} is chunk-based, want a flat layout`);
     const tail = layout === inode.FLAT_INLINE ? tailStart(size, ctx.sb.blockSize) : size;
-    claim(ctx, at, fixed + (size - tail), `${what} inode`);
     checkTail(ctx, at + fixed, size - tail);
+    claim(ctx, at, fixed + (size - tail), `${what} inode`, at);
     if (tail > 0 && inode.inodeStartBlock(v, at) < 0) fail(ctx, at, `${what} has no data`);
     if (!isDirectory) {
       claimBlocks(ctx, at, what);
       checkSymlink(ctx, at, size);
     }
   } else if (!isSpecial(type)) fail(ctx, at, `mode is 0${mode.toString(8)}: no such file type`);
-  else claim(ctx, at, fixed, "inode");
+  else claim(ctx, at, fixed, "inode", at);
   if (fixed > bytes) checkXattrs(ctx, at + bytes, fixed - bytes);
   return mode;
 }
@@ -67,8 +68,8 @@ function checkRegular(ctx: CheckContext, at: number, layout: number, size: numbe
     return;
   }
   const tail = layout === inode.FLAT_INLINE ? tailStart(size, ctx.sb.blockSize) : size;
-  claim(ctx, at, fixed + (size - tail), "inode");
   checkTail(ctx, at + fixed, size - tail);
+  claim(ctx, at, fixed + (size - tail), "inode", at);
   const start = inode.inodeStartBlock(v, at);
   if (tail > 0 && start >= 0) checkRange(ctx, 0, start * ctx.sb.blockSize, tail, at);
 }
@@ -77,14 +78,15 @@ function checkChunks(ctx: CheckContext, at: number, size: number): void {
   const { blockBits, blockSize } = ctx.sb;
   const v = ctx.meta.view;
   const format = inode.inodeChunkFormat(v, at);
-  if (format & ~chunk.CHUNK_KNOWN) fail(ctx, at, `chunk format is 0x${format.toString(16)}: unknown bits`);
+  if (format & ~chunk.CHUNK_KNOWN)
+    fail(ctx, at, `chunk format is 0x${format.toString(16)}, want no bits above 0x7f`);
   const chunkSize = 2 ** chunk.chunkBits(v, at, blockBits);
   const count = Math.ceil(size / chunkSize);
   const unit = chunk.chunkEntrySize(v, at);
   const array = chunk.chunkArrayAt(v, at);
   if (array + count * unit > ctx.meta.size)
     fail(ctx, at, `${count} chunks of a file of ${size} bytes do not fit in the image`);
-  claim(ctx, at, array + count * unit - at, "inode");
+  claim(ctx, at, array + count * unit - at, "inode", at);
   for (let k = 0, entry = array; k < count; k++, entry += unit) {
     const block = chunk.chunkBlock(v, entry, format);
     if (block < 0) continue;
@@ -99,7 +101,7 @@ export function claimBlocks(ctx: CheckContext, at: number, what: string): void {
   const size = inode.inodeSize(v, at);
   const isInline = inode.inodeLayout(v, at) === inode.FLAT_INLINE;
   const length = isInline ? tailStart(size, ctx.sb.blockSize) : size;
-  claim(ctx, inode.inodeStartBlock(v, at) * ctx.sb.blockSize, length, what);
+  claim(ctx, inode.inodeStartBlock(v, at) * ctx.sb.blockSize, length, what, at);
 }
 
 function checkTail(ctx: CheckContext, at: number, length: number): void {

@@ -34,17 +34,20 @@ export function fail(ctx: CheckContext, at: number, problem: string): never {
  * Takes `[at, at + length)` for one piece of metadata. Nothing that a builder writes overlaps, and because
  * nothing may, the work of checking an image is bounded by its size, however it was crafted.
  *
+ * @param inode whose it is, for messages
  * @throws FormatError if the range is outside the image or taken already
  */
-export function claim(ctx: CheckContext, at: number, length: number, what: string): void {
+export function claim(ctx: CheckContext, at: number, length: number, what: string, inode: number): void {
   if (length === 0) return;
-  ctx.meta.mustHold(at, length);
+  const range = () => `${what} of ${length} bytes at 0x${at.toString(16)}`;
+  if (at + length > ctx.meta.size)
+    fail(ctx, inode, `${range()} does not end inside the image, at 0x${ctx.meta.size.toString(16)}`);
   const first = Math.floor(at / 32);
   const end = Math.floor((at + length - 1) / 32) + 1;
   for (let slot = first; slot < end; slot++) {
     if (ctx.claimed.has(slot)) {
       ctx.taken.push(first, slot);
-      fail(ctx, slot * 32, `${what} of ${length} bytes at 0x${at.toString(16)} overlaps other metadata`);
+      fail(ctx, inode, `${range()} overlaps other metadata, at 0x${(slot * 32).toString(16)}`);
     }
     ctx.claimed.add(slot);
   }
@@ -85,15 +88,19 @@ export function checkRange(
       checkDevice(i, end - from);
       return;
     }
-  if (device === 0 && end > meta.size) fail(ctx, at, `data ends at byte ${end}, the image at ${meta.size}`);
+  if (device === 0 && end > meta.size) fail(ctx, at, `data ends at byte ${end}, the image has ${meta.size}`);
 
   function checkDevice(slot: number, limit: number): void {
     const { blocks, unifiedAt, id } = devices[slot];
     const real = isFlat ? meta.size - unifiedAt : deviceSizes[slot];
     // The device table counts whole blocks; a tar may end inside one more.
     if (limit >= (blocks + 1) * sb.blockSize)
-      fail(ctx, at, `data ends at byte ${limit} of device ${slot + 1}, its slot at block ${blocks}`);
+      fail(
+        ctx,
+        at,
+        `data ends at byte ${limit} of device ${slot + 1}, which has ${blocks} blocks of ${sb.blockSize}`,
+      );
     if (limit > real)
-      fail(ctx, at, `data ends at byte ${limit} of blob ${id || slot + 1}, its file at ${real}`);
+      fail(ctx, at, `data ends at byte ${limit} of blob ${id || slot + 1}, its file has ${real}`);
   }
 }

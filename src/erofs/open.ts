@@ -122,8 +122,14 @@ export function checkTree(
   };
 
   const checkNid = (nid: number, entry: number): void => {
-    if (nid === 0 || inodeAt(nid) + 32 > meta.size)
-      fail(ctx, entry, `nid ${nid} is not inside the image, which ends at 0x${meta.size.toString(16)}`);
+    if (nid === 0) fail(ctx, entry, "nid is 0, which is no inode");
+    const at = inodeAt(nid);
+    if (at + 32 > meta.size)
+      fail(
+        ctx,
+        entry,
+        `nid ${nid} is at 0x${at.toString(16)}, the image ends at 0x${meta.size.toString(16)}`,
+      );
   };
   /** Checks the inode `nid` when it is met first. */
   const visit = (nid: number, parent: number): void => {

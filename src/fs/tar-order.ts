@@ -1,9 +1,8 @@
 import type { BlobFiles } from "../blob/blob-files.ts";
-import { S_IFDIR, S_IFMT, S_IFREG } from "../bytes/errno.ts";
-import { type Extent, type Image, INLINE } from "../erofs/image.ts";
-import { inodeMode, inodeSize } from "../erofs/inode.ts";
+import type { Extent, Image } from "../erofs/image.ts";
+import { inodeSize } from "../erofs/inode.ts";
 import { type DataOrder, type PlaceTable, SMALL_FILE } from "../vfs/data-order.ts";
-import { newEntry } from "../vfs/file-system.ts";
+import { newEntry, ROOT_NODE } from "../vfs/file-system.ts";
 import { type ImageFileSystem, swapRoot } from "./image-file-system.ts";
 
 /** Two files farther apart are read separately: what lies between would be read for nothing. */
@@ -27,25 +26,29 @@ export class TarOrder implements DataOrder {
    * @param places filled with the place of each node, plus one
    */
   constructor(fs: ImageFileSystem, image: Image, blobs: BlobFiles, places: PlaceTable) {
-    const found = collect(fs, image);
-    const byAddress = Uint32Array.from(found.nids.keys()).sort(
-      (a, b) => found.devices[a] - found.devices[b] || found.addresses[a] - found.addresses[b],
+    // Counted first: arrays that grow would leave the thread with several times the memory it needs.
+    let count = 0;
+    forEachSmallFile(fs, image, () => count++);
+    const nids = new Uint32Array(count);
+    const devices = new Uint16Array(count);
+    const addresses = new Float64Array(count);
+    let row = 0;
+    forEachSmallFile(fs, image, (nid, extent) => {
+      nids[row] = nid;
+      devices[row] = extent.device;
+      addresses[row++] = extent.address;
+    });
+    const byAddress = Uint32Array.from(nids.keys()).sort(
+      (a, b) => devices[a] - devices[b] || addresses[a] - addresses[b],
     );
     this.blobs = blobs;
     this.rootNid = image.handle.rootNid;
-    this.count = byAddress.length;
-    this.nids = new Uint32Array(this.count);
-    this.sizes = new Uint32Array(this.count);
-    this.devices = new Uint16Array(this.count);
-    this.addresses = new Float64Array(this.count);
-    for (let i = 0; i < this.count; i++) {
-      const row = byAddress[i];
-      this.nids[i] = found.nids[row];
-      this.sizes[i] = found.sizes[row];
-      this.devices[i] = found.devices[row];
-      this.addresses[i] = found.addresses[row];
-      places[this.nodeAt(i)] = i + 1;
-    }
+    this.count = count;
+    this.nids = byAddress.map((r) => nids[r]);
+    this.sizes = this.nids.map((nid) => inodeSize(image.v, image.inodeAt(nid)));
+    this.devices = new Uint16Array(count).map((_, i) => devices[byAddress[i]]);
+    this.addresses = new Float64Array(count).map((_, i) => addresses[byAddress[i]]);
+    for (let i = 0; i < count; i++) places[this.nodeAt(i)] = i + 1;
   }
 
   nodeAt(place: number): number {
@@ -78,38 +81,29 @@ export class TarOrder implements DataOrder {
   }
 }
 
-interface Found {
-  readonly nids: number[];
-  readonly sizes: number[];
-  readonly devices: number[];
-  readonly addresses: number[];
-}
-
-function collect(fs: ImageFileSystem, image: Image): Found {
-  const found: Found = { nids: [], sizes: [], devices: [], addresses: [] };
+/** Calls back for each small file whose data is one run in one file; a file of several names once. */
+function forEachSmallFile(
+  fs: ImageFileSystem,
+  image: Image,
+  found: (nid: number, extent: Extent) => void,
+): void {
   const entry = newEntry();
   const extent: Extent = { device: 0, address: 0, length: 0 };
   const seen = new Uint8Array(Math.ceil(image.handle.shared.byteLength / 32));
-  const directories = [1];
+  const directories = [ROOT_NODE];
   for (let i = 0; i < directories.length; i++)
     for (let cookie = 0; fs.entry(directories[i], cookie, entry) === 1; cookie = entry.next) {
       if (entry.node === 0 || isDots(entry.bytes, entry.nameAt, entry.nameLength)) continue;
+      if (entry.type === DT_DIRECTORY) directories.push(entry.node);
+      if (entry.type !== DT_REGULAR || seen[entry.ino]) continue;
       const at = image.inodeAt(entry.ino);
-      if (entry.type === DT_DIRECTORY && (inodeMode(image.v, at) & S_IFMT) === S_IFDIR)
-        directories.push(entry.node);
-      if (entry.type !== DT_REGULAR || (inodeMode(image.v, at) & S_IFMT) !== S_IFREG || seen[entry.ino])
-        continue;
       const size = inodeSize(image.v, at);
       if (size === 0 || size > SMALL_FILE) continue;
       image.extent(at, 0, size, extent);
-      if (extent.device < 0 || extent.device === INLINE || extent.length < size) continue;
+      if (extent.device < 0 || extent.length < size) continue;
       seen[entry.ino] = 1;
-      found.nids.push(entry.ino);
-      found.sizes.push(size);
-      found.devices.push(extent.device);
-      found.addresses.push(extent.address);
+      found(entry.ino, extent);
     }
-  return found;
 }
 
 const isDots = (bytes: Uint8Array, at: number, length: number): boolean =>

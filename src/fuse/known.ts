@@ -1,6 +1,9 @@
+const TOLD = 1;
+const CACHED = 2;
+
 /**
- * Which nodes the kernel has been told of: a byte a node in shared memory, so that two workers never have to
- * agree. Pages can be pushed only to a node the kernel knows.
+ * What the kernel has of each node: a byte a node in shared memory, so that two workers never have to agree.
+ * Pages can be pushed only to a node the kernel was told of, and should be only once.
  */
 export class Known {
   readonly shared: SharedArrayBuffer;
@@ -12,12 +15,21 @@ export class Known {
     this.nodes = new Uint8Array(this.shared);
   }
 
-  /** A node beyond the range stays unknown (a store outside a typed array does nothing). */
-  add(node: number): void {
-    this.nodes[node] = 1;
+  /**
+   * The kernel was told of the node, perhaps again: then it had forgotten it, pages and all. A node beyond
+   * the range stays unknown (a store outside a typed array does nothing).
+   */
+  tell(node: number): void {
+    this.nodes[node] = TOLD;
   }
 
-  has(node: number): boolean {
-    return this.nodes[node] === 1;
+  /** Pages of the node were read or pushed. */
+  cache(node: number): void {
+    this.nodes[node] = CACHED;
+  }
+
+  /** True when the kernel knows the node and has none of its pages. */
+  wantsPages(node: number): boolean {
+    return this.nodes[node] === TOLD;
   }
 }

@@ -33,7 +33,7 @@ function lookup(fs: FileSystem, f: Frame, known: Known): number {
   if (node > 0) {
     const result = fs.attr(node, f.attr);
     if (result < 0) return result;
-    known.add(node);
+    known.tell(node);
   }
   putEntry(f.outView, PAYLOAD, node, f.attr);
   return ENTRY_SIZE;
@@ -101,7 +101,7 @@ function putPlus(fs: FileSystem, f: Frame, at: number, known: Known): void {
     f.out.fill(0, at, at + ENTRY_SIZE);
     return;
   }
-  known.add(entry.node);
+  known.tell(entry.node);
   putEntry(f.outView, at, entry.node, f.attr);
 }
 

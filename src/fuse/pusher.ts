@@ -15,6 +15,8 @@ const STRETCH = 1 << 20;
 const LEAD = 64;
 /** With less memory than this available, nothing is handed over: the pages would push out better ones. */
 const MIN_FREE = 128 << 20;
+/** Without a sequential reader for so long, the pusher leaves and gives its memory back. */
+const IDLE_MS = 5_000;
 
 /** What the pusher works with. It must have a thread of its own that never serves. */
 export interface PushTask {
@@ -22,13 +24,12 @@ export interface PushTask {
   readonly known: Known;
   readonly board: PushBoard;
   readonly counters: Counters;
-  /** Orders the image; called once, when a reader makes it worth while. */
-  readonly order: () => DataOrder;
+  readonly order: DataOrder;
 }
 
 /**
  * Hands small files to the page cache ahead of readers that take them in the order in which their data lies
- * on disk, until the session ends. One long read of the tar serves many files; each goes over in one
+ * on disk, until the session ends or no such reader comes for a while. One long read of the tar serves many files; each goes over in one
  * NOTIFY_STORE straight from that buffer.
  *
  * A store waits for a page that a READ in flight has locked. A thread that serves must therefore never push:
@@ -37,71 +38,51 @@ export interface PushTask {
 export function push(task: PushTask): void {
   const { board } = task;
   const streams = new Streams();
-  const span: Span = { from: 0, to: 0 };
+  const span: Span = { stream: 0, from: 0, to: 0 };
   const buffer = new Uint8Array(LEAD + STRETCH);
   const view = new DataView(buffer.buffer);
-  let order: DataOrder | undefined;
-  let done: Uint8Array | undefined;
-  for (let taken = 0; ; ) {
-    board.wait(taken);
-    if (board.isEnded()) return;
-    if (order === undefined || done === undefined) {
-      order = task.order();
-      done = new Uint8Array(order.count);
-      board.setOrdered();
-      taken = board.posted();
-      continue;
-    }
+  board.setOrdered(true);
+  for (let taken = board.posted(); board.wait(taken, IDLE_MS) && !board.isEnded(); ) {
     const posted = board.posted();
     if (posted - taken > PushBoard.ring) taken = posted - PushBoard.ring;
     while (taken < posted) {
       const place = board.at(taken++);
       if (place < 0) continue;
       streams.follow(place, span);
-      if (span.from < span.to && freemem() > MIN_FREE && !pushSpan(task, order, done, span, buffer, view))
-        return;
+      if (span.from >= span.to || freemem() < MIN_FREE) continue;
+      const pushed = pushSpan(task, streams, span, buffer, view);
+      if (pushed < 0) return;
+      if (pushed === 0) board.noteFruitless();
     }
   }
+  board.setOrdered(false);
 }
 
-/** @returns false when the session has ended */
-function pushSpan(
-  task: PushTask,
-  order: DataOrder,
-  done: Uint8Array,
-  span: Span,
-  buffer: Uint8Array,
-  view: DataView,
-): boolean {
+/** @returns files pushed, or -1 when the session has ended */
+function pushSpan(task: PushTask, streams: Streams, span: Span, buffer: Uint8Array, view: DataView): number {
+  const { known, order } = task;
   const last = Math.min(span.to, order.count);
-  const wanted = (place: number) => done[place] === 0 && task.known.has(order.nodeAt(place));
-  let from = span.from;
-  while (from < last) {
-    if (!wanted(from)) {
+  let pushed = 0;
+  for (let from = span.from; from < last; ) {
+    if (!known.wantsPages(order.nodeAt(from))) {
       from++;
       continue;
     }
     let end = order.stretchEnd(from, last, STRETCH);
-    while (!wanted(end - 1)) end--;
-    if (order.readStretch(from, end, buffer, LEAD) >= 0)
-      for (let place = from; place < end; place++) {
-        if (!wanted(place)) continue;
-        done[place] = 1;
-        if (
-          !store(
-            task,
-            order.nodeAt(place),
-            LEAD + order.distance(from, place),
-            order.sizeAt(place),
-            buffer,
-            view,
-          )
-        )
-          return false;
-      }
+    while (!known.wantsPages(order.nodeAt(end - 1))) end--;
+    const length = order.readStretch(from, end, buffer, LEAD);
+    for (let place = from; place < end && length >= 0; place++) {
+      const node = order.nodeAt(place);
+      // Looked at again: the reader may have come first.
+      if (!known.wantsPages(node) || streams.isMark(span, place)) continue;
+      known.cache(node);
+      if (!store(task, node, LEAD + order.distance(from, place), order.sizeAt(place), buffer, view))
+        return -1;
+      pushed++;
+    }
     from = end;
   }
-  return true;
+  return pushed;
 }
 
 /** @returns false when the session has ended */

@@ -88,8 +88,7 @@ export function serve(s: Service): Ending {
       outView.setUint32(HEADER_AT + OUT.UNIQUE, inView.getUint32(IN.UNIQUE, true), true);
       outView.setUint32(HEADER_AT + OUT.UNIQUE + 4, inView.getUint32(IN.UNIQUE + 4, true), true);
       // Before the answer: the reader is on its way to the next file when it has it.
-      if (opcode === OP.READ && board !== undefined && u64(inView, READ_IN.OFFSET) === 0)
-        board.noteRead(u64(inView, IN.NODEID));
+      if (board !== undefined) note(board, known, opcode, inView);
       try {
         writeSync(fd, f.out, HEADER_AT, length, null);
       } catch (error) {
@@ -107,6 +106,15 @@ export function serve(s: Service): Ending {
       s.onBusy();
     }
   }
+}
+
+/** Keeps the board and what the kernel has up to date. */
+function note(board: PushBoard, known: Known, opcode: number, request: DataView): void {
+  if (opcode === OP.READDIRPLUS) board.noteListing();
+  if (opcode !== OP.READ || u64(request, READ_IN.OFFSET) !== 0) return;
+  const node = u64(request, IN.NODEID);
+  known.cache(node);
+  board.noteRead(node);
 }
 
 function init(s: Service): number {

@@ -5,9 +5,11 @@ const STREAMS = 8;
 /** Files handed over at first, doubled each time the reader gets through them. */
 const FIRST_WINDOW = 32;
 const MAX_WINDOW = 512;
+const NEVER = 2 ** 31 - 1;
 
-/** Places `[from, to)` to hand over next; empty when from ≥ to. */
+/** Places `[from, to)` to hand over next; none when from ≥ to. */
 export interface Span {
+  stream: number;
   from: number;
   to: number;
 }
@@ -15,12 +17,16 @@ export interface Span {
 /**
  * Follows readers through the data order, the way the kernel's read-ahead follows offsets in a file: a read
  * just ahead of the last one continues a stream, the second one starts it, and its window doubles each time
- * the reader arrives at the end of what it was given.
+ * the reader gets through it.
+ *
+ * Reads of pages that were handed over are never seen. So one file late in each window is left out: the READ
+ * it causes is the mark that lets the next window begin while the reader is still busy with the rest.
  */
 export class Streams {
   private readonly last = new Int32Array(STREAMS).fill(-1000);
-  /** One past the last place handed over. */
-  private readonly end = new Int32Array(STREAMS).fill(-1);
+  /** One past the last place handed over, -1 before the first. */
+  private readonly end = new Int32Array(STREAMS);
+  private readonly marks = new Int32Array(STREAMS);
   private readonly window = new Int32Array(STREAMS);
   private next = 0;
 
@@ -32,16 +38,26 @@ export class Streams {
       const reach = Math.max(this.last[s], this.end[s] - 1);
       if (place <= this.last[s] || place > reach + NEAR) continue;
       this.last[s] = place;
-      // Still inside: those files were on their way when the reader came.
-      if (place < this.end[s] - 1) return;
+      // Before the mark: those files were on their way when the reader came.
+      if (place < this.marks[s] && place < this.end[s]) return;
       this.window[s] = this.end[s] < 0 ? FIRST_WINDOW : Math.min(this.window[s] * 2, MAX_WINDOW);
+      into.stream = s;
       into.from = Math.max(place + 1, this.end[s]);
-      into.to = place + 1 + this.window[s];
+      into.to = into.from + this.window[s];
       this.end[s] = into.to;
+      this.marks[s] = NEVER;
       return;
     }
     const s = this.next++ % STREAMS;
     this.last[s] = place;
     this.end[s] = -1;
+    this.marks[s] = NEVER;
+  }
+
+  /** Whether `place` of a span is late enough to be its mark, and there is none yet; it is from now on. */
+  isMark({ stream, from, to }: Span, place: number): boolean {
+    if (this.marks[stream] !== NEVER || place < from + Math.floor((to - from) / 2)) return false;
+    this.marks[stream] = place;
+    return true;
   }
 }

@@ -1,10 +1,17 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import {
+  type ChildProcess,
+  type ChildProcessWithoutNullStreams,
+  execFileSync,
+  spawn,
+  spawnSync,
+} from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
 import { mountAt, readMounts } from "../../src/fuse/mount-table.ts";
+import { fixture } from "./image.ts";
 
 /** The compiled command: what users run. */
 export const COMMAND = fileURLToPath(new URL("../../dist/bin/nydusd-ts.js", import.meta.url));
@@ -26,12 +33,14 @@ export interface Daemon {
 const running: ChildProcess[] = [];
 const dirs: string[] = [];
 afterEach(async () => {
-  for (const dir of dirs.splice(0)) {
+  for (const dir of dirs) {
     for (const { mountpoint } of readMounts().filter((m) => m.mountpoint.startsWith(dir)))
       spawnSync("umount", ["-l", mountpoint], { timeout: PATIENCE_MS });
-    rmSync(dir, { recursive: true, force: true });
   }
-  for (const child of running.splice(0)) if (child.exitCode === null) child.kill("SIGKILL");
+  // What still hangs in a mount is let go when its daemon is dead.
+  for (const child of running.splice(0))
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
 });
 
 /** A directory of the test's own; whatever is mounted below it is unmounted when the test ends. */
@@ -59,10 +68,7 @@ export function run(args: readonly string[]): { status: number | null; stdout: s
 
 /** Starts a daemon and waits for its ready line. */
 export async function start(args: readonly string[], mountpoint = emptyDir()): Promise<Daemon> {
-  const child = spawn(process.execPath, [COMMAND, ...args, "--mountpoint", mountpoint], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  running.push(child);
+  const child = launch(process.execPath, [COMMAND, ...args, "--mountpoint", mountpoint]);
   let text = "";
   const exited = new Promise<number | string>((resolve) =>
     child.once("exit", (code, signal) => resolve(code ?? signal ?? "")),
@@ -85,6 +91,82 @@ export async function start(args: readonly string[], mountpoint = emptyDir()): P
       const status = await exited;
       clearTimeout(timer);
       return status;
+    },
+  };
+}
+
+/** A daemon that serves a fixture. */
+export function startFixture(
+  name: string,
+  args: readonly string[],
+  mountpoint: string = emptyDir(),
+): Promise<Daemon> {
+  const { path, devices } = fixture(name);
+  return start(["--bootstrap", path, ...blobFlags(devices), ...args], mountpoint);
+}
+
+/** A process that is killed when the test ends, with pipes for all that it says and is told. */
+export function launch(command: string, args: readonly string[]): ChildProcessWithoutNullStreams {
+  const child = spawn(command, args, { stdio: "pipe", env: { ...process.env, LC_ALL: "C" } });
+  running.push(child);
+  return child;
+}
+
+/** A finished command. */
+export interface Finished {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a shell script to its end, whatever that is. This process does not block meanwhile: a mount that
+ * hangs must not keep the test's timeout from ending it.
+ */
+export function shell(script: string, ...args: readonly string[]): Promise<Finished> {
+  const child = launch("bash", ["-euo", "pipefail", "-c", script, "bash", ...args]);
+  child.stdin.end();
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
+  return new Promise((resolve) =>
+    child.once("close", (status) =>
+      resolve({ status, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }),
+    ),
+  );
+}
+
+/** Runs a shell script that must succeed and not complain; its standard output. */
+export async function ask(script: string, ...args: readonly string[]): Promise<string> {
+  const { status, stdout, stderr } = await shell(script, ...args);
+  if (status !== 0 || stderr !== "") throw new Error(`${script}: status ${status}: ${stderr}`);
+  return stdout;
+}
+
+/** A shell that holds something of a mount. */
+export interface Holder {
+  readonly pid: number;
+  /** Lets it go on after the `read` that ends the first half of its script; what it prints from then on. */
+  release(): Promise<string>;
+}
+
+/** Starts a shell with `before`, and waits until that is done; `after` runs when it is told to. */
+export async function hold(before: string, after: string, ...args: readonly string[]): Promise<Holder> {
+  const script = `${before}; echo held; read -r _; ${after}`;
+  const child = launch("bash", ["-euc", script, "bash", ...args]);
+  let text = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const closed = new Promise((resolve) => child.once("close", resolve));
+  await until(() => text === "held\n" || child.exitCode !== null, `the holder of: ${before}`);
+  return {
+    pid: child.pid ?? 0,
+    release: async () => {
+      child.stdin.end("go\n");
+      await closed;
+      return text.slice("held\n".length);
     },
   };
 }

@@ -1,21 +1,12 @@
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { BlobFiles } from "../../src/blob/blob-files.ts";
 import type { BlobPlaces } from "../../src/blob/locate.ts";
+import { crc32c } from "../../src/bytes/crc32c.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../src/bytes/errno.ts";
 import { messageOf } from "../../src/bytes/errors.ts";
 import { isUtf8 } from "../../src/bytes/name.ts";
@@ -104,16 +95,34 @@ export function scratchDir(): string {
   return dir;
 }
 
-/** A valid image with the listed bytes overwritten; a patch beyond its end makes it longer. */
+/**
+ * A valid image with the listed bytes overwritten; a patch beyond its end makes it longer. A checksum is
+ * made right again unless it is among what is patched, so that a patch tests what it is meant for.
+ */
 export function image(name: string, ...patches: Patch[]): Scratch {
   const { path: from, devices } = fixture(name);
   const dir = scratchDir();
   const path = join(dir, "image");
-  copyFileSync(from, path);
-  const fd = openSync(path, "r+");
-  for (const [at, hex] of patches) writeSync(fd, bytesOf(hex), 0, hex.replaceAll(" ", "").length / 2, at);
-  closeSync(fd);
+  const old = readFileSync(from);
+  const length = patches.reduce((end, [at, hex]) => Math.max(end, at + bytesOf(hex).length), old.length);
+  const bytes = new Uint8Array(length);
+  bytes.set(old);
+  for (const [at, hex] of patches) bytes.set(bytesOf(hex), at);
+  if (patches.length > 0 && !patches.some(([at]) => at === CHECKSUM_AT)) sign(bytes);
+  writeFileSync(path, bytes);
   return { dir, path, places: placesOf(devices) };
+}
+
+const CHECKSUM_AT = 1028;
+
+/** Puts the checksum right if the image says that it has one. */
+export function sign(bytes: Uint8Array): void {
+  const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const bits = bytes[1036];
+  if ((bytes[1032] & 1) === 0 || bits < 9 || bits > 12) return;
+  const end = Math.max(1 << bits, 1024 + (bits < 11 ? 1 << bits : 0));
+  v.setUint32(CHECKSUM_AT, 0, true);
+  v.setUint32(CHECKSUM_AT, crc32c(0xffffffff, bytes.subarray(1024, end)), true);
 }
 
 export const bytesOf = (hex: string): Uint8Array =>
@@ -156,6 +165,10 @@ export const serveFixture = (name: string): Served => {
   const { path, devices } = fixture(name);
   return serve(path, placesOf(devices));
 };
+
+/** The bytes of an entry's path. */
+export const pathOf = (e: Expected): Buffer =>
+  e.path_base64 === undefined ? Buffer.from(e.path ?? "") : Buffer.from(e.path_base64, "base64");
 
 const encoder = new TextEncoder();
 
@@ -231,7 +244,8 @@ export function tree(fs: ImageFileSystem): Expected[] {
   return all;
 }
 
-function describeNode(fs: ImageFileSystem, node: number, path: Uint8Array): Expected {
+/** One entry in the shape of `expected.json`. */
+export function describeNode(fs: ImageFileSystem, node: number, path: Uint8Array): Expected {
   const attr = newAttr();
   const result = fs.attr(node, attr);
   if (result < 0) throw new Error(`attr of ${Buffer.from(path)} answers ${result}`);

@@ -80,7 +80,7 @@ function allXattrs(root: string): Map<string, Record<string, string>> {
   for (const block of text.split("\n\n")) {
     const lines = block.split("\n").filter((line) => line !== "");
     if (lines[0]?.startsWith("# file: ") !== true) continue;
-    const path = unescape(lines[0].slice(8)).slice(Buffer.from(root).length);
+    const path = unoctal(lines[0].slice(8)).slice(Buffer.from(root).length);
     found.set(path, Object.fromEntries(lines.slice(1).map(xattr)));
   }
   return found;
@@ -91,7 +91,7 @@ function xattr(line: string): [string, string] {
   return cut < 0
     ? [line, ""]
     : [
-        unescape(line.slice(0, cut)),
+        unoctal(line.slice(0, cut)),
         line
           .slice(cut + 1)
           .replace(/^0s/, "")
@@ -99,5 +99,5 @@ function xattr(line: string): [string, string] {
       ];
 }
 
-const unescape = (s: string): string =>
+const unoctal = (s: string): string =>
   s.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
