@@ -25,8 +25,8 @@ export interface Span {
 export class Streams {
   private readonly last = new Int32Array(STREAMS).fill(-1000);
   /** One past the last place handed over, -1 before the first. */
-  private readonly end = new Int32Array(STREAMS);
-  private readonly marks = new Int32Array(STREAMS);
+  private readonly end = new Int32Array(STREAMS).fill(-1);
+  private readonly marks = new Int32Array(STREAMS).fill(NEVER);
   private readonly window = new Int32Array(STREAMS);
   private next = 0;
 
@@ -35,7 +35,7 @@ export class Streams {
     into.from = 0;
     into.to = 0;
     for (let s = 0; s < STREAMS; s++) {
-      const reach = Math.max(this.last[s], this.end[s] - 1);
+      const reach = this.end[s] < 0 ? this.last[s] : Math.max(this.last[s], this.end[s] - 1);
       if (place <= this.last[s] || place > reach + NEAR) continue;
       this.last[s] = place;
       // Before the mark: those files were on their way when the reader came.

@@ -1,0 +1,250 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { placesOf, refusal, scratchDir, serve } from "../support/image.ts";
+
+/**
+ * Images made so that a careless reader works for hours. Each has some ten megabytes; to refuse it, or to
+ * find out leniently what of it is sound, must take no longer than to read an honest image of that size.
+ */
+const MAX_MS = 10_000;
+const BLOCK = 4096;
+const ROOT_AT = 0x1000;
+const HEAD = { PLAIN: 1, INLINE: 5, CHUNKED: 9 };
+const DIRECTORY = 0o040755;
+const FILE = 0o100644;
+
+/** A plain EROFS image of 4096-byte blocks, written by hand; the root's inode is at the second block. */
+class Crafted {
+  readonly bytes: Uint8Array;
+  readonly v: DataView;
+
+  constructor(blocks: number, incompat = 0, devices = 0) {
+    this.bytes = new Uint8Array(blocks * BLOCK);
+    this.v = new DataView(this.bytes.buffer);
+    this.v.setUint32(1024, 0xe0f5e1e2, true);
+    this.v.setUint8(1024 + 12, 12);
+    this.v.setUint16(1024 + 14, ROOT_AT / 32, true);
+    this.v.setUint32(1024 + 80, incompat, true);
+    this.v.setUint16(1024 + 86, devices, true);
+    this.v.setUint16(1024 + 88, 9, true);
+  }
+
+  inode(at: number, format: number, mode: number, size: number, u: number, icount = 0): void {
+    const { v } = this;
+    v.setUint16(at, format, true);
+    v.setUint16(at + 2, icount, true);
+    v.setUint16(at + 4, mode, true);
+    v.setUint32(at + 8, size >>> 0, true);
+    v.setUint32(at + 12, Math.floor(size / 2 ** 32), true);
+    v.setUint32(at + 16, u, true);
+    v.setUint32(at + 44, 1, true);
+  }
+
+  /** Directory blocks from block `first` on: `.`, `..` and the entries, of which names must be in order. */
+  directory(
+    first: number,
+    self: number,
+    parent: number,
+    entries: [name: string, nid: number, type: number][],
+  ): number {
+    const all: [string, number, number][] = [[".", self, 2], ["..", parent, 2], ...entries];
+    let block = first;
+    let used = 0;
+    for (let from = 0; from < all.length; block++) {
+      let to = from;
+      for (used = 0; to < all.length && used + 12 + all[to][0].length <= BLOCK; to++)
+        used += 12 + all[to][0].length;
+      let name = (to - from) * 12;
+      for (let i = from; i < to; i++) {
+        const at = block * BLOCK + (i - from) * 12;
+        this.v.setUint32(at, all[i][1], true);
+        this.v.setUint16(at + 8, name, true);
+        this.v.setUint8(at + 10, all[i][2]);
+        this.bytes.set(Buffer.from(all[i][0]), block * BLOCK + name);
+        name += all[i][0].length;
+      }
+      from = to;
+    }
+    return (block - first - 1) * BLOCK + used;
+  }
+
+  save(): { dir: string; path: string; places: ReturnType<typeof placesOf> } {
+    const dir = scratchDir();
+    writeFileSync(join(dir, "image"), this.bytes);
+    return { dir, path: join(dir, "image"), places: placesOf([]) };
+  }
+}
+
+const nameOf = (i: number): string => `n${i.toString().padStart(7, "0")}`;
+
+/** A root with `count` entries, each naming what `nid` says; its blocks begin at block 2. */
+function rootWith(image: Crafted, count: number, type: number, nid: (i: number) => number): number {
+  const entries = Array.from({ length: count }, (_, i): [string, number, number] => [
+    nameOf(i),
+    nid(i),
+    type,
+  ]);
+  const size = image.directory(2, ROOT_AT / 32, ROOT_AT / 32, entries);
+  image.inode(ROOT_AT, HEAD.PLAIN, DIRECTORY, size, 2);
+  return Math.ceil(size / BLOCK) + 2;
+}
+
+/** Blocks that `rootWith` takes, with those before. */
+const rootEnd = (count: number): number => 3 + Math.ceil(count / Math.floor(BLOCK / 20));
+
+interface Hostile {
+  readonly name: string;
+  readonly make: () => Crafted;
+  /** "" when the image is odd but sound. */
+  readonly want: string;
+  readonly unsound: number;
+}
+
+const FILES = 100_000;
+const CHUNKS = 1_000_000;
+
+const cases: Hostile[] = [
+  {
+    name: "5,000 directories that share the blocks of one with 50,000 entries",
+    make: () => {
+      const n = 5_000;
+      const shared = rootEnd(n) + n / 64 + 2;
+      const inodes = rootEnd(n);
+      const image = new Crafted(Math.ceil(shared) + rootEnd(50_000) + 8);
+      rootWith(image, n, 2, (i) => inodes * (BLOCK / 32) + i * 2);
+      const names = Array.from({ length: 50_000 }, (_, i): [string, number, number] => [nameOf(i), 0, 1]);
+      const block = Math.ceil(shared);
+      const size = image.directory(block, inodes * (BLOCK / 32), ROOT_AT / 32, names);
+      for (let i = 0; i < n; i++) image.inode(inodes * BLOCK + i * 64, HEAD.PLAIN, DIRECTORY, size, block);
+      return image;
+    },
+    want: "image @0x1b000: nid is 0, which is no inode",
+    unsound: 0,
+  },
+  {
+    name: "100,000 files that claim one array of 1,000,000 chunks",
+    make: () => {
+      const inodes = rootEnd(FILES);
+      const array = (CHUNKS * 4) / BLOCK;
+      const image = new Crafted(inodes + Math.ceil((FILES * 64) / BLOCK) + Math.ceil(array) + 1, 4);
+      rootWith(image, FILES, 1, (i) => inodes * (BLOCK / 32) + i * 2);
+      // From the last on, so that each array holds the inodes that are met later.
+      for (let i = 0; i < FILES; i++)
+        image.inode(inodes * BLOCK + i * 64, HEAD.CHUNKED, FILE, CHUNKS * BLOCK, 0);
+      return image;
+    },
+    want: "?",
+    unsound: 0,
+  },
+  {
+    name: "100,000 files with 64 KiB of xattrs that overlap",
+    make: () => {
+      const inodes = rootEnd(FILES);
+      const image = new Crafted(inodes + Math.ceil((FILES * 64) / BLOCK) + 65);
+      rootWith(image, FILES, 1, (i) => inodes * (BLOCK / 32) + i * 2);
+      for (let i = 0; i < FILES; i++) image.inode(inodes * BLOCK + i * 64, HEAD.PLAIN, FILE, 0, 0, 0xffff);
+      return image;
+    },
+    want: "?",
+    unsound: 0,
+  },
+  {
+    name: "100,000 files of 2^62 bytes",
+    make: () => {
+      const inodes = rootEnd(FILES);
+      const image = new Crafted(inodes + Math.ceil((FILES * 64) / BLOCK), 4);
+      rootWith(image, FILES, 1, (i) => inodes * (BLOCK / 32) + i * 2);
+      for (let i = 0; i < FILES; i++) image.inode(inodes * BLOCK + i * 64, HEAD.CHUNKED, FILE, 2 ** 62, 0);
+      return image;
+    },
+    want: "?",
+    unsound: FILES,
+  },
+  {
+    name: "500,000 entries that name the root",
+    make: () => {
+      const n = 500_000;
+      const image = new Crafted(rootEnd(n));
+      rootWith(image, n, 2, () => ROOT_AT / 32);
+      return image;
+    },
+    want: "?",
+    unsound: 500_000,
+  },
+  {
+    name: "500,000 names of one file",
+    make: () => {
+      const n = 500_000;
+      const image = new Crafted(rootEnd(n) + 1);
+      const end = rootWith(image, n, 1, () => ROOT_AT / 32 + 2);
+      image.inode(ROOT_AT + 64, HEAD.PLAIN, FILE, 0, 0);
+      expect(end).toBeLessThanOrEqual(rootEnd(n));
+      return image;
+    },
+    want: "",
+    unsound: 0,
+  },
+  {
+    name: "20,000 directories, each in the one before",
+    make: () => {
+      const depth = 20_000;
+      const image = new Crafted(2 + depth / 16 + depth);
+      const inodeAt = (i: number) => (i === 0 ? ROOT_AT : 2 * BLOCK + i * 256);
+      const nid = (i: number) => inodeAt(i) / 32;
+      const first = 2 + depth / 16;
+      for (let i = 0; i < depth; i++) {
+        const next: [string, number, number][] = i + 1 < depth ? [["d", nid(i + 1), 2]] : [];
+        const size = image.directory(first + i, nid(i), nid(Math.max(0, i - 1)), next);
+        image.inode(inodeAt(i), HEAD.PLAIN, DIRECTORY, size, first + i);
+      }
+      return image;
+    },
+    want: "",
+    unsound: 0,
+  },
+  {
+    name: "1,000,000 chunks on device 0 with 254 unified devices",
+    make: () => {
+      const table = 9 * 128 + 254 * 128;
+      const start = Math.ceil(table / BLOCK);
+      const image = new Crafted(start + 4 + Math.ceil((CHUNKS * 4) / BLOCK), 0xc, 254);
+      const at = start * BLOCK;
+      image.v.setUint16(1024 + 14, at / 32, true);
+      for (let i = 0; i < 254; i++) {
+        image.v.setUint32(9 * 128 + i * 128 + 64, 1, true);
+        image.v.setUint32(9 * 128 + i * 128 + 68, 0xfffffff0, true);
+      }
+      const nid = at / 32;
+      const size = image.directory(start + 1, nid, nid, [["f", nid + 2, 1]]);
+      image.inode(at, HEAD.PLAIN, DIRECTORY, size, start + 1);
+      // The array runs over the root's block: this file is not sound, and that is found last.
+      image.inode(at + 64, HEAD.CHUNKED, FILE, CHUNKS * BLOCK, 0);
+      return image;
+    },
+    want: "?",
+    unsound: 1,
+  },
+];
+
+describe("work is linear in the image's size", () => {
+  it.each(cases)("$name", ({ make, want, unsound }) => {
+    const made = make().save();
+    const start = performance.now();
+    const said = refusal(made);
+    const strictMs = performance.now() - start;
+    const { opened } = serve(made.path, made.places, true);
+    const lenientMs = performance.now() - start - strictMs;
+    console.log(
+      said,
+      opened.report.unsound,
+      strictMs,
+      lenientMs,
+      opened.report.problems.slice(0, 3).map((p) => p.message),
+    );
+    expect(said).toBe(want);
+    expect(opened.report.unsound).toBe(unsound);
+    expect(strictMs).toBeLessThan(MAX_MS);
+    expect(lenientMs).toBeLessThan(MAX_MS);
+  });
+});

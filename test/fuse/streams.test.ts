@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest";
+import { type Span, Streams } from "../../src/fuse/streams.ts";
+
+/** Feeds places and gives the spans they led to, `from-to`, "" for none. */
+function follow(streams: Streams, places: readonly number[]): string[] {
+  const span: Span = { stream: 0, from: 0, to: 0 };
+  return places.map((place) => {
+    streams.follow(place, span);
+    return span.from < span.to ? `${span.from}-${span.to}` : "";
+  });
+}
+
+describe("a stream", () => {
+  const cases = [
+    { name: "starts with the second neighbour", places: [10, 11], want: ["", "12-44"] },
+    { name: "takes a small step", places: [10, 26], want: ["", "27-59"] },
+    { name: "does not take a large one", places: [10, 27], want: ["", ""] },
+    { name: "does not go backwards", places: [10, 9, 8, 7], want: ["", "", "", ""] },
+    {
+      name: "doubles when the reader gets through",
+      places: [10, 11, 44, 109],
+      want: ["", "12-44", "45-109", "110-238"],
+    },
+    { name: "says nothing of a place read twice", places: [10, 11, 11], want: ["", "12-44", ""] },
+    { name: "follows two readers", places: [10, 500, 11, 501], want: ["", "", "12-44", "502-534"] },
+  ];
+  it.each(cases)("$name", ({ places, want }) => expect(follow(new Streams(), places)).toEqual(want));
+
+  it("goes on at its mark, and not before", () => {
+    const streams = new Streams();
+    expect(follow(streams, [10, 11])).toEqual(["", "12-44"]);
+    const span: Span = { stream: 0, from: 12, to: 44 };
+    expect([27, 28, 29].map((place) => streams.isMark(span, place))).toEqual([false, true, false]);
+    expect(follow(streams, [13, 20, 28])).toEqual(["", "", "44-108"]);
+  });
+
+  it("stops doubling", () => {
+    const streams = new Streams();
+    const sizes: number[] = [];
+    for (let place = 0, i = 0; i < 8; i++) {
+      const span: Span = { stream: 0, from: 0, to: 0 };
+      streams.follow(place, span);
+      sizes.push(span.to - span.from);
+      place = i === 0 ? 1 : span.to;
+    }
+    expect(sizes).toEqual([0, 32, 64, 128, 256, 512, 512, 512]);
+  });
+
+  it("forgets the oldest of more readers than it follows", () => {
+    const streams = new Streams();
+    const starts = Array.from({ length: 9 }, (_, i) => 1000 * (i + 1));
+    follow(streams, starts);
+    expect(follow(streams, [1001])).toEqual([""]);
+    expect(follow(streams, [9001])).toEqual(["9002-9034"]);
+  });
+});

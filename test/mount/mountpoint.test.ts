@@ -1,0 +1,130 @@
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { mountAt, readMounts } from "../../src/fuse/mount-table.ts";
+import {
+  ask,
+  blobFlags,
+  COMMAND,
+  emptyDir,
+  isMounted,
+  run,
+  startFixture,
+  workDir,
+} from "../support/daemon.ts";
+import { fixture } from "../support/image.ts";
+
+const { path, devices } = fixture("04-large");
+const FLAGS = ["-B", path, ...blobFlags(devices)];
+const LISTING = ["exact256k", "hl_large", "m1p1", "small"];
+
+describe.each(["direct", "fuse-native"])("%s refuses to mount on", (transport) => {
+  const refusal = (mountpoint: string, ...more: string[]) => {
+    const before = readMounts().length;
+    const { status, stdout, stderr } = run([...FLAGS, "--transport", transport, "-M", mountpoint, ...more]);
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(readMounts().length).toBe(before);
+    return stderr
+      .split("\n")
+      .filter((line) => line.startsWith("Error: "))
+      .join("\n");
+  };
+
+  it("a second daemon's place", async () => {
+    const { mountpoint, stop } = await startFixture("04-large", ["--transport", transport]);
+    expect(refusal(mountpoint)).toBe(
+      `Error: mountpoint ${mountpoint}: ${path} (fuse.nydusd-ts) is mounted there already; unmount it or use --force`,
+    );
+    expect(await ask('ls "$1"', mountpoint)).toBe(`${LISTING.join("\n")}\n`);
+    expect(await stop()).toBe(0);
+  });
+
+  it("a directory with something in it", () => {
+    const dir = workDir();
+    mkdirSync(join(dir, "x"));
+    expect(refusal(dir)).toBe(`Error: mountpoint ${dir}: not empty; choose another or use --force`);
+  });
+
+  it("nothing", () => {
+    const missing = join(workDir(), "none");
+    expect(refusal(missing)).toBe(`Error: mountpoint ${missing}: no such directory`);
+    expect(refusal(missing, "--force")).toBe(`Error: mountpoint ${missing}: no such directory`);
+  });
+
+  it("a file", () => {
+    const file = join(workDir(), "file");
+    writeFileSync(file, "");
+    expect(refusal(file)).toBe(`Error: mountpoint ${file}: not a directory`);
+    expect(refusal(join(file, "x"))).toContain(`Error: mountpoint ${file}/x: ENOTDIR: not a directory`);
+  });
+});
+
+describe.each(["direct", "fuse-native"])("%s mounts", (transport) => {
+  const serve = (mountpoint: string, ...args: string[]) =>
+    startFixture("04-large", ["--transport", transport, ...args], mountpoint);
+
+  it("on a directory with something in it, with --force", async () => {
+    const dir = workDir();
+    mkdirSync(join(dir, "x"));
+    const daemon = await serve(dir, "--force");
+    expect(readdirSync(dir)).toEqual(LISTING);
+    expect(await daemon.stop()).toBe(0);
+    expect(readdirSync(dir)).toEqual(["x"]);
+  });
+
+  it("in the place of a dead mount, and says so", async () => {
+    const dead = await serve(emptyDir());
+    expect(await dead.stop("SIGKILL")).toBe("SIGKILL");
+    expect(() => readdirSync(dead.mountpoint)).toThrow("ENOTCONN");
+    const next = await serve(dead.mountpoint);
+    expect(next.output()).toContain(`WARN ${dead.mountpoint}: a mount whose server is gone; detaching it\n`);
+    expect(readdirSync(next.mountpoint)).toEqual(LISTING);
+    expect(await next.stop()).toBe(0);
+    expect(readdirSync(next.mountpoint)).toEqual([]);
+  });
+
+  it.each(["a b", "c,d", "tab\there", "new\nline", "back\\slash", "é", "q\"u'ote$(id)", "-o"])(
+    "on %j",
+    async (name) => {
+      const dir = join(workDir(), name);
+      mkdirSync(dir);
+      const daemon = await serve(dir);
+      expect(readdirSync(dir)).toEqual(LISTING);
+      expect(await daemon.stop()).toBe(0);
+      expect(isMounted(dir)).toBe(false);
+    },
+  );
+
+  it("on what a symlink points to", async () => {
+    const dir = emptyDir();
+    const link = join(workDir(), "link");
+    symlinkSync(dir, link);
+    const daemon = await serve(link);
+    expect(mountAt(dir)?.source).toBe(path);
+    expect(await ask(`"${process.execPath}" "${COMMAND}" umount "$1"`, link)).toBe(`${link}: unmounted\n`);
+    expect(await daemon.exited).toBe(0);
+  });
+
+  it.each([
+    ["by default", [], /^ro,nosuid,nodev,noatime$/],
+    ["with -o", ["-o", "suid", "-o", "dev,noexec"], /^ro,noexec,noatime$/],
+  ] as const)("with the right options %s", async (_, args, want) => {
+    const daemon = await serve(emptyDir(), ...args);
+    const [vfs, fs, type] = (await ask('findmnt -no VFS-OPTIONS,FS-OPTIONS,FSTYPE "$1"', daemon.mountpoint))
+      .trim()
+      .split(/\s+/);
+    expect(vfs).toMatch(want);
+    expect(fs.split(",")).toEqual(expect.arrayContaining(["ro", "default_permissions", "allow_other"]));
+    expect(type).toBe("fuse.nydusd-ts");
+    expect(await daemon.stop()).toBe(0);
+  });
+});
+
+it("mounts over a mount with --force, and uncovers it again", async () => {
+  const below = await startFixture("04-large", []);
+  const above = await startFixture("08-nodata", ["--force"], below.mountpoint);
+  expect(readdirSync(below.mountpoint)).toEqual(["d", "l"]);
+  expect(await above.stop()).toBe(0);
+  expect(readdirSync(below.mountpoint)).toEqual(LISTING);
+  expect(await below.stop()).toBe(0);
+});
