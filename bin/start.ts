@@ -1,3 +1,4 @@
+import type { Dirent } from "node:fs";
 import { mkdir, readdir, readFile, readlink, rmdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, relative } from "node:path";
@@ -9,7 +10,8 @@ import { runDaemon } from "../src/daemon/run.ts";
 const IMAGE_DIR = fileURLToPath(new URL("../../test/fixtures/12-merged", import.meta.url));
 /** In the order in which the image names them. */
 const LAYERS = ["l2.tar", "l1.tar", "l3.tar"];
-const FILE = "etc/over";
+/** The second layer removes its directory, the third makes it again. */
+const FILE = "dd/again";
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -88,7 +90,7 @@ async function show(image: string, mountpoint: string): Promise<boolean> {
     const text = await readFile(join(mountpoint, FILE), "utf8");
     say(`\n$ cat ${join(mountpoint, FILE)}\n${text.trimEnd()}`);
     say(`\nLook around in another terminal:\n  ls -lR ${mountpoint}`);
-    say(`  cat ${mountpoint}/etc/keep\n  findmnt ${mountpoint}`);
+    say(`  cat ${mountpoint}/hl_a\n  findmnt ${mountpoint}`);
     say(`\nServing until you press Ctrl-C.`);
   } catch (error) {
     if (isLeaving) return true;
@@ -100,7 +102,8 @@ async function show(image: string, mountpoint: string): Promise<boolean> {
 }
 
 async function tree(dir: string, indent = ""): Promise<string[]> {
-  const entries = await readdir(dir, { withFileTypes: true });
+  const entries = await entriesOf(dir);
+  if (entries === undefined) return [`${indent}└── (not for this user to see)`];
   const lines: string[] = [];
   for (const [i, entry] of entries.entries()) {
     const path = join(dir, entry.name);
@@ -110,6 +113,16 @@ async function tree(dir: string, indent = ""): Promise<string[]> {
     if (entry.isDirectory()) lines.push(...(await tree(path, `${indent}${isLast ? "    " : "│   "}`)));
   }
   return lines;
+}
+
+/** @returns undefined for a directory that its modes hide */
+async function entriesOf(dir: string): Promise<Dirent[] | undefined> {
+  try {
+    return await readdir(dir, { withFileTypes: true });
+  } catch (error) {
+    if (codeOf(error) === "EACCES") return undefined;
+    throw error;
+  }
 }
 
 process.stdout.on("error", () => {}); // a reader of our output that went away is no reason to stop serving

@@ -22,7 +22,8 @@ export async function daemonize(say: (line: string) => void): Promise<void> {
       say(`ready ${message.ready} pid=${child.pid}`);
       resolve();
     });
-    child.once("exit", (code, signal) =>
+    // Not "exit": its last words may still be on their way then.
+    child.once("close", (code, signal) =>
       reject(new StartError(`the daemon ended with ${signal ?? `status ${code}`}: ${lastLine(words)}`)),
     );
     child.once("error", reject);

@@ -98,7 +98,7 @@ function session(
         return;
       }
       isStopping = true;
-      const how = await leave(mountpoint);
+      const how = await leave(mountpoint, device);
       mounted.hurry();
       if (how === "detached")
         log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
@@ -132,5 +132,5 @@ function meetAcls(log: Logger): void {
 const isRoot = (): boolean => process.geteuid?.() === 0;
 
 /** Root needs no helper program, and anybody else no privilege. */
-const leave = (mountpoint: string): Promise<Unmounted> =>
-  isRoot() ? unmount(mountpoint) : fusermount(mountpoint);
+const leave = (mountpoint: string, device?: string): Promise<Unmounted> =>
+  isRoot() ? unmount(mountpoint, device) : fusermount(mountpoint);

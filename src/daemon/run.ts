@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import type { BlobPlaces } from "../blob/locate.ts";
 import { openImage } from "../fs/open-image.ts";
+import { mountAt } from "../fuse/mount-table.ts";
 import { detach } from "../fuse/umount.ts";
 import { chooseTransport, type TRANSPORTS } from "./choose.ts";
 import { serveDirect, WorkerPool } from "./direct.ts";
@@ -49,17 +50,26 @@ export async function runDaemon(options: DaemonOptions, onReady: (facts: string)
   const { name, reason } = chooseTransport(options.transport, process.geteuid?.() ?? 0);
   log.info(`transport ${name}: ${reason}`);
   const pool = name === "direct" ? new WorkerPool(options.threads) : undefined;
-  let opened: { session: Session; facts: string };
+  let opened: Opened;
   try {
     opened = await open(options, log, pool);
   } catch (error) {
     await pool?.close();
     throw error;
   }
-  const { session, facts } = opened;
-  const removePidFile = options.pidFile === undefined ? () => {} : writePidFile(options.pidFile);
-  handleSignals(session, log);
-  onReady(`${facts} ms=${Math.round(performance.now())}`);
+  const { session, mountpoint, facts, isAsked } = opened;
+  const device = mountAt(mountpoint)?.device;
+  let removePidFile = () => {};
+  if (!isAsked) {
+    try {
+      if (options.pidFile !== undefined) removePidFile = writePidFile(options.pidFile);
+    } catch (error) {
+      await session.stop();
+      await session.ended;
+      throw error;
+    }
+    onReady(`${facts} ms=${Math.round(performance.now())}`);
+  }
 
   const end = await session.ended;
   removePidFile();
@@ -69,16 +79,21 @@ export async function runDaemon(options: DaemonOptions, onReady: (facts: string)
     return 0;
   }
   log.error(`${options.mountpoint}: the session ended: ${end.how} ${end.message}`);
-  // What is left is a mount that answers ENOTCONN to everybody.
-  await detach(resolve(options.mountpoint)).catch(() => {});
+  // What is left is a mount that answers ENOTCONN to everybody; another's that took its place is not.
+  if (mountAt(mountpoint)?.device === device) await detach(mountpoint).catch(() => {});
   return 1;
 }
 
-async function open(
-  options: DaemonOptions,
-  log: Logger,
-  pool: WorkerPool | undefined,
-): Promise<{ session: Session; facts: string }> {
+interface Opened {
+  readonly session: Session;
+  /** Canonical. */
+  readonly mountpoint: string;
+  readonly facts: string;
+  /** A signal has come already, and the session is about to end. */
+  readonly isAsked: boolean;
+}
+
+async function open(options: DaemonOptions, log: Logger, pool: WorkerPool | undefined): Promise<Opened> {
   const mountpoint = await prepareMountpoint(options.mountpoint, options.force, log);
   const image = openImage(options.bootstrap, options.places, options.lenient);
   const { report } = image;
@@ -96,10 +111,13 @@ async function open(
     lowLatency: options.lowLatency,
     log,
   };
+  const isAskedToStop = handleSignals(log);
   const session = pool === undefined ? await serveWithLibfuse(request) : await serveDirect(request, pool);
   const blobs = image.files.length - 1;
   return {
     session,
+    mountpoint,
+    isAsked: isAskedToStop(session),
     facts: `image=${options.bootstrap} mountpoint=${mountpoint} inodes=${report.inodes} blobs=${blobs} ${session.facts}`,
   };
 }

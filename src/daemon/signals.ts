@@ -5,18 +5,31 @@ import type { Session } from "./transport.ts";
 /** After a second SIGTERM, how long workers have to leave; one that is stuck in a read of a dead disk never does. */
 const LAST_RESORT_MS = 3_000;
 
-/** SIGINT and SIGTERM unmount; a second one stops at once. No other signal ends a file system. */
-export function handleSignals(session: Session, log: Logger): void {
+/**
+ * SIGINT and SIGTERM unmount; a second one stops at once. No other signal ends a file system. To be called
+ * before mounting: a process that ends between mounting and serving leaves a dead mount.
+ *
+ * @returns to be told the session once there is one; says whether it was asked to stop already
+ */
+export function handleSignals(log: Logger): (session: Session) => boolean {
   let asked = 0;
-  const stop = (signal: NodeJS.Signals) => {
+  let session: Session | undefined;
+  const stop = () =>
+    session?.stop().catch((error: unknown) => log.error(`cannot unmount: ${messageOf(error)}`));
+  const take = (signal: NodeJS.Signals) => {
     log.info(`${signal}: ${asked++ === 0 ? "unmounting" : "stopping at once"}`);
-    session.stop().catch((error: unknown) => log.error(`cannot unmount: ${messageOf(error)}`));
+    stop();
     // Exiting would wait for a thread that blocks (see docs/transports.md); only SIGKILL does not.
     if (asked === 2) setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_RESORT_MS).unref();
   };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  process.on("SIGINT", take);
+  process.on("SIGTERM", take);
   // SIGUSR1 would start Node's inspector; the others would end the process and leave a dead mount.
   for (const ignored of ["SIGHUP", "SIGPIPE", "SIGUSR1", "SIGUSR2"] as const)
     process.on(ignored, () => log.debug(`${ignored} ignored`));
+  return (started) => {
+    session = started;
+    for (let i = 0; i < asked; i++) stop();
+    return asked > 0;
+  };
 }

@@ -71,6 +71,7 @@ export function readPrefixes(
       const whole = new Uint8Array(base.length + size - 1);
       whole.set(base);
       whole.set(new Uint8Array(view.buffer, view.byteOffset + at + 3, size - 1), base.length);
+      if (whole.includes(0)) throw bad("it holds a NUL");
       prefixes[LONG | i] = whole;
     }
     at = alignUp(at + 2 + size, 4);

@@ -27,11 +27,23 @@ export function openImage(path: string, places: BlobPlaces, lenient: boolean): O
     const absent: Error[] = [];
     const blobs = tables.isFlat ? [] : findBlobs(tables, places, lenient ? absent : undefined);
     const sizes = blobs.map((b) => b.size);
-    const { handle, report } = checkTree(tables, sizes, lenient);
+    const check = () => checkTree(tables, sizes, lenient);
+    const { handle, report } = lenient ? withoutTraces(check) : check();
     report.problems.unshift(...absent);
     return { handle, files: [self, ...blobs], report };
   } finally {
     closeSync(fd);
+  }
+}
+
+/** A lenient pass counts errors, maybe one a file, and their stack traces would be most of its work. */
+function withoutTraces<T>(work: () => T): T {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return work();
+  } finally {
+    Error.stackTraceLimit = limit;
   }
 }
 

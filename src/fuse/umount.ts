@@ -23,15 +23,20 @@ export type Unmounted = "unmounted" | "detached" | "absent";
 /**
  * Unmounts, or detaches when someone is still inside.
  *
+ * @param device of the mount that is meant: another that took its place stays
  * @throws Error with umount(8)'s words when neither works
  */
-export async function unmount(mountpoint: string): Promise<Unmounted> {
-  if (mountAt(mountpoint) === undefined) return "absent";
+export async function unmount(mountpoint: string, device?: string): Promise<Unmounted> {
+  const isThere = () => {
+    const mount = mountAt(mountpoint);
+    return mount !== undefined && (device === undefined || mount.device === device);
+  };
+  if (!isThere()) return "absent";
   try {
     await umount([], mountpoint);
     return "unmounted";
   } catch {
-    if (mountAt(mountpoint) === undefined) return "absent";
+    if (!isThere()) return "absent";
     await detach(mountpoint);
     return "detached";
   }

@@ -214,6 +214,7 @@ value behind the area            | 12-merged 0x364e=ff | image @0x364c: xattr en
 NUL in a name                    | 12-merged 0x3650=00 | image @0x3650: xattr name holds a NUL | 1: /meta
 long prefix of 0 bytes           | 25-erofs-xattr-prefix 0x514=0000 | image @0x514: long xattr prefix 0: record of 0 bytes, want 1…255 | -
 long prefix of 256 bytes         | 25-erofs-xattr-prefix 0x514=0001 | image @0x514: long xattr prefix 0: record of 256 bytes, want 1…255 | -
+long prefix with a NUL           | 25-erofs-xattr-prefix 0x519=00 | image @0x514: long xattr prefix 0: it holds a NUL | -
 long prefixes behind the end     | 25-erofs-xattr-prefix 0x45c=ffffffff | image @0x3fffffffc: 4 bytes wanted here, but the image ends at 0x29000 | -
 long prefixes cross the end      | 25-erofs-xattr-prefix 0x45c=ffa30000 0x28ffc=0500 | image @0x28ffc: 7 bytes wanted here, but the image ends at 0x29000 | -
 `;

@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { mountAt, readMounts } from "../../src/fuse/mount-table.ts";
@@ -7,9 +8,11 @@ import {
   blobFlags,
   COMMAND,
   emptyDir,
+  hold,
   isMounted,
   run,
   startFixture,
+  until,
   workDir,
 } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
@@ -67,20 +70,20 @@ describe.each(["direct", "fuse-native"])("%s mounts", (transport) => {
     const dir = workDir();
     mkdirSync(join(dir, "x"));
     const daemon = await serve(dir, "--force");
-    expect(readdirSync(dir)).toEqual(LISTING);
+    expect(await readdir(dir)).toEqual(LISTING);
     expect(await daemon.stop()).toBe(0);
-    expect(readdirSync(dir)).toEqual(["x"]);
+    expect(await readdir(dir)).toEqual(["x"]);
   });
 
   it("in the place of a dead mount, and says so", async () => {
     const dead = await serve(emptyDir());
     expect(await dead.stop("SIGKILL")).toBe("SIGKILL");
-    expect(() => readdirSync(dead.mountpoint)).toThrow("ENOTCONN");
+    await expect(readdir(dead.mountpoint)).rejects.toThrow("ENOTCONN");
     const next = await serve(dead.mountpoint);
     expect(next.output()).toContain(`WARN ${dead.mountpoint}: a mount whose server is gone; detaching it\n`);
-    expect(readdirSync(next.mountpoint)).toEqual(LISTING);
+    expect(await readdir(next.mountpoint)).toEqual(LISTING);
     expect(await next.stop()).toBe(0);
-    expect(readdirSync(next.mountpoint)).toEqual([]);
+    expect(await readdir(next.mountpoint)).toEqual([]);
   });
 
   it.each(["a b", "c,d", "tab\there", "new\nline", "back\\slash", "é", "q\"u'ote$(id)", "-o"])(
@@ -89,7 +92,7 @@ describe.each(["direct", "fuse-native"])("%s mounts", (transport) => {
       const dir = join(workDir(), name);
       mkdirSync(dir);
       const daemon = await serve(dir);
-      expect(readdirSync(dir)).toEqual(LISTING);
+      expect(await readdir(dir)).toEqual(LISTING);
       expect(await daemon.stop()).toBe(0);
       expect(isMounted(dir)).toBe(false);
     },
@@ -120,11 +123,27 @@ describe.each(["direct", "fuse-native"])("%s mounts", (transport) => {
   });
 });
 
+it.each(["direct", "fuse-native"])(
+  "%s ends without touching the mount that took its place",
+  async (transport) => {
+    const old = await startFixture("04-large", ["--transport", transport]);
+    const holder = await hold('cd "$1"', "cat small", old.mountpoint);
+    await ask('umount -l "$1"', old.mountpoint);
+    const next = await startFixture("08-nodata", [], old.mountpoint);
+    process.kill(old.pid, "SIGTERM");
+    await until(() => old.output().includes("SIGTERM: unmounting"), "the signal");
+    expect(await holder.release()).toHaveLength(5);
+    expect(await old.exited).toBe(0);
+    expect(await readdir(next.mountpoint)).toEqual(["d", "l"]);
+    expect(await next.stop()).toBe(0);
+  },
+);
+
 it("mounts over a mount with --force, and uncovers it again", async () => {
   const below = await startFixture("04-large", []);
   const above = await startFixture("08-nodata", ["--force"], below.mountpoint);
-  expect(readdirSync(below.mountpoint)).toEqual(["d", "l"]);
+  expect(await readdir(below.mountpoint)).toEqual(["d", "l"]);
   expect(await above.stop()).toBe(0);
-  expect(readdirSync(below.mountpoint)).toEqual(LISTING);
+  expect(await readdir(below.mountpoint)).toEqual(LISTING);
   expect(await below.stop()).toBe(0);
 });

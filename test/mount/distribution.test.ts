@@ -1,0 +1,66 @@
+import { existsSync, mkdirSync, renameSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { mountErofs, sh, start, workDir } from "../support/daemon.ts";
+
+/** Kept between runs: made once, some 300 MB. */
+const CACHE = fileURLToPath(new URL("../../.cache/distribution/", import.meta.url));
+/** libboost-dev alone brings 15,000 headers. */
+const PACKAGES = "python3,perl,libboost-dev,busybox-static";
+
+/** A Debian root file system as one tar, and its bootstrap: RAFS-shaped tar index, 512-byte blocks. */
+function image(): { boot: string; tar: string } {
+  const boot = join(CACHE, "root.boot");
+  const tar = join(CACHE, "root.tar");
+  if (!existsSync(boot)) {
+    mkdirSync(CACHE, { recursive: true });
+    const made = join(CACHE, "making");
+    sh(
+      `rm -rf "$W"; mkdir "$W"
+       mmdebstrap --quiet --variant=minbase --include=${PACKAGES} "$(. /etc/os-release; echo $VERSION_CODENAME)" "$W/root.tar"
+       mkfs.erofs --quiet --tar=i "$W/root.boot" "$W/root.tar"`,
+      { W: made },
+    );
+    renameSync(join(made, "root.tar"), tar);
+    renameSync(join(made, "root.boot"), boot);
+    rmdirSync(made);
+  }
+  return { boot, tar };
+}
+
+describe("a Debian root file system of 20,000 files and more", () => {
+  it("is what the kernel's EROFS shows, and its programs run under overlayfs", async () => {
+    const { boot, tar } = image();
+    const daemon = await start(["-B", boot, "--blob", `1=${tar}`, "--log-level", "warn"]);
+    const oracle = join(workDir(), "erofs");
+    mkdirSync(oracle);
+    mountErofs(boot, [tar], oracle);
+    const M = daemon.mountpoint;
+
+    expect(Number(sh('find "$M" | wc -l', { M }))).toBeGreaterThan(20_000);
+    expect(sh('rsync -naHAX --delete --checksum --itemize-changes "$O/" "$M/"', { M, O: oracle })).toBe("");
+
+    const work = workDir();
+    sh(
+      'cd "$W"; mkdir up work root; mount -t overlay -o "lowerdir=$M,upperdir=up,workdir=work" overlay root',
+      {
+        M,
+        W: work,
+      },
+    );
+    const chroot = (script: string) =>
+      sh(`chroot "$R" /bin/bash -euc '${script}'`, { R: join(work, "root") });
+    expect(chroot('python3 -c "import json, ssl, sqlite3; print(json.dumps(sum(range(10))))"')).toBe("45\n");
+    expect(chroot('perl -e "use POSIX; print POSIX::floor(3.7)"')).toBe("3");
+    expect(chroot('busybox sha256sum /etc/passwd | cut -d" " -f1')).toBe(
+      chroot('sha256sum </etc/passwd | cut -d" " -f1'),
+    );
+    expect(Number(chroot("dpkg -l | grep -c ^ii"))).toBeGreaterThan(80);
+    chroot("echo changed >> /etc/hostname; rm -r /usr/include/boost/asio; mkdir /usr/include/boost/asio");
+    expect(chroot("ls /usr/include/boost/asio | wc -l")).toBe("0\n");
+    expect(sh('ls "$M/usr/include/boost/asio" | wc -l', { M })).not.toBe("0\n");
+    sh('umount "$W/root"', { W: work });
+    expect(await daemon.stop()).toBe(0);
+  });
+});
