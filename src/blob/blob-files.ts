@@ -62,7 +62,7 @@ export class BlobFiles {
     const { fd, stats } = openBlob(file.path);
     if (stats.dev !== file.dev || stats.ino !== file.ino) {
       closeSync(fd);
-      throw new Error(`${file.path} is another file than when the image was mounted`);
+      throw new Error("another file than when the image was mounted");
     }
     this.open.set(blob, fd);
     return fd;

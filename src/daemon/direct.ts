@@ -64,7 +64,7 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
   const board = request.push ? newBoard(nodes) : undefined;
   const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
   const lowLatency = request.lowLatency ? new LowLatency(() => requests(counters), rearm, log) : undefined;
-  let pusher: Worker | undefined;
+  let pusher: Pusher | undefined;
   let onInit: (agreed: Agreed) => void = () => {};
   const agreed = new Promise<Agreed>((resolve) => {
     onInit = resolve;
@@ -74,8 +74,9 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
     busy: () => lowLatency?.watch(),
     problem: (event) => log.warn(event.message),
     sequential: () => {
-      pusher ??= board && startPusher({ ...shared, index: pool.workers.length, board }, log);
-      pusher?.once("exit", () => {
+      if (board === undefined || pusher !== undefined) return;
+      pusher = startPusher({ ...shared, index: pool.workers.length, board }, log);
+      pusher.gone.then(() => {
         pusher = undefined;
       });
     },
@@ -83,9 +84,11 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
   const endings = pool.workers.map((worker, index) =>
     follow(worker, { ...shared, index, control, maxRead: maxPages() * 4096, board }, heard, log),
   );
-  const ended = Promise.all(endings).then((all) => {
+  const ended = Promise.all(endings).then(async (all) => {
     lowLatency?.close();
     if (board !== undefined) new PushBoard(board).end();
+    // Not before nobody writes to it: the number may be another session's device next.
+    await pusher?.gone;
     close(fd, () => {});
     return all.find((e) => e.how === "failed") ?? all[0];
   });
@@ -143,15 +146,21 @@ function follow(worker: Worker, task: WorkerTask, heard: Listener, log: Logger):
   });
 }
 
+interface Pusher {
+  /** Resolves when the thread has ended. */
+  readonly gone: Promise<void>;
+}
+
 /** Started when a sequential reader was seen, so that other mounts do not pay for it. */
-function startPusher(task: PusherTask, log: Logger): Worker {
-  const pusher = new Worker(new URL("./pusher-thread.js", import.meta.url), { resourceLimits: LIMITS });
-  pusher.on("error", (error) => log.error(`the pusher failed: ${messageOf(error)}`));
-  pusher.on("message", (event: WorkerEvent) => {
+function startPusher(task: PusherTask, log: Logger): Pusher {
+  const thread = new Worker(new URL("./pusher-thread.js", import.meta.url), { resourceLimits: LIMITS });
+  thread.on("error", (error) => log.error(`the pusher failed: ${messageOf(error)}`));
+  thread.on("message", (event: WorkerEvent) => {
     if (event.type === "ended" && event.ending === "failed") log.error(`the pusher failed: ${event.message}`);
   });
-  pusher.postMessage(task);
-  return pusher;
+  const gone = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
+  thread.postMessage(task);
+  return { gone };
 }
 
 /** Requests served so far, by all workers. */

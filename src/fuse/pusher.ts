@@ -42,7 +42,8 @@ export function push(task: PushTask): void {
   const buffer = new Uint8Array(LEAD + STRETCH);
   const view = new DataView(buffer.buffer);
   board.setOrdered(true);
-  for (let taken = board.posted(); board.wait(taken, IDLE_MS) && !board.isEnded(); ) {
+  for (let taken = board.posted(); !board.isEnded() && board.wait(taken, IDLE_MS); ) {
+    if (board.isEnded()) break;
     const posted = board.posted();
     if (posted - taken > PushBoard.ring) taken = posted - PushBoard.ring;
     while (taken < posted) {

@@ -31,7 +31,8 @@ describe("files read one after another after a listing", () => {
     expect(readAll(daemon.mountpoint, readers)).toBe(sums);
     expect(await daemon.stop()).toBe(0);
     const { read, pushed_files: pushed, errors } = servedCounts(daemon.output());
-    expect(pushed).toBeGreaterThan(500);
+    // How many depends on who gets the CPU first; that some are is what is proved here.
+    expect(pushed).toBeGreaterThan(50);
     expect(read + pushed).toBeGreaterThanOrEqual(2000);
     expect(errors).toBeUndefined();
   });
