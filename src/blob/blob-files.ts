@@ -33,7 +33,7 @@ export class BlobFiles {
    */
   read(blob: number, address: number, length: number, out: Uint8Array, at: number): number {
     try {
-      const fd = this.open.get(blob) ?? this.openFile(blob);
+      const fd = this.files[blob].fd ?? this.open.get(blob) ?? this.openFile(blob);
       let done = 0;
       while (done < length) {
         const n = readSync(fd, out, at + done, length - done, address + done);
@@ -51,6 +51,14 @@ export class BlobFiles {
     for (let i = 0; i < this.files.length && i < this.open.max; i++) {
       if (!this.open.has(i) && this.files[i].ino !== ABSENT.ino) this.openFile(i);
     }
+  }
+
+  /** The same files, with the descriptors that are open here: they belong to the process, not to a thread. */
+  shared(): BlobFile[] {
+    return this.files.map((file, i) => {
+      const fd = this.open.peek(i);
+      return fd === undefined ? file : { ...file, fd };
+    });
   }
 
   close(): void {

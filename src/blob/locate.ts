@@ -18,6 +18,8 @@ export interface BlobFile {
   readonly size: number;
   readonly dev: number;
   readonly ino: number;
+  /** Kept open for all threads to read by: whatever becomes of the path, the bytes are there. */
+  readonly fd?: number;
 }
 
 /** What a lenient open takes for a blob that it did not find: no byte of it is ever asked for. */

@@ -11,48 +11,30 @@ import { wakeWorker } from "../fuse/wake.ts";
 import { OP_COUNT } from "../fuse/wire.ts";
 import { newCounters, total } from "../metrics/counters.ts";
 import { countsOf } from "./counts.ts";
+import { type Crew, LIMITS, type Listener } from "./crew.ts";
 import type { Logger } from "./log.ts";
 import { LowLatency } from "./low-latency.ts";
 import type { PusherTask } from "./pusher-thread.ts";
-import type { Ended, MountRequest, Session } from "./transport.ts";
-import type { SharedState, WorkerEvent, WorkerTask } from "./worker.ts";
+import type { MountRequest, Session } from "./transport.ts";
+import type { SharedState, WorkerEvent } from "./worker.ts";
 
 /** After a lazy unmount, how long those still inside are served. */
 const GRACE_MS = 5_000;
-/** A worker needs few objects: small heaps keep the daemon's memory down. */
-const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 };
-
-/**
- * Worker threads that were started but not yet given a session: starting them takes as long as checking an
- * image, so both happen at once.
- */
-export class WorkerPool {
-  readonly workers: readonly Worker[];
-
-  constructor(threads: number) {
-    const url = new URL("./worker.js", import.meta.url);
-    this.workers = Array.from({ length: threads }, () => new Worker(url, { resourceLimits: LIMITS }));
-  }
-
-  /** Ends workers that have no session; one that serves cannot be ended this way. */
-  async close(): Promise<void> {
-    await Promise.all(this.workers.map((w) => w.terminate()));
-  }
-}
-
+/** How long the pusher may take to leave; it does nothing that waits once the session is over. */
+const LEAVE_MS = 2_000;
 /**
  * Mounts through /dev/fuse and serves from worker threads; this thread never answers a request.
  *
  * @returns once INIT was answered: the next request can be
  * @throws StartError when the mount cannot be made; nothing is mounted then
  */
-export async function serveDirect(request: MountRequest, pool: WorkerPool): Promise<Session> {
+export async function serveDirect(request: MountRequest, crew: Crew): Promise<Session> {
   const { image, mountpoint, log } = request;
   const fd = mountDevice(mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options]);
   const control = new SharedArrayBuffer(4 * CONTROL.LENGTH);
   const words = new Int32Array(control);
   // One slot a worker, and one for the pusher.
-  const counters = newCounters(pool.workers.length + 1);
+  const counters = newCounters(crew.limit + 1);
   const nodes = Math.ceil(image.handle.shared.byteLength / 32);
   const shared: SharedState = {
     fd,
@@ -71,26 +53,28 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
   });
   const heard: Listener = {
     init: (event) => onInit(event.agreed),
+    crowded: () => {
+      if (crew.grow()) Atomics.store(words, CONTROL.CROWDED, 0);
+    },
     busy: () => lowLatency?.watch(),
     problem: (event) => log.warn(event.message),
     sequential: () => {
       if (board === undefined || pusher !== undefined) return;
-      pusher = startPusher({ ...shared, index: pool.workers.length, board }, log);
+      pusher = startPusher({ ...shared, index: crew.limit, board }, log);
       pusher.gone.then(() => {
         pusher = undefined;
       });
     },
   };
-  const endings = pool.workers.map((worker, index) =>
-    follow(worker, { ...shared, index, control, maxRead: maxPages() * 4096, board }, heard, log),
-  );
-  const ended = Promise.all(endings).then(async (all) => {
+  const maxRead = maxPages() * 4096;
+  crew.serve((index) => ({ ...shared, index, control, maxRead, board }), heard, log);
+  const ended = crew.ended.then(async (end) => {
     lowLatency?.close();
     if (board !== undefined) new PushBoard(board).end();
     // Not before nobody writes to it: the number may be another session's device next.
-    await pusher?.gone;
+    await pusher?.leave();
     close(fd, () => {});
-    return all.find((e) => e.how === "failed") ?? all[0];
+    return end;
   });
   const first = await Promise.race([agreed, ended]);
   if ("how" in first) {
@@ -102,10 +86,10 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
   let isStopping = false;
   const stopServing = () => {
     Atomics.store(words, CONTROL.STOP, 1);
-    for (let i = 0; i < pool.workers.length; i++) wakeWorker(fd);
+    for (let i = 0; i < crew.workers; i++) wakeWorker(fd);
   };
   return {
-    facts: `transport=direct workers=${pool.workers.length} protocol=7.${first.minor} max_read=${first.maxRead}`,
+    facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,
     ended,
     counts: () => countsOf(counters),
     stop: async () => {
@@ -123,32 +107,11 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
   };
 }
 
-type Listener = {
-  readonly [T in Exclude<WorkerEvent["type"], "ended">]: (event: Extract<WorkerEvent, { type: T }>) => void;
-};
-
-/** Hands a worker its task and listens to it until it ends. */
-function follow(worker: Worker, task: WorkerTask, heard: Listener, log: Logger): Promise<Ended> {
-  return new Promise((resolve) => {
-    const fail = (message: string) => {
-      log.error(`a worker failed: ${message}`);
-      resolve({ how: "failed", message });
-    };
-    worker.on("message", (event: WorkerEvent) => {
-      if (event.type === "ended") {
-        if (event.ending === "failed") fail(event.message);
-        else resolve({ how: event.ending, message: event.message });
-      } else (heard[event.type] as (event: WorkerEvent) => void)(event);
-    });
-    worker.once("error", (error) => fail(messageOf(error)));
-    worker.once("exit", () => resolve({ how: "failed", message: "the worker exited" }));
-    worker.postMessage(task);
-  });
-}
-
 interface Pusher {
   /** Resolves when the thread has ended. */
-  readonly gone: Promise<void>;
+  readonly gone: Promise<unknown>;
+  /** Waits for the thread, which was told to end, and ends it when it does not. */
+  leave(): Promise<unknown>;
 }
 
 /** Started when a sequential reader was seen, so that other mounts do not pay for it. */
@@ -158,9 +121,13 @@ function startPusher(task: PusherTask, log: Logger): Pusher {
   thread.on("message", (event: WorkerEvent) => {
     if (event.type === "ended" && event.ending === "failed") log.error(`the pusher failed: ${event.message}`);
   });
-  const gone = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
+  const gone = new Promise((resolve) => thread.once("exit", resolve));
   thread.postMessage(task);
-  return { gone };
+  const leave = () => {
+    const timer = setTimeout(() => thread.terminate(), LEAVE_MS);
+    return gone.finally(() => clearTimeout(timer));
+  };
+  return { gone, leave };
 }
 
 /** Requests served so far, by all workers. */

@@ -49,7 +49,6 @@ export async function serveNative(request: MountRequest): Promise<Session> {
   const before = mountAt(mountpoint)?.device;
   let mounted: Mounted;
   try {
-    blobs.openAll();
     mounted = await mount({
       fs,
       mountpoint,

@@ -1,11 +1,13 @@
 import { resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
+import { BlobFiles } from "../blob/blob-files.ts";
 import type { BlobPlaces } from "../blob/locate.ts";
 import { openImage } from "../fs/open-image.ts";
 import { mountAt } from "../fuse/mount-table.ts";
 import { detach } from "../fuse/umount.ts";
 import { chooseTransport, type TRANSPORTS } from "./choose.ts";
-import { serveDirect, WorkerPool } from "./direct.ts";
+import { Crew } from "./crew.ts";
+import { serveDirect } from "./direct.ts";
 import { type Level, type Logger, openLog } from "./log.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
 import { writePidFile } from "./pid-file.ts";
@@ -49,12 +51,12 @@ export async function runDaemon(options: DaemonOptions, onReady: (facts: string)
   if (options.openFiles !== undefined) setOpenFiles(options.openFiles);
   const { name, reason } = chooseTransport(options.transport, process.geteuid?.() ?? 0);
   log.info(`transport ${name}: ${reason}`);
-  const pool = name === "direct" ? new WorkerPool(options.threads) : undefined;
+  const crew = name === "direct" ? new Crew(options.threads) : undefined;
   let opened: Opened;
   try {
-    opened = await open(options, log, pool);
+    opened = await open(options, log, crew);
   } catch (error) {
-    await pool?.close();
+    await crew?.close();
     throw error;
   }
   const { session, mountpoint, facts, isAsked } = opened;
@@ -93,7 +95,7 @@ interface Opened {
   readonly isAsked: boolean;
 }
 
-async function open(options: DaemonOptions, log: Logger, pool: WorkerPool | undefined): Promise<Opened> {
+async function open(options: DaemonOptions, log: Logger, crew: Crew | undefined): Promise<Opened> {
   const mountpoint = await prepareMountpoint(options.mountpoint, options.force, log);
   const image = openImage(options.bootstrap, options.places, options.lenient);
   const { report } = image;
@@ -101,8 +103,11 @@ async function open(options: DaemonOptions, log: Logger, pool: WorkerPool | unde
     log.warn(`${options.bootstrap}: ${report.unsound} broken entries will answer EUCLEAN; the first:`);
     for (const problem of report.problems) log.warn(`  ${problem.message}`);
   }
+  // Until the process ends: nothing that happens to a path from now on matters, whenever a thread comes to it.
+  const held = new BlobFiles(image.files, () => {});
+  held.openAll();
   const request: MountRequest = {
-    image,
+    image: { ...image, files: held.shared() },
     mountpoint,
     source: resolve(options.bootstrap),
     options: options.mountOptions,
@@ -112,7 +117,7 @@ async function open(options: DaemonOptions, log: Logger, pool: WorkerPool | unde
     log,
   };
   const isAskedToStop = handleSignals(log);
-  const session = pool === undefined ? await serveWithLibfuse(request) : await serveDirect(request, pool);
+  const session = crew === undefined ? await serveWithLibfuse(request) : await serveDirect(request, crew);
   const blobs = image.files.length - 1;
   return {
     session,

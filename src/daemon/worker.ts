@@ -36,6 +36,8 @@ export type WorkerEvent =
   | { readonly type: "init"; readonly agreed: Agreed }
   /** Small files are read one after another: a pusher may pay. */
   | { readonly type: "sequential" }
+  /** Requests wait for one another: another worker would help. */
+  | { readonly type: "crowded" }
   /** Requests come in numbers. */
   | { readonly type: "busy" }
   | { readonly type: "problem"; readonly message: string }
@@ -52,7 +54,6 @@ port.once("message", (task: WorkerTask) => {
     tell({ type: "problem", message });
   });
   try {
-    blobs.openAll();
     const ending = serve({
       fd: task.fd,
       fs: new ImageFileSystem(new Image(task.handle), blobs),
@@ -63,6 +64,7 @@ port.once("message", (task: WorkerTask) => {
       control: new Int32Array(task.control),
       agreed: { minor: 0, maxRead: 0 },
       onInit: (agreed) => tell({ type: "init", agreed }),
+      onCrowded: () => tell({ type: "crowded" }),
       onBusy: () => tell({ type: "busy" }),
       onUnexpected: (opcode, error) =>
         tell({ type: "problem", message: `${OP_NAMES[opcode] ?? opcode}: ${messageOf(error)}` }),

@@ -15,7 +15,7 @@ export const direntNameOff = (v: DataView, at: number) => v.getUint16(at + NAME_
 export const direntType = (v: DataView, at: number) => v.getUint8(at + TYPE);
 
 /** A nid outside every image: it makes an entry that was found wrong lead nowhere. */
-export const NID_NOWHERE = 0xffff_ffff;
+const NID_NOWHERE = 0xffff_ffff;
 
 /** Overwrites nid and type of an entry in memory: it stays listed, but what it named is not reached by it. */
 export function spoilDirent(v: DataView, at: number): void {

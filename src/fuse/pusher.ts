@@ -69,8 +69,7 @@ function pushSpan(task: PushTask, streams: Streams, span: Span, buffer: Uint8Arr
       from++;
       continue;
     }
-    let end = order.stretchEnd(from, last, STRETCH);
-    while (!known.wantsPages(order.nodeAt(end - 1))) end--;
+    const end = trimStretch(order, known, from, order.stretchEnd(from, last, STRETCH));
     const length = order.readStretch(from, end, buffer, LEAD);
     for (let place = from; place < end && length >= 0; place++) {
       const node = order.nodeAt(place);
@@ -84,6 +83,16 @@ function pushSpan(task: PushTask, streams: Streams, span: Span, buffer: Uint8Arr
     from = end;
   }
   return pushed;
+}
+
+/**
+ * Leaves out what need not be read at the end of a stretch. Never less than its first file, although a worker
+ * may have read that one in the meantime: the loop that calls has to get on.
+ */
+export function trimStretch(order: DataOrder, known: Known, from: number, end: number): number {
+  let last = end - 1;
+  while (last > from && !known.wantsPages(order.nodeAt(last))) last--;
+  return last + 1;
 }
 
 /** @returns false when the session has ended */

@@ -4,6 +4,7 @@ import { codeOf } from "../bytes/errors.ts";
 import { u64 } from "../bytes/u64.ts";
 import { COUNT, type Counters } from "../metrics/counters.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
+import { Crowd } from "./crowd.ts";
 import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
 import { type Agreed, answerInit } from "./init.ts";
 import type { Known } from "./known.ts";
@@ -29,6 +30,8 @@ export interface Service {
   readonly onInit: (agreed: Agreed) => void;
   /** Told of an exception in a handler; the request is answered EIO. */
   readonly onUnexpected: (opcode: number, error: unknown) => void;
+  /** Told when another worker would help and nobody thinks of it yet. */
+  readonly onCrowded: () => void;
   /** Told when requests come in numbers and nobody watches them yet. */
   readonly onBusy: () => void;
 }
@@ -38,11 +41,15 @@ export const CONTROL = {
   STOP: 0,
   /** 1 while the main thread watches how many requests come. */
   WATCHED: 1,
-  LENGTH: 2,
+  /** 1 while there is nothing to do about requests that wait for one another. */
+  CROWDED: 2,
+  LENGTH: 3,
 } as const;
 
 /** Requests of one worker between two looks at WATCHED, less one. */
 const LOOK_MASK = 127;
+/** One request in 16 is timed. */
+const SAMPLE_MASK = 15;
 
 /** Why a worker left its loop. */
 export type Ending = "unmounted" | "aborted" | "stopped";
@@ -59,8 +66,11 @@ export function serve(s: Service): Ending {
   const { fd, fs, frame: f, known, board, counters, control } = s;
   const { inView, outView } = f;
   const capacity = f.in.length;
+  const crowd = new Crowd();
   let served = 0;
   for (;;) {
+    const isSampled = (served & SAMPLE_MASK) === 0 && control[CONTROL.CROWDED] === 0;
+    const before = isSampled ? performance.now() : 0;
     try {
       f.length = readSync(fd, f.in, 0, capacity, null);
     } catch (error) {
@@ -68,9 +78,11 @@ export function serve(s: Service): Ending {
       if (ending) return ending;
       continue;
     }
+    const after = isSampled ? performance.now() : 0;
     const opcode = inView.getUint32(IN.OPCODE, true);
     const slot = opcode < OP_COUNT ? opcode : 0;
     counters[slot]++;
+    crowd.call(inView.getUint32(IN.PID, true));
     let result: number;
     try {
       result = opcode === OP.INIT ? init(s) : opcode < OP_COUNT ? ops[opcode](fs, f, known) : -ENOSYS;
@@ -101,6 +113,10 @@ export function serve(s: Service): Ending {
     }
     if (opcode === OP.INIT) s.onInit(s.agreed);
     if (control[CONTROL.STOP] !== 0) return "stopped";
+    if (isSampled && crowd.sample(after - before, performance.now() - after)) {
+      control[CONTROL.CROWDED] = 1;
+      s.onCrowded();
+    }
     if ((++served & LOOK_MASK) === 0 && control[CONTROL.WATCHED] === 0) {
       control[CONTROL.WATCHED] = 1;
       s.onBusy();

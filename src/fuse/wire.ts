@@ -9,6 +9,7 @@ export const IN = {
   UNIQUE: 8, //   u64  bit 63: sent again after a takeover; echoed as it is
   NODEID: 16, //  u64
   UID: 24, //     u32
+  PID: 32, //     u32  of the calling thread
 } as const;
 
 export const OUT_HEADER = 16;

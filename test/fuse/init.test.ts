@@ -9,7 +9,8 @@ const EXT = 1 << 30;
 
 function init(minor: number, flags: number, body: number, flags2 = 0, hasAcls = false, major = 7) {
   const input = new DataView(new ArrayBuffer(40 + 64));
-  [major, minor, 131072, flags, flags2].forEach((word, i) => input.setUint32(40 + 4 * i, word, true));
+  for (const [i, word] of [major, minor, 131072, flags, flags2].entries())
+    input.setUint32(40 + 4 * i, word, true);
   const out = new DataView(new ArrayBuffer(64));
   const agreed = { minor: 0, maxRead: 0 };
   const size = answerInit(input, 40 + body, hasAcls, 256, out, 0, agreed);
