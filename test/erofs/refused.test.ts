@@ -1,15 +1,17 @@
-import { truncateSync } from "node:fs";
+import { statSync, truncateSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { EUCLEAN } from "../../src/bytes/errno.ts";
 import {
   describeNode,
   fixture,
+  fixtureNames,
   image,
   nodeAt,
   pathOf,
   refusal,
   type Scratch,
   serve,
+  tree,
 } from "../support/image.ts";
 
 /**
@@ -122,6 +124,7 @@ compact nlink 0                  | 24-erofs-tar-index 0x506=0000 | image @0x500:
 size 2^62                        | 01-basic 0x374f=40 | image @0x3740: size is 4611686018427388000, want below 2^53 | 1: /etc/one
 size 2^64 - 1                    | 01-basic 0x3748=ffffffffffffffff | image @0x3740: size is 18446744073709552000, want below 2^53 | 1: /etc/one
 size 2^52                        | 01-basic 0x374e=10 | image @0x3740: 4294967297 chunks of a file of 4503599627370497 bytes do not fit in the image | 1: /etc/one
+inode begins in the last 32 bytes | 01-basic 0x34e0=7f01 cut=0x4ff0 | image @0x34e0: nid 383 is at 0x4fe0, the image ends at 0x4ff0 | 1: /etc/one
 inode crosses the end            | 01-basic 0x4fe0=0900 0x4fe4=a481 0x34e0=7f01 | image @0x4fe0: 64 bytes wanted here, but the image ends at 0x5000 | 1: /etc/one
 xattrs cross the end             | 01-basic 0x37a2=ffff | image @0x37a0: directory inode of 262239 bytes at 0x37a0 does not end inside the image, at 0x5000 | 1: /tmp
 xattrs and chunks cross the end  | 01-basic 0x3742=ffff | image @0x3740: 1 chunks of a file of 1 bytes do not fit in the image | 1: /etc/one
@@ -156,6 +159,7 @@ more chunks than the image holds | 01-basic 0x374d=01 | image @0x3740: 1048577 c
 
 const CHUNKS = `
 chunk behind the device          | 01-basic 0x31c4=3d | image @0x31c0: data ends at byte 31250 of device 1, which has 60 blocks of 512 | 1: /bin/busybox /bin/dash /bin/sh
+chunk is the block after the device | 01-basic 0x3684=3c | image @0x3680: data ends at byte 31232 of device 1, which has 60 blocks of 512 | 1: /etc/b512
 chunk of 2 TiB behind            | 01-basic 0x31c4=feffffff | image @0x31c0: data ends at byte 2199023254546 of device 1, which has 60 blocks of 512 | 1: /bin/busybox /bin/dash /bin/sh
 chunk ends behind the device     | 04-large 0x3164=15020000 | image @0x3160: data ends at byte 1321473 of device 1, which has 2580 blocks of 512 | 1: /hl_large /m1p1
 chunk ends behind the tar        | 04-large 0x3164=14020000 | image @0x3160: data ends at byte 1320961 of blob 32fae6fd523cd82ec26f05cd35aea3b5373e9b127fda62e36c740cffc67eb538, its file has 1320960 | 1: /hl_large /m1p1
@@ -210,6 +214,7 @@ shared ids do not fit            | 12-merged 0x3644=03 | image @0x3640: 3 shared
 shared id behind the end         | 12-merged 0x3644=01 0x364c=ffffffff | image @0x3640: shared xattr 4294967295 is outside the image | 1: /meta
 shared entry crosses the end     | 12-merged 0x3644=02 0x364c=ff130000ff130000 0x4ffc=01010000 | image @0x4ffc: 5 bytes wanted here, but the image ends at 0x5000 | 1: /meta
 name behind the area             | 12-merged 0x364c=ff | image @0x364c: xattr entry does not end inside its area, at 0x3654 | 1: /meta
+value four bytes behind the area | 12-merged 0x364e=06 | image @0x364c: xattr entry does not end inside its area, at 0x3654 | 1: /meta
 value behind the area            | 12-merged 0x364e=ff | image @0x364c: xattr entry does not end inside its area, at 0x3654 | 1: /meta
 NUL in a name                    | 12-merged 0x3650=00 | image @0x3650: xattr name holds a NUL | 1: /meta
 long prefix of 0 bytes           | 25-erofs-xattr-prefix 0x514=0000 | image @0x514: long xattr prefix 0: record of 0 bytes, want 1…255 | -
@@ -295,3 +300,20 @@ function expectRest(
   expect(new Set(answers.values())).toEqual(lost.length > 0 ? new Set([-EUCLEAN]) : new Set());
   expect(sound + answers.size).toBe(fixture(base).entries.length);
 }
+
+/** An image cut anywhere is refused, or what was cut off was not needed. */
+describe("cut short", () => {
+  it.each(fixtureNames.filter((name) => fixture(name).entries.length > 0))("%s", (name) => {
+    const { entries, path } = fixture(name);
+    const size = statSync(path).size;
+    let refused = 0;
+    for (let i = 0; i < 64; i++) {
+      const made = image(name);
+      truncateSync(made.path, Math.floor((size * i) / 64) + (i % 3));
+      const said = refusal(made);
+      if (said !== "") refused++;
+      else expect(tree(serve(made.path, made.places).fs).length).toBe(entries.length);
+    }
+    expect(refused).toBeGreaterThan(10);
+  });
+});

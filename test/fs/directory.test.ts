@@ -34,6 +34,10 @@ function listFrom(fs: ImageFileSystem, node: number, cookie: number): Listed[] {
   return all;
 }
 
+/** Comparing strings is much faster than comparing a thousand objects. */
+const digest = (entries: Listed[]): string =>
+  entries.map((e) => `${e.name.toString("hex")} ${e.node} ${e.type} ${e.cookie} ${e.next}`).join("\n");
+
 const find = (fs: ImageFileSystem, node: number, name: Uint8Array): number =>
   fs.lookup(node, Uint8Array.from([0x78, ...name, 0x78]), 1, name.length);
 
@@ -101,7 +105,7 @@ describe.each(DIRECTORIES)("%s %s", (name, path) => {
   it("goes on from any cookie with the same rest", () => {
     fc.assert(
       fc.property(fc.nat(all.length - 1), (i) => {
-        expect(listFrom(fs, node, all[i].cookie)).toEqual(all.slice(i));
+        expect(digest(listFrom(fs, node, all[i].cookie))).toBe(digest(all.slice(i)));
       }),
       { numRuns: 100 },
     );

@@ -23,10 +23,11 @@ const LISTING = ["exact256k", "hl_large", "m1p1", "small"];
 
 describe.each(["direct", "fuse-native"])("%s refuses to mount on", (transport) => {
   const refusal = (mountpoint: string, ...more: string[]) => {
-    const before = readMounts().length;
+    const mounts = () => readMounts().filter((m) => m.mountpoint === mountpoint).length;
+    const before = mounts();
     const { status, stdout, stderr } = run([...FLAGS, "--transport", transport, "-M", mountpoint, ...more]);
     expect([status, stdout]).toEqual([1, ""]);
-    expect(readMounts().length).toBe(before);
+    expect(mounts()).toBe(before);
     return stderr
       .split("\n")
       .filter((line) => line.startsWith("Error: "))

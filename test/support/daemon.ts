@@ -5,7 +5,7 @@ import {
   spawn,
   spawnSync,
 } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -180,6 +180,16 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 }
 
 export const isMounted = (path: string): boolean => mountAt(path) !== undefined;
+
+/** Processes that have `word` in their command line. */
+export const mentioning = (word: string): string[] =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(word);
+    } catch {
+      return false; // gone meanwhile
+    }
+  });
 
 /** Counts by opcode and name, from the line a daemon logs at its end. */
 export function servedCounts(output: string): Record<string, number> {

@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// What npm links as the command `nydusd-ts`. npm does not build a clone that it links, so the first call does.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const command = new URL("../dist/bin/nydusd-ts.js", import.meta.url);
+if (!existsSync(command)) {
+  const setup = fileURLToPath(new URL("./setup.mjs", import.meta.url));
+  const { status } = spawnSync(process.execPath, [setup], { stdio: ["ignore", "inherit", "inherit"] });
+  if (status !== 0) process.exit(1);
+}
+await import(command);

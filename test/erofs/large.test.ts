@@ -1,0 +1,68 @@
+import { closeSync, ftruncateSync, openSync, truncateSync, writeSync } from "node:fs";
+import { expect, it } from "vitest";
+import { MetaFile } from "../../src/erofs/meta-file.ts";
+import { content, image, nodeAt, refusal, serve, xattrsOf } from "../support/image.ts";
+import { BLOCK, Crafted, DIRECTORY, FILE, HEAD, ROOT_AT } from "./crafted.ts";
+
+const GIB = 2 ** 30;
+const XATTR_PREFIXES = 0x40;
+const CHUNKED_FILE = 0x4;
+
+/** Puts blocks of a crafted image far apart in a file of `size` bytes that is holes otherwise. */
+function scatter(path: string, made: Crafted, size: number, moves: [block: number, to: number][]): void {
+  const fd = openSync(path, "r+");
+  ftruncateSync(fd, 0);
+  ftruncateSync(fd, size);
+  const first = Math.min(...moves.map(([block]) => block));
+  writeSync(fd, made.bytes, 0, first * BLOCK, 0);
+  for (const [block, to] of moves) writeSync(fd, made.bytes, block * BLOCK, BLOCK, to);
+  closeSync(fd);
+}
+
+it("metadata and data behind 2 and 3 GiB are served, and what lies between costs no memory", () => {
+  const made = new Crafted(16, CHUNKED_FILE | XATTR_PREFIXES);
+  const [inodeAt, dataAt, prefixAt] = [2.25 * GIB, 3 * GIB, 2.5 * GIB];
+  const size = made.directory(2, ROOT_AT / 32, ROOT_AT / 32, [["f", inodeAt / 32, 1]]);
+  made.inode(ROOT_AT, HEAD.PLAIN, DIRECTORY, size, 2);
+  // Block 3: the file, its xattr `user.long.n` and two chunks, of which the first is a hole.
+  made.inode(3 * BLOCK, HEAD.CHUNKED, FILE, BLOCK + 5, 0, 3);
+  made.bytes.set([1, 0x80, 2, 0, 0x6e, 0x61, 0x62], 3 * BLOCK + 64 + 12);
+  made.v.setUint32(3 * BLOCK + 64 + 20, 0xffffffff, true);
+  made.v.setUint32(3 * BLOCK + 64 + 24, dataAt / BLOCK, true);
+  made.bytes.set(Buffer.from("hello"), 4 * BLOCK);
+  made.bytes.set([6, 0, 1, ...Buffer.from("long.")], 5 * BLOCK);
+  made.v.setUint8(1024 + 91, 1);
+  made.v.setUint32(1024 + 92, prefixAt / 4, true);
+
+  const { path, places } = made.save();
+  scatter(path, made, 3.5 * GIB, [
+    [3, inodeAt],
+    [4, dataAt],
+    [5, prefixAt],
+  ]);
+  const before = process.memoryUsage().rss;
+  const { fs } = serve(path, places);
+  const node = nodeAt(fs, "/f");
+  expect(
+    Buffer.from(content(fs, node, BLOCK + 5))
+      .subarray(BLOCK - 1)
+      .toString(),
+  ).toBe("\0hello");
+  expect(xattrsOf(fs, node)).toEqual({ "user.long.n": Buffer.from("ab").toString("base64") });
+  expect(process.memoryUsage().rss - before).toBeLessThan(100 * 2 ** 20);
+});
+
+it("an image that cannot be addressed is refused", () => {
+  const made = image("01-basic");
+  truncateSync(made.path, 4 * GIB + 1);
+  expect(refusal(made)).toBe("image @0x0: 4294967297 bytes is more than 4294967296 can be addressed");
+});
+
+it("an image that becomes shorter while it is read is refused", () => {
+  const { path } = image("01-basic");
+  const fd = openSync(path, "r");
+  const meta = new MetaFile(fd, 0x5000, "b");
+  truncateSync(path, 0x4000);
+  expect(() => meta.need(0, 1)).toThrow("b @0x4000: the image became shorter while it was read");
+  closeSync(fd);
+});
