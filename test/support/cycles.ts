@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { openImage } from "../../src/fs/open-image.ts";
 
 /**
  * Mounts and unmounts an image again and again in one process, and prints what the process holds before and
- * after: `cycles.js CYCLES BOOTSTRAP TAR`. The first cycles are not counted: they fill pools and caches.
+ * after: `node --expose-gc cycles.js CYCLES BOOTSTRAP TAR`. The first cycles are not counted: they fill pools and caches.
  */
 const WARM_UP = 20;
 const [cycles, bootstrap, tar] = process.argv.slice(2);
@@ -37,9 +37,10 @@ interface Held {
   readonly rssMb: number;
 }
 
-/** Counted when a thread that is about to leave has left. */
+/** Counted when a thread that is about to leave has left, and without garbage (needs `--expose-gc`). */
 async function held(): Promise<Held> {
   await new Promise((resolve) => setTimeout(resolve, 1_000));
+  globalThis.gc?.();
   const status = readFileSync("/proc/self/status", "utf8");
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]);
   return {
@@ -53,4 +54,4 @@ for (let i = 0; i < WARM_UP; i++) await cycle();
 const before = await held();
 for (let i = 0; i < Number(cycles); i++) await cycle();
 process.stdout.write(`${JSON.stringify({ before, after: await held() })}\n`);
-if (existsSync(mountpoint)) rmdirSync(mountpoint);
+rmdirSync(mountpoint);
