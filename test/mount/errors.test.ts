@@ -1,9 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { addMountOptions } from "../../bin/options.ts";
-import { COMMAND, emptyDir, isMounted, mentioning, run, shell, workDir } from "../support/daemon.ts";
+import { COMMAND, emptyDir, mentioning, runMount, shell, workDir } from "../support/daemon.ts";
 import { fixture, image } from "../support/image.ts";
 
 const { path: BOOT, devices } = fixture("01-basic");
@@ -13,69 +11,6 @@ const made = (content: string): string => {
   writeFileSync(path, content);
   return path;
 };
-
-function fails(args: readonly string[], status: number, stderr: string): void {
-  const mountpoint = emptyDir();
-  expect(run([...args, "-M", mountpoint])).toEqual({ status, stdout: "", stderr: `${stderr}\n` });
-  expect(isMounted(mountpoint)).toBe(false);
-  expect(mentioning(mountpoint)).toEqual([]);
-}
-
-describe("a wrong command line ends with status 2", () => {
-  const threads = (n: string) =>
-    `error: option '--thread-num, --fuse-threads <n>' argument '${n}' is invalid. want a whole number from 1 to 1024.`;
-  const blob = (s: string) => `error: option '--blob <ID=PATH>' argument '${s}' is invalid. want ID=PATH.`;
-  const choice = (option: string, s: string, choices: string) =>
-    `error: option '${option}' argument '${s}' is invalid. Allowed choices are ${choices}.`;
-  it.each<[line: string, want: string]>([
-    ["", "error: required option '-B, --bootstrap <file>' not specified"],
-    ["-B x --frobnicate", "error: unknown option '--frobnicate'"],
-    ["-B x --mountpiont y", "error: unknown option '--mountpiont'\n(Did you mean --mountpoint?)"],
-    ["-B x --thread-num 0", threads("0")],
-    ["-B x --thread-num 1025", threads("1025")],
-    ["-B x --fuse-threads 1.5", threads("1.5")],
-    ["-B x --thread-num two", threads("two")],
-    ["-B x --blob =x", blob("=x")],
-    ["-B x --blob x=", blob("x=")],
-    ["-B x --transport tcp", choice("--transport <name>", "tcp", "auto, direct, fuse-native")],
-    ["-B x --push yes", choice("--push <when>", "yes", "on, off")],
-    ["-B x --low-latency 1", choice("--low-latency <when>", "1", "on, off")],
-    ["-B x --log-level all", choice("-l, --log-level <level>", "all", "error, warn, info, debug, trace")],
-    [
-      "-B x --rlimit-nofile -1",
-      "error: option '--rlimit-nofile <n>' argument '-1' is invalid. want a whole number from 0 to 1073741824.",
-    ],
-    ["-B x -C c -D d", "Error: --config and --localfs-dir cannot be used together"],
-    ["-B x -A /sock", "Error: --apisock is not supported: there is no management API yet"],
-    ["-B x --id 1", "Error: --id is not supported: there is no takeover yet"],
-    ["-B x --supervisor /s", "Error: --supervisor is not supported: there is no takeover yet"],
-    ["-B x --upgrade", "Error: --upgrade is not supported: there is no takeover yet"],
-    ["-B x --failover-policy none", "Error: --failover-policy is not supported: there is no takeover yet"],
-    ["-B x --prefetch-files f", "Error: --prefetch-files is not supported: there is no prefetch yet"],
-    [
-      "-B x -m /v",
-      "Error: --virtual-mountpoint is not supported: a daemon serves one image, at the root of its mount",
-    ],
-    [
-      "-B x --log-rotation-size 5",
-      "Error: --log-rotation-size is not supported: logs are not rotated yet; use logrotate with copytruncate",
-    ],
-    ["-B x --writable", "Error: --writable is not supported: an image is read-only; put an overlayfs on top"],
-    [
-      "-B x -s /d",
-      "Error: --shared-dir is not supported: directories are not passed through; mount --bind does that",
-    ],
-  ])("%s", (line, want) => fails(line.split(" ").filter(Boolean), 2, want));
-
-  it.each([
-    ["mount x", "error: missing required argument 'dir'"],
-    ["mount x y z", "error: too many arguments for 'mount'. Expected 2 arguments but got 3."],
-    ["umount", "error: missing required argument 'dir'"],
-    ["-B x", "error: required option '-M, --mountpoint <dir>' not specified"],
-  ])("%s", (line, want) => {
-    expect(run(line.split(" "))).toEqual({ status: 2, stdout: "", stderr: `${want}\n` });
-  });
-});
 
 describe("what cannot be mounted ends with status 1", () => {
   const id = "d78eabf8367832485d7b73fe5b0b94913a8052f3937e2826ec8c9e00d4ea09de";
@@ -145,11 +80,19 @@ describe("what cannot be mounted ends with status 1", () => {
   ])("%s", (_, make, want) => {
     const args = make();
     const file = args[args.length - 1].replace(/^.*=/, "");
-    fails([...args, "--log-level", "error"], 1, `Error: ${want(file)}`);
+    const rest = { stdout: "", isMounted: false, processes: [] };
+    expect(runMount([...args, "--log-level", "error"])).toEqual({
+      status: 1,
+      stderr: `Error: ${want(file)}\n`,
+      ...rest,
+    });
   });
 });
 
-/** Shell commands that make /dev/fuse useless, in a mount namespace of their own, and what is said then. */
+/**
+ * Shell commands that make /dev/fuse useless, and what is said then. They run in a mount namespace of their own,
+ * which lets go of the mounts it begins with: those are other tests'.
+ */
 describe.each(["direct", "fuse-native"])("%s without the device ends with status 1", (transport) => {
   it.each<[name: string, script: string, want: RegExp]>([
     [
@@ -167,7 +110,7 @@ describe.each(["direct", "fuse-native"])("%s without the device ends with status
     const mountpoint = emptyDir();
     const node = join(workDir(), "fuse");
     const { status, stdout, stderr } = await shell(
-      `D=$1; shift; exec unshare -m env "D=$D" bash -euc '${script}; exec "$@"' bash "$@"`,
+      `D=$1; shift; exec unshare -m env "D=$D" bash -euc 'umount -l -a -t fuse.nydusd-ts || true; ${script}; exec "$@"' bash "$@"`,
       node,
       process.execPath,
       ...[COMMAND, "-B", BOOT, "--blob", `1=${TAR}`, "-M", mountpoint, "--transport", transport],
@@ -176,29 +119,5 @@ describe.each(["direct", "fuse-native"])("%s without the device ends with status
     expect(stderr).toMatch(want);
     expect([status, stdout]).toEqual([1, ""]);
     expect(mentioning(mountpoint)).toEqual([]);
-  });
-});
-
-describe("help and version", () => {
-  const shown = addMountOptions(new Command()).options.filter((option) => !option.hidden);
-  it.each(["--help", "-h", "help", "fuse --help", "mount --help"])("%s mentions every option", (line) => {
-    const { status, stdout, stderr } = run(line.split(" "));
-    expect([status, stderr]).toEqual([0, ""]);
-    expect(shown.length).toBeGreaterThan(15);
-    for (const { flags } of shown) expect(stdout).toContain(flags);
-  });
-
-  it("--help has examples", () => {
-    expect(run(["--help"]).stdout).toMatch(/\nExamples:\n {2}nydusd-ts --bootstrap .*--mountpoint/);
-  });
-
-  it.each(["--version", "-V"])("%s prints what nydus-snapshotter reads", (flag) => {
-    expect(run([flag])).toEqual({
-      status: 0,
-      stderr: "",
-      stdout: expect.stringMatching(
-        /^Version: \t\S+\nGit Commit: \t\S+\nBuild Time: \t\S+\nProfile: \trelease\nNode: \t\tv\d+\.\d+\.\d+\n$/,
-      ),
-    });
   });
 });

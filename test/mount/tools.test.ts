@@ -25,13 +25,14 @@ const TIMES = `
   find . -print0 | xargs -0 touch -h -d @1600000000.25
   touch -d @1700000000.5 half; touch -d @4294967297 later`;
 /** What fuse-native cannot show, see docs/transports.md. */
-const ONLY_DIRECT = `
-  touch $'caf\\xe9'; ln -s $'caf\\xe9' target
+const ODD_NAMES = `
+  touch $'caf\\xe9'; ln -s $'caf\\xe9' target`;
+const ODD_TIMES = `
   touch -d @-1.75 many/1; touch -h -d @1700000000.123456789 target many`;
 
 const images = new Map<string, TarImage>();
 beforeAll(() => {
-  images.set("direct", tarImage(PLAIN + TIMES + ONLY_DIRECT));
+  images.set("direct", tarImage(PLAIN + ODD_NAMES + TIMES + ODD_TIMES));
   images.set("fuse-native", tarImage(PLAIN + TIMES));
 });
 

@@ -66,6 +66,13 @@ export function run(args: readonly string[]): { status: number | null; stdout: s
   return { status: child.status, stdout: child.stdout, stderr: child.stderr };
 }
 
+/** Runs a mount that must fail to its end; what it says, and what it leaves behind. */
+export function runMount(args: readonly string[]) {
+  const mountpoint = emptyDir();
+  const finished = run([...args, "--mountpoint", mountpoint]);
+  return { ...finished, isMounted: isMounted(mountpoint), processes: mentioning(mountpoint) };
+}
+
 /** Starts a daemon and waits for its ready line. */
 export async function start(args: readonly string[], mountpoint = emptyDir()): Promise<Daemon> {
   const child = launch(process.execPath, [COMMAND, ...args, "--mountpoint", mountpoint]);

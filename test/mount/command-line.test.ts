@@ -1,0 +1,88 @@
+import { Command } from "commander";
+import { describe, expect, it } from "vitest";
+import { addMountOptions } from "../../bin/options.ts";
+import { run, runMount } from "../support/daemon.ts";
+
+describe("a wrong command line ends with status 2", () => {
+  const threads = (n: string) =>
+    `error: option '--thread-num, --fuse-threads <n>' argument '${n}' is invalid. want a whole number from 1 to 1024.`;
+  const blob = (s: string) => `error: option '--blob <ID=PATH>' argument '${s}' is invalid. want ID=PATH.`;
+  const choice = (option: string, s: string, choices: string) =>
+    `error: option '${option}' argument '${s}' is invalid. Allowed choices are ${choices}.`;
+  it.each<[line: string, want: string]>([
+    ["", "error: required option '-B, --bootstrap <file>' not specified"],
+    ["-B x --frobnicate", "error: unknown option '--frobnicate'"],
+    ["-B x --mountpiont y", "error: unknown option '--mountpiont'\n(Did you mean --mountpoint?)"],
+    ["-B x --thread-num 0", threads("0")],
+    ["-B x --thread-num 1025", threads("1025")],
+    ["-B x --fuse-threads 1.5", threads("1.5")],
+    ["-B x --thread-num two", threads("two")],
+    ["-B x --blob =x", blob("=x")],
+    ["-B x --blob x=", blob("x=")],
+    ["-B x --transport tcp", choice("--transport <name>", "tcp", "auto, direct, fuse-native")],
+    ["-B x --push yes", choice("--push <when>", "yes", "on, off")],
+    ["-B x --low-latency 1", choice("--low-latency <when>", "1", "on, off")],
+    ["-B x --log-level all", choice("-l, --log-level <level>", "all", "error, warn, info, debug, trace")],
+    [
+      "-B x --rlimit-nofile -1",
+      "error: option '--rlimit-nofile <n>' argument '-1' is invalid. want a whole number from 0 to 1073741824.",
+    ],
+    ["-B x -C c -D d", "Error: --config and --localfs-dir cannot be used together"],
+    ["-B x -A /sock", "Error: --apisock is not supported: there is no management API yet"],
+    ["-B x --id 1", "Error: --id is not supported: there is no takeover yet"],
+    ["-B x --supervisor /s", "Error: --supervisor is not supported: there is no takeover yet"],
+    ["-B x --upgrade", "Error: --upgrade is not supported: there is no takeover yet"],
+    ["-B x --failover-policy none", "Error: --failover-policy is not supported: there is no takeover yet"],
+    ["-B x --prefetch-files f", "Error: --prefetch-files is not supported: there is no prefetch yet"],
+    [
+      "-B x -m /v",
+      "Error: --virtual-mountpoint is not supported: a daemon serves one image, at the root of its mount",
+    ],
+    [
+      "-B x --log-rotation-size 5",
+      "Error: --log-rotation-size is not supported: logs are not rotated yet; use logrotate with copytruncate",
+    ],
+    ["-B x --writable", "Error: --writable is not supported: an image is read-only; put an overlayfs on top"],
+    [
+      "-B x -s /d",
+      "Error: --shared-dir is not supported: directories are not passed through; mount --bind does that",
+    ],
+  ])("%s", (line, want) => {
+    const args = line.split(" ").filter(Boolean);
+    const rest = { stdout: "", isMounted: false, processes: [] };
+    expect(runMount(args)).toEqual({ status: 2, stderr: `${want}\n`, ...rest });
+  });
+
+  it.each([
+    ["mount x", "error: missing required argument 'dir'"],
+    ["mount x y z", "error: too many arguments for 'mount'. Expected 2 arguments but got 3."],
+    ["umount", "error: missing required argument 'dir'"],
+    ["-B x", "error: required option '-M, --mountpoint <dir>' not specified"],
+  ])("%s", (line, want) => {
+    expect(run(line.split(" "))).toEqual({ status: 2, stdout: "", stderr: `${want}\n` });
+  });
+});
+
+describe("help and version", () => {
+  const shown = addMountOptions(new Command()).options.filter((option) => !option.hidden);
+  it.each(["--help", "-h", "help", "fuse --help", "mount --help"])("%s mentions every option", (line) => {
+    const { status, stdout, stderr } = run(line.split(" "));
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(shown.length).toBeGreaterThan(15);
+    for (const { flags } of shown) expect(stdout).toContain(flags);
+  });
+
+  it("--help has examples", () => {
+    expect(run(["--help"]).stdout).toMatch(/\nExamples:\n {2}nydusd-ts --bootstrap .*--mountpoint/);
+  });
+
+  it.each(["--version", "-V"])("%s prints what nydus-snapshotter reads", (flag) => {
+    expect(run([flag])).toEqual({
+      status: 0,
+      stderr: "",
+      stdout: expect.stringMatching(
+        /^Version: \t\S+\nGit Commit: \t\S+\nBuild Time: \t\S+\nProfile: \trelease\nNode: \t\tv\d+\.\d+\.\d+\n$/,
+      ),
+    });
+  });
+});
