@@ -74,7 +74,9 @@ function findBlobs(
   const { single, files } = places;
   for (const name of files.keys())
     if (!devices.some(({ id }, i) => name === id || name === String(i + 1)))
-      throw new StartError(`--blob ${name}=${files.get(name)}: the image has ${devices.length} blobs, and none of that name`);
+      throw new StartError(
+        `--blob ${name}=${files.get(name)}: the image has ${devices.length} blobs, and none of that name`,
+      );
   const unnamed = devices.filter(({ id }, i) => !files.has(id) && !files.has(String(i + 1))).length;
   if (single !== undefined && unnamed > 1)
     throw new StartError(

@@ -1,9 +1,8 @@
 /**
  * Counts of one thread, in shared memory: one writer a slot, so no locks and no atomics; a reader may be a
- * few operations behind. Doubles, because they count to 2^53 and are stored without allocation.
+ * few operations behind. Doubles, because they count to 2^53 and are stored without allocation. Requests by opcode are at
+ * 0…63, these behind them.
  */
-export const OPCODES = 64;
-/** Requests by opcode are at 0…63. */
 export const COUNT = {
   ERRORS: 64, //         answers with an errno other than the ones that say "ask no more" or "not there"
   READ_BYTES: 65,
