@@ -1,13 +1,14 @@
 import { close } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { messageOf, StartError } from "../bytes/errors.ts";
+import { abortConnection } from "../fuse/abort.ts";
 import { MOUNT_OPTIONS, maxPages, mountDevice, raiseReadAhead } from "../fuse/device.ts";
 import type { Agreed } from "../fuse/init.ts";
 import { Known } from "../fuse/known.ts";
+import { mountAt } from "../fuse/mount-table.ts";
 import { newBoard, PushBoard } from "../fuse/push-board.ts";
 import { CONTROL } from "../fuse/serve.ts";
 import { detach, unmount } from "../fuse/umount.ts";
-import { wakeWorker } from "../fuse/wake.ts";
 import { OP_COUNT } from "../fuse/wire.ts";
 import { newCounters, total } from "../metrics/counters.ts";
 import { countsOf } from "./counts.ts";
@@ -74,7 +75,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     // Not before nobody writes to it: the number may be another session's device next.
     await pusher?.leave();
     close(fd, () => {});
-    return end;
+    return end.how === "aborted" && words[CONTROL.STOP] === 1 ? { ...end, how: "stopped" as const } : end;
   });
   const first = await Promise.race([agreed, ended]);
   if ("how" in first) {
@@ -83,10 +84,12 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   }
   log.debug(`read-ahead of ${mountpoint}: ${raiseReadAhead(mountpoint)}`);
 
+  // Taken now: a detached mount is in no table.
+  const device = mountAt(mountpoint)?.device ?? "";
   let isStopping = false;
   const stopServing = () => {
     Atomics.store(words, CONTROL.STOP, 1);
-    for (let i = 0; i < crew.workers; i++) wakeWorker(fd);
+    abortConnection(device).catch((error) => log.error(`cannot abort: ${messageOf(error)}`));
   };
   return {
     facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,

@@ -30,6 +30,7 @@ export function openImage(path: string, places: BlobPlaces, lenient: boolean): O
     const check = () => checkTree(tables, sizes, lenient);
     const { handle, report } = lenient ? withoutTraces(check) : check();
     report.problems.unshift(...absent);
+    mustName(tables, places);
     return { handle, files: [self, ...blobs], report };
   } finally {
     closeSync(fd);
@@ -72,11 +73,6 @@ function findBlobs(
   absent: Error[] | undefined,
 ): BlobFile[] {
   const { single, files } = places;
-  for (const name of files.keys())
-    if (!devices.some(({ id }, i) => name === id || name === String(i + 1)))
-      throw new StartError(
-        `--blob ${name}=${files.get(name)}: the image has ${devices.length} blobs, and none of that name`,
-      );
   const unnamed = devices.filter(({ id }, i) => !files.has(id) && !files.has(String(i + 1))).length;
   if (single !== undefined && unnamed > 1)
     throw new StartError(
@@ -93,6 +89,15 @@ function findBlobs(
     }
     return file;
   });
+}
+
+/** A file given for a blob that the image does not have is a typing error that would go unnoticed. */
+function mustName({ devices }: ImageTables, { files }: BlobPlaces): void {
+  for (const [name, path] of files)
+    if (!devices.some(({ id }, i) => name === id || name === String(i + 1)))
+      throw new StartError(
+        `--blob ${name}=${path}: the image has ${devices.length} blobs, none of that name`,
+      );
 }
 
 function mustHold(file: BlobFile, name: string, wanted: number): void {

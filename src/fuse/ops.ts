@@ -168,7 +168,6 @@ export const ops: readonly Op[] = (() => {
   table[OP.FORGET] = silent;
   table[OP.BATCH_FORGET] = silent;
   table[OP.INTERRUPT] = silent;
-  table[OP.NOTIFY_REPLY] = silent; // see wake.ts
   table[OP.GETATTR] = getattr;
   table[OP.READLINK] = readlink;
   table[OP.READ] = read;

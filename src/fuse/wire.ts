@@ -107,7 +107,6 @@ export const OP = {
   RELEASEDIR: 29,
   INTERRUPT: 36,
   DESTROY: 38,
-  NOTIFY_REPLY: 41,
   BATCH_FORGET: 42,
   READDIRPLUS: 44,
 } as const;

@@ -7,7 +7,7 @@ const PROGRAM = fileURLToPath(new URL("../../dist/test/support/cycles.js", impor
 const CYCLES = process.env.NYDUSD_TS_CYCLES ?? "1000";
 
 it(`${CYCLES} mounts in one process leave nothing behind`, { timeout: 600_000 }, async () => {
-  const { path, devices } = fixture("01-basic");
+  const { path, devices } = fixture("06-bigdir");
   const { before, after } = JSON.parse(
     await ask('"$@"', process.execPath, PROGRAM, CYCLES, path, devices[0]),
   );
