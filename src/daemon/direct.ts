@@ -104,7 +104,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
       // Armed whatever umount says: after somebody else's lazy unmount it finds nothing, and people are inside.
       const timer = setTimeout(stopServing, GRACE_MS);
       ended.finally(() => clearTimeout(timer));
-      if ((await unmount(mountpoint)) === "detached")
+      if ((await unmount(mountpoint, device)) === "detached")
         log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
     },
   };

@@ -1,5 +1,5 @@
 import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Crew } from "../../src/daemon/crew.ts";
@@ -9,18 +9,14 @@ import { openImage } from "../../src/fs/open-image.ts";
 
 /**
  * Mounts and unmounts an image again and again in one process, and prints what the process holds before and
- * after: `node --expose-gc cycles.js CYCLES BOOTSTRAP TAR`. The first cycles fill pools and caches, and do not
- * count.
+ * after: `node --expose-gc cycles.js CYCLES BOOTSTRAP TAR`. The first cycles are not counted: they fill pools and caches.
  */
-const WARM_UP = 50;
-/** Workers come and go too fast for the collector to see what they cost; without this RSS would swing by 40 MB. */
-const COLLECT_EVERY = 10;
+const WARM_UP = 20;
 const [cycles, bootstrap, tar] = process.argv.slice(2);
 const mountpoint = mkdtempSync(join(tmpdir(), "nydusd-ts-cycles-"));
 const log = openLog("warn");
 
-async function cycle(i: number): Promise<void> {
-  if (i % COLLECT_EVERY === 0) globalThis.gc?.();
+async function cycle(): Promise<void> {
   const image = openImage(bootstrap, { dirs: [], files: new Map([["1", tar]]) }, false);
   const crew = new Crew(2);
   const request = {
@@ -28,23 +24,11 @@ async function cycle(i: number): Promise<void> {
     ...{ push: true, lowLatency: true, log },
   };
   const session = await serveDirect(request, crew);
-  const names = await readdir(mountpoint);
-  // Now and then enough for a second worker and a pusher.
-  if (i % 20 === 5) await readAll(names);
+  await readdir(mountpoint);
   await session.stop();
   const { how, message } = await session.ended;
   // "stopped": another mount namespace, made meanwhile, had the mount, too.
   if (how !== "unmounted" && how !== "stopped") throw new Error(`the session ended: ${how} ${message}`);
-}
-
-/** Reads the small files of every directory at the root, four at a time. */
-async function readAll(roots: readonly string[]): Promise<void> {
-  for (const root of roots) {
-    const dir = join(mountpoint, root);
-    const names = await readdir(dir).catch(() => []);
-    for (let at = 0; at < names.length; at += 4)
-      await Promise.all(names.slice(at, at + 4).map((name) => readFile(join(dir, name)).catch(() => {})));
-  }
 }
 
 /** What a leak would make grow. */
@@ -67,8 +51,8 @@ async function held(): Promise<Held> {
   };
 }
 
-for (let i = 0; i < WARM_UP; i++) await cycle(i);
+for (let i = 0; i < WARM_UP; i++) await cycle();
 const before = await held();
-for (let i = 0; i < Number(cycles); i++) await cycle(i);
+for (let i = 0; i < Number(cycles); i++) await cycle();
 process.stdout.write(`${JSON.stringify({ before, after: await held() })}\n`);
 rmdirSync(mountpoint);
