@@ -134,9 +134,10 @@ if [ ! -e /dev/fuse ]; then
   say "no /dev/fuse, so mount tests will fail: load the module (modprobe fuse), or give the container --device /dev/fuse"
 elif ! [ -r /dev/fuse ] || ! [ -w /dev/fuse ]; then
   say "no access to /dev/fuse, so mount tests will fail: run them as root"
-elif ! is_root; then
-  has fusermount || say "neither root nor a fusermount program, so nothing can be mounted: run the tests as root, or install fuse3"
+elif ! is_root && has fusermount; then
   say "not root: tests that mount by themselves will fail; run them as root"
+elif ! is_root; then
+  say "neither root nor a fusermount program, so nothing can be mounted: run the tests as root, or install fuse3"
 fi
 grep -qw erofs /proc/filesystems ||
   say "this kernel has no EROFS (see /proc/filesystems): comparisons with it are left out; modprobe erofs, or Linux 6.12 or newer with CONFIG_EROFS_FS"

@@ -6,7 +6,9 @@ import { fixture } from "../support/image.ts";
 const PROGRAM = fileURLToPath(new URL("../../dist/test/support/cycles.js", import.meta.url));
 const CYCLES = process.env.NYDUSD_TS_CYCLES ?? "1000";
 
-it(`${CYCLES} mounts in one process leave no descriptor and no thread behind`, { timeout: 600_000 }, async () => {
+it(`${CYCLES} mounts in one process leave no descriptor and no thread behind`, {
+  timeout: 600_000,
+}, async () => {
   const { path, devices } = fixture("01-basic");
   const { before, after } = JSON.parse(
     await ask('"$@"', process.execPath, PROGRAM, CYCLES, path, devices[0]),
