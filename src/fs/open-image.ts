@@ -30,7 +30,7 @@ export function openImage(path: string, places: BlobPlaces, lenient: boolean): O
     const check = () => checkTree(tables, sizes, lenient);
     const { handle, report } = lenient ? withoutTraces(check) : check();
     report.problems.unshift(...absent);
-    mustName(tables, places);
+    if (!lenient) mustName(tables, places);
     return { handle, files: [self, ...blobs], report };
   } finally {
     closeSync(fd);
