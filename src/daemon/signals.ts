@@ -4,6 +4,8 @@ import type { Session } from "./transport.ts";
 
 /** After a second SIGTERM, how long workers have to leave; one that is stuck in a read of a dead disk never does. */
 const LAST_RESORT_MS = 3_000;
+/** npm passes on a Ctrl-C that the terminal gave to us as well: signals this close together are one. */
+const ECHO_MS = 200;
 
 /**
  * SIGINT and SIGTERM unmount; a second one stops at once. No other signal ends a file system. To be called
@@ -13,10 +15,14 @@ const LAST_RESORT_MS = 3_000;
  */
 export function handleSignals(log: Logger): (session: Session) => boolean {
   let asked = 0;
+  let last = Number.NEGATIVE_INFINITY;
   let session: Session | undefined;
   const stop = () =>
     session?.stop().catch((error: unknown) => log.error(`cannot unmount: ${messageOf(error)}`));
   const take = (signal: NodeJS.Signals) => {
+    const now = performance.now();
+    if (now - last < ECHO_MS) return;
+    last = now;
     log.info(`${signal}: ${asked++ === 0 ? "unmounting" : "stopping at once"}`);
     stop();
     // Exiting would wait for a thread that blocks (see docs/transports.md); only SIGKILL does not.

@@ -1,7 +1,12 @@
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { delimiter, dirname, join } from "node:path";
 import type Fuse from "fuse-native";
 import { messageOf, StartError } from "../bytes/errors.ts";
+
+/** Keeps a library loaded when its handle is closed: bits/dlfcn.h, which Node does not name. */
+const RTLD_NODELETE = 0x1000;
 
 /**
  * Loads the package, and its C addon with it, when it is wanted: the other transport does not pay for it.
@@ -13,6 +18,7 @@ export async function loadFuse(): Promise<typeof Fuse> {
   if (process.geteuid?.() !== 0) findFusermount();
   let loaded: typeof Fuse;
   try {
+    loadLibfuse();
     ({ default: loaded } = await import("fuse-native"));
   } catch (error) {
     const line = messageOf(error).split("\n")[0];
@@ -21,6 +27,20 @@ export async function loadFuse(): Promise<typeof Fuse> {
   // Its own runs a shell with the mountpoint in double quotes, and fails when the mount is gone already.
   loaded.unmount = (_, done) => done(null);
   return loaded;
+}
+
+/**
+ * Loads the libfuse that the package brings, before its addon asks for `libfuse.so.2`: the addon has no run path
+ * to the copy beside it, and few machines have one of their own. Node wants an addon in every library it opens
+ * and closes this one again with an error, but the linker keeps it and finds it by its soname.
+ */
+function loadLibfuse(): void {
+  const dir = dirname(createRequire(import.meta.url).resolve("fuse-native"));
+  const library = join(dir, "prebuilds", `${process.platform}-${process.arch}`, "libfuse.so");
+  if (!existsSync(library)) return;
+  try {
+    process.dlopen({ exports: {} }, library, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+  } catch {}
 }
 
 function findFusermount(): void {

@@ -25,7 +25,7 @@ export async function abortConnection(device: string): Promise<void> {
   try {
     await run("mount", ["-i", "-t", "fusectl", "fusectl", dir]);
     try {
-      writeFileSync(join(dir, file), "1");
+      if (existsSync(join(dir, file))) writeFileSync(join(dir, file), "1"); // else it has ended by itself
     } finally {
       await run("umount", ["-i", dir]);
     }

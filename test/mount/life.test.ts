@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { mountAt } from "../../src/fuse/mount-table.ts";
 import { ask, type Daemon, hold, isMounted, startFixture, until, workDir } from "../support/daemon.ts";
@@ -96,11 +97,23 @@ describe.each(["direct", "fuse-native"] as const)("%s", (transport) => {
     await hold('cd "$1"', ":", daemon.mountpoint);
     process.kill(daemon.pid, "SIGTERM");
     await until(() => daemon.output().includes("is busy"), "detaching");
+    await sleep(250); // sooner is an echo
     process.kill(daemon.pid, "SIGTERM");
     const { status, ms } = await end(daemon);
     expect(status).toBe(0);
     expect(ms).toBeLessThan(1_000);
     expect(isMounted(daemon.mountpoint)).toBe(false);
+  });
+
+  it("a signal and its echo, as npm makes it, lets people inside finish", async () => {
+    const daemon = await serve();
+    const inside = await hold(`cd "$1"`, `cat ${FILE} | sha256sum`, daemon.mountpoint);
+    process.kill(daemon.pid, "SIGINT");
+    process.kill(daemon.pid, "SIGTERM");
+    await until(() => daemon.output().includes("is busy"), "detaching");
+    expect(await inside.release()).toBe(SHA256);
+    expect((await end(daemon)).status).toBe(0);
+    expect(daemon.output()).not.toMatch(/stopping at once|ERROR/);
   });
 
   it("an outside umount ends it", async () => {
