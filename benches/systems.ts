@@ -40,7 +40,7 @@ const THREADS = "4";
 const nydusdTs =
   (name: string, more: readonly string[]): Setup =>
   async (image, { ts, tsFlags }) => {
-    const script = ts ?? fileURLToPath(new URL("../bin/nydusd-ts.js", import.meta.url));
+    const script = ts ?? fileURLToPath(new URL("../bundle/nydusd-ts.js", import.meta.url));
     if (!existsSync(script)) return `${script} is not there: build it`;
     const where = ["--bootstrap", image.bootstrap, "--blob-dir", image.blobDir, "--mountpoint"];
     const flags = [...more, ...tsFlags];

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const command = new URL("../dist/bin/nydusd-ts.js", import.meta.url);
+const command = new URL("../dist/bundle/nydusd-ts.js", import.meta.url);
 if (!existsSync(command)) {
   const setup = fileURLToPath(new URL("./setup.mjs", import.meta.url));
   const { status } = spawnSync(process.execPath, [setup], { stdio: ["ignore", "inherit", "inherit"] });

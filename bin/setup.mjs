@@ -3,15 +3,7 @@
 //   --test        also what tests need of the machine, see test/install.sh
 //   --build-only  installs nothing: npm runs it as "prepare" while it installs packages itself
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -54,18 +46,19 @@ function install() {
   if (npm.status !== 0) fail(`npm ci failed:\n${npm.stderr}`);
 }
 
-function build() {
+async function build() {
   const start = new Date();
-  const done = join(root, "dist/build.json");
+  const done = join(root, "dist/bundle/build.json");
   const sources = ["src", "bin", "test", "benches", "tsconfig.json", "package.json"];
   const newest = Math.max(...sources.map((name) => changed(join(root, name))));
   if (!existsSync(done) || changed(done) < newest) {
     say("compiling");
     const tsc = spawnSync(process.execPath, [compiler, "-p", root], { cwd: root, encoding: "utf8" });
     if (tsc.status !== 0) fail(`tsc failed:\n${tsc.stdout}${tsc.stderr}`);
+    const { bundle } = await import("./bundle.mjs"); // not before packages are installed
+    await bundle(root);
   } else if (JSON.parse(readFileSync(done, "utf8")).commit === commit()) return;
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  mkdirSync(dirname(done), { recursive: true });
   writeFileSync(done, `${JSON.stringify({ version, commit: commit(), time: start.toISOString() })}\n`);
   utimesSync(done, start, start); // what was saved while the compiler ran is newer
 }
@@ -86,9 +79,9 @@ function prepareTests() {
 }
 
 if (flags.includes("--build-only")) {
-  if (existsSync(compiler)) build();
+  if (existsSync(compiler)) await build();
 } else {
   install();
-  build();
+  await build();
   if (flags.includes("--test")) prepareTests();
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** Facts about this build; `bin/setup.mjs` writes them beside the compiled files. */
+/** Facts about this build; `bin/setup.mjs` writes them beside the bundles. */
 interface BuildInfo {
   readonly version: string;
   readonly commit: string;
@@ -21,7 +21,7 @@ export function versionText(): string {
 
 function buildInfo(): BuildInfo {
   try {
-    return JSON.parse(readFileSync(new URL("../../build.json", import.meta.url), "utf8")) as BuildInfo;
+    return JSON.parse(readFileSync(new URL("./build.json", import.meta.url), "utf8")) as BuildInfo;
   } catch {
     return { version: "unknown", commit: "unknown", time: "unknown" };
   }

@@ -14,7 +14,7 @@ import { mountAt, readMounts } from "../../src/fuse/mount-table.ts";
 import { fixture } from "./image.ts";
 
 /** The compiled command: what users run. */
-export const COMMAND = fileURLToPath(new URL("../../dist/bin/nydusd-ts.js", import.meta.url));
+export const COMMAND = fileURLToPath(new URL("../../dist/bundle/nydusd-ts.js", import.meta.url));
 /** Longest a daemon may take to be ready, or to end, on a busy machine. */
 const PATIENCE_MS = 20_000;
 
