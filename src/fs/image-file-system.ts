@@ -23,6 +23,8 @@ import {
 import { getxattr, listxattr } from "./xattrs.ts";
 
 const DOT = 0x2e;
+/** Bytes no device has. */
+const DEVICE_SPAN = 2 ** 44;
 /** Cookie of the first entry on disk in a directory whose `.` is not there. */
 const AFTER_DOT = 1;
 
@@ -134,6 +136,10 @@ export class ImageFileSystem implements FileSystem {
       done += n;
     }
     return done;
+  }
+
+  readFrom(): number {
+    return this.extent.device * DEVICE_SPAN + this.extent.address;
   }
 
   private readExtent(length: number, out: Uint8Array, at: number): number {

@@ -32,4 +32,9 @@ export class Known {
   wantsPages(node: number): boolean {
     return this.nodes[node] === TOLD;
   }
+
+  /** True when pages of the node were read or pushed since the kernel was told of it. */
+  hasPages(node: number): boolean {
+    return this.nodes[node] === CACHED;
+  }
 }

@@ -12,8 +12,13 @@ const RING = 256;
 const RECENT = 8;
 /** A place this little ahead of a recent one belongs to the same reader. */
 export const NEAR = 16;
-/** Reads of small files after which ordering an image is worth it. */
-const WORTH_ORDERING = 32;
+/** Data this little ahead of a recent read's belongs to the same reader, while there are no places yet. */
+const NEAR_BYTES = 512 * 1024;
+/**
+ * Reads near the one before, less twice those that were not, after which ordering an image is worth it. A program
+ * that starts reads in no order for long: a pusher that started then would take its CPU (0.29 instead of 0.22 s).
+ */
+const WORTH_ORDERING = 128;
 /** Reads that are not posted after a fruitless one. */
 const PAUSE = 512;
 
@@ -39,6 +44,8 @@ export class PushBoard {
   private readonly recent = new Int32Array(RECENT).fill(-1000);
   private readonly onWorth: () => void;
   private hasListed = false;
+  private readonly positions = new Float64Array(RECENT).fill(-NEAR_BYTES);
+  private evidence = 0;
   private reads = 0;
   private fruitless = 0;
   private pause = 0;
@@ -55,12 +62,12 @@ export class PushBoard {
     this.hasListed = true;
   }
 
-  /** Told by a worker of each READ that begins at byte 0. */
-  noteRead(node: number): void {
+  /** Told by a worker of each READ that begins at byte 0, and where its data lies (`FileSystem.readFrom`). */
+  noteRead(node: number, position: number): void {
     if (!this.hasListed) return;
     this.reads++;
     if (this.words[ORDERED] === 0) {
-      if (this.reads % WORTH_ORDERING === 0) this.onWorth();
+      this.gather(position);
       return;
     }
     if (this.words[FRUITLESS] !== this.fruitless) {
@@ -80,6 +87,20 @@ export class PushBoard {
     }
     this.recent[this.reads % RECENT] = place;
     if (isNear) this.post(place);
+  }
+
+  /** Tells a reader that follows the data from others before there is an order. */
+  private gather(position: number): void {
+    let isNear = false;
+    for (let i = 0; i < RECENT; i++) {
+      const step = position - this.positions[i];
+      if (step > 0 && step <= NEAR_BYTES) isNear = true;
+    }
+    this.positions[this.reads % RECENT] = position;
+    this.evidence = isNear ? this.evidence + 1 : Math.max(0, this.evidence - 2);
+    if (this.evidence < WORTH_ORDERING) return;
+    this.evidence = 0;
+    this.onWorth();
   }
 
   /** Wakes the pusher to leave. */

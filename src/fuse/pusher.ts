@@ -51,21 +51,28 @@ export function push(task: PushTask): void {
       if (place < 0) continue;
       streams.follow(place, span);
       if (span.from >= span.to || freemem() < MIN_FREE) continue;
-      const pushed = pushSpan(task, streams, span, buffer, view);
-      if (pushed < 0) return;
-      if (pushed === 0) board.noteFruitless();
+      if (!pushSpan(task, streams, span, buffer, view)) return;
     }
   }
   board.setOrdered(false);
 }
 
-/** @returns files pushed, or -1 when the session has ended */
-function pushSpan(task: PushTask, streams: Streams, span: Span, buffer: Uint8Array, view: DataView): number {
-  const { known, order } = task;
+/** @returns false when the session has ended */
+function pushSpan(task: PushTask, streams: Streams, span: Span, buffer: Uint8Array, view: DataView): boolean {
+  const { known, order, board } = task;
   const last = Math.min(span.to, order.count);
   let pushed = 0;
+  let late = 0;
   for (let from = span.from; from < last; ) {
+    // Readers overtook: what they are about to read is theirs.
+    const front = board.at(board.posted() - 1);
+    if (front >= from && front < last) {
+      late += front + 1 - from;
+      from = front + 1;
+      continue;
+    }
     if (!known.wantsPages(order.nodeAt(from))) {
+      if (known.hasPages(order.nodeAt(from))) late++;
       from++;
       continue;
     }
@@ -73,16 +80,20 @@ function pushSpan(task: PushTask, streams: Streams, span: Span, buffer: Uint8Arr
     const length = order.readStretch(from, end, buffer, LEAD);
     for (let place = from; place < end && length >= 0; place++) {
       const node = order.nodeAt(place);
-      // Looked at again: the reader may have come first.
-      if (!known.wantsPages(node) || streams.isMark(span, place)) continue;
+      if (!known.wantsPages(node)) {
+        late++;
+        continue;
+      }
+      if (streams.isMark(span, place)) continue;
       known.cache(node);
       if (!store(task, node, LEAD + order.distance(from, place), order.sizeAt(place), buffer, view))
-        return -1;
+        return false;
       pushed++;
     }
     from = end;
   }
-  return pushed;
+  if (!streams.note(span, pushed, late)) board.noteFruitless();
+  return true;
 }
 
 /**

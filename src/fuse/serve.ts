@@ -100,7 +100,7 @@ export function serve(s: Service): Ending {
       outView.setUint32(HEADER_AT + OUT.UNIQUE, inView.getUint32(IN.UNIQUE, true), true);
       outView.setUint32(HEADER_AT + OUT.UNIQUE + 4, inView.getUint32(IN.UNIQUE + 4, true), true);
       // Before the answer: the reader is on its way to the next file when it has it.
-      if (board !== undefined) note(board, known, opcode, inView);
+      if (board !== undefined) note(s, board, opcode);
       try {
         writeSync(fd, f.out, HEADER_AT, length, null);
       } catch (error) {
@@ -125,12 +125,12 @@ export function serve(s: Service): Ending {
 }
 
 /** Keeps the board and what the kernel has up to date. */
-function note(board: PushBoard, known: Known, opcode: number, request: DataView): void {
+function note({ fs, frame, known }: Service, board: PushBoard, opcode: number): void {
   if (opcode === OP.READDIRPLUS) board.noteListing();
-  if (opcode !== OP.READ || u64(request, READ_IN.OFFSET) !== 0) return;
-  const node = u64(request, IN.NODEID);
+  if (opcode !== OP.READ || u64(frame.inView, READ_IN.OFFSET) !== 0) return;
+  const node = u64(frame.inView, IN.NODEID);
   known.cache(node);
-  board.noteRead(node);
+  board.noteRead(node, fs.readFrom());
 }
 
 function init(s: Service): number {

@@ -4,7 +4,10 @@ import { NEAR } from "./push-board.ts";
 const STREAMS = 8;
 /** Files handed over at first, doubled each time the reader gets through them. */
 const FIRST_WINDOW = 32;
-const MAX_WINDOW = 512;
+const MAX_WINDOW = 2048;
+/** Files left to readers that were faster than the pusher: at first, doubled while they still are. */
+const FIRST_LEAD = 32;
+const MAX_LEAD = 1024;
 const NEVER = 2 ** 31 - 1;
 
 /** Places `[from, to)` to hand over next; none when from ≥ to. */
@@ -21,6 +24,9 @@ export interface Span {
  *
  * Reads of pages that were handed over are never seen. So one file late in each window is left out: the READ
  * it causes is the mark that lets the next window begin while the reader is still busy with the rest.
+ *
+ * Racing with readers side by side costs both: a page that is stored and read at once makes one wait for the
+ * other. A window that readers got to first therefore makes the next one begin farther ahead of them.
  */
 export class Streams {
   private readonly last = new Int32Array(STREAMS).fill(-1000);
@@ -28,6 +34,7 @@ export class Streams {
   private readonly end = new Int32Array(STREAMS).fill(-1);
   private readonly marks = new Int32Array(STREAMS).fill(NEVER);
   private readonly window = new Int32Array(STREAMS);
+  private readonly lead = new Int32Array(STREAMS);
   private next = 0;
 
   /** Takes a read of `place` and says what to hand over now. */
@@ -42,7 +49,7 @@ export class Streams {
       if (place < this.marks[s] && place < this.end[s]) return;
       this.window[s] = this.end[s] < 0 ? FIRST_WINDOW : Math.min(this.window[s] * 2, MAX_WINDOW);
       into.stream = s;
-      into.from = Math.max(place + 1, this.end[s]);
+      into.from = Math.max(place + 1 + this.lead[s], this.end[s]);
       into.to = into.from + this.window[s];
       this.end[s] = into.to;
       this.marks[s] = NEVER;
@@ -52,6 +59,19 @@ export class Streams {
     this.last[s] = place;
     this.end[s] = -1;
     this.marks[s] = NEVER;
+    this.lead[s] = 0;
+  }
+
+  /**
+   * Told how a span went.
+   *
+   * @returns false when it is of no use to go on: readers were first as far ahead as is tried
+   */
+  note({ stream }: Span, pushed: number, late: number): boolean {
+    const lead = this.lead[stream];
+    if (pushed >= late && pushed > 0) this.lead[stream] = lead >> 1;
+    else this.lead[stream] = Math.min(Math.max(lead * 2, FIRST_LEAD), MAX_LEAD);
+    return pushed > 0 || (late > 0 && lead < MAX_LEAD);
   }
 
   /** Whether `place` of a span is late enough to be its mark, and there is none yet; it is from now on. */

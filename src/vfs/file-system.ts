@@ -67,6 +67,8 @@ export interface FileSystem {
   entry(node: number, cookie: number, into: Entry): number;
   /** @returns bytes put at `out[at…]`: less than `length` only at the end of the file. */
   read(node: number, offset: number, length: number, out: Uint8Array, at: number): number;
+  /** Where the data of the last read lies on disk: a number for comparing two reads, in bytes while both are of one file. */
+  readFrom(): number;
   readlink(node: number, out: Uint8Array, at: number): number;
   /** @returns the value's length; with `room` 0 nothing is written; -ERANGE when it does not fit. */
   getxattr(

@@ -34,16 +34,49 @@ describe("a stream", () => {
     expect(follow(streams, [13, 20, 28])).toEqual(["", "", "44-108"]);
   });
 
+  it("begins farther ahead of readers that were first, until they are not any more", () => {
+    const streams = new Streams();
+    const span: Span = { stream: 0, from: 0, to: 0 };
+    const starts: number[] = [];
+    let place = 1;
+    for (const [pushed, late] of [
+      [0, 9],
+      [0, 9],
+      [5, 9],
+      [9, 5],
+      [9, 0],
+      [9, 0],
+    ]) {
+      streams.follow(place - 1, span);
+      streams.follow(place, span);
+      starts.push(span.from - place);
+      streams.note(span, pushed, late);
+      place = span.to;
+    }
+    expect(starts).toEqual([1, 33, 65, 129, 65, 33]);
+  });
+
+  it("is given up when readers are first however far ahead it begins, or nothing can be pushed", () => {
+    const streams = new Streams();
+    const span: Span = { stream: 0, from: 0, to: 0 };
+    follow(streams, [10, 11]);
+    expect([0, 1, 2, 3, 4, 5, 6].map(() => streams.note(span, 0, 9))).toEqual([
+      ...[true, true, true, true, true, true, false],
+    ]);
+    expect(new Streams().note(span, 0, 0)).toBe(false);
+    expect(new Streams().note(span, 1, 0)).toBe(true);
+  });
+
   it("stops doubling", () => {
     const streams = new Streams();
     const sizes: number[] = [];
-    for (let place = 0, i = 0; i < 8; i++) {
+    for (let place = 0, i = 0; i < 10; i++) {
       const span: Span = { stream: 0, from: 0, to: 0 };
       streams.follow(place, span);
       sizes.push(span.to - span.from);
       place = i === 0 ? 1 : span.to;
     }
-    expect(sizes).toEqual([0, 32, 64, 128, 256, 512, 512, 512]);
+    expect(sizes).toEqual([0, 32, 64, 128, 256, 512, 1024, 2048, 2048, 2048]);
   });
 
   it("forgets the oldest of more readers than it follows", () => {
