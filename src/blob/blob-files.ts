@@ -6,7 +6,7 @@ import { ABSENT, type BlobFile, openBlob } from "./locate.ts";
 /** Open files a thread keeps; an image has at most a few hundred blobs, a daemon may have many images. */
 export const MAX_OPEN = 256;
 
-/** Told when a blob's file cannot give what it promised: once a blob and a thread, not once a read. */
+/** Told when a blob's file cannot give what it promised: once a blob, not once a read. */
 export type OnLoss = (blob: number, problem: string) => void;
 
 /**
@@ -17,11 +17,18 @@ export class BlobFiles {
   private readonly files: readonly BlobFile[];
   private readonly onLoss: OnLoss;
   private readonly open: LRUCache<number, number>;
-  private readonly reported = new Set<number>();
+  private readonly lost: Uint8Array;
 
-  constructor(files: readonly BlobFile[], onLoss: OnLoss, max = MAX_OPEN) {
+  /** @param lost a byte a file, 1 once its loss was told: shared memory, when several threads read the same files */
+  constructor(
+    files: readonly BlobFile[],
+    onLoss: OnLoss,
+    lost: Uint8Array = new Uint8Array(files.length),
+    max = MAX_OPEN,
+  ) {
     this.files = files;
     this.onLoss = onLoss;
+    this.lost = lost;
     this.open = new LRUCache({ max, dispose: (fd) => closeSync(fd) });
   }
 
@@ -77,10 +84,7 @@ export class BlobFiles {
   }
 
   private lose(blob: number, problem: string): number {
-    if (!this.reported.has(blob)) {
-      this.reported.add(blob);
-      this.onLoss(blob, `${this.files[blob].path}: ${problem}`);
-    }
+    if (Atomics.exchange(this.lost, blob, 1) === 0) this.onLoss(blob, `${this.files[blob].path}: ${problem}`);
     return -EIO;
   }
 }

@@ -43,6 +43,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     files: image.files,
     known: new Known(nodes).shared,
     counters,
+    lost: new SharedArrayBuffer(image.files.length),
   };
   const board = request.push ? newBoard(nodes) : undefined;
   const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);

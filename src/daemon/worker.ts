@@ -19,6 +19,8 @@ export interface SharedState {
   readonly files: readonly BlobFile[];
   readonly known: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
+  /** A byte a file: its loss was told. */
+  readonly lost: SharedArrayBuffer;
 }
 
 /** What a worker thread is given. */
@@ -49,10 +51,11 @@ const tell = (event: WorkerEvent) => port.postMessage(event);
 
 port.once("message", (task: WorkerTask) => {
   const counters = countersOf(task.counters, task.index);
-  const blobs = new BlobFiles(task.files, (_, message) => {
+  const onLoss = (_: number, message: string) => {
     counters[COUNT.LOST_BLOBS]++;
     tell({ type: "problem", message });
-  });
+  };
+  const blobs = new BlobFiles(task.files, onLoss, new Uint8Array(task.lost));
   try {
     const ending = serve({
       fd: task.fd,

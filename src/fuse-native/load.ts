@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type Fuse from "fuse-native";
 import { messageOf, StartError } from "../bytes/errors.ts";
 
@@ -35,7 +35,7 @@ export async function loadFuse(): Promise<typeof Fuse> {
  * and closes this one again with an error, but the linker keeps it and finds it by its soname.
  */
 function loadLibfuse(): void {
-  const dir = dirname(createRequire(import.meta.url).resolve("fuse-native"));
+  const dir = dirname(fileURLToPath(import.meta.resolve("fuse-native")));
   const library = join(dir, "prebuilds", `${process.platform}-${process.arch}`, "libfuse.so");
   if (!existsSync(library)) return;
   try {

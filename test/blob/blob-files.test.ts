@@ -47,7 +47,10 @@ interface Reader {
 
 function reader({ files }: Made, max?: number): Reader {
   const losses: [number, string][] = [];
-  return { blobs: new BlobFiles(files, (blob, problem) => losses.push([blob, problem]), max), losses };
+  return {
+    blobs: new BlobFiles(files, (blob, problem) => losses.push([blob, problem]), undefined, max),
+    losses,
+  };
 }
 
 /** The answer of a read, whose bytes must be right when there are any. */
@@ -85,6 +88,20 @@ describe("a blob that changes while it is served", () => {
     expect(read(of, 1, 0, SIZE)).toBe(SIZE);
     expect(losses).toEqual([[0, `${made.paths[0]}: ends before byte 4001: it was truncated`]]);
     of.close();
+  });
+
+  it("truncated under several threads: it is said by the first to see it", () => {
+    const made = blobs(2);
+    const losses: string[] = [];
+    const lost = new Uint8Array(new SharedArrayBuffer(2));
+    const threads = ["one", "two"].map(
+      (name) => new BlobFiles(made.files, (blob) => losses.push(`${name}: ${blob}`), lost),
+    );
+    for (const path of made.paths) truncateSync(path, 10);
+    expect(threads.map((of) => read(of, 1, 0, SIZE))).toEqual([-EIO, -EIO]);
+    expect(threads.reverse().map((of) => read(of, 0, 0, SIZE))).toEqual([-EIO, -EIO]);
+    expect(losses).toEqual(["one: 1", "two: 0"]);
+    for (const of of threads) of.close();
   });
 
   it("truncated and written again: it is read again", () => {
