@@ -40,11 +40,12 @@ const THREADS = "4";
 const nydusdTs =
   (name: string, more: readonly string[]): Setup =>
   async (image, { ts, tsFlags }) => {
-    const script = ts ?? fileURLToPath(new URL("../bundle/nydusd-ts.js", import.meta.url));
-    if (!existsSync(script)) return `${script} is not there: build it`;
+    const built = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
+    if (!existsSync(ts ?? built)) return `${ts ?? built} is not there: build it`;
+    const program = ts === undefined ? [built] : [process.execPath, ts];
     const where = ["--bootstrap", image.bootstrap, "--blob-dir", image.blobDir, "--mountpoint"];
     const flags = [...more, ...tsFlags];
-    return { name, isDaemon: true, command: (m) => [process.execPath, script, ...where, m, ...flags] };
+    return { name, isDaemon: true, command: (m) => [...program, ...where, m, ...flags] };
   };
 
 const fuseNative: Setup = async (image, tools) => {

@@ -4,6 +4,9 @@
  */
 export const TWO_32 = 0x1_0000_0000;
 
+/** Powers of two, without a call of pow(): `2 ** n` with a variable n is one. */
+export const POWER: Float64Array = Float64Array.from({ length: 64 }, (_, n) => 2 ** n);
+
 /** Reads an unsigned little-endian u64; a value above 2^53 - 1 loses low bits but stays above it. */
 export const u64 = (v: DataView, at: number): number =>
   v.getUint32(at, true) + v.getUint32(at + 4, true) * TWO_32;

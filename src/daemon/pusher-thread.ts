@@ -1,3 +1,6 @@
+import { readlinkSync } from "node:fs";
+import { setPriority } from "node:os";
+import { basename } from "node:path";
 import { parentPort } from "node:worker_threads";
 import { BlobFiles } from "../blob/blob-files.ts";
 import { messageOf } from "../bytes/errors.ts";
@@ -17,11 +20,25 @@ export interface PusherTask extends SharedState {
   readonly board: BoardBuffers;
 }
 
+/**
+ * Ahead of readers for the CPU, or it arrives behind them: what it hands over then was read already. With four
+ * readers on two CPUs 50,000 instead of 32,000 of 59,000 files are pushed in time.
+ */
+const NICE = -5;
+
 const port = parentPort;
 if (port === null) throw new Error("daemon/pusher-thread runs in a worker thread only");
 const tell = (event: WorkerEvent) => port.postMessage(event);
 
+/** Of this thread alone: its number is a process's to setpriority(2). */
+function hurry(): void {
+  try {
+    setPriority(Number(basename(readlinkSync("/proc/thread-self"))), NICE);
+  } catch {} // only root may
+}
+
 port.once("message", (task: PusherTask) => {
+  hurry();
   const image = new Image(task.handle);
   // A blob that was lost is reported by the worker whose reader it hits.
   const blobs = new BlobFiles(task.files, () => {});

@@ -1,4 +1,5 @@
 import { compareBytes } from "../bytes/name.ts";
+import { POWER } from "../bytes/u64.ts";
 import { Bits } from "./bits.ts";
 import { chunkArrayAt, chunkBits, chunkBlock, chunkDevice, chunkEntrySize } from "./chunk.ts";
 import type { Device } from "./device.ts";
@@ -180,7 +181,7 @@ export class Image {
     const { v } = this;
     const size = inode.inodeSize(v, at);
     const format = inode.inodeChunkFormat(v, at);
-    const chunkSize = 2 ** chunkBits(v, at, this.blockBits);
+    const chunkSize = POWER[chunkBits(v, at, this.blockBits)];
     const unit = chunkEntrySize(v, at);
     const k = Math.floor(offset / chunkSize);
     let entry = chunkArrayAt(v, at) + k * unit;

@@ -85,10 +85,12 @@ export class ImageFileSystem implements FileSystem {
   entry(node: number, cookie: number, into: Entry): number {
     const nid = this.swap(node);
     if (!this.image.isSound(nid)) return -errno.EUCLEAN;
-    const { v, bytes, blockSize } = this.image;
+    const { v, blockSize } = this.image;
     const at = this.image.inodeAt(nid);
     if (this.typeAt(at) !== errno.S_IFDIR) return -errno.ENOTDIR;
     const withoutDot = inode.inodeBit4(v, at);
+    into.directory = node;
+    into.count = 0;
     if (withoutDot && cookie === 0) {
       this.fill(into, nid, 4, AFTER_DOT);
       into.bytes = DOT_NAME;
@@ -100,21 +102,33 @@ export class ImageFileSystem implements FileSystem {
     const position = withoutDot ? cookie - AFTER_DOT : cookie;
     const k = Math.floor(position / blockSize);
     if (k * blockSize >= size) return 0;
-    const block = this.image.flatBlockAt(at, k);
-    const end = Math.min(blockSize, size - k * blockSize);
-    const count = direntCount(v, block);
-    const i = Math.ceil((position - k * blockSize) / DIRENT_SIZE);
+    into.block = this.image.flatBlockAt(at, k);
+    into.blockEnd = Math.min(blockSize, size - k * blockSize);
+    into.blockCookie = k * blockSize + (withoutDot ? AFTER_DOT : 0);
+    into.count = direntCount(v, into.block);
+    into.index = Math.ceil((position - k * blockSize) / DIRENT_SIZE);
     // A position among the names: seekdir to what was never given out. The next block goes on.
-    if (i >= count) return this.entry(node, (k + 1) * blockSize + (withoutDot ? AFTER_DOT : 0), into);
-    const entry = block + i * DIRENT_SIZE;
+    if (into.index >= into.count) return this.entry(node, into.blockCookie + blockSize, into);
+    return this.entryHere(into);
+  }
+
+  nextEntry(into: Entry): number {
+    if (++into.index >= into.count) return this.entry(into.directory, into.next, into);
+    return this.entryHere(into);
+  }
+
+  private entryHere(into: Entry): number {
+    const { v, bytes, blockSize } = this.image;
+    const { block, index, count } = into;
+    const entry = block + index * DIRENT_SIZE;
     const target = direntNid(v, entry);
     const type = direntType(v, entry);
-    const next = i + 1 < count ? k * blockSize + (i + 1) * DIRENT_SIZE : (k + 1) * blockSize;
-    this.fill(into, target, DT_OF_TYPE[type], withoutDot ? next + AFTER_DOT : next);
+    const next = index + 1 < count ? (index + 1) * DIRENT_SIZE : blockSize;
+    this.fill(into, target, DT_OF_TYPE[type], into.blockCookie + next);
     if (type === 0 && into.node !== 0) into.type = dtOfMode(inode.inodeMode(v, this.image.inodeAt(target)));
     into.bytes = bytes;
     into.nameAt = block + direntNameOff(v, entry);
-    into.nameLength = nameLength(v, bytes, block, end, i, count);
+    into.nameLength = nameLength(v, bytes, block, into.blockEnd, index, count);
     return 1;
   }
 

@@ -92,7 +92,7 @@ function forEachSmallFile(
   const seen = new Uint8Array(Math.ceil(image.handle.shared.byteLength / 32));
   const directories = [ROOT_NODE];
   for (let i = 0; i < directories.length; i++)
-    for (let cookie = 0; fs.entry(directories[i], cookie, entry) === 1; cookie = entry.next) {
+    for (let more = fs.entry(directories[i], 0, entry); more === 1; more = fs.nextEntry(entry)) {
       if (entry.node === 0 || isDots(entry.bytes, entry.nameAt, entry.nameLength)) continue;
       if (entry.type === DT_DIRECTORY) directories.push(entry.node);
       if (entry.type !== DT_REGULAR || seen[entry.ino]) continue;

@@ -22,8 +22,7 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls, opcode
 
   /** Appends all entries from the first on; the package wants them in one answer. */
   function list(node: number, names: string[], stats: Fuse.Stat[]): number {
-    for (let cookie = 0; ; cookie = entry.next) {
-      const more = fs.entry(node, cookie, entry);
+    for (let more = fs.entry(node, 0, entry); ; more = fs.nextEntry(entry)) {
       if (more <= 0) return more;
       const { bytes, nameAt, nameLength } = entry;
       for (let i = 0; i < nameLength; i++) text[i] = bytes[nameAt + i];

@@ -36,6 +36,13 @@ export interface Entry {
   type: number;
   /** Cookie of the entry after this one. */
   next: number;
+  /** Where the file system is in the directory: its own, for `nextEntry`. */
+  directory: number;
+  block: number;
+  blockEnd: number;
+  blockCookie: number;
+  index: number;
+  count: number;
 }
 
 export interface Statfs {
@@ -65,6 +72,8 @@ export interface FileSystem {
    * @returns 1 when `into` was filled, 0 at the end, or -errno.
    */
   entry(node: number, cookie: number, into: Entry): number;
+  /** The same for the entry after the one that `into` holds, without looking for its place. */
+  nextEntry(into: Entry): number;
   /** @returns bytes put at `out[at…]`: less than `length` only at the end of the file. */
   read(node: number, offset: number, length: number, out: Uint8Array, at: number): number;
   /** Where the data of the last read lies on disk: a number for comparing two reads, in bytes while both are of one file. */
@@ -106,4 +115,10 @@ export const newEntry = (): Entry => ({
   ino: 0,
   type: 0,
   next: 0,
+  directory: 0,
+  block: 0,
+  blockEnd: 0,
+  blockCookie: 0,
+  index: 0,
+  count: 0,
 });

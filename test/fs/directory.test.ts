@@ -24,12 +24,21 @@ interface Listed {
   readonly next: number;
 }
 
+/** The entries from `cookie` on, each found by its cookie; going on from one to the next shows the same. */
 function listFrom(fs: ImageFileSystem, node: number, cookie: number): Listed[] {
+  const all = collect(fs, node, cookie, (e) => fs.entry(node, e.next, e));
+  expect(digest(collect(fs, node, cookie, (e) => fs.nextEntry(e)))).toBe(digest(all));
+  return all;
+}
+
+function collect(fs: ImageFileSystem, node: number, cookie: number, goOn: (e: Entry) => number): Listed[] {
   const all: Listed[] = [];
   const e: Entry = newEntry();
-  for (let at = cookie; fs.entry(node, at, e) === 1; at = e.next) {
+  let at = cookie;
+  for (let more = fs.entry(node, cookie, e); more === 1; more = goOn(e)) {
     const name = Buffer.from(e.bytes.slice(e.nameAt, e.nameAt + e.nameLength));
     all.push({ name, node: e.node, type: e.type, cookie: at, next: e.next });
+    at = e.next;
   }
   return all;
 }

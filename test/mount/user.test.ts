@@ -69,7 +69,7 @@ describe("a user who is not root", () => {
     );
     expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
     const log =
-      /^.*INFO transport fuse-native: user 65534 may not mount; fusermount does it\n[^]*?^ready .*\n/m;
+      /^.*INFO transport fuse-native: user 65534 may not mount; fusermount does it\n[\s\S]*?^ready .*\n/m;
     expect(stdout).toMatch(log);
     expect(stdout.replace(log, "").split("\n")).toEqual([
       ...["bin 755", "dev 755", "etc 755", "lnk 777", "lnkabs 777", "mnt 755", "tmp 1777"],

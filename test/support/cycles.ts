@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { Crew } from "../../src/daemon/crew.ts";
 import { serveDirect } from "../../src/daemon/direct.ts";
 import { openLog } from "../../src/daemon/log.ts";
@@ -12,11 +14,18 @@ import { openImage } from "../../src/fs/open-image.ts";
  * after: `node --expose-gc cycles.js CYCLES BOOTSTRAP TAR`. The first cycles are not counted: they fill pools and caches.
  */
 const WARM_UP = 20;
+/** In one cycle of so many, others read everything side by side, so that every thread there can be takes part. */
+const READ_EVERY = 10;
+const READ_ALL = 'ls -l "$1" >/dev/null; for i in 1 2 3 4 5 6 7 8; do cat "$1"/* >/dev/null & done; wait';
+const run = promisify(execFile);
 const [cycles, bootstrap, tar] = process.argv.slice(2);
 const mountpoint = mkdtempSync(join(tmpdir(), "nydusd-ts-cycles-"));
 const log = openLog("warn");
 
-async function cycle(): Promise<void> {
+let pushed = 0;
+let crowded = 0;
+
+async function cycle(isRead: boolean): Promise<void> {
   const image = openImage(bootstrap, { dirs: [], files: new Map([["1", tar]]) }, false);
   const crew = new Crew(2);
   const request = {
@@ -25,6 +34,12 @@ async function cycle(): Promise<void> {
   };
   const session = await serveDirect(request, crew);
   await readdir(mountpoint);
+  if (isRead) {
+    crew.grow();
+    await run("bash", ["-euo", "pipefail", "-c", READ_ALL, "bash", mountpoint]);
+    pushed += session.counts().pushed_files > 0 ? 1 : 0;
+    crowded += crew.workers > 1 ? 1 : 0;
+  }
   await session.stop();
   const { how, message } = await session.ended;
   // "stopped": another mount namespace, made meanwhile, had the mount, too.
@@ -51,8 +66,8 @@ async function held(): Promise<Held> {
   };
 }
 
-for (let i = 0; i < WARM_UP; i++) await cycle();
+for (let i = 0; i < WARM_UP; i++) await cycle(i % READ_EVERY === 0);
 const before = await held();
-for (let i = 0; i < Number(cycles); i++) await cycle();
-process.stdout.write(`${JSON.stringify({ before, after: await held() })}\n`);
+for (let i = 0; i < Number(cycles); i++) await cycle(i % READ_EVERY === 0);
+process.stdout.write(`${JSON.stringify({ before, after: await held(), pushed, crowded })}\n`);
 rmdirSync(mountpoint);
