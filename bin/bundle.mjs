@@ -7,6 +7,7 @@ import { rolldown } from "rolldown";
 /** Each loads only its own file; a chunk in common would be one file more for both. */
 const ENTRIES = {
   "nydusd-ts": "bin/nydusd-ts.ts",
+  "nydus-image-ts": "bin/nydus-image-ts.ts",
   start: "bin/start.ts",
   worker: "src/daemon/worker.ts",
   "pusher-thread": "src/daemon/pusher-thread.ts",

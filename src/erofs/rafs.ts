@@ -16,6 +16,8 @@ const FLAGS = 0; //                u64
 const BLOB_TABLE_OFFSET = 8; //    u64  4096-aligned
 const BLOB_TABLE_SIZE = 16; //     u32  256 × blobs
 const CHUNK_SIZE = 20; //          u32  power of two
+const CHUNK_TABLE_OFFSET = 24; //  u64  not needed to serve, only shown
+const CHUNK_TABLE_SIZE = 32; //    u64
 const PREFETCH_OFFSET = 40; //     u64  0 without a table
 const PREFETCH_SIZE = 48; //       u32  4 × nids
 
@@ -31,17 +33,58 @@ const KNOWN = COMPRESSION | DIGEST | 0x10 | 0x20 | 0x100 | TARFS | ENCRYPTION_NO
 const BLOB_SIZE = 256;
 const BLOB_INDEX = 64; //       u32  = position
 const BLOB_CHUNK_SIZE = 68; //  u32  = the superblock's
+const BLOB_CHUNK_COUNT = 72; // u32
 const BLOB_COMPRESSION = 76; // u32  0 none
+const BLOB_DIGEST = 80; //      u32  1 sha256, 0 blake3
+const BLOB_FEATURES = 84; //    u32
+const BLOB_COMPRESSED = 88; //  u64  bytes of the tar that the builder read
+const BLOB_PLAIN = 96; //       u64  bytes
+const BLOB_TOC_SIZE = 104; //   u32  what follows describes blobs that nydus packed; 0 for a tar
+const BLOB_CI = 108; //         u32  compressor of the chunk information, then its offset and two sizes, u64
+const BLOB_TOC_DIGEST = 136; // 32 bytes
+const BLOB_META_DIGEST = 168; // 32 bytes
+const BLOB_META_SIZE = 200; //  u64
+
+/** A row of the blob table, as far as it describes an uncompressed blob. */
+export interface RafsBlob {
+  readonly id: string;
+  readonly chunkCount: number;
+  readonly digest: number;
+  readonly features: number;
+  readonly compressedSize: number;
+  readonly plainSize: number;
+  readonly tocSize: number;
+  readonly tocDigest: Uint8Array;
+  readonly metaSize: number;
+  readonly metaDigest: Uint8Array;
+  readonly ciCompressor: number;
+  readonly ciOffset: number;
+  readonly ciCompressedSize: number;
+  readonly ciPlainSize: number;
+}
+
+/** Byte range of a table in the image; 0, 0 when there is none. */
+export interface TableRange {
+  readonly at: number;
+  readonly length: number;
+}
 
 export interface Rafs {
   readonly isTarfs: boolean;
   readonly chunkSize: number;
+  /** Low 32 bits of the flags; the high ones are 0. */
+  readonly flags: number;
+  /** By device slot. */
+  readonly blobs: readonly RafsBlob[];
+  readonly blobTable: TableRange;
+  readonly prefetchTable: TableRange;
+  readonly chunkTable: TableRange;
   /** nids in the order the builder was given them; a directory stands for its whole subtree. */
   readonly prefetch: readonly number[];
 }
 
 /** Byte ranges that the RAFS tables take, so that they can be loaded before `readRafs` looks at them. */
-export function rafsRanges(view: DataView): { at: number; length: number }[] {
+export function rafsRanges(view: DataView): TableRange[] {
   const field = (at: number) => view.getUint32(RAFS_AT + at, true);
   return [
     { at: u64(view, RAFS_AT + BLOB_TABLE_OFFSET), length: field(BLOB_TABLE_SIZE) },
@@ -91,7 +134,20 @@ export function readRafs(
   if (sb.extraDevices > 0 && sb.devicesAt !== RAFS_AT + RAFS_SIZE)
     throw sbField(DEVICE_SLOT, `device table is at ${hex(sb.devicesAt)}, want 0x580`);
   checkBlobTable();
-  return { isTarfs, chunkSize, prefetch: readPrefetch() };
+  const [blobTable, prefetchTable] = rafsRanges(view);
+  return {
+    isTarfs,
+    chunkSize,
+    flags,
+    blobs: devices.map(({ id }, i) => readBlob(view, blobTable.at + i * BLOB_SIZE, id)),
+    blobTable,
+    prefetchTable,
+    chunkTable: {
+      at: u64(view, RAFS_AT + CHUNK_TABLE_OFFSET),
+      length: u64(view, RAFS_AT + CHUNK_TABLE_SIZE),
+    },
+    prefetch: readPrefetch(),
+  };
 
   function checkBlobTable(): void {
     const at = u64(view, RAFS_AT + BLOB_TABLE_OFFSET);
@@ -140,6 +196,28 @@ export function readRafs(
     }
     return nids;
   }
+}
+
+function readBlob(view: DataView, at: number, id: string): RafsBlob {
+  const field = (offset: number) => view.getUint32(at + offset, true);
+  const bytes = (offset: number, length: number) =>
+    new Uint8Array(view.buffer, view.byteOffset + at + offset, length).slice();
+  return {
+    id,
+    chunkCount: field(BLOB_CHUNK_COUNT),
+    digest: field(BLOB_DIGEST),
+    features: field(BLOB_FEATURES),
+    compressedSize: u64(view, at + BLOB_COMPRESSED),
+    plainSize: u64(view, at + BLOB_PLAIN),
+    tocSize: field(BLOB_TOC_SIZE),
+    tocDigest: bytes(BLOB_TOC_DIGEST, 32),
+    metaSize: u64(view, at + BLOB_META_SIZE),
+    metaDigest: bytes(BLOB_META_DIGEST, 32),
+    ciCompressor: field(BLOB_CI),
+    ciOffset: u64(view, at + BLOB_CI + 4),
+    ciCompressedSize: u64(view, at + BLOB_CI + 12),
+    ciPlainSize: u64(view, at + BLOB_CI + 20),
+  };
 }
 
 const isOneBit = (n: number): boolean => n !== 0 && (n & (n - 1)) === 0;

@@ -20,12 +20,13 @@ const ROOMS: Record<string, readonly string[]> = {
     ...["fs", "fuse", "fuse-native", "erofs", "blob", "metrics", "vfs", "bytes"],
     ...["npm:smol-toml", "npm:zod"],
   ],
-  bin: ["daemon", "bytes", "npm:commander"],
+  inspect: ["fs", "erofs", "blob", "vfs", "bytes", "npm:tar-stream"],
+  bin: ["daemon", "inspect", "bytes", "npm:commander"],
 };
 
 /** Parts of Node that not everybody may touch, and the rooms or files that may. Others are free. */
 const BUILTINS: Record<string, readonly string[]> = {
-  fs: ["blob", "erofs/meta-file", "fs/open-image", "fuse", "fuse-native", "daemon", "bin/start"],
+  fs: ["blob", "erofs/meta-file", "fs/open-image", "fuse", "fuse-native", "daemon", "inspect", "bin/start"],
   child_process: ["fuse", "fuse-native", "daemon"],
   worker_threads: ["daemon"],
   module: [], // createRequire would hide imports from this test

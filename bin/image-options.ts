@@ -1,0 +1,99 @@
+import { dirname } from "node:path";
+import { type Command, Option } from "commander";
+import { UsageError } from "../src/bytes/errors.ts";
+import { LEVELS, type Level, type Logger, openLog } from "../src/daemon/log.ts";
+import { versionText } from "../src/daemon/version.ts";
+import type { UnpackOptions } from "../src/inspect/unpack.ts";
+
+/** Where tars are; bin does not know the room that looks for them. */
+type BlobPlaces = UnpackOptions["places"];
+
+interface LogFlags {
+  logFile?: string;
+  logLevel?: Level;
+}
+
+/** What commander makes of a command that is about one image. */
+export interface ImageFlags extends LogFlags {
+  bootstrap?: string;
+  blobDir: string[];
+  config?: string;
+  /** Absent for commands that need no data. */
+  blob?: string[];
+}
+
+/** `ID=PATH`, but not a path that has an equals sign in it: ids have no slash, and `./a=b` helps. */
+const NAMED_BLOB = /^([^/=.][^/=]*)=(.+)$/s;
+
+const collect = (value: string, before: string[]): string[] => [...before, value];
+
+/** Options that nydus-image takes before and behind the command. */
+export const addLogOptions = (command: Command): Command =>
+  command
+    .option("-L, --log-file <file>", "append the log there instead of stderr")
+    .addOption(new Option("-l, --log-level <level>", "how much is logged").choices(LEVELS));
+
+/** For a command that takes an image, and where its tars are. */
+export const addImageOptions = (command: Command): Command =>
+  addLogOptions(command)
+    .argument("[bootstrap]", "the image: RAFS v6 bootstrap, EROFS image or flattened disk")
+    .addOption(new Option("-B, --bootstrap <file>", "the same").hideHelp())
+    .option(
+      "-D, --blob-dir <dir>",
+      "directory that holds the tars under their blob ids, may be given several times",
+      collect,
+      [],
+    )
+    .option("-C, --config <file>", "nydusd configuration that names those directories");
+
+/** For a command that reads the tars. */
+export const addBlobOption = (command: Command): Command =>
+  command.option("-b, --blob <file>", "the tar of the only blob, or ID=PATH for one of several", collect, []);
+
+/** @throws UsageError when the image is named twice or not at all */
+export function imageOf(argument: string | undefined, { bootstrap }: ImageFlags): string {
+  if (argument !== undefined && bootstrap !== undefined)
+    throw new UsageError(`the image is named twice: ${argument} and --bootstrap ${bootstrap}`);
+  const image = argument ?? bootstrap;
+  if (image === undefined) throw new UsageError("missing argument: the path of the bootstrap");
+  return image;
+}
+
+/**
+ * @returns undefined when nobody said where the blobs are
+ * @throws UsageError when options contradict each other; StartError when the configuration cannot be used
+ */
+export async function placesOf({ blobDir, config, blob = [] }: ImageFlags): Promise<BlobPlaces | undefined> {
+  const isNamed = blobDir.length > 0 || blob.length > 0;
+  if (config !== undefined) {
+    if (isNamed) throw new UsageError("--config cannot be used together with --blob-dir or --blob");
+    const { readConfig } = await import("../src/daemon/config.ts"); // see options.ts
+    const { blobDirs, blobFile } = readConfig(config);
+    return { dirs: blobDirs, files: new Map(), ...(blobFile === undefined ? {} : { single: blobFile }) };
+  }
+  if (!isNamed) return undefined;
+  const files = new Map<string, string>();
+  const plain = blob.filter((value) => {
+    const named = NAMED_BLOB.exec(value);
+    if (named !== null) files.set(named[1], named[2]);
+    return named === null;
+  });
+  if (plain.length > 1) throw new UsageError("--blob is given twice without an id: want ID=PATH");
+  return { dirs: blobDir, files, ...(plain.length === 0 ? {} : { single: plain[0] }) };
+}
+
+/** Tars usually lie beside their bootstrap. */
+export const besideOf = (image: string): BlobPlaces => ({ dirs: [dirname(image)], files: new Map() });
+
+/** As nydus-image writes it into its JSON: `0.1.0-<commit>`. */
+export function versionWord(): string {
+  const lines = versionText().split("\n");
+  const [version, commit] = lines.map((line) => line.split("\t").at(-1));
+  return `${version}-${commit}`;
+}
+
+/** @throws StartError if the log file cannot be opened */
+export const logOf = (program: Command, flags: LogFlags): Logger => {
+  const { logLevel = "info", logFile } = { ...program.opts<LogFlags>(), ...flags };
+  return openLog(logLevel, logFile);
+};

@@ -1,0 +1,107 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import { messageOf, UsageError } from "../src/bytes/errors.ts";
+import { versionText } from "../src/daemon/version.ts";
+import { checkImage } from "../src/inspect/check.ts";
+import { inspectOnce, inspectPrompt } from "../src/inspect/inspect.ts";
+import { writeJson } from "../src/inspect/json-file.ts";
+import { listTree } from "../src/inspect/ls.ts";
+import { statImages } from "../src/inspect/stat.ts";
+import { statisticsText } from "../src/inspect/stat-text.ts";
+import * as options from "./image-options.ts";
+
+type Flags<T> = options.ImageFlags & T;
+
+/** `nydus-image-ts`: looks at images without mounting them. No logic lives here. */
+const program = options.addLogOptions(
+  new Command("nydus-image-ts")
+    .description("check, inspect and unpack container images that stay tar files")
+    .version(versionText(), "-V, --version")
+    .exitOverride(),
+);
+
+const print = (text: string): void => {
+  process.stdout.write(text);
+};
+
+const check = program
+  .command("check")
+  .description("check the whole image, and its tars when they are named")
+  .option("-v, --verbose", "print every entry", false)
+  .option("-J, --output-json <file>", "write the result there")
+  .option("--data", "read all data: each tar has the sha256 that is its id, every file is readable", false)
+  .action(
+    async (
+      image: string | undefined,
+      flags: Flags<{ verbose: boolean; outputJson?: string; data: boolean }>,
+    ) => {
+      const { verbose, outputJson, data } = flags;
+      const bootstrap = options.imageOf(image, flags);
+      const places = await options.placesOf(flags);
+      const version = options.versionWord();
+      await checkImage({ bootstrap, places, data, verbose, outputJson, version }, print);
+    },
+  );
+options.addBlobOption(options.addImageOptions(check));
+
+const inspect = program
+  .command("inspect")
+  .description("look at the tables and the tree, at a prompt or once")
+  .option("-R, --request <command>", "one command, e.g. blobs, stats, prefetch, ls, 'stat bin'")
+  .action(async (image: string | undefined, flags: Flags<{ request?: string }>) => {
+    const bootstrap = options.imageOf(image, flags);
+    if (flags.request === undefined) await inspectPrompt(bootstrap, process.stdin, process.stdout);
+    else inspectOnce(bootstrap, flags.request, print);
+  });
+options.addImageOptions(inspect);
+
+const stat = program
+  .command("stat")
+  .description("count files and chunks of an image, and of another one against it")
+  .requiredOption("-B, --bootstrap <file>", "the image")
+  .option("-T, --target <file>", "the other image")
+  .option("-J, --output-json <file>", "write the counts there instead of printing them")
+  .action((flags: { bootstrap: string; target?: string; outputJson?: string }) => {
+    const counts = statImages(flags.bootstrap, flags.target);
+    if (flags.outputJson === undefined) print(statisticsText(counts));
+    else writeJson(flags.outputJson, counts);
+  });
+options.addLogOptions(stat);
+
+const ls = program
+  .command("ls")
+  .description("list the tree, with the place of each file's data in its tar")
+  .argument("<bootstrap>", "the image")
+  .argument("[path]", "where to begin", "/")
+  .option("--json", "one JSON object a line", false)
+  .action((image: string, path: string, { json }: { json: boolean }) => listTree(image, path, json, print));
+options.addLogOptions(ls);
+
+const unpack = program
+  .command("unpack")
+  .description("write the merged tree as one tar")
+  .requiredOption("--output <tar>", "where to; - for standard output")
+  .addHelpText("after", "\nExample:\n  nydus-image-ts unpack image.boot -D layers --output - | tar -tv")
+  .action(async (image: string | undefined, flags: Flags<{ output: string }>) => {
+    const bootstrap = options.imageOf(image, flags);
+    const places = (await options.placesOf(flags)) ?? options.besideOf(bootstrap);
+    const log = options.logOf(program, flags);
+    const { unpackImage } = await import("../src/inspect/unpack.ts"); // the others start sooner without tar-stream
+    await unpackImage({ bootstrap, places, output: flags.output, warn: log.warn });
+    log.close();
+  });
+options.addBlobOption(options.addImageOptions(unpack));
+
+process.stdout.on("error", () => process.exit(1)); // nobody reads it: that is what ends `ls | head`
+
+try {
+  if (process.argv.length === 2) program.outputHelp();
+  else await program.parseAsync();
+} catch (error) {
+  // commander has said what is wrong with a command line, and prints help and version by throwing, too.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    process.stderr.write(`Error: ${messageOf(error)}\n`);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  }
+}

@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { StartError } from "../bytes/errors.ts";
+import { showName } from "../bytes/name.ts";
+import { Bits } from "../erofs/bits.ts";
+import { HOLE } from "../erofs/image.ts";
+import { isRegular } from "./attr.ts";
+import { runsOf } from "./data.ts";
+import { type Look, readError } from "./look.ts";
+import { rootOf, type Walked, walk } from "./walk.ts";
+
+const BUFFER = 1024 * 1024;
+/** A blob id that can be, and for the builders' own ids is, the sha256 of the tar. */
+const SHA256 = /^[0-9a-f]{64}$/;
+
+/**
+ * Reads all data once: tars are what their ids say, and every file can be read.
+ *
+ * @throws StartError naming the first blob or file that is wrong
+ */
+export async function checkData(look: Look): Promise<void> {
+  for (let slot = 0; slot + 1 < look.files.length; slot++) await checkDigest(look, slot);
+  const seen = new Bits(Math.ceil(look.tables.meta.size / 32));
+  const buffer = new Uint8Array(BUFFER);
+  for (const walked of walk(look.fs, rootOf(look.fs))) {
+    if (!isRegular(walked.attr) || seen.has(walked.attr.ino)) continue;
+    seen.add(walked.attr.ino);
+    readThrough(look, walked, buffer);
+  }
+}
+
+/** Blobs of a flattened image have no file of their own, and ids that are no digest promise nothing. */
+async function checkDigest({ tables, files }: Look, slot: number): Promise<void> {
+  const { id } = tables.devices[slot];
+  if (!SHA256.test(id)) return;
+  const { path } = files[slot + 1];
+  const hash = createHash("sha256");
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: BUFFER })) hash.update(chunk as Buffer);
+  } catch (error) {
+    throw new StartError(`blob ${id}: ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+  const found = hash.digest("hex");
+  if (found !== id)
+    throw new StartError(`blob ${id}: ${path}: its sha256 is ${found}: not the tar that was indexed`);
+}
+
+/** Holes are left out: a file may be nothing else, and larger than any disk. */
+function readThrough(look: Look, { node, attr, path }: Walked, buffer: Uint8Array): void {
+  for (const { device, offset, length } of runsOf(look.image, attr, BUFFER)) {
+    if (device === HOLE) continue;
+    const n = look.fs.read(node, offset, length, buffer, 0);
+    if (n !== length) throw readError(look, showName(path));
+  }
+}

@@ -1,0 +1,91 @@
+import { isUtf8, showName } from "../bytes/name.ts";
+import type { Attr } from "../vfs/file-system.ts";
+import { deviceOf, isDevice, isRegular, isSymlink, modeText, timeText, typeWord } from "./attr.ts";
+import { dataAt } from "./data.ts";
+import type { Look } from "./look.ts";
+import type { Walked } from "./walk.ts";
+
+/** A directory entry for programs: one JSON object a line. Keys with `_base64` stand in for names that are not UTF-8. */
+export interface Described {
+  path?: string;
+  path_base64?: string;
+  type: string;
+  /** Octal, with the type bits. */
+  mode: string;
+  uid: number;
+  gid: number;
+  size: number;
+  mtime: number;
+  mtime_nsec: number;
+  nlink: number;
+  ino: number;
+  rdev?: [major: number, minor: number];
+  target?: string;
+  target_base64?: string;
+  /** Slot of the device table from 0, -1 when the data is in the image file; absent without data. */
+  layer?: number;
+  blob_id?: string;
+  /** Byte of the layer's file where the data begins. */
+  offset?: number;
+}
+
+const LONGEST_TARGET = 4096;
+
+/** @returns the target's bytes, undefined for what is no symlink */
+export function targetOf({ fs }: Look, { node, attr }: Walked): Uint8Array | undefined {
+  if (!isSymlink(attr)) return undefined;
+  const out = new Uint8Array(Math.max(attr.size, LONGEST_TARGET));
+  return out.subarray(0, fs.readlink(node, out, 0));
+}
+
+export function describe(look: Look, walked: Walked): Described {
+  const { attr, path } = walked;
+  const target = targetOf(look, walked);
+  const data = isRegular(attr) ? dataAt(look.image, attr) : undefined;
+  return {
+    ...text("path", path),
+    type: typeWord(attr),
+    mode: attr.mode.toString(8).padStart(7, "0"),
+    uid: attr.uid,
+    gid: attr.gid,
+    size: attr.size,
+    mtime: attr.mtime,
+    mtime_nsec: attr.mtimeNsec,
+    nlink: attr.nlink,
+    ino: attr.ino,
+    ...(isDevice(attr) ? { rdev: deviceOf(attr) } : {}),
+    ...(target === undefined ? {} : text("target", target)),
+    ...(data === undefined ? {} : { layer: data.device - 1, offset: data.address }),
+    ...(data === undefined || data.device === 0 ? {} : { blob_id: look.tables.devices[data.device - 1].id }),
+  };
+}
+
+/** The same as one line for people: `-rwsr-xr-x 1000:1001 18 2023-11-14T22:13:20Z 0:d78eabf83678@1536 /bin/sh`. */
+export function describeLine(look: Look, walked: Walked): string {
+  const { attr, path } = walked;
+  const target = targetOf(look, walked);
+  const size = isDevice(attr) ? deviceOf(attr).join(",") : String(attr.size);
+  const fields = [
+    modeText(attr),
+    `${attr.uid}:${attr.gid}`.padEnd(9),
+    size.padStart(9),
+    timeText(attr),
+    layerText(look, attr),
+    showName(path) + (target === undefined ? "" : ` -> ${showName(target)}`),
+  ];
+  return fields.join(" ");
+}
+
+/** `0:d78eabf83678@1536` is byte 1536 of the first blob; `image@…` is the image file, `-` no data. */
+function layerText({ tables, image }: Look, attr: Attr): string {
+  const data = isRegular(attr) ? dataAt(image, attr) : undefined;
+  if (data === undefined) return "-";
+  if (data.device === 0) return `image@${data.address}`;
+  const id = tables.devices[data.device - 1].id.slice(0, 12);
+  return `${data.device - 1}${id === "" ? "" : `:${id}`}@${data.address}`;
+}
+
+const text = (key: "path" | "target", bytes: Uint8Array): Partial<Described> =>
+  isUtf8(bytes)
+    ? { [key]: Buffer.from(bytes).toString() }
+    : { [`${key}_base64`]: Buffer.from(bytes).toString("base64") };

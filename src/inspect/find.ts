@@ -1,0 +1,24 @@
+import { StartError } from "../bytes/errors.ts";
+import type { FileSystem } from "../vfs/file-system.ts";
+import { child, rootOf, type Walked } from "./walk.ts";
+
+const encoder = new TextEncoder();
+
+/** The names of a path, outermost first; `.` is left out. */
+const namesOf = (path: string): string[] => path.split("/").filter((name) => name !== "" && name !== ".");
+
+/**
+ * Finds a path from the root of the image. Symlinks are not followed: this looks at what is there, and
+ * `..` is no name in it.
+ *
+ * @throws StartError when there is nothing of that name
+ */
+export function findPath(fs: FileSystem, path: string): Walked {
+  let at = rootOf(fs);
+  for (const name of namesOf(path)) {
+    const next = name === ".." ? undefined : child(fs, at, encoder.encode(name));
+    if (next === undefined) throw new StartError(`${path}: no such file in the image`);
+    at = next;
+  }
+  return at;
+}

@@ -1,0 +1,42 @@
+import { createInterface } from "node:readline";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import { Inspector } from "./inspector.ts";
+import { lookAt } from "./look.ts";
+
+const PROMPT = "Inspecting RAFS :> ";
+
+/**
+ * Answers one request as nydus-image does: text for people, if the command has any, then one line of JSON
+ * without a newline.
+ *
+ * @throws StartError for a command that is none; FormatError when the image is broken
+ */
+export function inspectOnce(bootstrap: string, request: string, print: (text: string) => void): void {
+  const outcome = new Inspector(lookAt(bootstrap), true).execute(request);
+  if (outcome.kind === "wrong") {
+    print(outcome.text);
+    throw new StartError(outcome.problem);
+  }
+  print(outcome.kind === "exit" ? "null" : outcome.text + JSON.stringify(outcome.json));
+}
+
+/** Answers commands, one a line, until `exit` or the end of `input`: a terminal or a pipe. */
+export async function inspectPrompt(
+  bootstrap: string,
+  input: NodeJS.ReadableStream,
+  output: NodeJS.WritableStream,
+): Promise<void> {
+  const inspector = new Inspector(lookAt(bootstrap), false);
+  const lines = createInterface({ input, output, prompt: PROMPT });
+  lines.prompt();
+  for await (const line of lines) {
+    try {
+      const outcome = inspector.execute(line);
+      if (outcome.kind === "exit") return;
+      output.write(outcome.text);
+    } catch (error) {
+      output.write(`Failed to execute command, ${messageOf(error)}\n`);
+    }
+    lines.prompt();
+  }
+}

@@ -1,0 +1,108 @@
+import { isDirectory } from "./attr.ts";
+import { entryText, USAGE } from "./inspect-text.ts";
+import { checkInode, listPrefetch, showChunk, statFile } from "./inspect-tree.ts";
+import type { Look } from "./look.ts";
+import { blobRows, blobsText, statsText } from "./tables-text.ts";
+import { child, list, rootOf, type Walked } from "./walk.ts";
+
+/** What a command comes to: something to print, the end, or a complaint, which is an error in request mode. */
+export type Outcome =
+  | { readonly kind: "answer"; readonly text: string; readonly json: unknown }
+  | { readonly kind: "exit" }
+  | { readonly kind: "wrong"; readonly text: string; readonly problem: string };
+
+const encoder = new TextEncoder();
+
+/** The commands of `inspect` and the directory they are about; wording and JSON are nydus-image's. */
+export class Inspector {
+  private readonly look: Look;
+  private readonly isRequest: boolean;
+  /** From the root to the current directory. */
+  private trail: readonly Walked[];
+
+  /** @param isRequest one command for a program, instead of many for somebody at a prompt */
+  constructor(look: Look, isRequest: boolean) {
+    this.look = look;
+    this.isRequest = isRequest;
+    this.trail = [rootOf(look.fs)];
+  }
+
+  /** @throws Error for what a checked image does not have */
+  execute(line: string): Outcome {
+    const [command, argument] = line.trim().split(/\s+/);
+    if (command === "") return answer("");
+    if (command === "exit" || command === "q") return { kind: "exit" };
+    if (command === "help") return wrong(USAGE, "help is not supported in inspect request mode");
+    if (command === "ls") return this.ls(argument);
+    const outcome = argument === undefined ? this.plain(command) : this.about(command, argument, line);
+    return (
+      outcome ?? wrong(`Unsupported command: ${command}\n${USAGE}`, `unsupported inspect request \`${line}\``)
+    );
+  }
+
+  private plain(command: string): Outcome | undefined {
+    const { look, isRequest } = this;
+    if (command === "stats")
+      return isRequest ? answer("", { inodes_count: look.tables.sb.inos }) : answer(statsText(look));
+    if (command === "blobs") return isRequest ? answer("", blobRows(look)) : answer(blobsText(look));
+    if (command !== "prefetch") return undefined;
+    const { rows, text } = listPrefetch(look);
+    return isRequest ? answer("", rows) : answer(text);
+  }
+
+  private about(command: string, argument: string, line: string): Outcome | undefined {
+    if (command === "cd") return this.cd(argument);
+    if (command === "stat") return this.stat(argument);
+    if (command !== "chunk" && command !== "icheck") return undefined;
+    if (/^\d+$/.test(argument)) {
+      const show = command === "chunk" ? showChunk : checkInode;
+      return answer(show(this.look, Number(argument)));
+    }
+    const complaint =
+      command === "chunk"
+        ? "Wrong OFFSET is specified. Is it a valid u64 value?\n"
+        : "Wrong INODE is specified. Is it a inode number?\n";
+    return wrong(complaint, `invalid arguments in inspect request \`${line}\``);
+  }
+
+  /** Of any path, where nydus-image has only the current directory. */
+  private ls(path = "."): Outcome {
+    const found = this.follow(path)?.at(-1);
+    if (found === undefined) return answer(`${path} is \n`);
+    const entries = isDirectory(found.attr) ? [...list(this.look.fs, found)] : [found];
+    return answer(entries.map(entryText).join(""));
+  }
+
+  private cd(path: string): Outcome {
+    const trail = this.follow(path);
+    if (trail === undefined) return answer(`${path} is \n`);
+    if (!isDirectory(trail[trail.length - 1].attr)) return answer(`${path} is not a directory\n`);
+    this.trail = trail;
+    return answer("");
+  }
+
+  /** Silent about what is not there, as nydus-image. */
+  private stat(path: string): Outcome {
+    const found = this.follow(path)?.at(-1);
+    return answer(found === undefined ? "" : statFile(this.look, found));
+  }
+
+  /** @returns all that lies on the way, outermost first; undefined when there is no such path */
+  private follow(path: string): readonly Walked[] | undefined {
+    const trail = path.startsWith("/") ? [this.trail[0]] : [...this.trail];
+    for (const name of path.split("/")) {
+      if (name === "" || name === ".") continue;
+      if (name === "..") {
+        if (trail.length > 1) trail.pop();
+        continue;
+      }
+      const next = child(this.look.fs, trail[trail.length - 1], encoder.encode(name));
+      if (next === undefined) return undefined;
+      trail.push(next);
+    }
+    return trail;
+  }
+}
+
+const answer = (text: string, json: unknown = null): Outcome => ({ kind: "answer", text, json });
+const wrong = (text: string, problem: string): Outcome => ({ kind: "wrong", text, problem });

@@ -1,0 +1,72 @@
+import { closeSync } from "node:fs";
+import { BlobFiles } from "../blob/blob-files.ts";
+import { type BlobFile, type BlobPlaces, openBlob } from "../blob/locate.ts";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { Image, type ImageHandle } from "../erofs/image.ts";
+import { checkTree, type ImageTables, readTables, type TreeReport } from "../erofs/open.ts";
+import { ImageFileSystem } from "../fs/image-file-system.ts";
+import { openImage } from "../fs/open-image.ts";
+
+/** An image that was checked, to be looked at by one thread. */
+export interface Look {
+  readonly tables: ImageTables;
+  readonly report: TreeReport;
+  readonly image: Image;
+  readonly fs: ImageFileSystem;
+  /** File 0 is the image itself, file i holds device slot i - 1; only the image when its blobs were not asked for. */
+  readonly files: readonly BlobFile[];
+  readonly blobs: BlobFiles;
+  /** What was wrong with each blob whose data could not be read; a read answers only -EIO. */
+  readonly losses: readonly string[];
+}
+
+/** Nobody knows how long a tar is that nobody looks at: its device slot is believed. */
+const UNKNOWN_SIZE = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Opens an image and checks the whole of it.
+ *
+ * @param places where its blobs are; without, only metadata can be looked at, and no blob need be there
+ * @throws StartError when a file is missing, too short or unreadable; FormatError when the image is broken
+ */
+export function lookAt(path: string, places?: BlobPlaces): Look {
+  const { fd, stats } = openBootstrap(path);
+  try {
+    const tables = readTables(fd, stats.size, path);
+    let handle: ImageHandle;
+    let report: TreeReport;
+    let files: readonly BlobFile[] = [{ path, size: stats.size, dev: stats.dev, ino: stats.ino }];
+    if (places === undefined) {
+      const sizes = tables.devices.map(() => UNKNOWN_SIZE);
+      ({ handle, report } = checkTree(tables, sizes, false));
+    } else ({ handle, report, files } = openImage(path, places, false));
+    const losses: string[] = [];
+    const blobs = new BlobFiles(files, (_, problem) => losses.push(problem));
+    const image = new Image(handle);
+    return { tables, report, image, fs: new ImageFileSystem(image, blobs), files, blobs, losses };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The id of a device slot, or its number from 1 when the image gives it none. */
+export const blobName = ({ tables }: Look, slot: number): string =>
+  tables.devices[slot].id || String(slot + 1);
+
+/** Tells a read that failed, in the words of the blob that failed it. */
+export function readError(look: Look, path: string): StartError {
+  return new StartError(`${path}: ${look.losses.at(-1) ?? "cannot be read"}`);
+}
+
+function openBootstrap(path: string) {
+  try {
+    const opened = openBlob(path);
+    if (opened.stats.isFile()) return opened;
+    closeSync(opened.fd);
+  } catch (error) {
+    throw new StartError(
+      `bootstrap ${path}: ${codeOf(error) === "ENOENT" ? "no such file" : messageOf(error)}`,
+    );
+  }
+  throw new StartError(`bootstrap ${path}: not a regular file`);
+}

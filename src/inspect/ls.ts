@@ -1,0 +1,31 @@
+import { describe, describeLine } from "./describe.ts";
+import { findPath } from "./find.ts";
+import { lookAt } from "./look.ts";
+import { walk } from "./walk.ts";
+
+/** Lines are handed on in pieces of so many characters: one a line would be a system call each. */
+const PIECE = 64 * 1024;
+
+/**
+ * Lists everything from `path` down, a line each.
+ *
+ * @param json JSON objects instead of lines for people
+ * @param print gets text that ends with a newline
+ * @throws StartError when there is no such path; FormatError when the image is broken
+ */
+export function listTree(
+  bootstrap: string,
+  path: string,
+  json: boolean,
+  print: (text: string) => void,
+): void {
+  const look = lookAt(bootstrap);
+  let text = "";
+  for (const walked of walk(look.fs, findPath(look.fs, path))) {
+    text += json ? `${JSON.stringify(describe(look, walked))}\n` : `${describeLine(look, walked)}\n`;
+    if (text.length < PIECE) continue;
+    print(text);
+    text = "";
+  }
+  print(text);
+}

@@ -1,0 +1,66 @@
+import { HOLE } from "../erofs/image.ts";
+import { isDirectory, isRegular, isSymlink } from "./attr.ts";
+import { runsOf } from "./data.ts";
+import { addSize, type ImageCounts, noCounts } from "./image-counts.ts";
+import { type Look, lookAt } from "./look.ts";
+import { rootOf, walk } from "./walk.ts";
+
+export interface Statistics {
+  dedup_enabled: boolean;
+  target_enabled: boolean;
+  base_image: ImageCounts;
+  target_image: ImageCounts;
+}
+
+/** Chunk size of an image that has none of its own: as nydus-image's default. */
+const DEFAULT_CHUNK = 0x10_0000;
+
+/**
+ * Counts an image, and another one against it.
+ *
+ * @throws FormatError or StartError if one of them cannot be opened or is broken
+ */
+export function statImages(base: string, target: string | undefined): Statistics {
+  const chunks = new Map<string, number>();
+  const base_image = count(lookAt(base), chunks, undefined);
+  const target_image = target === undefined ? noCounts() : count(lookAt(target), new Map(), chunks);
+  return { dedup_enabled: false, target_enabled: target !== undefined, base_image, target_image };
+}
+
+/**
+ * Chunks are told apart by blob and place: a TARFS image has no digests of them. (nydus-image compares the
+ * digests all the same, and as they are all zero finds one chunk a blob.)
+ *
+ * @param mine filled with the size of each different chunk
+ * @param others what a chunk may refer to
+ */
+function count(look: Look, mine: Map<string, number>, others: Map<string, number> | undefined): ImageCounts {
+  const counts = noCounts();
+  const seen = new Set<number>();
+  const chunkSize = look.tables.rafs?.chunkSize ?? DEFAULT_CHUNK;
+  for (const { attr } of walk(look.fs, rootOf(look.fs))) {
+    if (isDirectory(attr)) counts.dirs++;
+    else if (isSymlink(attr)) counts.symlinks++;
+    if (!isRegular(attr)) continue;
+    counts.files++;
+    if (attr.nlink > 1 && seen.has(attr.ino)) continue;
+    if (attr.nlink > 1) seen.add(attr.ino);
+    addSize(counts, attr.size);
+    for (const { device, address, length } of runsOf(look.image, attr, chunkSize)) {
+      if (device === HOLE) continue;
+      counts.chunks++;
+      counts.comp_size += length;
+      const id = device > 0 ? look.tables.devices[device - 1].id : "";
+      // A blob without an id is this image's own.
+      mine.set(`${id || `${look.tables.meta.file} ${device}`} ${address}`, length);
+    }
+  }
+  counts.uncomp_size = counts.comp_size + counts.padding_size;
+  for (const [key, length] of mine) {
+    const kind = others?.get(key) === length ? "ref" : "own";
+    counts[`${kind}_chunks`]++;
+    counts[`${kind}_comp_size`] += length;
+    counts[`${kind}_uncomp_size`] += length;
+  }
+  return counts;
+}

@@ -1,0 +1,68 @@
+import type { BlobPlaces } from "../blob/locate.ts";
+import { showName } from "../bytes/name.ts";
+import { targetOf } from "./describe.ts";
+import { type Look, lookAt, readError } from "./look.ts";
+import { openOutput } from "./output.ts";
+import { hasBody, hasNames, tarEntry, tarName } from "./tar-entry.ts";
+import { TarWriter } from "./tar-writer.ts";
+import { rootOf, type Walked, walk } from "./walk.ts";
+
+export interface UnpackOptions {
+  readonly bootstrap: string;
+  readonly places: BlobPlaces;
+  /** Path, or `-` for standard output. */
+  readonly output: string;
+  /** Told of what a tar cannot hold. */
+  readonly warn: (message: string) => void;
+}
+
+const PIECE = 256 * 1024;
+
+/**
+ * Writes the merged tree as one pax tar: all metadata, hard links as such, holes as zeros.
+ *
+ * @throws StartError when a blob or the output fails, FormatError when the image is broken; then there is no output
+ */
+export async function unpackImage({ bootstrap, places, output, warn }: UnpackOptions): Promise<void> {
+  const look = lookAt(bootstrap, places);
+  try {
+    const out = await openOutput(output);
+    const writer = new TarWriter((bytes) => out.write(bytes));
+    try {
+      await addTree(look, writer, warn);
+      await writer.finish();
+      await out.commit();
+    } catch (error) {
+      await writer.abort();
+      await out.discard();
+      throw error;
+    }
+  } finally {
+    look.blobs.close();
+  }
+}
+
+async function addTree(look: Look, writer: TarWriter, warn: (message: string) => void): Promise<void> {
+  /** Where each file that has several names was put. */
+  const first = new Map<number, Uint8Array>();
+  for (const walked of walk(look.fs, rootOf(look.fs))) {
+    const earlier = first.get(walked.node);
+    const entry = tarEntry(look.fs, walked, earlier ?? targetOf(look, walked), earlier !== undefined);
+    if (entry === undefined) {
+      warn(`${showName(walked.path)}: a socket, left out: a tar cannot hold one`);
+      continue;
+    }
+    if (earlier === undefined && hasNames(walked)) first.set(walked.node, tarName(walked));
+    await writer.add(entry, hasBody(walked) ? bodyOf(look, walked) : []);
+  }
+}
+
+function* bodyOf(look: Look, { node, attr, path }: Walked): Generator<Uint8Array> {
+  for (let offset = 0; offset < attr.size; ) {
+    const bytes = Buffer.allocUnsafe(Math.min(PIECE, attr.size - offset));
+    const n = look.fs.read(node, offset, bytes.length, bytes, 0);
+    if (n !== bytes.length) throw readError(look, showName(path));
+    yield bytes;
+    offset += n;
+  }
+}
