@@ -28,7 +28,9 @@ it("every package of package.json is used, and every package that is used is the
       .filter((path) => path.endsWith(".ts"))
       .map((path) => readFileSync(join(ROOT, dir, path), "utf8")),
   );
-  const imported = code.flatMap((text) => [...text.matchAll(/\b(?:from|import)\s*\(?\s*"([^".][^"]*)"/g)]);
+  const imported = code.flatMap((text) => [
+    ...text.matchAll(/(?<!\.)\b(?:from|import)\s*\(?\s*"([^".][^"]*)"/g),
+  ]);
   const packages = new Set(imported.map((match) => match[1]).filter((name) => !name.startsWith("node:")));
   const { dependencies } = json("package.json");
   expect([...packages].sort()).toEqual(Object.keys(dependencies).sort());

@@ -1,0 +1,54 @@
+import { readSync } from "node:fs";
+import { FormatError } from "../bytes/errors.ts";
+import type { TarBytes } from "./reader.ts";
+
+/** Bytes of one read: the least after a jump, twice as much each time the next one is near, and the most. */
+const LEAST = 4 << 10;
+const MOST = 64 << 10;
+
+/**
+ * The bytes of a tar in a file, through a window that follows the reader.
+ *
+ * Small files in a row cost one read for all that the window covers. Behind large ones only the least is read,
+ * so their data are not. The file may grow at its end meanwhile; what was there may not change.
+ */
+export class FileBytes implements TarBytes {
+  private readonly fd: number;
+  private readonly file: string;
+  private buffer = new Uint8Array(MOST);
+  /** The window: `[start, end)` of the file is in the buffer. */
+  private start = 0;
+  private end = 0;
+  private step = LEAST;
+
+  /**
+   * @param fd stays the caller's; its position is neither used nor changed
+   * @param file path, used only in messages
+   */
+  constructor(fd: number, file: string) {
+    this.fd = fd;
+    this.file = file;
+  }
+
+  /** @throws FormatError if the file ends before the last of these bytes */
+  view(at: number, length: number): Uint8Array {
+    if (at < this.start || at + length > this.end) this.fill(at, length);
+    return this.buffer.subarray(at - this.start, at - this.start + length);
+  }
+
+  private fill(at: number, length: number): void {
+    const isNear = at >= this.start && at <= this.end + this.step;
+    this.step = isNear ? Math.min(2 * this.step, MOST) : LEAST;
+    const room = Math.max(this.step, length);
+    if (room > this.buffer.length) this.buffer = new Uint8Array(room);
+    else if (length <= MOST && this.buffer.length > MOST) this.buffer = new Uint8Array(MOST);
+    this.start = at;
+    this.end = at;
+    while (this.end < at + length) {
+      const n = readSync(this.fd, this.buffer, this.end - at, room - (this.end - at), this.end);
+      if (n === 0)
+        throw new FormatError("the tar became shorter while it was read", { file: this.file, at: this.end });
+      this.end += n;
+    }
+  }
+}

@@ -1,0 +1,39 @@
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const SECOND = 1_000_000_000;
+
+/** Seconds, any sign, and nanoseconds to add to them. */
+export interface Time {
+  readonly seconds: number;
+  readonly nsec: number;
+}
+
+/**
+ * Reads the pax time in `b[from, to)`: decimal seconds since 1970 with a fraction of any length, also negative.
+ * What is finer than a nanosecond is rounded down, towards the past, as GNU tar does.
+ *
+ * @returns seconds inexact above 2^53; undefined when it is no such number
+ */
+export function readTime(b: Uint8Array, from: number, to: number): Time | undefined {
+  const isNegative = b[from] === MINUS;
+  const first = isNegative ? from + 1 : from;
+  let i = first;
+  let seconds = 0;
+  for (; i < to && isDigit(b[i]); i++) seconds = seconds * 10 + b[i] - ZERO;
+  if (i === first || (i < to && b[i] !== POINT)) return undefined;
+  let nsec = 0;
+  let unit = SECOND / 10;
+  let isFiner = false;
+  for (i++; i < to; i++) {
+    if (!isDigit(b[i])) return undefined;
+    if (unit >= 1) nsec += unit * (b[i] - ZERO);
+    else if (b[i] !== ZERO) isFiner = true;
+    unit /= 10;
+  }
+  if (!isNegative) return { seconds, nsec };
+  if (isFiner) nsec++;
+  return nsec === 0 ? { seconds: 0 - seconds, nsec } : { seconds: -seconds - 1, nsec: SECOND - nsec };
+}
+
+const isDigit = (byte: number): boolean => byte >= ZERO && byte <= ZERO + 9;

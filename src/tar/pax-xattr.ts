@@ -1,0 +1,73 @@
+import type { Xattr } from "./entry.ts";
+
+/** GNU tar, star, Go and so all container tools: the value as it is. Source: star(1), `SCHILY.xattr`. */
+const SCHILY = new TextEncoder().encode("SCHILY.xattr.");
+/** bsdtar, beside the other: the name URL-encoded, the value in base64. Source: libarchive. */
+const LIBARCHIVE = new TextEncoder().encode("LIBARCHIVE.xattr.");
+const PERCENT = 0x25;
+
+/** `isSure`: from a SCHILY record, which wins over what LIBARCHIVE records say of the same name. */
+export interface XattrRecord extends Xattr {
+  readonly isSure: boolean;
+}
+
+/**
+ * The attribute of a record with the key `b[from, to)` and the value after its `=` up to `end`, or undefined when it is none.
+ *
+ * An empty value is a value, not one taken back as in other records: it is what GNU tar writes for an empty
+ * attribute, and what container tools restore.
+ *
+ * @param refuse throws, with the record named
+ */
+export function readXattr(
+  b: Uint8Array,
+  from: number,
+  to: number,
+  end: number,
+  refuse: (problem: string) => never,
+): XattrRecord | undefined {
+  if (b[from] !== SCHILY[0] && b[from] !== LIBARCHIVE[0]) return undefined;
+  const isSure = hasPrefix(b, from, to, SCHILY);
+  if (!isSure && !hasPrefix(b, from, to, LIBARCHIVE)) return undefined;
+  const raw = b.subarray(from + (isSure ? SCHILY.length : LIBARCHIVE.length), to);
+  const name = isSure ? raw : urlDecoded(raw);
+  if (name.length === 0 || name.includes(0)) refuse("no name for an extended attribute");
+  const value = b.subarray(to + 1, end);
+  return { name, value: isSure ? value : base64Decoded(value, refuse), isSure };
+}
+
+function hasPrefix(b: Uint8Array, from: number, to: number, prefix: Uint8Array): boolean {
+  if (to - from < prefix.length) return false;
+  for (let i = 0; i < prefix.length; i++) if (b[from + i] !== prefix[i]) return false;
+  return true;
+}
+
+/** What is no escape stays as it is, as in libarchive. */
+function urlDecoded(raw: Uint8Array): Uint8Array {
+  if (!raw.includes(PERCENT)) return raw;
+  const text = Buffer.from(raw).toString("latin1");
+  const plain = text.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(plain, "latin1");
+}
+
+/** libarchive leaves the `=` at the end out. */
+function base64Decoded(value: Uint8Array, refuse: (problem: string) => never): Uint8Array {
+  const text = Buffer.from(value).toString("latin1");
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) refuse("its value is not base64");
+  return Buffer.from(text, "base64");
+}
+
+/** The attributes of an entry: its own before those of global headers, the last record of a name. */
+export function mergeXattrs(global: XattrRecord[], own: XattrRecord[]): XattrRecord[] {
+  if (global.length + own.length < 2) return global.length > 0 ? global : own;
+  const found = new Map<string, XattrRecord>();
+  for (const records of [global, own]) {
+    const sure = new Set<string>();
+    for (const record of records) {
+      const name = Buffer.from(record.name).toString("latin1");
+      if (record.isSure) sure.add(name);
+      if (record.isSure || !sure.has(name)) found.set(name, record);
+    }
+  }
+  return [...found.values()];
+}
