@@ -9,6 +9,7 @@ const ENTRIES = {
   "nydusd-ts": "bin/nydusd-ts.ts",
   "nydus-image-ts": "bin/nydus-image-ts.ts",
   start: "bin/start.ts",
+  "hash-thread": "src/build/hash-thread.ts",
   worker: "src/daemon/worker.ts",
   "pusher-thread": "src/daemon/pusher-thread.ts",
 };

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { MergeError } from "../src/build/merge.ts";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { checkImage } from "../src/inspect/check.ts";
@@ -8,14 +9,15 @@ import { writeJson } from "../src/inspect/json-file.ts";
 import { listTree } from "../src/inspect/ls.ts";
 import { statImages } from "../src/inspect/stat.ts";
 import { statisticsText } from "../src/inspect/stat-text.ts";
+import { addCreate, addMerge } from "./image-build.ts";
 import * as options from "./image-options.ts";
 
 type Flags<T> = options.ImageFlags & T;
 
-/** `nydus-image-ts`: looks at images without mounting them. No logic lives here. */
+/** `nydus-image-ts`: builds images and looks at them, without mounting them. No logic lives here. */
 const program = options.addLogOptions(
   new Command("nydus-image-ts")
-    .description("check, inspect and unpack container images that stay tar files")
+    .description("build, check, inspect and unpack container images that stay tar files")
     .version(versionText(), "-V, --version")
     .exitOverride(),
 );
@@ -23,6 +25,9 @@ const program = options.addLogOptions(
 const print = (text: string): void => {
   process.stdout.write(text);
 };
+
+addCreate(program);
+addMerge(program);
 
 const check = program
   .command("check")
@@ -102,6 +107,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else {
     process.stderr.write(`Error: ${messageOf(error)}\n`);
-    process.exitCode = error instanceof UsageError ? 2 : 1;
+    process.exitCode = error instanceof UsageError || error instanceof MergeError ? 2 : 1;
   }
 }

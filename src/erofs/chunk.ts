@@ -44,3 +44,13 @@ export function chunkBlock(v: DataView, entry: number, format: number): number {
 /** Device of the entry at `entry`: 0 is the unified space, i is device slot i - 1. */
 export const chunkDevice = (v: DataView, entry: number, format: number, mask: number): number =>
   format & CHUNK_INDEXES ? v.getUint16(entry + DEVICE, true) & mask : 0;
+
+/**
+ * Writes an 8-byte index. nydus keeps a running number of the chunk where the kernel does not look: its low bits in
+ * place of the high block bits, the rest above the device id, which the kernel masks.
+ */
+export function putChunkIndex(v: DataView, at: number, block: number, device: number, chunk: number): void {
+  v.setUint16(at + BLOCK_HI, chunk & 0xffff, true);
+  v.setUint16(at + DEVICE, device | ((chunk >>> 16) << 8), true);
+  v.setUint32(at + BLOCK_LO, block < 0 ? NULL_BLOCK : block, true);
+}

@@ -56,3 +56,10 @@ export function readDevices(view: DataView, sb: Superblock, file: string): Devic
   }
   return devices;
 }
+
+/** Writes a slot over zeros. @param id at most 64 bytes of ASCII */
+export function putDevice(v: DataView, at: number, id: string, blocks: number, unified: number): void {
+  for (let i = 0; i < id.length; i++) v.setUint8(at + i, id.charCodeAt(i));
+  v.setUint32(at + BLOCKS, blocks, true);
+  v.setUint32(at + UNIADDR, unified, true);
+}

@@ -1,4 +1,4 @@
-import { TWO_32 } from "../bytes/u64.ts";
+import { putU64, TWO_32 } from "../bytes/u64.ts";
 
 /**
  * `struct erofs_dirent`, 12 bytes; a directory block is an array of them, then their names back to back.
@@ -13,6 +13,13 @@ export const direntNid = (v: DataView, at: number) =>
   v.getUint32(at + NID, true) + v.getUint32(at + NID + 4, true) * TWO_32;
 export const direntNameOff = (v: DataView, at: number) => v.getUint16(at + NAME_OFF, true);
 export const direntType = (v: DataView, at: number) => v.getUint8(at + TYPE);
+
+/** Writes an entry over zeros; its name goes elsewhere. */
+export function putDirent(v: DataView, at: number, nid: number, nameOff: number, type: number): void {
+  putU64(v, at + NID, nid);
+  v.setUint16(at + NAME_OFF, nameOff, true);
+  v.setUint8(at + TYPE, type);
+}
 
 /** A nid outside every image: it makes an entry that was found wrong lead nowhere. */
 const NID_NOWHERE = 0xffff_ffff;
@@ -29,6 +36,14 @@ export const direntCount = (v: DataView, block: number) => (direntNameOff(v, blo
 
 /** File type on disk (EROFS_FT_*) to the DT_* that `getdents` shows. */
 export const DT_OF_TYPE = Uint8Array.of(0, 8, 4, 2, 6, 1, 12, 10);
+
+const TYPE_OF_DT = new Uint8Array(16);
+DT_OF_TYPE.forEach((dt, type) => {
+  TYPE_OF_DT[dt] = type;
+});
+
+/** EROFS_FT_* of a mode, 0 when it has no known type. */
+export const typeOfMode = (mode: number) => TYPE_OF_DT[dtOfMode(mode)];
 
 /** DT_* of a mode: its four type bits are that number. */
 export const dtOfMode = (mode: number) => (mode >> 12) & 0xf;

@@ -1,4 +1,4 @@
-import { s64, TWO_32, u64 } from "../bytes/u64.ts";
+import { putS64, putU64, s64, TWO_32, u64 } from "../bytes/u64.ts";
 
 /**
  * `struct erofs_inode_compact` (32 bytes) and `struct erofs_inode_extended` (64 bytes), little-endian, read
@@ -20,6 +20,9 @@ const E_GID = 28; //        u32
 const E_MTIME = 32; //      s64
 const E_MTIME_NSEC = 40; // u32
 const E_NLINK = 44; //      u32
+const E_IMPLIED = 48; //    u8   reserved in EROFS, and read by neither the kernel nor nydus: 1 says "no entry named it"
+
+export const INODE_EXTENDED = 64;
 
 export const FLAT_PLAIN = 0;
 export const FLAT_INLINE = 2;
@@ -76,4 +79,42 @@ export function inodeStartBlock(v: DataView, at: number): number {
   if (!wide) return low === NULL_BLOCK ? -1 : low;
   const high = v.getUint16(at + NB, true);
   return low === NULL_BLOCK && high === 0xffff ? -1 : low + high * TWO_32;
+}
+
+/** A directory that its layer's tar did not name: what it shows are defaults, and a lower layer's attributes win. */
+export const inodeIsImplied = (v: DataView, at: number): boolean =>
+  inodeIsExtended(v, at) && v.getUint8(at + E_IMPLIED) === 1;
+
+/** The fields of an extended inode; units as on disk. */
+export interface InodeFields {
+  layout: number;
+  /** Bytes of the xattr area. */
+  xattrBytes: number;
+  mode: number;
+  size: number;
+  /** Start block, rdev or chunk format. */
+  u: number;
+  ino: number;
+  uid: number;
+  gid: number;
+  mtime: number;
+  mtimeNsec: number;
+  nlink: number;
+  isImplied: boolean;
+}
+
+/** Writes an extended inode over zeros. */
+export function putInode(v: DataView, at: number, f: InodeFields): void {
+  v.setUint16(at + FORMAT, 1 | (f.layout << 1), true);
+  v.setUint16(at + XATTR_ICOUNT, f.xattrBytes === 0 ? 0 : (f.xattrBytes - 12) / 4 + 1, true);
+  v.setUint16(at + MODE, f.mode, true);
+  putU64(v, at + SIZE, f.size);
+  v.setUint32(at + U, f.u, true);
+  v.setUint32(at + INO, f.ino, true);
+  v.setUint32(at + E_UID, f.uid, true);
+  v.setUint32(at + E_GID, f.gid, true);
+  putS64(v, at + E_MTIME, f.mtime);
+  v.setUint32(at + E_MTIME_NSEC, f.mtimeNsec, true);
+  v.setUint32(at + E_NLINK, f.nlink, true);
+  v.setUint8(at + E_IMPLIED, f.isImplied ? 1 : 0);
 }

@@ -1,5 +1,5 @@
 import { FormatError } from "../bytes/errors.ts";
-import { TWO_32, u64 } from "../bytes/u64.ts";
+import { putU64, TWO_32, u64 } from "../bytes/u64.ts";
 import type { Device } from "./device.ts";
 import {
   compressionOf,
@@ -22,6 +22,9 @@ const PREFETCH_OFFSET = 40; //     u64  0 without a table
 const PREFETCH_SIZE = 48; //       u32  4 × nids
 
 const COMPRESSION_NONE = 0x1;
+const DIGEST_SHA256 = 0x8;
+const HAS_OWNERS = 0x10;
+const HAS_XATTRS = 0x20;
 const COMPRESSION = 0x1 | 0x2 | 0x40 | 0x80;
 const DIGEST = 0x4 | 0x8;
 const TARFS = 0x200;
@@ -30,7 +33,7 @@ const ENCRYPTED = 0x0200_0000;
 const KNOWN = COMPRESSION | DIGEST | 0x10 | 0x20 | 0x100 | TARFS | ENCRYPTION_NONE | ENCRYPTED | 0xfc00_0000;
 
 /** Blob table entry, 256 bytes. */
-const BLOB_SIZE = 256;
+export const BLOB_SIZE = 256;
 const BLOB_INDEX = 64; //       u32  = position
 const BLOB_CHUNK_SIZE = 68; //  u32  = the superblock's
 const BLOB_CHUNK_COUNT = 72; // u32
@@ -68,9 +71,13 @@ export interface TableRange {
   readonly at: number;
   readonly length: number;
 }
+/** CAP_TAR_TOC and TARFS. */
+const FEATURES = 0x4000_0040;
 
 export interface Rafs {
   readonly isTarfs: boolean;
+  /** Owners are the image's; without them everything is root's. */
+  readonly hasOwners: boolean;
   readonly chunkSize: number;
   /** Low 32 bits of the flags; the high ones are 0. */
   readonly flags: number;
@@ -137,6 +144,7 @@ export function readRafs(
   const [blobTable, prefetchTable] = rafsRanges(view);
   return {
     isTarfs,
+    hasOwners: (flags & HAS_OWNERS) !== 0,
     chunkSize,
     flags,
     blobs: devices.map(({ id }, i) => readBlob(view, blobTable.at + i * BLOB_SIZE, id)),
@@ -221,3 +229,47 @@ function readBlob(view: DataView, at: number, id: string): RafsBlob {
 }
 
 const isOneBit = (n: number): boolean => n !== 0 && (n & (n - 1)) === 0;
+
+/** What differs between the RAFS extensions of TARFS bootstraps. */
+export interface TarfsExtension {
+  readonly hasXattrs: boolean;
+  readonly hasOwners: boolean;
+  readonly chunkSize: number;
+  readonly blobTableAt: number;
+  readonly blobs: readonly { readonly id: string; readonly size: number; readonly chunks: number }[];
+  /** 0 without a table. */
+  readonly prefetchAt: number;
+  readonly prefetch: readonly number[];
+}
+
+/** Writes extension, blob table and prefetch table. The chunk table stays empty: nobody reads it in TARFS mode. */
+export function putRafs(v: DataView, x: TarfsExtension): void {
+  const flags =
+    COMPRESSION_NONE |
+    DIGEST_SHA256 |
+    (x.hasOwners ? HAS_OWNERS : 0) |
+    (x.hasXattrs ? HAS_XATTRS : 0) |
+    TARFS |
+    ENCRYPTION_NONE;
+  v.setUint32(RAFS_AT + FLAGS, flags, true);
+  putU64(v, RAFS_AT + BLOB_TABLE_OFFSET, x.blobTableAt);
+  v.setUint32(RAFS_AT + BLOB_TABLE_SIZE, BLOB_SIZE * x.blobs.length, true);
+  v.setUint32(RAFS_AT + CHUNK_SIZE, x.chunkSize, true);
+  putU64(v, RAFS_AT + PREFETCH_OFFSET, x.prefetchAt);
+  v.setUint32(RAFS_AT + PREFETCH_SIZE, 4 * x.prefetch.length, true);
+  x.blobs.forEach(({ id, size, chunks }, i) => {
+    const at = x.blobTableAt + BLOB_SIZE * i;
+    for (let c = 0; c < id.length; c++) v.setUint8(at + c, id.charCodeAt(c));
+    v.setUint32(at + BLOB_INDEX, i, true);
+    v.setUint32(at + BLOB_CHUNK_SIZE, x.chunkSize, true);
+    v.setUint32(at + BLOB_CHUNK_COUNT, chunks, true);
+    v.setUint32(at + BLOB_DIGEST, 1, true);
+    v.setUint32(at + BLOB_FEATURES, FEATURES, true);
+    putU64(v, at + BLOB_COMPRESSED, size);
+    putU64(v, at + BLOB_PLAIN, size);
+    v.setUint32(at + BLOB_CI, 1, true); // as nydus-image writes it; it says nothing
+  });
+  x.prefetch.forEach((nid, i) => {
+    v.setUint32(x.prefetchAt + 4 * i, nid, true);
+  });
+}

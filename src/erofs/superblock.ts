@@ -1,6 +1,6 @@
 import { crc32c } from "../bytes/crc32c.ts";
 import { FormatError } from "../bytes/errors.ts";
-import { s64, TWO_32, u64 } from "../bytes/u64.ts";
+import { putU64, s64, TWO_32, u64 } from "../bytes/u64.ts";
 
 /** `struct erofs_super_block`, 128 bytes at byte 1024. Source: linux/fs/erofs/erofs_fs.h. */
 export const SUPER_AT = 1024;
@@ -165,3 +165,28 @@ function checkFeatures(incompat: number, bad: (field: number, problem: string) =
 
 /** The compression field of a RAFS image must be zero; it is read here because it shares the union. */
 export const compressionOf = (view: DataView): number => view.getUint16(SUPER_AT + COMPRESSION, true);
+
+/** What differs between the superblocks of TARFS bootstraps. */
+export interface TarfsSuperblock {
+  readonly blockBits: number;
+  readonly rootNid: number;
+  readonly inos: number;
+  /** Of all devices together, the image itself not counted. */
+  readonly blocks: number;
+  readonly metaBlock: number;
+  readonly devices: number;
+}
+
+/** Writes a superblock as nydus demands it: no checksum, these two features, the device table in slot 11. */
+export function putSuperblock(v: DataView, sb: TarfsSuperblock): void {
+  v.setUint32(SUPER_AT, MAGIC, true);
+  v.setUint32(SUPER_AT + COMPAT, COMPAT_RAFS, true);
+  v.setUint8(SUPER_AT + BLOCK_BITS, sb.blockBits);
+  v.setUint16(SUPER_AT + ROOT_NID, sb.rootNid, true);
+  putU64(v, SUPER_AT + INOS, sb.inos);
+  v.setUint32(SUPER_AT + BLOCKS, sb.blocks, true);
+  v.setUint32(SUPER_AT + META_BLOCK, sb.metaBlock, true);
+  v.setUint32(SUPER_AT + INCOMPAT, INCOMPAT_CHUNKED_FILE | INCOMPAT_DEVICE_TABLE, true);
+  v.setUint16(SUPER_AT + EXTRA_DEVICES, sb.devices, true);
+  v.setUint16(SUPER_AT + DEVICE_SLOT, 11, true);
+}

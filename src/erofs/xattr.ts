@@ -39,6 +39,24 @@ const BASE: readonly (string | undefined)[] = [
   "security.",
 ];
 
+/** Whole names, which have no rest. */
+const isWhole = (index: number) => index === INDEX_ACL_ACCESS || index === INDEX_ACL_DEFAULT;
+
+const baseBytes = BASE.map((name) => (name === undefined ? undefined : new TextEncoder().encode(name)));
+
+/**
+ * The prefix index of a full xattr name, and how many of its bytes that stands for; undefined when there is none.
+ */
+export function xattrPrefixOf(name: Uint8Array): { index: number; length: number } | undefined {
+  for (let index = 1; index < baseBytes.length; index++) {
+    const prefix = baseBytes[index];
+    if (prefix === undefined || name.length < prefix.length) continue;
+    if (isWhole(index) ? name.length !== prefix.length : name.length === prefix.length) continue;
+    if (prefix.every((b, i) => b === name[i])) return { index, length: prefix.length };
+  }
+  return undefined;
+}
+
 /** Name prefixes by `name_index` (0…255); undefined where the index has no meaning. */
 export type Prefixes = (Uint8Array | undefined)[];
 

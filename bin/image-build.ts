@@ -1,0 +1,191 @@
+import { readFileSync, statSync } from "node:fs";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Built, createImage } from "../src/build/create.ts";
+import { createMany } from "../src/build/create-many.ts";
+import { mergeImages } from "../src/build/merge.ts";
+import { prefetchList } from "../src/build/prefetch.ts";
+import { WHITEOUT_SPECS, type WhiteoutSpec } from "../src/build/whiteout.ts";
+import { StartError, UsageError } from "../src/bytes/errors.ts";
+import { writeJson } from "../src/inspect/json-file.ts";
+import { addLogOptions, versionWord } from "./image-options.ts";
+
+interface OutputFlags {
+  bootstrap?: string;
+  blobDir?: string;
+  prefetchPolicy: "none" | "fs" | "blob";
+  outputJson?: string;
+  whiteoutSpec: WhiteoutSpec;
+}
+
+interface CreateFlags extends OutputFlags {
+  type: string;
+  blobId?: string;
+  chunkSize: number;
+  repeatable: boolean;
+  blobLink: "hard" | "none";
+  ignoreZeros: boolean;
+  fsVersion: string;
+}
+
+const TYPE = "tar-tarfs";
+const STDIN = new Set(["-", "/dev/stdin"]);
+/** A blob id is 64 bytes in the device table. */
+const MAX_ID = 64;
+
+/** Options of nydus-image that make no sense for tars that stay as they are. */
+const CONFLICTS: readonly (readonly [flags: string, message: string])[] = [
+  ["-b, --blob <file>", `conversion type \`${TYPE}\` conflicts with \`--blob\``],
+  ["--blob-cache-dir <dir>", `conversion type \`${TYPE}\` conflicts with \`--blob-cache-dir\``],
+  ["--blob-inline-meta", `conversion type '${TYPE}' conflicts with '--blob-inline-meta'`],
+  ["--chunk-dict <arg>", `conversion type '${TYPE}' conflicts with '--chunk-dict'`],
+  ["--parent-bootstrap <file>", `conversion type '${TYPE}' conflicts with '--parent-bootstrap'`],
+  ["--features <name>", `conversion type '${TYPE}' conflicts with '--features blob-toc'`],
+  ["--aligned-chunk", `conversion type '${TYPE}' conflicts with '--aligned-chunk'`],
+  ["-E, --encrypt", `conversion type '${TYPE}' conflicts with '--encrypt'`],
+];
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+const warn = (message: string) => process.stderr.write(`warning: ${message}\n`);
+
+function addOutput(command: Command): Command {
+  return addLogOptions(command)
+    .option("-B, --bootstrap <file>", "where the bootstrap goes")
+    .option("-D, --blob-dir <dir>", "directory of the tars, and of a bootstrap that -B does not name")
+    .addOption(
+      new Option("--prefetch-policy <policy>", "what to read ahead: paths come on stdin, one a line")
+        .choices(["none", "fs", "blob"])
+        .default("none"),
+    )
+    .addOption(
+      new Option("--whiteout-spec <spec>", "how a layer says that something below it is gone")
+        .choices(WHITEOUT_SPECS)
+        .default("oci"),
+    )
+    .option("-J, --output-json <file>", "write what was built there");
+}
+
+export function addCreate(program: Command): void {
+  const command = addOutput(
+    program
+      .command("create <layer...>")
+      .description(
+        "build a bootstrap from a tar (plain, gzip or zstd); several layers, the lowest first, become one image",
+      ),
+  )
+    .option("-t, --type <type>", "only tar-tarfs", TYPE)
+    .option("--blob-id <id>", "name of the tar; its sha256 when absent")
+    .option("--chunk-size <bytes>", "0x1000…0x1000000, a power of two", chunkSize, 0x10_0000)
+    .option("--repeatable", "leave owners out", false)
+    .addOption(
+      new Option("--blob-link <how>", "how a plain tar gets into --blob-dir")
+        .choices(["hard", "none"])
+        .default("hard"),
+    )
+    .option("--ignore-zeros", "read on after the end of the archive", false)
+    .addOption(new Option("-v, --fs-version <version>").choices(["5", "6"]).default("6").hideHelp())
+    .addOption(new Option("--compressor <name>").hideHelp())
+    .addOption(new Option("--digester <name>").hideHelp())
+    .addHelpText("after", "\nExample:\n  nydus-image-ts create -B layer.boot -D blobs layer.tar.gz");
+  addConflicts(command);
+  command.action((layers: string[], flags: CreateFlags) => create(layers, flags));
+}
+
+export function addMerge(program: Command): void {
+  const command = addOutput(
+    program.command("merge <bootstraps...>").description("lay bootstraps over one another, the lowest first"),
+  ).addHelpText("after", "\nExample:\n  nydus-image-ts merge -B image.boot lower.boot upper.boot");
+  addConflicts(command);
+  command.action((layers: string[], flags: OutputFlags) => {
+    const prefetch = readPrefetch(flags, []);
+    checkOutput(flags);
+    const { bootstrap, blobDir, whiteoutSpec: whiteouts } = flags;
+    report(mergeImages({ layers, bootstrap, blobDir, prefetch, whiteouts }), flags, "merged RAFS filesystem");
+  });
+}
+
+async function create(layers: string[], flags: CreateFlags): Promise<void> {
+  const { bootstrap, blobDir, blobId, blobLink, ignoreZeros, repeatable: isRepeatable } = flags;
+  if (flags.type !== TYPE)
+    throw new UsageError(`conversion type '${flags.type}' is not supported, only '${TYPE}'`);
+  if (flags.fsVersion !== "6")
+    throw new StartError(`'--fs-version 5' conflicts with conversion type '${TYPE}', only V6 is supported`);
+  if (flags.prefetchPolicy === "blob")
+    throw new StartError(`conversion type ${TYPE} conflicts with '--prefetch-policy blob'`);
+  if (blobId !== undefined && layers.length > 1)
+    throw new UsageError("--blob-id names the tar of one layer only");
+  if (blobId !== undefined && !/^[\x21-\x7e]+$/.test(blobId))
+    throw new StartError(`blob id "${blobId}" is no ASCII word`);
+  if (blobId !== undefined && blobId.length > MAX_ID)
+    throw new StartError(`blob id is limited to length ${MAX_ID}`);
+  checkOutput(flags);
+  const prefetch = readPrefetch(flags, layers);
+  const { chunkSize } = flags;
+  const request = {
+    bootstrap,
+    blobDir,
+    blobId,
+    blobLink,
+    ignoreZeros,
+    isRepeatable,
+    chunkSize,
+    prefetch,
+    warn,
+  };
+  const built =
+    layers.length === 1
+      ? await createImage({ ...request, layer: layers[0] })
+      : await createMany({ ...request, layers, whiteouts: flags.whiteoutSpec });
+  report(built, flags, "built RAFS filesystem");
+}
+
+/** An option that takes no value has no parser, so all of them are caught when they are met. */
+function addConflicts(command: Command): void {
+  for (const [flags, message] of CONFLICTS) {
+    const option = new Option(flags).hideHelp();
+    command.addOption(option);
+    command.on(`option:${option.name()}`, () => {
+      throw new StartError(message);
+    });
+  }
+}
+
+function checkOutput({ bootstrap, blobDir }: OutputFlags): void {
+  if (bootstrap === undefined && blobDir === undefined)
+    throw new UsageError("both --bootstrap and --blob-dir are missing: say where the bootstrap goes");
+  if (blobDir !== undefined && !statSync(blobDir, { throwIfNoEntry: false })?.isDirectory())
+    throw new StartError("directory to store blobs does not exist");
+}
+
+/** The list on stdin, which a layer may not be at the same time. */
+function readPrefetch({ prefetchPolicy }: OutputFlags, layers: readonly string[]): Uint8Array[] {
+  if (prefetchPolicy !== "fs") return [];
+  if (layers.some((layer) => STDIN.has(layer)))
+    throw new UsageError("stdin cannot be both layer and prefetch list");
+  return prefetchList(readFileSync(0));
+}
+
+/** As nydus-image says it, and writes it. */
+function report({ bootstrap, blobs, blobSize }: Built, { outputJson }: OutputFlags, what: string): void {
+  const ids = JSON.stringify(blobs).replaceAll('","', '", "');
+  say(
+    `successfully ${what}: \nmeta blob path: ${bootstrap}\ndata blob size: 0x${blobSize.toString(16)}\ndata blobs: ${ids}`,
+  );
+  if (outputJson === undefined) return;
+  const output = {
+    version: versionWord(),
+    bootstrap,
+    blobs,
+    external_bootstrap: "",
+    external_blobs: [],
+    trace: {},
+    fs_version: "6",
+    compressor: "none",
+  };
+  writeJson(outputJson, output, 2);
+}
+
+function chunkSize(text: string): number {
+  const n = /^(0[xX][0-9a-fA-F]+|\d+)$/.test(text) ? Number(text) : Number.NaN;
+  if (n >= 0x1000 && n <= 0x100_0000 && Number.isInteger(Math.log2(n))) return n;
+  throw new InvalidArgumentError("want a power of two from 0x1000 to 0x1000000.");
+}

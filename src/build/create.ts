@@ -1,0 +1,164 @@
+import { createHash } from "node:crypto";
+import { closeSync } from "node:fs";
+import { join } from "node:path";
+import { StartError } from "../bytes/errors.ts";
+import { FileBytes } from "../tar/file-bytes.ts";
+import { TarReader } from "../tar/reader.ts";
+import { type Layer, openLayer } from "../tar/source.ts";
+import { AtomicFile } from "./atomic-file.ts";
+import { TarTree } from "./from-tar.ts";
+import { startHashing } from "./hash.ts";
+import { placeBlob } from "./place-blob.ts";
+import { type Blob, planImage } from "./plan.ts";
+import { prefetchNodes } from "./prefetch.ts";
+import type { Tree } from "./tree.ts";
+import { writeImage } from "./write.ts";
+
+/** What a bootstrap is made like. */
+export interface BuildOptions {
+  /** Where it goes; undefined: into the blob directory, named by its sha256. */
+  readonly bootstrap: string | undefined;
+  readonly blobDir: string | undefined;
+  /** Bytes, a power of two. */
+  readonly chunkSize: number;
+  /** Leave owners out. */
+  readonly isRepeatable: boolean;
+  /** Absolute paths to be read ahead. */
+  readonly prefetch: readonly Uint8Array[];
+}
+
+export interface CreateRequest extends BuildOptions {
+  /** Path of the layer, compressed or not; "-" is stdin. */
+  readonly layer: string;
+  /** undefined: the sha256 of the tar. */
+  readonly blobId: string | undefined;
+  /** Whether a plain tar is put into the blob directory. */
+  readonly blobLink: "hard" | "none";
+  /** Read on after the end marker. */
+  readonly ignoreZeros: boolean;
+  readonly warn: (message: string) => void;
+}
+
+export interface Built {
+  /** Path of the bootstrap. */
+  readonly bootstrap: string;
+  /** Ids, in the order of the device table. */
+  readonly blobs: readonly string[];
+  /** Bytes of the tar. */
+  readonly blobSize: number;
+}
+
+type Plain = Extract<Layer, { kind: "plain" }>;
+type Stream = Extract<Layer, { kind: "stream" }>;
+
+interface Indexed {
+  readonly tree: Tree;
+  readonly blob: Blob;
+}
+
+/**
+ * Builds the bootstrap of one layer. Of a seekable tar only headers are read; what comes compressed or through a
+ * pipe is written, uncompressed, into the blob directory while it is indexed.
+ *
+ * @throws FormatError naming entry and offset, StartError, or a system error; nothing is left behind then
+ */
+export async function createImage(request: CreateRequest): Promise<Built> {
+  const layer = await openLayer(request.layer);
+  const { tree, blob } = await (layer.kind === "plain"
+    ? indexFile(request, layer)
+    : indexStream(request, layer));
+  return finishImage(request, tree, [blob]);
+}
+
+/** Plans, writes and places the bootstrap of a tree whose files lie in `blobs`. */
+export function finishImage(options: BuildOptions, tree: Tree, blobs: readonly Blob[]): Built {
+  const plan = planImage(tree, blobs, options.chunkSize, prefetchNodes(tree, options.prefetch));
+  const image = writeImage(plan, options);
+  const path = options.bootstrap ?? join(mustHave(options.blobDir), sha256(image));
+  const file = new AtomicFile(path);
+  try {
+    file.write(image);
+    file.commit();
+  } finally {
+    file.discard();
+  }
+  return {
+    bootstrap: path,
+    blobs: plan.blobs.map(({ id }) => id),
+    blobSize: blobs.reduce((sum, { size }) => sum + size, 0),
+  };
+}
+
+async function indexFile(request: CreateRequest, { fd, size }: Plain): Promise<Indexed> {
+  const hashing = request.blobId === undefined ? startHashing({ fd, size }) : undefined;
+  try {
+    const index = new Index(request, fd);
+    index.read(size, true);
+    const tree = index.tar.finish();
+    const id = request.blobId ?? (await hashing?.digest) ?? "";
+    if (request.blobDir !== undefined && request.blobLink === "hard")
+      placeBlob(request.layer, request.blobDir, id);
+    return { tree, blob: { id, size } };
+  } finally {
+    await hashing?.stop();
+    closeSync(fd);
+  }
+}
+
+async function indexStream(request: CreateRequest, { chunks, close }: Stream): Promise<Indexed> {
+  const dir = mustHave(request.blobDir);
+  const hash = request.blobId === undefined ? createHash("sha256") : undefined;
+  let file: AtomicFile | undefined;
+  try {
+    file = new AtomicFile(join(dir, "layer"));
+    const index = new Index(request, file.fd);
+    let size = 0;
+    for await (const chunk of chunks) {
+      file.write(chunk);
+      hash?.update(chunk);
+      size += chunk.length;
+      index.read(size, false);
+    }
+    index.read(size, true);
+    const tree = index.tar.finish();
+    const id = request.blobId ?? hash?.digest("hex") ?? "";
+    file.commit(join(dir, id));
+    return { tree, blob: { id, size } };
+  } finally {
+    await close();
+    file?.discard();
+  }
+}
+
+/** Takes the entries of a tar that may still be growing into a tree. */
+class Index {
+  readonly tar: TarTree;
+  private readonly reader: TarReader;
+  private isOver = false;
+
+  constructor({ layer, ignoreZeros, warn }: CreateRequest, fd: number) {
+    this.tar = new TarTree(layer);
+    const options = { ignoreZeros, warn: (message: string) => warn(`${layer}: ${message}`) };
+    this.reader = new TarReader(new FileBytes(fd, layer), layer, options);
+  }
+
+  /** Reads as far as `limit` bytes of the tar allow. */
+  read(limit: number, isEnd: boolean): void {
+    while (!this.isOver) {
+      const entry = this.reader.next(limit, isEnd);
+      if (entry === "more") return;
+      if (entry === undefined) this.isOver = true;
+      else this.tar.add(entry);
+    }
+  }
+}
+
+function mustHave(dir: string | undefined): string {
+  if (dir === undefined)
+    throw new StartError(
+      "a layer that is compressed or comes through a pipe needs --blob-dir to be written to",
+    );
+  return dir;
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");

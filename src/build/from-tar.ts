@@ -1,0 +1,156 @@
+import * as errno from "../bytes/errno.ts";
+import { FormatError } from "../bytes/errors.ts";
+import { showName } from "../bytes/name.ts";
+import type { EntryKind, TarEntry } from "../tar/entry.ts";
+import { BLOCK_BITS, isExact } from "./chunk-map.ts";
+import { type Fail, impliedDirectory, Paths, type Place } from "./paths.ts";
+import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
+import { putXattrs } from "./xattr-area.ts";
+
+const MAX_SYMLINK = 4095;
+
+const TYPE: Record<Exclude<EntryKind, "hardlink">, number> = {
+  file: errno.S_IFREG,
+  symlink: errno.S_IFLNK,
+  char: errno.S_IFCHR,
+  block: errno.S_IFBLK,
+  directory: errno.S_IFDIR,
+  fifo: errno.S_IFIFO,
+};
+
+/** A hard link whose target had not come yet. */
+interface Pending {
+  readonly node: number;
+  readonly entry: TarEntry;
+}
+
+/**
+ * Builds a layer's tree from its entries, in their order, as unpacking them into an empty directory would: later
+ * entries replace earlier ones, a directory keeps its children when it is named again. Whiteout markers are
+ * ordinary files here; they mean something only to the layer below.
+ */
+export class TarTree {
+  readonly tree = new Tree();
+  private readonly paths = new Paths(this.tree);
+  private readonly place: Place = { directory: ROOT, nameAt: 0, nameLength: 0 };
+  private readonly attributes: Attributes = impliedDirectory();
+  private readonly pending: Pending[] = [];
+  private readonly file: string;
+  private current: TarEntry | undefined;
+
+  /** @param file path of the tar, for messages */
+  constructor(file: string) {
+    this.file = file;
+    this.tree.inode[ROOT] = this.tree.newInode(impliedDirectory());
+  }
+
+  /** @throws FormatError naming the entry and its offset */
+  add(entry: TarEntry): void {
+    this.current = entry;
+    const { tree, place } = this;
+    this.paths.resolve(entry.path, place, true, this.fail);
+    if (place.nameLength === 0) {
+      if (entry.kind !== "directory")
+        this.fail("it names the root or a directory above it, which is no such thing");
+      tree.set(tree.inode[place.directory], this.fill(entry));
+      return;
+    }
+    const node = tree.node(place.directory, entry.path, place.nameAt, place.nameLength);
+    if (entry.kind === "hardlink") this.link(node, entry);
+    else if (entry.kind === "directory" && this.isDirectory(node))
+      tree.set(tree.inode[node], this.fill(entry));
+    else {
+      if (entry.sparse !== undefined && !isExact(entry.sparse, entry.size, BLOCK_BITS))
+        this.fail("a sparse file whose pieces do not lie in blocks of 512 bytes");
+      const inode = tree.newInode(this.fill(entry));
+      this.replace(node, inode);
+      if (entry.sparse !== undefined) tree.pieces.set(inode, entry.sparse);
+    }
+  }
+
+  /** Links what had to wait for its target. @throws FormatError when a target never came */
+  finish(): Tree {
+    for (let left = this.pending.length; left > 0; ) {
+      const waiting = this.pending.splice(0);
+      for (const { node, entry } of waiting) {
+        this.current = entry;
+        // Something else has taken the name since.
+        if (!this.tree.isLive(node)) this.link(node, entry);
+      }
+      if (this.pending.length === left) {
+        this.current = this.pending[0].entry;
+        this.fail(`hard link to "${showName(this.current.link)}", which is not in the archive`);
+      }
+      left = this.pending.length;
+    }
+    return this.tree;
+  }
+
+  private link(node: number, entry: TarEntry): void {
+    const { tree, place } = this;
+    this.paths.resolve(entry.link, place, false, this.fail);
+    const target =
+      place.nameLength === 0 || place.directory === NONE
+        ? place.directory
+        : tree.find(place.directory, entry.link, place.nameAt, place.nameLength);
+    if (!tree.isLive(target)) {
+      if (tree.isLive(node)) this.replace(node, NONE);
+      this.pending.push({ node, entry });
+      return;
+    }
+    if (this.isDirectory(target)) this.fail(`hard link to "${showName(entry.link)}", which is a directory`);
+    if (target !== node) this.replace(node, tree.inode[target]);
+  }
+
+  private replace(node: number, inode: number): void {
+    const { tree } = this;
+    if (tree.isLive(node)) {
+      tree.remove(node);
+      this.paths.forget();
+    }
+    tree.inode[node] = inode;
+  }
+
+  private isDirectory(node: number): boolean {
+    const { tree } = this;
+    return (
+      node !== NONE && tree.isLive(node) && (tree.mode[tree.inode[node]] & errno.S_IFMT) === errno.S_IFDIR
+    );
+  }
+
+  /** The entry's attributes, in the one record that is reused. */
+  private fill(entry: TarEntry): Attributes {
+    const { attributes: a, tree } = this;
+    if (entry.kind === "hardlink") throw new TypeError("a hard link has no attributes of its own");
+    a.mode = TYPE[entry.kind] | entry.mode;
+    a.flags = 0;
+    a.uid = entry.uid;
+    a.gid = entry.gid;
+    a.mtime = entry.mtime;
+    a.mtimeNsec = entry.mtimeNsec;
+    a.size = 0;
+    a.where = entry.rdev;
+    if (entry.kind === "file") {
+      a.size = entry.size;
+      a.where = entry.dataAt;
+    } else if (entry.kind === "symlink") {
+      const { length } = entry.link;
+      if (length < 1 || length > MAX_SYMLINK)
+        this.fail(`a symlink target of ${length} bytes, want 1…${MAX_SYMLINK}`);
+      if (entry.link.includes(0)) this.fail("its symlink target has a NUL");
+      // What every unpacked symlink has on Linux, whatever the archive says.
+      a.mode = errno.S_IFLNK | 0o777;
+      a.size = length;
+      a.where = tree.pool.add(entry.link, 0, length);
+    }
+    const { at, size } = putXattrs(tree.pool, entry.xattrs, this.fail);
+    a.xattrAt = at;
+    a.xattrSize = size;
+    return a;
+  }
+
+  private readonly fail: Fail = (problem) => {
+    const { path, at } = this.current as TarEntry;
+    throw new FormatError(`entry "${showName(path)}": ${problem}`, { file: this.file, at });
+  };
+}

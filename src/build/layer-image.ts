@@ -1,0 +1,96 @@
+import * as errno from "../bytes/errno.ts";
+import { DIRENT_SIZE, direntCount, direntNameOff, direntNid, nameLength } from "../erofs/dirent.ts";
+import { type Extent, HOLE, type Image } from "../erofs/image.ts";
+import * as inode from "../erofs/inode.ts";
+import type { Piece } from "../tar/entry.ts";
+import { type Attributes, FLAG, type Tree } from "./tree.ts";
+
+/** Told of each entry of a directory but `.` and `..`; `at` is its name's place in the image's bytes. */
+export type OnName = (nid: number, at: number, length: number) => void;
+
+/** Walks one directory of a checked image. @param at byte offset of its inode */
+export function forEachName(image: Image, at: number, each: OnName): void {
+  const { v, bytes, blockSize } = image;
+  const size = inode.inodeSize(v, at);
+  for (let k = 0; k * blockSize < size; k++) {
+    const block = image.flatBlockAt(at, k);
+    const end = Math.min(blockSize, size - k * blockSize);
+    const count = direntCount(v, block);
+    for (let i = 0; i < count; i++) {
+      const entry = block + i * DIRENT_SIZE;
+      const name = block + direntNameOff(v, entry);
+      const length = nameLength(v, bytes, block, end, i, count);
+      const isDots = bytes[name] === 0x2e && (length === 1 || (length === 2 && bytes[name + 1] === 0x2e));
+      if (!isDots) each(direntNid(v, entry), name, length);
+    }
+  }
+}
+
+/**
+ * Copies an inode's attributes, symlink target and xattrs into a tree.
+ *
+ * @param blobOf the tree's number of a device's blob, by device id - 1
+ * @returns pieces of a sparse file, undefined for all else
+ */
+export function copyInode(
+  image: Image,
+  nid: number,
+  blobOf: readonly number[],
+  tree: Tree,
+  into: Attributes,
+): readonly Piece[] | undefined {
+  const { v, bytes, handle } = image;
+  const at = image.inodeAt(nid);
+  const mode = inode.inodeMode(v, at);
+  const type = mode & errno.S_IFMT;
+  into.mode = mode;
+  into.flags = inode.inodeIsImplied(v, at) ? FLAG.IMPLIED : 0;
+  into.uid = inode.inodeUid(v, at);
+  into.gid = inode.inodeGid(v, at);
+  into.mtime = inode.inodeMtime(v, at, handle.epoch);
+  into.mtimeNsec = inode.inodeMtimeNsec(v, at, handle.fixedNsec);
+  into.size = 0;
+  into.where = 0;
+  into.blob = 0;
+  into.xattrSize = inode.inodeXattrBytes(v, at);
+  into.xattrAt = tree.pool.add(bytes, at + inode.inodeBytes(v, at), into.xattrSize);
+  if (type === errno.S_IFCHR || type === errno.S_IFBLK) into.where = inode.inodeRdev(v, at);
+  else if (type === errno.S_IFLNK) copyTarget(image, at, tree, into);
+  else if (type === errno.S_IFREG) return copyData(image, at, blobOf, into);
+  return undefined;
+}
+
+function copyTarget(image: Image, at: number, tree: Tree, into: Attributes): void {
+  into.size = inode.inodeSize(image.v, at);
+  into.where = tree.pool.reserve(into.size);
+  for (let k = 0; k * image.blockSize < into.size; k++) {
+    const from = image.flatBlockAt(at, k);
+    const length = Math.min(image.blockSize, into.size - k * image.blockSize);
+    for (let i = 0; i < length; i++)
+      tree.pool.bytes[into.where + k * image.blockSize + i] = image.bytes[from + i];
+  }
+}
+
+function copyData(
+  image: Image,
+  at: number,
+  blobOf: readonly number[],
+  into: Attributes,
+): readonly Piece[] | undefined {
+  const size = inode.inodeSize(image.v, at);
+  into.size = size;
+  const extent: Extent = { device: 0, address: 0, length: 0 };
+  const pieces: Piece[] = [];
+  for (let done = 0; done < size; done += extent.length) {
+    image.extent(at, done, size, extent);
+    if (extent.device === HOLE) continue;
+    into.blob = blobOf[extent.device - 1];
+    pieces.push({ offset: done, length: extent.length, dataAt: extent.address });
+  }
+  const isOneRun = pieces.length === 1 && pieces[0].length === size;
+  if (size === 0 || isOneRun) {
+    into.where = pieces[0]?.dataAt ?? 0;
+    return undefined;
+  }
+  return pieces;
+}

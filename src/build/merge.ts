@@ -1,0 +1,90 @@
+import { closeSync, fstatSync, openSync } from "node:fs";
+import { FormatError, StartError } from "../bytes/errors.ts";
+import { Image } from "../erofs/image.ts";
+import { checkTree, readTables } from "../erofs/open.ts";
+import type { Rafs } from "../erofs/rafs.ts";
+import { type BuildOptions, type Built, finishImage } from "./create.ts";
+import { Overlay } from "./overlay.ts";
+import type { Blob } from "./plan.ts";
+import type { WhiteoutSpec } from "./whiteout.ts";
+
+/** As nydus: device ids of 8 bits. */
+const MAX_BLOBS = 254;
+
+/** Layers that cannot be one image: exit status 2, as nydus-image. */
+export class MergeError extends Error {
+  override readonly name = "MergeError";
+}
+
+export interface MergeRequest extends Omit<BuildOptions, "chunkSize" | "isRepeatable"> {
+  /** Bootstraps, the lowest layer first. */
+  readonly layers: readonly string[];
+  readonly whiteouts: WhiteoutSpec;
+}
+
+interface Layer {
+  readonly path: string;
+  readonly image: Image;
+  readonly rafs: Rafs;
+  readonly blobs: readonly Blob[];
+}
+
+/**
+ * Lays bootstraps over one another and writes the one of the result; no tar is looked at. Blobs that nothing refers
+ * to any more are left out.
+ *
+ * @throws MergeError when the layers do not fit together; FormatError, StartError
+ */
+export function mergeImages(request: MergeRequest): Built {
+  const layers = request.layers.map(openBootstrap);
+  const [first] = layers;
+  for (const { path, rafs } of layers) {
+    if (rafs.chunkSize !== first.rafs.chunkSize)
+      throw new MergeError(
+        `chunk size of ${path} is 0x${rafs.chunkSize.toString(16)}, of ${first.path} 0x${first.rafs.chunkSize.toString(16)}`,
+      );
+    if (rafs.hasOwners !== first.rafs.hasOwners)
+      throw new MergeError(`one of ${first.path} and ${path} has owners, the other has none (--repeatable)`);
+  }
+  const overlay = new Overlay(request.whiteouts);
+  const blobs: Blob[] = [];
+  for (const { image, blobs: own } of layers)
+    overlay.add(
+      image,
+      own.map((blob) => numberOf(blobs, blob)),
+    );
+  if (blobs.length > MAX_BLOBS) throw new MergeError(`${blobs.length} blobs, want at most ${MAX_BLOBS}`);
+  const { chunkSize, hasOwners } = first.rafs;
+  return finishImage({ ...request, chunkSize, isRepeatable: !hasOwners }, overlay.tree, blobs);
+}
+
+function openBootstrap(path: string): Layer {
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch (error) {
+    throw new StartError(`bootstrap ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+  try {
+    const tables = readTables(fd, fstatSync(fd).size, path);
+    const { rafs, devices } = tables;
+    if (rafs === undefined || !rafs.isTarfs)
+      throw new FormatError("not a TARFS bootstrap: only those can be merged", { file: path, at: 1152 });
+    // The tars need not be here: what the device table promises has to do.
+    const { handle } = checkTree(
+      tables,
+      devices.map(() => Number.POSITIVE_INFINITY),
+      false,
+    );
+    const blobs = rafs.blobs.map(({ id, compressedSize }) => ({ id, size: compressedSize }));
+    return { path, image: new Image(handle), rafs, blobs };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Layers that share a tar share its number. */
+function numberOf(all: Blob[], blob: Blob): number {
+  const known = all.findIndex(({ id }) => id === blob.id);
+  return known >= 0 ? known : all.push(blob) - 1;
+}

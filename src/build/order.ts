@@ -1,0 +1,65 @@
+import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
+import { compareBytes } from "../bytes/name.ts";
+import { NONE, ROOT, type Tree } from "./tree.ts";
+
+/**
+ * The walk order of an image: all children of a directory sorted by name, then each subdirectory in that order,
+ * recursively. Inode numbers, blob numbers and offsets follow it.
+ */
+export interface Order {
+  /** Directories in the order in which they are walked, the root first. */
+  readonly directories: Int32Array;
+  /** Children of `directories[i]` are `children[from[i], from[i + 1])`, sorted. */
+  readonly children: Int32Array;
+  readonly from: Int32Array;
+  /** Place of each directory node in `directories`. */
+  readonly placeOf: Int32Array;
+}
+
+export function orderTree(tree: Tree): Order {
+  let live = 0;
+  let count = 0;
+  for (let node = 0; node < tree.nodes; node++)
+    if (tree.isLive(node)) {
+      live++;
+      if (isDirectory(tree, node)) count++;
+    }
+  const directories = new Int32Array(count);
+  const children = new Int32Array(live - 1);
+  const from = new Int32Array(count + 1);
+  const placeOf = new Int32Array(tree.nodes).fill(NONE);
+  const byName = (a: number, b: number) =>
+    compareBytes(
+      tree.pool.bytes,
+      tree.nameAt[a],
+      tree.nameLength[a],
+      tree.pool.bytes,
+      tree.nameAt[b],
+      tree.nameLength[b],
+    );
+  // Last in, first out: the first subdirectory is on top.
+  const stack = [ROOT];
+  let place = 0;
+  let end = 0;
+  for (let directory = stack.pop(); directory !== undefined; directory = stack.pop()) {
+    const start = end;
+    for (let child = tree.firstChild[directory]; child !== NONE; child = tree.sibling[child])
+      if (tree.isLive(child)) children[end++] = child;
+    const own = children.subarray(start, end).reverse(); // as they were added, which is mostly sorted
+    if (!isSorted(own, byName)) own.sort(byName);
+    directories[place] = directory;
+    from[place] = start;
+    placeOf[directory] = place++;
+    for (let i = end - 1; i >= start; i--) if (isDirectory(tree, children[i])) stack.push(children[i]);
+  }
+  from[place] = end;
+  return { directories, children, from, placeOf };
+}
+
+export const isDirectory = (tree: Tree, node: number): boolean =>
+  (tree.mode[tree.inode[node]] & S_IFMT) === S_IFDIR;
+
+function isSorted(nodes: Int32Array, compare: (a: number, b: number) => number): boolean {
+  for (let i = 1; i < nodes.length; i++) if (compare(nodes[i - 1], nodes[i]) >= 0) return false;
+  return true;
+}

@@ -1,0 +1,146 @@
+import * as errno from "../bytes/errno.ts";
+import { FormatError } from "../bytes/errors.ts";
+import { showName } from "../bytes/name.ts";
+import type { Image } from "../erofs/image.ts";
+import * as inode from "../erofs/inode.ts";
+import { copyInode, forEachName } from "./layer-image.ts";
+import { type Fail, impliedDirectory, Paths } from "./paths.ts";
+import { type Attributes, FLAG, NONE, ROOT, Tree } from "./tree.ts";
+import { isOpaqueArea, isWhiteoutDevice, MARKER_LENGTH, markerOf, type WhiteoutSpec } from "./whiteout.ts";
+
+/** A directory of the layer, and the directory of the tree that it goes onto. */
+interface Pair {
+  readonly nid: number;
+  readonly node: number;
+}
+
+/**
+ * Lays layers over one another, the lowest first, as unpacking one after the other would: whiteouts of a layer take
+ * away what is below it, never what is in it, wherever they stand.
+ *
+ * @see https://github.com/opencontainers/image-spec/blob/main/layer.md
+ */
+export class Overlay {
+  readonly tree = new Tree();
+  private readonly spec: WhiteoutSpec;
+  private readonly paths = new Paths(this.tree);
+  private readonly attributes: Attributes = impliedDirectory();
+
+  constructor(spec: WhiteoutSpec) {
+    this.spec = spec;
+    this.tree.inode[ROOT] = this.tree.newInode(impliedDirectory());
+  }
+
+  /**
+   * @param image whole tree checked
+   * @param blobOf the tree's number of each of the image's blobs
+   */
+  add(image: Image, blobOf: readonly number[]): void {
+    const { rootNid } = image.handle;
+    /** Inodes of this layer that have several names, by nid. */
+    const shared = new Map<number, number>();
+    const pairs: Pair[] = [{ nid: rootNid, node: ROOT }];
+    this.take(image, rootNid, ROOT, blobOf);
+    for (let pair = pairs.pop(); pair !== undefined; pair = pairs.pop()) {
+      const { node } = pair;
+      const at = image.inodeAt(pair.nid);
+      this.whiteOut(image, at, node);
+      forEachName(image, at, (nid, name, length) => {
+        if (this.isMarker(image, nid, name, length)) return;
+        const child = this.tree.node(node, image.bytes, name, length);
+        if ((inode.inodeMode(image.v, image.inodeAt(nid)) & errno.S_IFMT) === errno.S_IFDIR)
+          pairs.push({ nid, node: this.addDirectory(image, nid, child, blobOf) });
+        else this.addOther(image, nid, child, blobOf, shared);
+      });
+    }
+  }
+
+  /** First everything that is taken away in a directory: what the layer itself brings comes after. */
+  private whiteOut(image: Image, at: number, node: number): void {
+    const { tree, spec } = this;
+    const { bytes, v } = image;
+    if (spec === "none") return;
+    const xattrs = at + inode.inodeBytes(v, at);
+    if (spec === "overlayfs" && isOpaqueArea(bytes.subarray(xattrs, xattrs + inode.inodeXattrBytes(v, at))))
+      this.drop(node, false);
+    forEachName(image, at, (nid, name, length) => {
+      if (!this.isMarker(image, nid, name, length)) return;
+      const isOpaque = spec === "oci" && markerOf(bytes, name, length) === "opaque";
+      if (isOpaque) this.drop(node, false);
+      else {
+        const skipped = spec === "oci" ? MARKER_LENGTH : 0;
+        const gone = tree.find(node, bytes, name + skipped, length - skipped);
+        if (gone !== NONE) this.drop(gone, true);
+      }
+    });
+  }
+
+  private isMarker(image: Image, nid: number, name: number, length: number): boolean {
+    if (this.spec === "oci") return markerOf(image.bytes, name, length) !== "itself";
+    if (this.spec === "none") return false;
+    const at = image.inodeAt(nid);
+    const mode = inode.inodeMode(image.v, at);
+    return isWhiteoutDevice(mode, inode.inodeRdev(image.v, at));
+  }
+
+  /** @returns the directory of the tree that the layer's directory goes onto */
+  private addDirectory(image: Image, nid: number, child: number, blobOf: readonly number[]): number {
+    const { tree } = this;
+    const isImplied = inode.inodeIsImplied(image.v, image.inodeAt(nid));
+    if (tree.isLive(child)) {
+      const type = tree.mode[tree.inode[child]] & errno.S_IFMT;
+      // The layer only passes through: unpacking would follow the link, and so does this.
+      if (type === errno.S_IFLNK && isImplied) return this.paths.through(child, this.fail(image, nid, child));
+      if (type === errno.S_IFDIR) {
+        this.take(image, nid, child, blobOf);
+        return child;
+      }
+      this.drop(child, true);
+    }
+    copyInode(image, nid, blobOf, tree, this.attributes);
+    tree.inode[child] = tree.newInode(this.attributes);
+    return child;
+  }
+
+  /** A directory of the layer onto one that is there: its attributes win, unless the tar never named it. */
+  private take(image: Image, nid: number, node: number, blobOf: readonly number[]): void {
+    copyInode(image, nid, blobOf, this.tree, this.attributes);
+    if ((this.attributes.flags & FLAG.IMPLIED) === 0) this.tree.set(this.tree.inode[node], this.attributes);
+  }
+
+  private addOther(
+    image: Image,
+    nid: number,
+    child: number,
+    blobOf: readonly number[],
+    shared: Map<number, number>,
+  ): void {
+    const { tree } = this;
+    if (tree.isLive(child)) this.drop(child, true);
+    const known = shared.get(nid);
+    if (known !== undefined) {
+      tree.inode[child] = known;
+      return;
+    }
+    const pieces = copyInode(image, nid, blobOf, tree, this.attributes);
+    const made = tree.newInode(this.attributes);
+    if (pieces !== undefined) tree.pieces.set(made, pieces);
+    tree.inode[child] = made;
+    if (inode.inodeNlink(image.v, image.inodeAt(nid)) > 1) shared.set(nid, made);
+  }
+
+  private drop(node: number, isWhole: boolean): void {
+    if (isWhole) this.tree.remove(node);
+    else this.tree.clear(node);
+    this.paths.forget();
+  }
+
+  private fail(image: Image, nid: number, node: number): Fail {
+    return (problem) => {
+      throw new FormatError(`entry "${showName(this.tree.name(node))}": ${problem}`, {
+        file: image.handle.file,
+        at: image.inodeAt(nid),
+      });
+    };
+  }
+}

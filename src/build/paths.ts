@@ -1,0 +1,147 @@
+import { S_IFDIR, S_IFLNK, S_IFMT } from "../bytes/errno.ts";
+import { showName } from "../bytes/name.ts";
+import { FLAG, NONE, ROOT, type Tree } from "./tree.ts";
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
+export const MAX_NAME = 255;
+/** As the kernel: a chain of symlinks longer than this leads nowhere. */
+const MAX_LINKS = 40;
+
+/** Where a path of an archive leads: the directory, and the last name in it; NONE and no name for a directory itself. */
+export interface Place {
+  /** The directory that holds the name, or the directory that the path names itself. */
+  directory: number;
+  nameAt: number;
+  /** 0: the path names `directory` itself (`./`, `a/..`). */
+  nameLength: number;
+}
+
+/** How a path is followed. */
+interface Way {
+  readonly path: Uint8Array;
+  readonly make: boolean;
+  readonly fail: Fail;
+}
+
+/** Throws, given what is wrong with the entry at hand. */
+export type Fail = (problem: string) => never;
+
+/**
+ * Follows paths of an archive through the tree as it is so far. Nothing leads out of the root: `..` of the root is
+ * the root, and so is the beginning of an absolute path or symlink. Symlinks on the way are followed, the last name
+ * is not. Parents that are not there are made, as implied directories, if the path is to be made.
+ */
+export class Paths {
+  private readonly tree: Tree;
+  private lastPath: Uint8Array = new Uint8Array(0);
+  private lastDirectory = NONE;
+
+  constructor(tree: Tree) {
+    this.tree = tree;
+  }
+
+  /** To be told when a directory or symlink has gone: what was remembered may not be true any more. */
+  forget(): void {
+    this.lastDirectory = NONE;
+  }
+
+  /**
+   * @param make false: only look; the place is at NONE when a parent is not there
+   * @throws what `fail` throws
+   */
+  resolve(path: Uint8Array, into: Place, make: boolean, fail: Fail): void {
+    let end = path.length;
+    while (end > 0 && path[end - 1] === SLASH) end--;
+    let at = end;
+    while (at > 0 && path[at - 1] !== SLASH) at--;
+    const length = end - at;
+    const isName = length > 0 && !isDots(path, at, length);
+    if (isName && length > MAX_NAME) fail(`a name of ${length} bytes, want at most ${MAX_NAME}`);
+    into.directory =
+      isName && this.isLast(path, at)
+        ? this.lastDirectory
+        : this.follow({ path, make, fail }, ROOT, 0, isName ? at : end, 0);
+    into.nameAt = at;
+    into.nameLength = isName ? length : 0;
+    if (!isName || into.directory === NONE) return;
+    this.lastPath = path.subarray(0, at);
+    this.lastDirectory = into.directory;
+  }
+
+  /** The directory behind a live symlink; what is missing on its way is made. */
+  through(node: number, fail: Fail): number {
+    return this.jump({ path: this.tree.name(node), make: true, fail }, this.tree.parent[node], node, 0);
+  }
+
+  private isLast(path: Uint8Array, length: number): boolean {
+    if (this.lastDirectory === NONE || this.lastPath.length !== length) return false;
+    for (let i = 0; i < length; i++) if (path[i] !== this.lastPath[i]) return false;
+    return true;
+  }
+
+  /** The directory that `path[from, to)` leads to from `start`. */
+  private follow(way: Way, start: number, from: number, to: number, links: number): number {
+    const { tree } = this;
+    const { path } = way;
+    let directory = path[from] === SLASH ? ROOT : start;
+    for (let at = from; at < to && directory !== NONE; ) {
+      let end = at;
+      while (end < to && path[end] !== SLASH) end++;
+      const length = end - at;
+      if (length === 2 && path[at] === DOT && path[at + 1] === DOT)
+        directory = directory === ROOT ? ROOT : tree.parent[directory];
+      else if (length > 0 && !(length === 1 && path[at] === DOT))
+        directory = this.step(way, directory, at, length, links);
+      at = end + 1;
+    }
+    return directory;
+  }
+
+  private step(way: Way, directory: number, at: number, length: number, links: number): number {
+    const { tree } = this;
+    const { path, make, fail } = way;
+    if (length > MAX_NAME) fail(`a name of ${length} bytes, want at most ${MAX_NAME}`);
+    const node = make ? tree.node(directory, path, at, length) : tree.find(directory, path, at, length);
+    if (!tree.isLive(node)) {
+      if (!make) return NONE;
+      tree.inode[node] = tree.newInode(impliedDirectory());
+      return node;
+    }
+    const inode = tree.inode[node];
+    const type = tree.mode[inode] & S_IFMT;
+    if (type === S_IFDIR) return node;
+    if (type !== S_IFLNK)
+      fail(`it lies below "${showName(path.subarray(0, at + length))}", which is no directory`);
+    return this.jump(way, directory, node, links);
+  }
+
+  /** Where a symlink in `directory` leads. */
+  private jump(way: Way, directory: number, node: number, links: number): number {
+    const { tree } = this;
+    const inode = tree.inode[node];
+    if (links >= MAX_LINKS) way.fail(`"${showName(tree.name(node))}" is one of too many symlinks on its way`);
+    const target = tree.where[inode];
+    // A copy: what is made on the way may move the pool.
+    const text = tree.pool.bytes.slice(target, target + tree.size[inode]);
+    return this.follow({ ...way, path: text }, directory, 0, text.length, links + 1);
+  }
+}
+
+const isDots = (path: Uint8Array, at: number, length: number): boolean =>
+  path[at] === DOT && (length === 1 || (length === 2 && path[at + 1] === DOT));
+
+/** What a parent that no entry names is until one does. */
+export const impliedDirectory = () => ({
+  mode: S_IFDIR | 0o755,
+  flags: FLAG.IMPLIED,
+  uid: 0,
+  gid: 0,
+  mtime: 0,
+  mtimeNsec: 0,
+  size: 0,
+  where: 0,
+  blob: 0,
+  xattrAt: 0,
+  xattrSize: 0,
+});

@@ -1,0 +1,233 @@
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
+import { alignUp } from "../bytes/u64.ts";
+import { SLOT_SIZE } from "../erofs/device.ts";
+import { DIRENT_SIZE } from "../erofs/dirent.ts";
+import { INODE_EXTENDED, NID_SHIFT } from "../erofs/inode.ts";
+import { BLOB_SIZE, RAFS_AT, RAFS_SIZE } from "../erofs/rafs.ts";
+import { type ChunkMap, chunkMapOf } from "./chunk-map.ts";
+import { type Order, orderTree } from "./order.ts";
+import { Slots } from "./slots.ts";
+import { NONE, ROOT, type Tree } from "./tree.ts";
+
+/** Tars are addressed in blocks of their own unit. */
+export const BLOCK = 512;
+/** Big regions of a bootstrap begin on this, whatever the block size. */
+const REGION = 4096;
+/** The first record: nids below 128 stay unused, as nydus leaves them. */
+const FIRST_RECORD = 4096;
+
+/** What a layer's tar is to its image. */
+export interface Blob {
+  /** At most 64 bytes of ASCII. */
+  readonly id: string;
+  /** Bytes of the tar. */
+  readonly size: number;
+}
+
+/** Every decision about an image, as data: where each thing goes, and nothing written yet. */
+export interface Plan {
+  readonly tree: Tree;
+  readonly order: Order;
+  readonly chunkSize: number;
+  readonly blobs: readonly Blob[];
+  /** Number of each of the tree's blobs in the image, NONE when nothing refers to it. */
+  readonly blobOf: Int32Array;
+  /** Chunk numbers begin with 0 in each blob. */
+  readonly chunkCounts: readonly number[];
+  /** Nodes of the tree, as the superblock counts inodes: a name each. */
+  readonly names: number;
+  /** By inode: byte of the metadata area. */
+  readonly recordAt: Float64Array;
+  /** By inode: byte of the metadata area where flat blocks begin, NONE without any. */
+  readonly blocksAt: Float64Array;
+  /** By inode: the running number. */
+  readonly ino: Uint32Array;
+  readonly links: Uint32Array;
+  /** By directory, in walk order: bytes. */
+  readonly directorySize: Uint32Array;
+  /** By inode, for sparse files only. */
+  readonly chunkMaps: ReadonlyMap<number, ChunkMap>;
+  /** Prefetch: nodes. */
+  readonly prefetch: readonly number[];
+  readonly hasXattrs: boolean;
+  /** Bytes from the start of the image. */
+  readonly blobTableAt: number;
+  readonly prefetchAt: number;
+  readonly metaAt: number;
+  readonly size: number;
+}
+
+/**
+ * Decides where everything goes.
+ *
+ * @param blobs the tars that the tree's files point into, by their number there
+ * @param prefetch nodes of files and directories to be read ahead, in order
+ */
+export function planImage(
+  tree: Tree,
+  blobs: readonly Blob[],
+  chunkSize: number,
+  prefetch: readonly number[],
+): Plan {
+  const order = orderTree(tree);
+  const { directories, children, from } = order;
+  const recordAt = new Float64Array(tree.inodes).fill(NONE);
+  const blocksAt = new Float64Array(tree.inodes).fill(NONE);
+  const ino = new Uint32Array(tree.inodes);
+  const links = new Uint32Array(tree.inodes);
+  const directorySize = new Uint32Array(directories.length);
+  const chunkMaps = new Map<number, ChunkMap>();
+  const slots = new Slots(FIRST_RECORD, BLOCK);
+  const numbering = new BlobNumbers(blobs);
+  let names = 1;
+  let hasXattrs = false;
+
+  /** A record and flat data behind it: inline where record and tail fit in a block. */
+  const placeFlat = (inode: number, size: number) => {
+    const fixed = INODE_EXTENDED + tree.xattrSize[inode];
+    const tail = size % BLOCK;
+    const isInline = tail > 0 && fixed + tail <= BLOCK;
+    recordAt[inode] = slots.record(isInline ? fixed + tail : fixed, isInline);
+    const count = isInline ? Math.floor(size / BLOCK) : Math.ceil(size / BLOCK);
+    if (count > 0) blocksAt[inode] = slots.blocks(count);
+  };
+  const placeOther = (inode: number) => {
+    const type = tree.mode[inode] & S_IFMT;
+    if (type === S_IFLNK) return placeFlat(inode, tree.size[inode]);
+    let size = INODE_EXTENDED + tree.xattrSize[inode];
+    if (type === S_IFREG) {
+      const map = chunkMapOf(tree, inode);
+      if (map !== undefined) chunkMaps.set(inode, map);
+      const entries = map ? map.blocks.length : Math.ceil(tree.size[inode] / chunkSize);
+      if (tree.size[inode] > 0) numbering.use(tree.blob[inode], Math.ceil(tree.size[inode] / chunkSize));
+      size = alignUp(size, 8) + 8 * entries;
+    }
+    recordAt[inode] = slots.record(size, false);
+  };
+
+  ino[tree.inode[ROOT]] = 1;
+  for (let d = 0; d < directories.length; d++) {
+    const own = tree.inode[directories[d]];
+    links[own] += 2;
+    hasXattrs ||= tree.xattrSize[own] > 0;
+    directorySize[d] = packedSize(tree, children, from[d], from[d + 1]);
+    placeFlat(own, directorySize[d]);
+    for (let c = from[d]; c < from[d + 1]; c++) {
+      const inode = tree.inode[children[c]];
+      names++;
+      const isNew = ino[inode] === 0;
+      if (isNew) ino[inode] = names;
+      if ((tree.mode[inode] & S_IFMT) === S_IFDIR) {
+        links[own]++;
+        continue;
+      }
+      links[inode]++;
+      if (!isNew) continue;
+      hasXattrs ||= tree.xattrSize[inode] > 0;
+      placeOther(inode);
+    }
+  }
+
+  const used = numbering.used;
+  const blobTableAt = alignUp(RAFS_AT + RAFS_SIZE + SLOT_SIZE * used.length, REGION);
+  const prefetchAt = blobTableAt + BLOB_SIZE * used.length;
+  const metaAt = used.length === 0 ? 0 : alignUp(prefetchAt + 4 * prefetch.length, REGION);
+  return {
+    tree,
+    order,
+    chunkSize,
+    blobs: used,
+    blobOf: numbering.numbers,
+    chunkCounts: numbering.chunks,
+    names,
+    recordAt,
+    blocksAt,
+    ino,
+    links,
+    directorySize,
+    chunkMaps,
+    prefetch: used.length === 0 ? [] : prefetch,
+    hasXattrs,
+    blobTableAt,
+    prefetchAt,
+    metaAt,
+    size: alignUp(metaAt + slots.end, REGION),
+  };
+}
+
+/** Blobs are numbered as the walk meets them; one that nothing refers to is left out. */
+class BlobNumbers {
+  readonly used: Blob[] = [];
+  readonly chunks: number[] = [];
+  readonly numbers: Int32Array;
+  private readonly blobs: readonly Blob[];
+
+  constructor(blobs: readonly Blob[]) {
+    this.blobs = blobs;
+    this.numbers = new Int32Array(blobs.length).fill(NONE);
+  }
+
+  use(blob: number, chunks: number): void {
+    if (this.numbers[blob] === NONE) {
+      this.numbers[blob] = this.used.push(this.blobs[blob]) - 1;
+      this.chunks.push(0);
+    }
+    this.chunks[this.numbers[blob]] += chunks;
+  }
+}
+
+/** Bytes of a directory: blocks are filled while an entry and its name fit, the last one ends with its last name. */
+function packedSize(tree: Tree, children: Int32Array, from: number, to: number): number {
+  let blocks = 0;
+  let used = 0;
+  // `.` and `..` take the same room wherever they sort, unless that moves a block's end: so in their places.
+  forEachEntry(tree, children, from, to, (_, length) => {
+    if (used + DIRENT_SIZE + length > BLOCK) {
+      blocks++;
+      used = 0;
+    }
+    used += DIRENT_SIZE + length;
+  });
+  return blocks * BLOCK + used;
+}
+
+/** Stands for `.` and `..` among the children of a directory. */
+export const SELF = -2;
+export const PARENT = -3;
+
+/** Calls back for each entry of a directory in byte order, `.` and `..` among them. */
+export function forEachEntry(
+  tree: Tree,
+  children: Int32Array,
+  from: number,
+  to: number,
+  each: (node: number, length: number) => void,
+): void {
+  let dots = 0;
+  for (let c = from; c < to; c++) {
+    const node = children[c];
+    while (dots < 2 && isAfterDots(tree, node, dots + 1)) each(dots++ === 0 ? SELF : PARENT, dots);
+    each(node, tree.nameLength[node]);
+  }
+  while (dots < 2) each(dots++ === 0 ? SELF : PARENT, dots);
+}
+
+/** Whether a name sorts after `.` (one dot) or `..` (two). */
+function isAfterDots(tree: Tree, node: number, dots: number): boolean {
+  const at = tree.nameAt[node];
+  for (let i = 0; i < dots; i++) {
+    if (i === tree.nameLength[node]) return false;
+    const byte = tree.pool.bytes[at + i];
+    if (byte !== 0x2e) return byte > 0x2e;
+  }
+  return true;
+}
+
+/** nid of an inode: 32-byte slots from the metadata area's start. */
+export const nidOf = (plan: Plan, inode: number): number => plan.recordAt[inode] / NID_SHIFT;
+
+/** Whether the data of a flat inode ends behind the inode. */
+export const isInline = (plan: Plan, inode: number, size: number): boolean => {
+  const tail = size % BLOCK;
+  return tail > 0 && INODE_EXTENDED + plan.tree.xattrSize[inode] + tail <= BLOCK;
+};

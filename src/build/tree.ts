@@ -1,0 +1,215 @@
+import { compareBytes } from "../bytes/name.ts";
+import type { Piece } from "../tar/entry.ts";
+import { Pool } from "./pool.ts";
+
+/** No node, no inode. */
+export const NONE = -1;
+export const ROOT = 0;
+
+/** What a directory or inode is besides its mode. */
+export const FLAG = {
+  /** A parent that no entry names: it has no attributes of its own. */
+  IMPLIED: 1,
+} as const;
+
+/** An inode's attributes, as whoever makes one knows them. */
+export interface Attributes {
+  /** S_IFMT and permission bits. */
+  mode: number;
+  flags: number;
+  uid: number;
+  gid: number;
+  /** Seconds, may be negative. */
+  mtime: number;
+  mtimeNsec: number;
+  /** Regular files: bytes; symlinks: bytes of the target. */
+  size: number;
+  /** Regular files: byte of the blob where the data begins; symlinks: place of the target in the pool; devices: rdev. */
+  where: number;
+  /** Regular files: number of the blob. */
+  blob: number;
+  /** Place of the encoded xattr area in the pool, and its bytes; 0 bytes: none. */
+  xattrAt: number;
+  xattrSize: number;
+}
+
+const FIRST = 1024;
+
+/**
+ * A file tree as columns: a node is a name in a directory, an inode is what names share. Both are numbers; a row
+ * of objects would take five times the memory of a million entries.
+ *
+ * A removed node stays in its directory as a dead row, so that nothing has to be moved; the same name brings it back.
+ */
+export class Tree {
+  readonly pool = new Pool();
+  nodes = 0;
+  inodes = 0;
+  parent = new Int32Array(FIRST);
+  nameAt = new Float64Array(FIRST);
+  nameLength = new Uint8Array(FIRST);
+  /** NONE: dead. */
+  inode = new Int32Array(FIRST);
+  firstChild = new Int32Array(FIRST);
+  sibling = new Int32Array(FIRST);
+
+  mode = new Uint16Array(FIRST);
+  flags = new Uint8Array(FIRST);
+  uid = new Uint32Array(FIRST);
+  gid = new Uint32Array(FIRST);
+  mtime = new Float64Array(FIRST);
+  mtimeNsec = new Uint32Array(FIRST);
+  size = new Float64Array(FIRST);
+  where = new Float64Array(FIRST);
+  blob = new Uint8Array(FIRST);
+  xattrAt = new Float64Array(FIRST);
+  xattrSize = new Uint32Array(FIRST);
+
+  /** Pieces of sparse files, by inode; all others are one run at `where`. */
+  readonly pieces = new Map<number, readonly Piece[]>();
+
+  /** Open addressing: node + 1, by parent and name. */
+  private table = new Int32Array(4 * FIRST);
+
+  constructor() {
+    this.inode[this.newNode(NONE, 0, 0)] = NONE;
+  }
+
+  /** The live or dead node of a name, or NONE. */
+  find(parent: number, name: Uint8Array, at: number, length: number): number {
+    const mask = this.table.length - 1;
+    for (let slot = hash(parent, name, at, length) & mask; ; slot = (slot + 1) & mask) {
+      const node = this.table[slot] - 1;
+      if (node < 0) return NONE;
+      if (
+        this.parent[node] === parent &&
+        this.nameLength[node] === length &&
+        compareBytes(this.pool.bytes, this.nameAt[node], length, name, at, length) === 0
+      )
+        return node;
+    }
+  }
+
+  /** The node of a name, made dead if it was not there. @param length at most 255 */
+  node(parent: number, name: Uint8Array, at: number, length: number): number {
+    const found = this.find(parent, name, at, length);
+    if (found !== NONE) return found;
+    const node = this.newNode(parent, this.pool.add(name, at, length), length);
+    this.sibling[node] = this.firstChild[parent];
+    this.firstChild[parent] = node;
+    if (this.nodes * 2 > this.table.length) this.rehash();
+    else this.enter(node);
+    return node;
+  }
+
+  isLive(node: number): boolean {
+    return node !== NONE && this.inode[node] !== NONE;
+  }
+
+  /** Makes an inode that no node has yet. */
+  newInode(a: Attributes): number {
+    const i = this.inodes++;
+    if (i === this.mode.length) this.growInodes();
+    this.set(i, a);
+    return i;
+  }
+
+  set(i: number, a: Attributes): void {
+    this.mode[i] = a.mode;
+    this.flags[i] = a.flags;
+    this.uid[i] = a.uid;
+    this.gid[i] = a.gid;
+    this.mtime[i] = a.mtime;
+    this.mtimeNsec[i] = a.mtimeNsec;
+    this.size[i] = a.size;
+    this.where[i] = a.where;
+    this.blob[i] = a.blob;
+    this.xattrAt[i] = a.xattrAt;
+    this.xattrSize[i] = a.xattrSize;
+  }
+
+  /** Removes what is below a node. */
+  clear(node: number): void {
+    const stack = [node];
+    for (let top = stack.pop(); top !== undefined; top = stack.pop())
+      for (let child = this.firstChild[top]; child !== NONE; child = this.sibling[child]) {
+        if (this.inode[child] === NONE) continue;
+        this.inode[child] = NONE;
+        stack.push(child);
+      }
+  }
+
+  /** Removes a node and what is below it. */
+  remove(node: number): void {
+    this.clear(node);
+    this.inode[node] = NONE;
+  }
+
+  /** Name bytes of a node, for messages and tests. */
+  name(node: number): Uint8Array {
+    return this.pool.bytes.subarray(this.nameAt[node], this.nameAt[node] + this.nameLength[node]);
+  }
+
+  private newNode(parent: number, nameAt: number, nameLength: number): number {
+    const node = this.nodes++;
+    if (node === this.parent.length) this.growNodes();
+    this.parent[node] = parent;
+    this.nameAt[node] = nameAt;
+    this.nameLength[node] = nameLength;
+    this.inode[node] = NONE;
+    this.firstChild[node] = NONE;
+    this.sibling[node] = NONE;
+    return node;
+  }
+
+  private enter(node: number): void {
+    const mask = this.table.length - 1;
+    let slot = hash(this.parent[node], this.pool.bytes, this.nameAt[node], this.nameLength[node]) & mask;
+    while (this.table[slot] !== 0) slot = (slot + 1) & mask;
+    this.table[slot] = node + 1;
+  }
+
+  private rehash(): void {
+    this.table = new Int32Array(this.table.length * 2);
+    for (let node = ROOT + 1; node < this.nodes; node++) this.enter(node);
+  }
+
+  private growNodes(): void {
+    this.parent = grown(this.parent, Int32Array);
+    this.nameAt = grown(this.nameAt, Float64Array);
+    this.nameLength = grown(this.nameLength, Uint8Array);
+    this.inode = grown(this.inode, Int32Array);
+    this.firstChild = grown(this.firstChild, Int32Array);
+    this.sibling = grown(this.sibling, Int32Array);
+  }
+
+  private growInodes(): void {
+    this.mode = grown(this.mode, Uint16Array);
+    this.flags = grown(this.flags, Uint8Array);
+    this.uid = grown(this.uid, Uint32Array);
+    this.gid = grown(this.gid, Uint32Array);
+    this.mtime = grown(this.mtime, Float64Array);
+    this.mtimeNsec = grown(this.mtimeNsec, Uint32Array);
+    this.size = grown(this.size, Float64Array);
+    this.where = grown(this.where, Float64Array);
+    this.blob = grown(this.blob, Uint8Array);
+    this.xattrAt = grown(this.xattrAt, Float64Array);
+    this.xattrSize = grown(this.xattrSize, Uint32Array);
+  }
+}
+
+type Column = Int32Array | Float64Array | Uint8Array | Uint16Array | Uint32Array;
+
+/** Half as long again: what is unused then is at most a third. */
+function grown<T extends Column>(old: T, make: new (length: number) => T): T {
+  const longer = new make(Math.ceil(old.length * 1.5));
+  longer.set(old);
+  return longer;
+}
+
+/** FNV-1a over the name, begun with the parent. */
+function hash(parent: number, name: Uint8Array, at: number, length: number): number {
+  let h = Math.imul(parent ^ 0x811c9dc5, 0x01000193);
+  for (let i = 0; i < length; i++) h = Math.imul(h ^ name[at + i], 0x01000193);
+  return (h ^ (h >>> 15)) >>> 0;
+}

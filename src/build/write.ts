@@ -1,0 +1,200 @@
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
+import { alignUp } from "../bytes/u64.ts";
+import { CHUNK_INDEXES, putChunkIndex } from "../erofs/chunk.ts";
+import { putDevice } from "../erofs/device.ts";
+import { DIRENT_SIZE, putDirent, typeOfMode } from "../erofs/dirent.ts";
+import {
+  CHUNK_BASED,
+  FLAT_INLINE,
+  FLAT_PLAIN,
+  INODE_EXTENDED,
+  type InodeFields,
+  putInode,
+} from "../erofs/inode.ts";
+import { putRafs } from "../erofs/rafs.ts";
+import { putSuperblock } from "../erofs/superblock.ts";
+import { BLOCK, forEachEntry, isInline, nidOf, PARENT, type Plan, SELF } from "./plan.ts";
+import { FLAG, ROOT } from "./tree.ts";
+
+const BLOCK_BITS = 9;
+/** Slot 11 × 128: right behind the RAFS extension. */
+const DEVICES_AT = 1408;
+/** Between tars in the unified address space. */
+const UNIFIED_ALIGN = 0x8_0000;
+
+/** What the plan does not decide. */
+export interface Style {
+  /** Leave owners out: everything belongs to root (`--repeatable`). */
+  readonly isRepeatable: boolean;
+}
+
+/** Writes the planned image into one array, deciding nothing. */
+export function writeImage(plan: Plan, style: Style): Uint8Array {
+  const bytes = new Uint8Array(plan.size);
+  const v = new DataView(bytes.buffer);
+  const { blobs } = plan;
+  const blocks = blobs.map(({ size }) => Math.floor(size / BLOCK));
+  putSuperblock(v, {
+    blockBits: BLOCK_BITS,
+    rootNid: nidOf(plan, plan.tree.inode[ROOT]),
+    inos: plan.names,
+    blocks: blocks.reduce((sum, n) => sum + n, 0),
+    metaBlock: plan.metaAt / BLOCK,
+    devices: blobs.length,
+  });
+  putRafs(v, {
+    hasXattrs: plan.hasXattrs,
+    hasOwners: !style.isRepeatable,
+    chunkSize: plan.chunkSize,
+    blobTableAt: plan.blobTableAt,
+    blobs: blobs.map((blob, i) => ({ ...blob, chunks: plan.chunkCounts[i] })),
+    prefetchAt: plan.prefetch.length > 0 ? plan.prefetchAt : 0,
+    prefetch: plan.prefetch.map((node) => nidOf(plan, plan.tree.inode[node])),
+  });
+  let unified = plan.size;
+  blobs.forEach(({ id }, i) => {
+    unified = alignUp(unified, UNIFIED_ALIGN);
+    putDevice(v, DEVICES_AT + 128 * i, id, blocks[i], unified / BLOCK);
+    unified += blocks[i] * BLOCK;
+  });
+  writeTree(plan, bytes, v, style);
+  return bytes;
+}
+
+function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }: Style): void {
+  const { tree, order, metaAt } = plan;
+  const { directories, children, from } = order;
+  const nextChunk = new Uint32Array(plan.blobs.length);
+  const fields: InodeFields = {
+    layout: 0,
+    xattrBytes: 0,
+    mode: 0,
+    size: 0,
+    u: 0,
+    ino: 0,
+    uid: 0,
+    gid: 0,
+    mtime: 0,
+    mtimeNsec: 0,
+    nlink: 0,
+    isImplied: false,
+  };
+  const writeInode = (inode: number, layout: number, size: number, u: number): number => {
+    const at = metaAt + plan.recordAt[inode];
+    const xattrBytes = tree.xattrSize[inode];
+    fields.layout = layout;
+    fields.xattrBytes = xattrBytes;
+    fields.mode = tree.mode[inode];
+    fields.size = size;
+    fields.u = u;
+    fields.ino = plan.ino[inode];
+    fields.uid = isRepeatable ? 0 : tree.uid[inode];
+    fields.gid = isRepeatable ? 0 : tree.gid[inode];
+    fields.mtime = tree.mtime[inode];
+    fields.mtimeNsec = tree.mtimeNsec[inode];
+    fields.nlink = plan.links[inode];
+    fields.isImplied = (tree.flags[inode] & FLAG.IMPLIED) !== 0;
+    putInode(v, at, fields);
+    copy(tree.pool.bytes, tree.xattrAt[inode], xattrBytes, bytes, at + INODE_EXTENDED);
+    return at + INODE_EXTENDED + xattrBytes;
+  };
+  /** @returns where block `k` of flat data goes */
+  const writeFlat = (inode: number, size: number): ((k: number) => number) => {
+    const inline = isInline(plan, inode, size);
+    const start = plan.blocksAt[inode] < 0 ? 0 : metaAt + plan.blocksAt[inode];
+    const behind = writeInode(inode, inline ? FLAT_INLINE : FLAT_PLAIN, size, start / BLOCK);
+    const tail = inline ? Math.floor(size / BLOCK) : -1;
+    return (k) => (k === tail ? behind : start + k * BLOCK);
+  };
+
+  const written = new Uint8Array(tree.inodes);
+  for (let d = 0; d < directories.length; d++) {
+    const own = directories[d];
+    const blockAt = writeFlat(tree.inode[own], plan.directorySize[d]);
+    writeDirectory(plan, d, blockAt, bytes, v);
+    for (let c = from[d]; c < from[d + 1]; c++) {
+      const inode = tree.inode[children[c]];
+      const type = tree.mode[inode] & S_IFMT;
+      if (type === S_IFDIR || written[inode] === 1) continue;
+      written[inode] = 1;
+      if (type === S_IFLNK) writeSymlink(inode);
+      else if (type === S_IFREG) writeFile(inode);
+      else writeInode(inode, FLAT_PLAIN, 0, type === S_IFCHR || type === S_IFBLK ? tree.where[inode] : 0);
+    }
+  }
+
+  function writeSymlink(inode: number): void {
+    const size = tree.size[inode];
+    const blockAt = writeFlat(inode, size);
+    for (let done = 0; done < size; done += BLOCK)
+      copy(
+        tree.pool.bytes,
+        tree.where[inode] + done,
+        Math.min(BLOCK, size - done),
+        bytes,
+        blockAt(done / BLOCK),
+      );
+  }
+
+  function writeFile(inode: number): void {
+    const size = tree.size[inode];
+    const map = plan.chunkMaps.get(inode);
+    const count = map ? map.blocks.length : Math.ceil(size / plan.chunkSize);
+    // One chunk holds a whole file whose data is one run: the kernel goes by this, nydusd by the entries.
+    const bits = map?.bits ?? Math.max(Math.log2(plan.chunkSize), Math.ceil(Math.log2(Math.max(size, 1))));
+    const behind = writeInode(inode, CHUNK_BASED, size, CHUNK_INDEXES | (bits - BLOCK_BITS));
+    const at = behind + (-behind & 7);
+    const device = plan.blobOf[tree.blob[inode]] + 1;
+    const first = tree.where[inode] / BLOCK;
+    for (let k = 0; k < count; k++) {
+      const block = map ? map.blocks[k] : first + k * (plan.chunkSize / BLOCK);
+      putChunkIndex(v, at + 8 * k, block, device, nextChunk[device - 1]++);
+    }
+  }
+}
+
+function writeDirectory(
+  plan: Plan,
+  d: number,
+  blockAt: (k: number) => number,
+  bytes: Uint8Array,
+  v: DataView,
+): void {
+  const { tree, order } = plan;
+  const self = order.directories[d];
+  const size = plan.directorySize[d];
+  const inodeOf = (node: number) =>
+    tree.inode[node === SELF ? self : node === PARENT ? (self === ROOT ? ROOT : tree.parent[self]) : node];
+  // Entries of one block, until it is full and its names can be placed behind them.
+  let nodes: number[] = [];
+  let used = 0;
+  let k = 0;
+  const flush = () => {
+    const block = blockAt(k);
+    let name = nodes.length * DIRENT_SIZE;
+    nodes.forEach((node, i) => {
+      const inode = inodeOf(node);
+      putDirent(v, block + i * DIRENT_SIZE, nidOf(plan, inode), name, typeOfMode(tree.mode[inode]));
+      if (node < 0) {
+        for (let dot = 0; dot < (node === SELF ? 1 : 2); dot++) bytes[block + name++] = 0x2e;
+        return;
+      }
+      copy(tree.pool.bytes, tree.nameAt[node], tree.nameLength[node], bytes, block + name);
+      name += tree.nameLength[node];
+    });
+    nodes = [];
+    used = 0;
+    k++;
+  };
+  forEachEntry(tree, order.children, order.from[d], order.from[d + 1], (node, length) => {
+    if (used + DIRENT_SIZE + length > BLOCK) flush();
+    nodes.push(node);
+    used += DIRENT_SIZE + length;
+  });
+  flush();
+  if (k !== Math.ceil(size / BLOCK)) throw new Error(`a directory of ${size} bytes took ${k} blocks`);
+}
+
+function copy(from: Uint8Array, at: number, length: number, to: Uint8Array, toAt: number): void {
+  for (let i = 0; i < length; i++) to[toAt + i] = from[at + i];
+}

@@ -1,0 +1,254 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { type Finished, sh, shell, start } from "../support/daemon.ts";
+import { fixture, placesOf, scratchDir, serve, tree } from "../support/image.ts";
+import { sorted } from "../support/tree.ts";
+import { withoutIno } from "./support.ts";
+
+const COMMAND = fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url));
+const LAYER = join(dirname(fixture("04-large").path), "layer.tar");
+const sha256 = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
+const ID = sha256(LAYER);
+
+/** Runs the command in a directory of its own that has `blobs/`. @param before what feeds its stdin */
+async function run(args: string, before = "true"): Promise<Finished & { dir: string; left: string[] }> {
+  const dir = scratchDir();
+  mkdirSync(join(dir, "blobs"));
+  const script = `cd "$1"; ${before} | timeout 60 "$2" "$3" ${args}`;
+  const finished = await shell(script, dir, process.execPath, COMMAND);
+  const left = readdirSync(dir, { recursive: true, encoding: "utf8" }).sort();
+  return { ...finished, dir, left };
+}
+
+/** The tree of an image whose only blob is in `blobs/`. */
+const treeOf = (dir: string, name = "x.boot") =>
+  withoutIno(sorted(tree(serve(join(dir, name), { dirs: [join(dir, "blobs")], files: new Map() }).fs)));
+const WANT = withoutIno(sorted(fixture("04-large").entries));
+
+describe("create", () => {
+  it("says what nydus-image says, writes its JSON, and puts the tar in place by hard link", async () => {
+    const { dir, left, ...said } = await run(`create -t tar-tarfs -B x.boot -D blobs -J out.json ${LAYER}`);
+    const size = statSync(LAYER).size.toString(16);
+    expect(said).toEqual({
+      status: 0,
+      stdout: `successfully built RAFS filesystem: \nmeta blob path: x.boot\ndata blob size: 0x${size}\ndata blobs: ["${ID}"]\n`,
+      stderr: "",
+    });
+    expect(left).toEqual(["blobs", `blobs/${ID}`, "out.json", "x.boot"]);
+    expect(sha256(join(dir, "blobs", ID))).toBe(ID);
+    expect(treeOf(dir)).toEqual(WANT);
+    expect(JSON.parse(readFileSync(join(dir, "out.json"), "utf8"))).toMatchObject({
+      bootstrap: "x.boot",
+      blobs: [ID],
+      fs_version: "6",
+      compressor: "none",
+    });
+  });
+
+  const sources: [name: string, args: string, before?: string][] = [
+    ["stdin", "create -B x.boot -D blobs -", `cat ${LAYER}`],
+    ["a fifo", "create -B x.boot -D blobs fifo", `{ mkfifo fifo; cat ${LAYER} >fifo & }`],
+    ["gzip", "create -B x.boot -D blobs l.gz", `gzip -c ${LAYER} >l.gz`],
+    [
+      "gzip of several members from stdin",
+      "create -B x.boot -D blobs /dev/stdin",
+      `{ head -c 700000 ${LAYER} | gzip; tail -c +700001 ${LAYER} | gzip; }`,
+    ],
+  ];
+  it.each(sources)("from %s: the tar is written, once", async (_, args, before) => {
+    const { dir, left, status, stderr } = await run(args, before);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(left.filter((name) => name.startsWith("blobs/"))).toEqual([`blobs/${ID}`]);
+    expect(sha256(join(dir, "blobs", ID))).toBe(ID);
+    expect(treeOf(dir)).toEqual(WANT);
+  });
+
+  it("takes an id as it is, and without -B names the bootstrap by its sha256", async () => {
+    const { dir, left, status } = await run(`create --blob-id my-layer -D blobs ${LAYER}`);
+    expect(status).toBe(0);
+    const boot = left.find((name) => name.startsWith("blobs/") && name !== "blobs/my-layer") ?? "";
+    expect(left).toEqual(["blobs", boot, "blobs/my-layer"].sort());
+    expect(boot).toBe(`blobs/${sha256(join(dir, boot))}`);
+    expect(treeOf(dir, boot)).toEqual(WANT);
+  });
+
+  it("--repeatable leaves owners out; --chunk-size and the prefetch list are kept", async () => {
+    const list = "printf '/small\\n/nothere\\n/small\\nrelative\\n'";
+    const { dir, status } = await run(
+      `create --repeatable --chunk-size 0x10000 --prefetch-policy fs -B x.boot -D blobs ${LAYER}`,
+      list,
+    );
+    expect(status).toBe(0);
+    const { opened, fs } = serve(join(dir, "x.boot"), { dirs: [join(dir, "blobs")], files: new Map() });
+    const owners = new Set(tree(fs).map(({ uid, gid }) => `${uid}:${gid}`));
+    expect([...owners]).toEqual(["0:0"]);
+    expect(opened.report.prefetch.length).toBe(1);
+    expect(treeOf(dir).map(({ sha256: sum }) => sum)).toEqual(WANT.map(({ sha256: sum }) => sum));
+  });
+
+  it("several layers become one image", async () => {
+    const dirOf = dirname(fixture("12-merged").path);
+    const layers = [1, 2, 3].map((n) => join(dirOf, `l${n}.tar`)).join(" ");
+    const { dir, status } = await run(`create -B x.boot -D blobs ${layers}`);
+    expect(status).toBe(0);
+    expect(treeOf(dir)).toEqual(withoutIno(sorted(fixture("12-merged").entries)));
+  });
+
+  it("what it built is mounted", async () => {
+    const { dir } = await run(`create -B x.boot -D blobs ${LAYER}`);
+    const daemon = await start(["--bootstrap", join(dir, "x.boot"), "--blob-dir", join(dir, "blobs")]);
+    expect(sh('sha256sum <"$F"', { F: join(daemon.mountpoint, "m1p1") })).toBe(
+      `${WANT.find(({ path }) => path === "/m1p1")?.sha256}  -\n`,
+    );
+    expect(await daemon.stop()).toBe(0);
+  });
+
+  const wrong: [args: string, status: number, want: string][] = [
+    [
+      `create ${LAYER}`,
+      2,
+      "Error: both --bootstrap and --blob-dir are missing: say where the bootstrap goes",
+    ],
+    [`create -B x.boot -D none ${LAYER}`, 1, "Error: directory to store blobs does not exist"],
+    [
+      `create -B x.boot -v 5 ${LAYER}`,
+      1,
+      "Error: '--fs-version 5' conflicts with conversion type 'tar-tarfs', only V6 is supported",
+    ],
+    [`create -B x.boot --blob b ${LAYER}`, 1, "Error: conversion type `tar-tarfs` conflicts with `--blob`"],
+    [
+      `create -B x.boot --chunk-dict d ${LAYER}`,
+      1,
+      "Error: conversion type 'tar-tarfs' conflicts with '--chunk-dict'",
+    ],
+    [
+      `create -B x.boot --parent-bootstrap d ${LAYER}`,
+      1,
+      "Error: conversion type 'tar-tarfs' conflicts with '--parent-bootstrap'",
+    ],
+    [
+      `create -B x.boot --blob-inline-meta ${LAYER}`,
+      1,
+      "Error: conversion type 'tar-tarfs' conflicts with '--blob-inline-meta'",
+    ],
+    [
+      `create -B x.boot --features blob-toc ${LAYER}`,
+      1,
+      "Error: conversion type 'tar-tarfs' conflicts with '--features blob-toc'",
+    ],
+    [
+      `create -B x.boot --aligned-chunk ${LAYER}`,
+      1,
+      "Error: conversion type 'tar-tarfs' conflicts with '--aligned-chunk'",
+    ],
+    [
+      `create -B x.boot --encrypt ${LAYER}`,
+      1,
+      "Error: conversion type 'tar-tarfs' conflicts with '--encrypt'",
+    ],
+    [
+      `create -B x.boot --prefetch-policy blob ${LAYER}`,
+      1,
+      "Error: conversion type tar-tarfs conflicts with '--prefetch-policy blob'",
+    ],
+    [
+      `create -B x.boot -t dir-rafs ${LAYER}`,
+      2,
+      "Error: conversion type 'dir-rafs' is not supported, only 'tar-tarfs'",
+    ],
+    [`create -B x.boot --blob-id ${"i".repeat(65)} ${LAYER}`, 1, "Error: blob id is limited to length 64"],
+    [
+      "create -B x.boot -",
+      1,
+      "Error: a layer that is compressed or comes through a pipe needs --blob-dir to be written to",
+    ],
+    ["create -B x.boot none.tar", 1, "Error: ENOENT: no such file or directory, open 'none.tar'"],
+    ["create -B x.boot blobs", 1, "Error: blobs: a directory, not a tar"],
+    [
+      `create -B x.boot --prefetch-policy fs -D blobs -`,
+      2,
+      "Error: stdin cannot be both layer and prefetch list",
+    ],
+    [
+      `create -B x.boot --chunk-size 5000 ${LAYER}`,
+      2,
+      "error: option '--chunk-size <bytes>' argument '5000' is invalid. want a power of two from 0x1000 to 0x1000000.",
+    ],
+  ];
+  it.each(wrong)("%s: status %d", async (args, status, want) => {
+    const { left, ...said } = await run(args, "head -c 10240 /dev/zero");
+    expect({ ...said, dir: "" }).toEqual({ status, stdout: "", stderr: `${want}\n`, dir: "" });
+    expect(left).toEqual(["blobs"]);
+  });
+
+  it("a damaged stream leaves nothing, and what was there before as it was", async () => {
+    const bytes = gzipSync(readFileSync(LAYER));
+    for (const cut of [bytes.length >> 1, bytes.length - 4]) {
+      const dir = scratchDir();
+      mkdirSync(join(dir, "blobs"));
+      writeFileSync(join(dir, "x.boot"), "before");
+      writeFileSync(join(dir, "l.gz"), bytes.subarray(0, cut));
+      const { status, stderr } = await shell(
+        'cd "$1"; "$2" "$3" create -B x.boot -D blobs l.gz',
+        dir,
+        process.execPath,
+        COMMAND,
+      );
+      expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/^Error: l\.gz: /) });
+      expect(readdirSync(dir, { recursive: true }).sort()).toEqual(["blobs", "l.gz", "x.boot"]);
+      expect(readFileSync(join(dir, "x.boot"), "utf8")).toBe("before");
+    }
+  });
+});
+
+describe("merge", () => {
+  const dirOf = dirname(fixture("12-merged").path);
+  it("says what nydus-image says", async () => {
+    const { dir, status, stdout } = await run(
+      `merge -B m.boot ${[1, 2, 3].map((n) => join(dirOf, `l${n}.boot`)).join(" ")}`,
+    );
+    expect({ status, stdout }).toEqual({
+      status: 0,
+      stdout: expect.stringMatching(
+        /^successfully merged RAFS filesystem: \nmeta blob path: m\.boot\ndata blob size: 0x\w+\ndata blobs: \["\w{64}", "\w{64}", "\w{64}"\]\n$/,
+      ),
+    });
+    const { fs } = serve(join(dir, "m.boot"), placesOf(fixture("12-merged").devices));
+    expect(withoutIno(sorted(tree(fs)))).toEqual(withoutIno(sorted(fixture("12-merged").entries)));
+  });
+
+  const wrong: [name: string, layers: string, status: number, want: RegExp][] = [
+    [
+      "owners in one layer only",
+      `${join(dirOf, "l1.boot")} ${fixture("10-repeatable").path}`,
+      2,
+      /^Error: one of .* has owners, the other has none \(--repeatable\)\n$/,
+    ],
+    [
+      "no TARFS image",
+      fixture("24-erofs-tar-index").path,
+      1,
+      /@0x480: not a TARFS bootstrap: only those can be merged\n$/,
+    ],
+    [
+      "a file that is not there",
+      "none.boot",
+      1,
+      /^Error: bootstrap none\.boot: ENOENT: no such file or directory, open 'none\.boot'\n$/,
+    ],
+    ["a tar", LAYER, 1, /^Error: .*layer\.tar @0x400: magic is /],
+  ];
+  it.each(wrong)("%s", async (_, layers, status, want) => {
+    const { left, ...said } = await run(`merge -B m.boot ${layers}`);
+    expect({ status: said.status, stdout: said.stdout, stderr: said.stderr }).toEqual({
+      status,
+      stdout: "",
+      stderr: expect.stringMatching(want),
+    });
+    expect(left).toEqual(["blobs"]);
+  });
+});
