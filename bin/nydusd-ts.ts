@@ -5,7 +5,14 @@ import { daemonize } from "../src/daemon/daemonize.ts";
 import { runDaemon } from "../src/daemon/run.ts";
 import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
+import { defaultCacheDir } from "../src/source/cache.ts";
 import { addMountOptions, daemonOptions, type MountFlags } from "./options.ts";
+
+interface SourceFlags {
+  readonly cacheDir: string;
+  readonly ref?: string;
+  readonly platform?: string;
+}
 
 /** `nydusd-ts`: mounts a TARFS image and serves it. No logic lives here. */
 const program = new Command("nydusd-ts")
@@ -33,6 +40,7 @@ const EXAMPLES = `
 Examples:
   nydusd-ts --bootstrap image.boot --blob-dir /var/lib/layers --mountpoint /mnt/rootfs
   nydusd-ts mount image.boot /mnt/rootfs        the tars lie beside the bootstrap
+  nydusd-ts mount base.tar app.tar.gz /mnt/rootfs
   nydusd-ts -B image.boot --blob 1=layer.tar -M /mnt/rootfs --daemonize --pid-file /run/rootfs.pid
   nydusd-ts umount /mnt/rootfs`;
 
@@ -47,11 +55,33 @@ fuse.action((flags: MountFlags) => mount(flags));
 
 addMountOptions(
   program
-    .command("mount <bootstrap> <dir>")
-    .description("short form: the tars are found beside the bootstrap unless options say otherwise"),
-).action((bootstrap: string, mountpoint: string, flags: MountFlags) =>
-  mount({ ...flags, bootstrap, mountpoint }),
-);
+    .command("mount <source...>")
+    .usage("[options] <source...> <dir>")
+    .description(
+      "mount what there is: a bootstrap, whose tars are found beside it unless options say otherwise; or layers, " +
+        "the lowest first, as tar, tar.gz or tar.zst; or an OCI image layout",
+    ),
+)
+  .option("--cache-dir <dir>", "where bootstraps and decompressed tars are kept", defaultCacheDir())
+  .option("--ref <name>", "which image of an OCI image layout: its name or digest")
+  .option("--platform <os/arch>", "for which platform, this one when absent")
+  .action((sources: string[], flags: MountFlags & SourceFlags) => mountSources(sources, flags));
+
+/** @throws UsageError without a directory to mount on */
+async function mountSources(args: string[], flags: MountFlags & SourceFlags): Promise<void> {
+  const mountpoint = args.at(-1) ?? "";
+  const paths = args.slice(0, -1);
+  if (paths.length === 0)
+    throw new UsageError("missing argument: want a source and the directory to mount it on");
+  // The daemon that is started in the background prepares the image itself.
+  if (flags.daemonize) return daemonize(say);
+  const { cacheDir, ref, platform } = flags;
+  const warn = (message: string) => process.stderr.write(`warning: ${message}\n`);
+  const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less
+  const { bootstrap, blobDirs, blobs } = await prepareImage({ paths, cacheDir, ref, platform, warn });
+  const blob = [...flags.blob, ...blobs.map(([id, path]): [string, string] => [id, path])];
+  await mount({ ...flags, bootstrap, mountpoint, blobDir: [...flags.blobDir, ...blobDirs], blob });
+}
 
 program
   .command("umount <dir>")

@@ -51,6 +51,14 @@ export interface Built {
 type Plain = Extract<Layer, { kind: "plain" }>;
 type Stream = Extract<Layer, { kind: "stream" }>;
 
+/** An image of one layer. */
+export interface Created extends Built {
+  /** The layer's blob id, also when no file needs its blob. */
+  readonly id: string;
+  /** The layer is its own tar; else the tar was written to the blob directory. */
+  readonly isPlain: boolean;
+}
+
 interface Indexed {
   readonly tree: Tree;
   readonly blob: Blob;
@@ -62,12 +70,12 @@ interface Indexed {
  *
  * @throws FormatError naming entry and offset, StartError, or a system error; nothing is left behind then
  */
-export async function createImage(request: CreateRequest): Promise<Built> {
+export async function createImage(request: CreateRequest): Promise<Created> {
   const layer = await openLayer(request.layer);
   const { tree, blob } = await (layer.kind === "plain"
     ? indexFile(request, layer)
     : indexStream(request, layer));
-  return finishImage(request, tree, [blob]);
+  return { ...finishImage(request, tree, [blob]), id: blob.id, isPlain: layer.kind === "plain" };
 }
 
 /** Plans, writes and places the bootstrap of a tree whose files lie in `blobs`. */

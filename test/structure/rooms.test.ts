@@ -16,6 +16,7 @@ const ROOMS: Record<string, readonly string[]> = {
   fs: ["vfs", "erofs", "blob", "bytes"],
   tar: ["bytes", "npm:fzstd"],
   build: ["tar", "erofs", "bytes"],
+  source: ["build", "erofs", "bytes", "npm:zod"],
   fuse: ["vfs", "metrics", "bytes"],
   "fuse-native": ["vfs", "metrics", "bytes", "npm:fuse-native", "npm:lru-cache"],
   daemon: [
@@ -23,7 +24,7 @@ const ROOMS: Record<string, readonly string[]> = {
     ...["npm:smol-toml", "npm:zod"],
   ],
   inspect: ["fs", "erofs", "blob", "vfs", "bytes", "npm:tar-stream"],
-  bin: ["daemon", "build", "inspect", "bytes", "npm:commander"],
+  bin: ["daemon", "build", "inspect", "source", "bytes", "npm:commander"],
 };
 
 /** Parts of Node that not everybody may touch, and the rooms or files that may. Others are free. */
@@ -35,6 +36,7 @@ const BUILTINS: Record<string, readonly string[]> = {
       "fs/open-image",
       "tar",
       "build",
+      "source",
       "fuse",
       "fuse-native",
       "daemon",

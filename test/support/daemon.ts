@@ -73,9 +73,17 @@ export function runMount(args: readonly string[]) {
   return { ...finished, isMounted: isMounted(mountpoint), processes: mentioning(mountpoint) };
 }
 
-/** Starts a daemon and waits for its ready line. */
-export async function start(args: readonly string[], mountpoint = emptyDir()): Promise<Daemon> {
-  const child = launch(process.execPath, [COMMAND, ...args, "--mountpoint", mountpoint]);
+/**
+ * Starts a daemon and waits for its ready line.
+ *
+ * @param short the words of a short form, which are followed by the mountpoint
+ */
+export async function start(
+  args: readonly string[],
+  mountpoint = emptyDir(),
+  short: readonly string[] = ["--mountpoint"],
+): Promise<Daemon> {
+  const child = launch(process.execPath, [COMMAND, ...short, mountpoint, ...args]);
   let text = "";
   const exited = new Promise<number | string>((resolve) =>
     child.once("exit", (code, signal) => resolve(code ?? signal ?? "")),
