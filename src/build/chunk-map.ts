@@ -9,7 +9,7 @@ export interface ChunkMap {
   readonly blocks: Float64Array;
 }
 
-export const HOLE = -1;
+const HOLE = -1;
 export const BLOCK_BITS = 9;
 /** The largest chunk that is tried: a larger one saves a few bytes of a file of gigabytes. */
 const MAX_BITS = 24;

@@ -56,7 +56,7 @@ export function orderTree(tree: Tree): Order {
   return { directories, children, from, placeOf };
 }
 
-export const isDirectory = (tree: Tree, node: number): boolean =>
+const isDirectory = (tree: Tree, node: number): boolean =>
   (tree.mode[tree.inode[node]] & S_IFMT) === S_IFDIR;
 
 function isSorted(nodes: Int32Array, compare: (a: number, b: number) => number): boolean {

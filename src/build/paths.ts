@@ -4,7 +4,7 @@ import { FLAG, NONE, ROOT, type Tree } from "./tree.ts";
 
 const SLASH = 0x2f;
 const DOT = 0x2e;
-export const MAX_NAME = 255;
+const MAX_NAME = 255;
 /** As the kernel: a chain of symlinks longer than this leads nowhere. */
 const MAX_LINKS = 40;
 

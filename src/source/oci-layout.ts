@@ -41,7 +41,7 @@ const INDEXES = new Set([
 const MAX_DOCUMENT = 8 << 20;
 
 /** The platform of this process, as images name it. */
-export const ownPlatform = (): string =>
+const ownPlatform = (): string =>
   `linux/${{ x64: "amd64", ia32: "386" }[process.arch as string] ?? process.arch}`;
 
 /**
