@@ -2,7 +2,7 @@ import * as errno from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
 import type { EntryKind, TarEntry } from "../tar/entry.ts";
-import { BLOCK_BITS, isExact } from "./chunk-map.ts";
+import { mapProblem } from "./chunk-map.ts";
 import { type Fail, impliedDirectory, Paths, type Place } from "./paths.ts";
 import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
 import { putXattrs } from "./xattr-area.ts";
@@ -60,8 +60,8 @@ export class TarTree {
     else if (entry.kind === "directory" && this.isDirectory(node))
       tree.set(tree.inode[node], this.fill(entry));
     else {
-      if (entry.sparse !== undefined && !isExact(entry.sparse, entry.size, BLOCK_BITS))
-        this.fail("a sparse file whose pieces do not lie in blocks of 512 bytes");
+      const problem = entry.sparse && mapProblem(entry.sparse, entry.size);
+      if (problem !== undefined) this.fail(problem);
       const inode = tree.newInode(this.fill(entry));
       this.replace(node, inode);
       if (entry.sparse !== undefined) tree.pieces.set(inode, entry.sparse);

@@ -56,8 +56,7 @@ export function orderTree(tree: Tree): Order {
   return { directories, children, from, placeOf };
 }
 
-const isDirectory = (tree: Tree, node: number): boolean =>
-  (tree.mode[tree.inode[node]] & S_IFMT) === S_IFDIR;
+const isDirectory = (tree: Tree, node: number): boolean => (tree.mode[tree.inode[node]] & S_IFMT) === S_IFDIR;
 
 function isSorted(nodes: Int32Array, compare: (a: number, b: number) => number): boolean {
   for (let i = 1; i < nodes.length; i++) if (compare(nodes[i - 1], nodes[i]) >= 0) return false;

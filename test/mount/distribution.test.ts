@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, renameSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { build } from "../build/support.ts";
 import { mountErofs, sh, start, workDir } from "../support/daemon.ts";
 
 /** Kept between runs: made once, some 300 MB. */
@@ -62,5 +63,21 @@ describe("a Debian root file system of 20,000 files and more", () => {
     expect(sh('ls "$M/usr/include/boost/asio" | wc -l', { M })).not.toBe("0\n");
     sh('umount "$W/root"', { W: work });
     expect(await daemon.stop()).toBe(0);
+  });
+
+  it("is the same when nydus-image-ts indexes it", async () => {
+    const { boot, tar } = image();
+    const { bootstrap, warnings } = await build(tar);
+    const dir = workDir();
+    for (const [name, made] of Object.entries({ ours: bootstrap, theirs: boot })) {
+      mkdirSync(join(dir, name));
+      mountErofs(made, [tar], join(dir, name));
+    }
+    expect(sh('rsync -naHAX --delete --checksum --itemize-changes "$D/ours/" "$D/theirs/"', { D: dir })).toBe(
+      "",
+    );
+    expect(Number(sh('find "$D/ours" | wc -l', { D: dir }))).toBeGreaterThan(20_000);
+    sh('fsck.erofs --device="$T" "$B"', { T: tar, B: bootstrap });
+    expect(warnings).toEqual([]);
   });
 });

@@ -1,0 +1,102 @@
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { TarTree } from "../../src/build/from-tar.ts";
+import { planImage } from "../../src/build/plan.ts";
+import { writeImage } from "../../src/build/write.ts";
+import { FormatError } from "../../src/bytes/errors.ts";
+import { checkTree, readTables } from "../../src/erofs/open.ts";
+import { TarReader } from "../../src/tar/reader.ts";
+import { scratchDir } from "../support/image.ts";
+import { tarOf } from "./emit.ts";
+
+const CASES = Number(process.env.NYDUSD_TS_MUTANTS ?? 3000);
+
+/** Some of everything, small: most bytes of it mean something. */
+const TAR = tarOf([
+  { name: "./", type: "5" },
+  { name: "d/", type: "5", pax: { "SCHILY.xattr.user.a": "value", mtime: "1.5" } },
+  { name: "d/file", data: "data ".repeat(150) },
+  { name: "d/link", type: "1", link: "d/file" },
+  { name: "early", type: "1", link: "late" },
+  { name: "symlink", type: "2", link: "d" },
+  { name: "symlink/through", data: "x" },
+  { name: "long", type: "2", pax: { linkpath: "t".repeat(700) } },
+  { name: "char", type: "3", device: [5, 300] },
+  { name: "fifo", type: "6" },
+  {
+    name: "sparse",
+    data: "s".repeat(1024),
+    pax: { "GNU.sparse.size": "1048576", "GNU.sparse.numblocks": "1", "GNU.sparse.map": "4096,1024" },
+  },
+  { name: "late", data: "late", mode: 0o4755, uid: 70_000 },
+  { name: ".wh.gone" },
+  { name: "d/.wh..wh..opq" },
+]);
+const HEADERS = Array.from({ length: TAR.length / 512 }, (_, i) => i * 512).filter(
+  (at) => Buffer.from(TAR.subarray(at + 257, at + 262)).toString() === "ustar",
+);
+
+/** Numerical Recipes' generator: the same mutants every time. */
+function generator(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+function mutant(random: (below: number) => number): Uint8Array {
+  const tar = TAR.slice();
+  for (let flips = 1 + random(4); flips > 0; flips--) {
+    const at = random(3) === 0 ? random(tar.length) : HEADERS[random(HEADERS.length)] + random(345);
+    tar[at] = random(2) === 0 ? random(256) : "0/.7129xgLKSd\0 "[random(15)].charCodeAt(0);
+  }
+  for (const at of HEADERS) {
+    tar.fill(0x20, at + 148, at + 156);
+    const sum = tar.subarray(at, at + 512).reduce((a, b) => a + b, 0);
+    tar.set(Buffer.from(`${sum.toString(8).padStart(6, "0")}\0 `), at + 148);
+  }
+  return tar;
+}
+
+function imageOf(tar: Uint8Array): Uint8Array {
+  const reader = new TarReader({ view: (at, length) => tar.subarray(at, at + length) }, "tar");
+  const made = new TarTree("tar");
+  for (let e = reader.next(tar.length, true); e !== undefined; e = reader.next(tar.length, true))
+    if (e !== "more") made.add(e);
+  return writeImage(planImage(made.finish(), [{ id: "blob", size: tar.length }], 0x10_0000, []), {
+    isRepeatable: false,
+  });
+}
+
+describe("a tar with bytes turned", () => {
+  it(`is refused, or makes an image without a fault (${CASES} cases)`, { timeout: 300_000 }, () => {
+    const path = join(scratchDir(), "image.boot");
+    const random = generator(3);
+    let refused = 0;
+    for (let i = 0; i < CASES; i++) {
+      let image: Uint8Array;
+      const tar = mutant(random);
+      try {
+        image = imageOf(tar);
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+        refused++;
+        continue;
+      }
+      writeFileSync(path, image);
+      const fd = openSync(path, "r");
+      const tables = readTables(fd, image.length, path);
+      checkTree(
+        tables,
+        tables.devices.map(() => tar.length),
+        false,
+      );
+      closeSync(fd);
+    }
+    expect(refused).toBeGreaterThan(CASES / 20);
+    expect(refused).toBeLessThan(CASES * 0.95);
+    expect(process.memoryUsage().rss).toBeLessThan(512 << 20);
+  });
+});
