@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { constants, copyFileSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
-import { syncDirectory } from "./atomic-file.ts";
+import { syncDirectory } from "../disk/atomic-file.ts";
 
 /**
  * Puts a tar into a blob directory under its id: by hard link, or as a copy where that cannot be (another file

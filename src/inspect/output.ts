@@ -1,8 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { realpathSync, type Stats, statSync, unlinkSync } from "node:fs";
-import { type FileHandle, open, rename, unlink } from "node:fs/promises";
-import { dirname } from "node:path";
+import { write as fsWrite, realpathSync, type Stats, statSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { promisify } from "node:util";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { AtomicFile } from "../disk/atomic-file.ts";
+
+const write = promisify(fsWrite);
 
 /** Where a result goes, piece after piece. */
 export interface Output {
@@ -12,8 +14,6 @@ export interface Output {
   /** Leaves no trace of it. */
   discard(): Promise<void>;
 }
-
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * Opens a file that appears only when it is complete; until then it has another name beside its own, which goes
@@ -26,7 +26,7 @@ export async function openOutput(path: string): Promise<Output> {
   try {
     const stats = statOf(path);
     if (stats !== undefined && !stats.isFile()) return direct(await open(path, "w"), path);
-    return await replacing(stats === undefined ? path : realpathSync(path));
+    return replacing(stats === undefined ? path : realpathSync(path));
   } catch (error) {
     throw problem(path, error);
   }
@@ -41,42 +41,33 @@ function standardOutput(): Output {
 }
 
 const direct = (file: FileHandle, path: string): Output => ({
-  write: (bytes) => writeAll(file, bytes, path),
+  write: (bytes) => writeAll((part) => file.write(part), bytes, path),
   commit: () => file.close(),
   discard: () => file.close(),
 });
 
-async function replacing(path: string): Promise<Output> {
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  const file = await open(temporary, "wx", 0o666);
-  const leave = (signal: NodeJS.Signals) => {
-    unlinkSync(temporary);
-    process.kill(process.pid, signal); // its listener is gone: this ends the process, as that signal does
-  };
-  for (const signal of SIGNALS) process.once(signal, leave);
-  const stay = () => {
-    for (const signal of SIGNALS) process.removeListener(signal, leave);
-  };
+function replacing(path: string): Output {
+  const file = new AtomicFile(path);
   return {
-    write: (bytes) => writeAll(file, bytes, path),
+    // Not its own write: a signal is heard only between two that wait.
+    write: (bytes) => writeAll((part) => write(file.fd, part), bytes, path),
     commit: async () => {
-      await file.sync();
-      await file.close();
-      await rename(temporary, path);
-      stay();
-      await syncDirectory(dirname(path));
+      try {
+        file.commit();
+      } catch (error) {
+        throw problem(path, error);
+      }
     },
-    discard: async () => {
-      await file.close().catch(() => {}); // it is not to be kept, whatever is wrong with it
-      await unlink(temporary).catch(() => {});
-      stay();
-    },
+    discard: async () => file.discard(),
   };
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, path: string): Promise<void> {
+/** One write(2), which may take only part. */
+type Write = (bytes: Uint8Array) => Promise<{ bytesWritten: number }>;
+
+async function writeAll(put: Write, bytes: Uint8Array, path: string): Promise<void> {
   try {
-    for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done)).bytesWritten;
+    for (let done = 0; done < bytes.length; ) done += (await put(bytes.subarray(done))).bytesWritten;
   } catch (error) {
     throw problem(path, error);
   }
@@ -84,12 +75,6 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, path: string): Prom
 
 const problem = (path: string, error: unknown): StartError =>
   new StartError(`output ${path}: ${messageOf(error)}`);
-
-/** So that the new name survives a power cut, too. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  await directory.sync().finally(() => directory.close());
-}
 
 function statOf(path: string): Stats | undefined {
   try {

@@ -205,6 +205,17 @@ describe("create", () => {
   });
 });
 
+it.each(["INT", "TERM", "HUP"])("SIG%s in the middle leaves nothing", async (signal) => {
+  const dir = scratchDir();
+  mkdirSync(join(dir, "blobs"));
+  const script = `cd "$1"; mkfifo fifo; exec 3<>fifo
+    "$2" "$3" create -B x.boot -D blobs fifo >&2 & head -c 60000 "$4" >&3
+    for i in $(seq 100); do [ -n "$(ls -A blobs)" ] && break; sleep 0.05; done; ls -A blobs | wc -l
+    kill -${signal} $!; wait $! || echo $?; rm fifo; find . -type f`;
+  const { stdout } = await shell(script, dir, process.execPath, COMMAND, LAYER);
+  expect(stdout).toBe(`1\n${128 + { INT: 2, TERM: 15, HUP: 1 }[signal as "INT"]}\n`);
+});
+
 describe("merge", () => {
   const dirOf = dirname(fixture("12-merged").path);
   it("says what nydus-image says", async () => {

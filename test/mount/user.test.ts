@@ -1,22 +1,27 @@
-import { chmodSync, chownSync, cpSync, mkdirSync, realpathSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { ask, COMMAND, shell, workDir } from "../support/daemon.ts";
+import { COMMAND, shell, workDir } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** "nobody" of every Linux. */
 const USER = 65534;
 
+interface Lockfile {
+  readonly packages: Readonly<Record<string, { readonly dev?: boolean }>>;
+}
+
 /** A copy of the program, its packages and an image that everybody may read, and a directory of the user's. */
-async function forUser() {
+function forUser() {
   const dir = workDir();
   chmodSync(dir, 0o755);
   const program = join(dir, "program");
-  const packages = await ask('cd "$1" && npm ls --all --omit=dev --parseable 2>/dev/null', ROOT);
-  for (const path of packages.trim().split("\n").slice(1))
-    cpSync(path, join(program, relative(ROOT, path)), { recursive: true });
+  const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as Lockfile;
+  for (const [path, { dev = false }] of Object.entries(packages))
+    if (path !== "" && !dev && existsSync(join(ROOT, path)))
+      cpSync(join(ROOT, path), join(program, path), { recursive: true });
   const bundle = join(program, "dist/bundle");
   cpSync(dirname(COMMAND), bundle, { recursive: true });
   // Node may lie in a home directory.
@@ -61,7 +66,7 @@ mountpoint "$dir/mnt" || true
 
 describe("a user who is not root", () => {
   it("mounts through fusermount, alone sees what is there, and unmounts", async () => {
-    const { node, command, dir, mountpoint, tar, sha256 } = await forUser();
+    const { node, command, dir, mountpoint, tar, sha256 } = forUser();
     const args = [SCENARIO, "bash", node, command, dir, tar, `${USER}`];
     const { stdout, stderr, status } = await shell(
       'unshare -m timeout 60 bash -euo pipefail -c "$@"',

@@ -14,8 +14,9 @@ const ROOMS: Record<string, readonly string[]> = {
   erofs: ["bytes"],
   blob: ["bytes", "npm:lru-cache"],
   fs: ["vfs", "erofs", "blob", "bytes"],
+  disk: [],
   tar: ["bytes", "npm:fzstd"],
-  build: ["tar", "erofs", "bytes"],
+  build: ["tar", "erofs", "disk", "bytes"],
   source: ["build", "erofs", "bytes", "npm:zod"],
   fuse: ["vfs", "metrics", "bytes"],
   "fuse-native": ["vfs", "metrics", "bytes", "npm:fuse-native", "npm:lru-cache"],
@@ -23,7 +24,7 @@ const ROOMS: Record<string, readonly string[]> = {
     ...["fs", "fuse", "fuse-native", "erofs", "blob", "metrics", "vfs", "bytes"],
     ...["npm:smol-toml", "npm:zod"],
   ],
-  inspect: ["fs", "erofs", "blob", "vfs", "bytes", "npm:tar-stream"],
+  inspect: ["fs", "erofs", "blob", "disk", "vfs", "bytes", "npm:tar-stream"],
   bin: ["daemon", "build", "inspect", "source", "bytes", "npm:commander"],
 };
 
@@ -36,6 +37,7 @@ const BUILTINS: Record<string, readonly string[]> = {
       "fs/open-image",
       "tar",
       "build",
+      "disk",
       "source",
       "fuse",
       "fuse-native",

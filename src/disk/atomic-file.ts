@@ -2,9 +2,13 @@ import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** Temporary names that are in use: a signal that ends the process takes them along. */
+const unfinished = new Set<string>();
+
 /**
  * A file that appears under its name only when it is whole and on disk. Until then it has another name in the same
- * directory; `discard` leaves nothing.
+ * directory, which goes away on `discard` and on the signals that end a program.
  */
 export class AtomicFile {
   readonly path: string;
@@ -15,8 +19,9 @@ export class AtomicFile {
   /** @throws the system error of opening it */
   constructor(path: string) {
     this.path = path;
-    this.temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
-    this.fd = openSync(this.temporary, "wx+", 0o644);
+    this.temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+    this.fd = openSync(this.temporary, "wx+", 0o666);
+    keep(this.temporary);
   }
 
   write(bytes: Uint8Array): void {
@@ -28,6 +33,7 @@ export class AtomicFile {
     fsyncSync(this.fd);
     renameSync(this.temporary, path);
     this.isDone = true;
+    release(this.temporary);
     closeSync(this.fd);
     syncDirectory(dirname(path));
   }
@@ -38,6 +44,7 @@ export class AtomicFile {
     this.isDone = true;
     closeSync(this.fd);
     rmSync(this.temporary, { force: true });
+    release(this.temporary);
   }
 }
 
@@ -49,4 +56,20 @@ export function syncDirectory(dir: string): void {
   } finally {
     closeSync(fd);
   }
+}
+
+function leave(signal: NodeJS.Signals): void {
+  for (const path of unfinished) rmSync(path, { force: true });
+  for (const each of SIGNALS) process.removeListener(each, leave);
+  process.kill(process.pid, signal); // nobody listens any more: this ends the process, as that signal does
+}
+
+function keep(path: string): void {
+  if (unfinished.size === 0) for (const signal of SIGNALS) process.once(signal, leave);
+  unfinished.add(path);
+}
+
+function release(path: string): void {
+  unfinished.delete(path);
+  if (unfinished.size === 0) for (const signal of SIGNALS) process.removeListener(signal, leave);
 }
