@@ -25,6 +25,8 @@ export interface BuildOptions {
   readonly isRepeatable: boolean;
   /** Absolute paths to be read ahead. */
   readonly prefetch: readonly Uint8Array[];
+  /** The bootstrap's path says what is in it: one that is there is as good. */
+  readonly isContent?: boolean;
 }
 
 export interface CreateRequest extends BuildOptions {
@@ -86,7 +88,7 @@ export function finishImage(options: BuildOptions, tree: Tree, blobs: readonly B
   const file = new AtomicFile(path);
   try {
     file.write(image);
-    file.commit();
+    file.commit(path, options.bootstrap === undefined || options.isContent);
   } finally {
     file.discard();
   }
@@ -130,7 +132,7 @@ async function indexStream(request: CreateRequest, { chunks, close }: Stream): P
     index.read(size, true);
     const tree = index.tar.finish();
     const id = request.blobId ?? hash?.digest("hex") ?? "";
-    file.commit(join(dir, id));
+    file.commit(join(dir, id), request.blobId === undefined);
     return { tree, blob: { id, size } };
   } finally {
     await close();

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { codeOf } from "../bytes/errors.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** Temporary names that are in use: a signal that ends the process takes them along. */
@@ -28,10 +29,15 @@ export class AtomicFile {
     for (let done = 0; done < bytes.length; ) done += writeSync(this.fd, bytes, done);
   }
 
-  /** @param path its final name, when that is known only now */
-  commit(path = this.path): void {
+  /**
+   * @param path its final name, when that is known only now
+   * @param isContent the name says what is in it: a file of that name and length stays, because somebody may have
+   *   found it already and means that very file
+   */
+  commit(path = this.path, isContent = false): void {
     fsyncSync(this.fd);
-    renameSync(this.temporary, path);
+    if (isContent) putContent(this.temporary, path);
+    else renameSync(this.temporary, path);
     this.isDone = true;
     release(this.temporary);
     closeSync(this.fd);
@@ -46,6 +52,17 @@ export class AtomicFile {
     rmSync(this.temporary, { force: true });
     release(this.temporary);
   }
+}
+
+/** Gives a file the name that its content has, unless that is there. `from` is gone then. */
+export function putContent(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    const isThere = codeOf(error) === "EEXIST" && statSync(to).size === statSync(from).size;
+    if (!isThere) renameSync(from, to); // damaged, or a file system without hard links
+  }
+  rmSync(from, { force: true });
 }
 
 /** Makes a rename or link in a directory outlive a crash. */

@@ -1,8 +1,9 @@
-import { closeSync, existsSync, fstatSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { createImage } from "../build/create.ts";
 import { mergeImages } from "../build/merge.ts";
 import { StartError } from "../bytes/errors.ts";
+import { putContent } from "../disk/atomic-file.ts";
 import { readTables } from "../erofs/open.ts";
 import { Cache, type Known } from "./cache.ts";
 import { kindOf } from "./kind.ts";
@@ -61,6 +62,7 @@ export async function prepareImage(sources: Sources): Promise<Prepared> {
       bootstrap,
       blobDir: undefined,
       prefetch: [],
+      isContent: true,
       whiteouts: "oci",
     });
   const used = blobIds(bootstrap);
@@ -112,7 +114,7 @@ async function prepareLayer(
       warn,
     });
     mustBe(path, made.id, diffId);
-    renameSync(temporary, cache.layer(made.id));
+    putContent(temporary, cache.layer(made.id));
     cache.remember(path, made);
     return made;
   } finally {

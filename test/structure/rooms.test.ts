@@ -14,10 +14,10 @@ const ROOMS: Record<string, readonly string[]> = {
   erofs: ["bytes"],
   blob: ["bytes", "npm:lru-cache"],
   fs: ["vfs", "erofs", "blob", "bytes"],
-  disk: [],
+  disk: ["bytes"],
   tar: ["bytes", "npm:fzstd"],
   build: ["tar", "erofs", "disk", "bytes"],
-  source: ["build", "erofs", "bytes", "npm:zod"],
+  source: ["build", "disk", "erofs", "bytes", "npm:zod"],
   fuse: ["vfs", "metrics", "bytes"],
   "fuse-native": ["vfs", "metrics", "bytes", "npm:fuse-native", "npm:lru-cache"],
   daemon: [
