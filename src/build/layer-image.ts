@@ -1,4 +1,5 @@
 import * as errno from "../bytes/errno.ts";
+import { isDots } from "../bytes/name.ts";
 import { DIRENT_SIZE, direntCount, direntNameOff, direntNid, nameLength } from "../erofs/dirent.ts";
 import { type Extent, HOLE, type Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
@@ -20,8 +21,7 @@ export function forEachName(image: Image, at: number, each: OnName): void {
       const entry = block + i * DIRENT_SIZE;
       const name = block + direntNameOff(v, entry);
       const length = nameLength(v, bytes, block, end, i, count);
-      const isDots = bytes[name] === 0x2e && (length === 1 || (length === 2 && bytes[name + 1] === 0x2e));
-      if (!isDots) each(direntNid(v, entry), name, length);
+      if (!isDots(bytes, name, length)) each(direntNid(v, entry), name, length);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../bytes/errno.ts";
-import { showName } from "../bytes/name.ts";
+import { isDots, showName } from "../bytes/name.ts";
 import { FLAG, NONE, ROOT, type Tree } from "./tree.ts";
 
 const SLASH = 0x2f;
@@ -127,9 +127,6 @@ export class Paths {
     return this.follow({ ...way, path: text }, directory, 0, text.length, links + 1);
   }
 }
-
-const isDots = (path: Uint8Array, at: number, length: number): boolean =>
-  path[at] === DOT && (length === 1 || (length === 2 && path[at + 1] === DOT));
 
 /** What a parent that no entry names is until one does. */
 export const impliedDirectory = () => ({

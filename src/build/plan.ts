@@ -85,10 +85,9 @@ export function planImage(
   /** A record and flat data behind it: inline where record and tail fit in a block. */
   const placeFlat = (inode: number, size: number) => {
     const fixed = INODE_EXTENDED + tree.xattrSize[inode];
-    const tail = size % BLOCK;
-    const isInline = tail > 0 && fixed + tail <= BLOCK;
-    recordAt[inode] = slots.record(isInline ? fixed + tail : fixed, isInline);
-    const count = isInline ? Math.floor(size / BLOCK) : Math.ceil(size / BLOCK);
+    const inline = isInline(tree, inode, size);
+    recordAt[inode] = slots.record(inline ? fixed + (size % BLOCK) : fixed, inline);
+    const count = inline ? Math.floor(size / BLOCK) : Math.ceil(size / BLOCK);
     if (count > 0) blocksAt[inode] = slots.blocks(count);
   };
   const placeOther = (inode: number) => {
@@ -227,7 +226,7 @@ function isAfterDots(tree: Tree, node: number, dots: number): boolean {
 export const nidOf = (plan: Plan, inode: number): number => plan.recordAt[inode] / NID_SHIFT;
 
 /** Whether the data of a flat inode ends behind the inode. */
-export const isInline = (plan: Plan, inode: number, size: number): boolean => {
+export const isInline = (tree: Tree, inode: number, size: number): boolean => {
   const tail = size % BLOCK;
-  return tail > 0 && INODE_EXTENDED + plan.tree.xattrSize[inode] + tail <= BLOCK;
+  return tail > 0 && INODE_EXTENDED + tree.xattrSize[inode] + tail <= BLOCK;
 };

@@ -100,7 +100,7 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
   };
   /** @returns where block `k` of flat data goes */
   const writeFlat = (inode: number, size: number): ((k: number) => number) => {
-    const inline = isInline(plan, inode, size);
+    const inline = isInline(tree, inode, size);
     const start = plan.blocksAt[inode] < 0 ? 0 : metaAt + plan.blocksAt[inode];
     const behind = writeInode(inode, inline ? FLAT_INLINE : FLAT_PLAIN, size, start / BLOCK);
     const tail = inline ? Math.floor(size / BLOCK) : -1;

@@ -20,6 +20,12 @@ export function compareBytes(
   return aLength - bLength;
 }
 
+const DOT = 0x2e;
+
+/** Whether a name is `.` or `..`. */
+export const isDots = (bytes: Uint8Array, at: number, length: number): boolean =>
+  bytes[at] === DOT && (length === 1 || (length === 2 && bytes[at + 1] === DOT));
+
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Control and invisible characters: what a terminal obeys, or shows as something else. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;

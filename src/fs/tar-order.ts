@@ -1,4 +1,5 @@
 import type { BlobFiles } from "../blob/blob-files.ts";
+import { isDots } from "../bytes/name.ts";
 import type { Extent, Image } from "../erofs/image.ts";
 import { inodeSize } from "../erofs/inode.ts";
 import { type DataOrder, type PlaceTable, SMALL_FILE } from "../vfs/data-order.ts";
@@ -105,6 +106,3 @@ function forEachSmallFile(
       found(entry.ino, extent);
     }
 }
-
-const isDots = (bytes: Uint8Array, at: number, length: number): boolean =>
-  bytes[at] === 0x2e && (length === 1 || (length === 2 && bytes[at + 1] === 0x2e));

@@ -1,9 +1,8 @@
-import { isUtf8, showName } from "../bytes/name.ts";
+import { isDots, isUtf8, showName } from "../bytes/name.ts";
 import { type FileSystem, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
 
 const DT_DIR = 4;
 const DT_LNK = 10;
-const DOT = 0x2e;
 /** More than all xattr names of an inode: XATTR_LIST_MAX. */
 const SCRATCH = 65_536;
 
@@ -57,6 +56,3 @@ function isText(bytes: Uint8Array, at: number, length: number): boolean {
     if (bytes[i] >= 0x80) return isUtf8(bytes.slice(at, at + length));
   return true;
 }
-
-const isDots = (bytes: Uint8Array, at: number, length: number): boolean =>
-  bytes[at] === DOT && (length === 1 || (length === 2 && bytes[at + 1] === DOT));

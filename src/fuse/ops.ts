@@ -1,4 +1,5 @@
 import { ENOSYS } from "../bytes/errno.ts";
+import { isDots } from "../bytes/name.ts";
 import { putU64, TWO_32, u64 } from "../bytes/u64.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { type Frame, PAYLOAD } from "./frame.ts";
@@ -92,10 +93,11 @@ function list(fs: FileSystem, f: Frame, known: Known | undefined): number {
  */
 function putPlus(fs: FileSystem, f: Frame, at: number, known: Known): void {
   const { entry } = f;
-  const isDots =
-    entry.bytes[entry.nameAt] === 0x2e &&
-    (entry.nameLength === 1 || (entry.nameLength === 2 && entry.bytes[entry.nameAt + 1] === 0x2e));
-  if (isDots || entry.node === 0 || fs.attr(entry.node, f.attr) < 0) {
+  if (
+    isDots(entry.bytes, entry.nameAt, entry.nameLength) ||
+    entry.node === 0 ||
+    fs.attr(entry.node, f.attr) < 0
+  ) {
     f.out.fill(0, at, at + ENTRY_SIZE);
     return;
   }

@@ -1,4 +1,4 @@
-import { showName } from "../bytes/name.ts";
+import { isDots, showName } from "../bytes/name.ts";
 import { type Attr, type Entry, type FileSystem, newAttr, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
 import { isDirectory } from "./attr.ts";
 
@@ -53,7 +53,7 @@ export function* walk(
       continue;
     }
     const name = entry.bytes.slice(entry.nameAt, entry.nameAt + entry.nameLength);
-    if (isDots(name)) continue;
+    if (isDots(name, 0, name.length)) continue;
     const attr = attrOf(fs, entry.node, here);
     const walked = { node: entry.node, parent, path: join(here, name), name, attr };
     yield walked;
@@ -110,6 +110,3 @@ function join(directory: Uint8Array, name: Uint8Array): Uint8Array {
   path.set(name, length + 1);
   return path;
 }
-
-const isDots = (name: Uint8Array): boolean =>
-  name[0] === 0x2e && (name.length === 1 || (name.length === 2 && name[1] === 0x2e));
