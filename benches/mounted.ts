@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { mkdtemp, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { mountAt } from "../src/fuse/mount-table.ts";
+import { mountAt } from "../src/mounts/table.ts";
 import { cpuSeconds, memoryMib, pidsFrom, run } from "./processes.ts";
 import type { System } from "./systems.ts";
 

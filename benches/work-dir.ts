@@ -2,7 +2,7 @@ import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../src/bytes/errors.ts";
-import { readMounts } from "../src/fuse/mount-table.ts";
+import { readMounts } from "../src/mounts/table.ts";
 
 /** Lends a directory, and a signal that aborts on an interrupt: the step under way ends, what is mounted is unmounted on the way out. */
 export async function withWorkDir(body: (dir: string, signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
-import { mountAt } from "../fuse/mount-table.ts";
-import { detach } from "../fuse/umount.ts";
+import { mountAt } from "../mounts/table.ts";
+import { detach } from "../mounts/umount.ts";
 import type { Logger } from "./log.ts";
 
 /**

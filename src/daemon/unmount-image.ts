@@ -1,8 +1,8 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { StartError } from "../bytes/errors.ts";
-import { mountAt } from "../fuse/mount-table.ts";
-import { unmount } from "../fuse/umount.ts";
+import { mountAt } from "../mounts/table.ts";
+import { unmount } from "../mounts/umount.ts";
 
 /**
  * Unmounts an image by its mountpoint, whoever serves it.

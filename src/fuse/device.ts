@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
-import { mountAt } from "./mount-table.ts";
+import { mountAt } from "../mounts/table.ts";
 
 /** Shown by `findmnt -t fuse.nydusd-ts`. */
 export const FUSE_TYPE = "fuse.nydusd-ts";

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { mountAt } from "../../src/fuse/mount-table.ts";
+import { mountAt } from "../../src/mounts/table.ts";
 import { ask, type Daemon, hold, isMounted, startFixture, until, workDir } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
 

@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { mountAt, readMounts } from "../../src/fuse/mount-table.ts";
+import { mountAt, readMounts } from "../../src/mounts/table.ts";
 import {
   ask,
   blobFlags,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { mountAt } from "../../src/fuse/mount-table.ts";
+import { mountAt } from "../../src/mounts/table.ts";
 import {
   ask,
   type Daemon,

@@ -18,10 +18,11 @@ const ROOMS: Record<string, readonly string[]> = {
   tar: ["bytes", "npm:fzstd"],
   build: ["tar", "erofs", "disk", "bytes"],
   source: ["build", "disk", "erofs", "bytes", "npm:zod"],
-  fuse: ["vfs", "metrics", "bytes"],
+  mounts: ["bytes"],
+  fuse: ["mounts", "vfs", "metrics", "bytes"],
   "fuse-native": ["vfs", "metrics", "bytes", "npm:fuse-native", "npm:lru-cache"],
   daemon: [
-    ...["fs", "fuse", "fuse-native", "erofs", "blob", "metrics", "vfs", "bytes"],
+    ...["fs", "fuse", "fuse-native", "mounts", "erofs", "blob", "metrics", "vfs", "bytes"],
     ...["npm:smol-toml", "npm:zod"],
   ],
   inspect: ["fs", "erofs", "blob", "disk", "vfs", "bytes", "npm:tar-stream"],
@@ -39,6 +40,7 @@ const BUILTINS: Record<string, readonly string[]> = {
       "build",
       "disk",
       "source",
+      "mounts",
       "fuse",
       "fuse-native",
       "daemon",
@@ -46,7 +48,7 @@ const BUILTINS: Record<string, readonly string[]> = {
     ],
     ...["bin/start", "bin/image-build"],
   ],
-  child_process: ["tar", "fuse", "fuse-native", "daemon"],
+  child_process: ["tar", "mounts", "fuse", "fuse-native", "daemon"],
   worker_threads: ["build/hash", "build/hash-thread", "daemon"],
   module: [], // createRequire would hide imports from this test
 };

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
-import { mountAt, readMounts } from "../../src/fuse/mount-table.ts";
+import { mountAt, readMounts } from "../../src/mounts/table.ts";
 import { fixture } from "./image.ts";
 
 /** The compiled command: what users run. */

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { mountAt } from "./mount-table.ts";
+import { mountAt } from "./table.ts";
 
 const run = promisify(execFile);
 

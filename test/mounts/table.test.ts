@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseMountinfo, readMounts } from "../../src/fuse/mount-table.ts";
+import { parseMountinfo, readMounts } from "../../src/mounts/table.ts";
 
 describe("parseMountinfo", () => {
   const cases = [
