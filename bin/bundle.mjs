@@ -10,6 +10,7 @@ const ENTRIES = {
   "nydus-image-ts": "bin/nydus-image-ts.ts",
   start: "bin/start.ts",
   "hash-thread": "src/build/hash-thread.ts",
+  "layer-thread": "src/build/layer-thread.ts",
   worker: "src/daemon/worker.ts",
   "pusher-thread": "src/daemon/pusher-thread.ts",
 };

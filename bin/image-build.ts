@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type Built, createImage } from "../src/build/create.ts";
-import { createMany } from "../src/build/create-many.ts";
+import type { Built } from "../src/build/create.ts";
+import { createFrom } from "../src/build/create-from.ts";
 import { mergeImages } from "../src/build/merge.ts";
 import { prefetchList } from "../src/build/prefetch.ts";
 import { WHITEOUT_SPECS, type WhiteoutSpec } from "../src/build/whiteout.ts";
@@ -131,10 +131,7 @@ async function create(layers: string[], flags: CreateFlags): Promise<void> {
     prefetch,
     warn,
   };
-  const built =
-    layers.length === 1
-      ? await createImage({ ...request, layer: layers[0] })
-      : await createMany({ ...request, layers, whiteouts: flags.whiteoutSpec });
+  const built = await createFrom({ ...request, layers, whiteouts: flags.whiteoutSpec });
   report(built, flags, "built RAFS filesystem");
 }
 

@@ -6,7 +6,9 @@ import { runDaemon } from "../src/daemon/run.ts";
 import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { defaultCacheDir } from "../src/source/cache.ts";
+import { addCache } from "./cache.ts";
 import { addMountOptions, daemonOptions, type MountFlags } from "./options.ts";
+import { progress } from "./progress.ts";
 
 interface SourceFlags {
   readonly cacheDir: string;
@@ -41,6 +43,7 @@ Examples:
   nydusd-ts --bootstrap image.boot --blob-dir /var/lib/layers --mountpoint /mnt/rootfs
   nydusd-ts mount image.boot /mnt/rootfs        the tars lie beside the bootstrap
   nydusd-ts mount base.tar app.tar.gz /mnt/rootfs
+  nydusd-ts mount saved.tar /mnt/rootfs --ref app:1.0
   nydusd-ts -B image.boot --blob 1=layer.tar -M /mnt/rootfs --daemonize --pid-file /run/rootfs.pid
   nydusd-ts umount /mnt/rootfs`;
 
@@ -59,11 +62,11 @@ addMountOptions(
     .usage("[options] <source...> <dir>")
     .description(
       "mount what there is: a bootstrap, whose tars are found beside it unless options say otherwise; or layers, " +
-        "the lowest first, as tar, tar.gz or tar.zst; or an OCI image layout",
+        "the lowest first, as tar, tar.gz or tar.zst; or an OCI image layout or archive; or what docker save wrote",
     ),
 )
   .option("--cache-dir <dir>", "where bootstraps and decompressed tars are kept", defaultCacheDir())
-  .option("--ref <name>", "which image of an OCI image layout: its name or digest")
+  .option("--ref <name>", "which image of a layout or archive: its name or digest")
   .option("--platform <os/arch>", "for which platform, this one when absent")
   .action((sources: string[], flags: MountFlags & SourceFlags) => mountSources(sources, flags));
 
@@ -78,7 +81,9 @@ async function mountSources(args: string[], flags: MountFlags & SourceFlags): Pr
   const { cacheDir, ref, platform } = flags;
   const warn = (message: string) => process.stderr.write(`warning: ${message}\n`);
   const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less
-  const { bootstrap, blobDirs, blobs } = await prepareImage({ paths, cacheDir, ref, platform, warn });
+  const report = await progress(process.stderr.isTTY);
+  const prepared = await prepareImage({ paths, cacheDir, ref, platform, report, warn });
+  const { bootstrap, blobDirs, blobs } = prepared;
   const blob = [...flags.blob, ...blobs.map(([id, path]): [string, string] => [id, path])];
   await mount({ ...flags, bootstrap, mountpoint, blobDir: [...flags.blobDir, ...blobDirs], blob });
 }
@@ -87,6 +92,8 @@ program
   .command("umount <dir>")
   .description("unmount an image; its daemon ends")
   .action(async (dir: string) => say(await unmountImage(dir)));
+
+addCache(program, say);
 
 const mountOptions = () => fuse.helpInformation().replace(/^.*?\nOptions:/s, "\nOptions of fuse and mount:");
 program.addHelpText("after", () => mountOptions() + EXAMPLES);

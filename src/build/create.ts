@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { StartError } from "../bytes/errors.ts";
 import { AtomicFile } from "../disk/atomic-file.ts";
 import { FileBytes } from "../tar/file-bytes.ts";
+import type { LayerFile } from "../tar/layer-file.ts";
 import { TarReader } from "../tar/reader.ts";
 import { type Layer, openLayer } from "../tar/source.ts";
 import { TarTree } from "./from-tar.ts";
@@ -11,6 +12,7 @@ import { startHashing } from "./hash.ts";
 import { placeBlob } from "./place-blob.ts";
 import { type Blob, planImage } from "./plan.ts";
 import { prefetchNodes } from "./prefetch.ts";
+import { storeBlob } from "./store-blob.ts";
 import type { Tree } from "./tree.ts";
 import { writeImage } from "./write.ts";
 
@@ -30,8 +32,8 @@ export interface BuildOptions {
 }
 
 export interface CreateRequest extends BuildOptions {
-  /** Path of the layer, compressed or not; "-" is stdin. */
-  readonly layer: string;
+  /** The layer, compressed or not. */
+  readonly layer: LayerFile;
   /** undefined: the sha256 of the tar. */
   readonly blobId: string | undefined;
   /** Whether a plain tar is put into the blob directory. */
@@ -39,6 +41,8 @@ export interface CreateRequest extends BuildOptions {
   /** Read on after the end marker. */
   readonly ignoreZeros: boolean;
   readonly warn: (message: string) => void;
+  /** One cell, told how many bytes of the layer are done; threads may share it. */
+  readonly done?: Float64Array | undefined;
 }
 
 export interface Built {
@@ -99,15 +103,16 @@ export function finishImage(options: BuildOptions, tree: Tree, blobs: readonly B
   };
 }
 
-async function indexFile(request: CreateRequest, { fd, size }: Plain): Promise<Indexed> {
-  const hashing = request.blobId === undefined ? startHashing({ fd, size }) : undefined;
+async function indexFile(request: CreateRequest, { fd, at, size }: Plain): Promise<Indexed> {
+  const hashing =
+    request.blobId === undefined ? startHashing({ fd, at, size, done: request.done }) : undefined;
   try {
-    const index = new Index(request, fd);
+    const index = new Index(request, fd, at);
     index.read(size, true);
     const tree = index.tar.finish();
     const id = request.blobId ?? (await hashing?.digest) ?? "";
     if (request.blobDir !== undefined && request.blobLink === "hard")
-      placeBlob(request.layer, request.blobDir, id);
+      placeBlob(request.layer.path, request.blobDir, id);
     return { tree, blob: { id, size } };
   } finally {
     await hashing?.stop();
@@ -115,29 +120,19 @@ async function indexFile(request: CreateRequest, { fd, size }: Plain): Promise<I
   }
 }
 
-async function indexStream(request: CreateRequest, { chunks, close }: Stream): Promise<Indexed> {
-  const dir = mustHave(request.blobDir);
-  const hash = request.blobId === undefined ? createHash("sha256") : undefined;
-  let file: AtomicFile | undefined;
-  try {
-    file = new AtomicFile(join(dir, "layer"));
-    const index = new Index(request, file.fd);
-    let size = 0;
-    for await (const chunk of chunks) {
-      file.write(chunk);
-      hash?.update(chunk);
-      size += chunk.length;
-      index.read(size, false);
-    }
-    index.read(size, true);
-    const tree = index.tar.finish();
-    const id = request.blobId ?? hash?.digest("hex") ?? "";
-    file.commit(join(dir, id), request.blobId === undefined);
-    return { tree, blob: { id, size } };
-  } finally {
-    await close();
-    file?.discard();
-  }
+async function indexStream(request: CreateRequest, stream: Stream): Promise<Indexed> {
+  let index: Index | undefined;
+  const blob = await storeBlob(stream, mustHave(request.blobDir), {
+    id: request.blobId,
+    done: request.done,
+    grown: (fd, size, isEnd) => {
+      index ??= new Index(request, fd);
+      index.read(size, isEnd);
+      if (isEnd) index.tar.finish();
+    },
+  });
+  if (index === undefined) throw new TypeError("a stream that never ended");
+  return { tree: (index as Index).tar.tree, blob };
 }
 
 /** Takes the entries of a tar that may still be growing into a tree. */
@@ -146,10 +141,10 @@ class Index {
   private readonly reader: TarReader;
   private isOver = false;
 
-  constructor({ layer, ignoreZeros, warn }: CreateRequest, fd: number) {
-    this.tar = new TarTree(layer);
-    const options = { ignoreZeros, warn: (message: string) => warn(`${layer}: ${message}`) };
-    this.reader = new TarReader(new FileBytes(fd, layer), layer, options);
+  constructor({ layer: { name }, ignoreZeros, warn }: CreateRequest, fd: number, at = 0) {
+    this.tar = new TarTree(name);
+    const options = { ignoreZeros, warn: (message: string) => warn(`${name}: ${message}`) };
+    this.reader = new TarReader(new FileBytes(fd, name, at), name, options);
   }
 
   /** Reads as far as `limit` bytes of the tar allow. */

@@ -6,6 +6,14 @@ import * as inode from "../erofs/inode.ts";
 import type { Piece } from "../tar/entry.ts";
 import { type Attributes, FLAG, type Tree } from "./tree.ts";
 
+/** What has become of a blob of an image. */
+export interface BlobPlace {
+  /** The tree's number of it. */
+  readonly blob: number;
+  /** Bytes in front of it, when it is a part of that. */
+  readonly shift: number;
+}
+
 /** Told of each entry of a directory but `.` and `..`; `at` is its name's place in the image's bytes. */
 export type OnName = (nid: number, at: number, length: number) => void;
 
@@ -29,13 +37,13 @@ export function forEachName(image: Image, at: number, each: OnName): void {
 /**
  * Copies an inode's attributes, symlink target and xattrs into a tree.
  *
- * @param blobOf the tree's number of a device's blob, by device id - 1
+ * @param places where the image's blobs are, by device id - 1
  * @returns pieces of a sparse file, undefined for all else
  */
 export function copyInode(
   image: Image,
   nid: number,
-  blobOf: readonly number[],
+  places: readonly BlobPlace[],
   tree: Tree,
   into: Attributes,
 ): readonly Piece[] | undefined {
@@ -56,7 +64,7 @@ export function copyInode(
   into.xattrAt = tree.pool.add(bytes, at + inode.inodeBytes(v, at), into.xattrSize);
   if (type === errno.S_IFCHR || type === errno.S_IFBLK) into.where = inode.inodeRdev(v, at);
   else if (type === errno.S_IFLNK) copyTarget(image, at, tree, into);
-  else if (type === errno.S_IFREG) return copyData(image, at, blobOf, into);
+  else if (type === errno.S_IFREG) return copyData(image, at, places, into);
   return undefined;
 }
 
@@ -74,7 +82,7 @@ function copyTarget(image: Image, at: number, tree: Tree, into: Attributes): voi
 function copyData(
   image: Image,
   at: number,
-  blobOf: readonly number[],
+  places: readonly BlobPlace[],
   into: Attributes,
 ): readonly Piece[] | undefined {
   const size = inode.inodeSize(image.v, at);
@@ -84,8 +92,9 @@ function copyData(
   for (let done = 0; done < size; done += extent.length) {
     image.extent(at, done, size, extent);
     if (extent.device === HOLE) continue;
-    into.blob = blobOf[extent.device - 1];
-    pieces.push({ offset: done, length: extent.length, dataAt: extent.address });
+    const { blob, shift } = places[extent.device - 1];
+    into.blob = blob;
+    pieces.push({ offset: done, length: extent.length, dataAt: shift + extent.address });
   }
   const isOneRun = pieces.length === 1 && pieces[0].length === size;
   if (size === 0 || isOneRun) {

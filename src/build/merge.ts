@@ -16,9 +16,19 @@ export class MergeError extends Error {
   override readonly name = "MergeError";
 }
 
+/** A blob that lies within a longer file: a tar in an archive of images. */
+export interface Moved {
+  readonly from: string;
+  readonly to: Blob;
+  /** Where it begins there, bytes; a multiple of 512. */
+  readonly at: number;
+}
+
 export interface MergeRequest extends Omit<BuildOptions, "chunkSize" | "isRepeatable"> {
   /** Bootstraps, the lowest layer first. */
   readonly layers: readonly string[];
+  /** By layer: its blob that lies elsewhere. */
+  readonly moved?: readonly (Moved | undefined)[];
   readonly whiteouts: WhiteoutSpec;
 }
 
@@ -48,11 +58,15 @@ export function mergeImages(request: MergeRequest): Built {
   }
   const overlay = new Overlay(request.whiteouts);
   const blobs: Blob[] = [];
-  for (const { image, blobs: own } of layers)
-    overlay.add(
-      image,
-      own.map((blob) => numberOf(blobs, blob)),
+  layers.forEach(({ image, blobs: own }, i) => {
+    const moved = request.moved?.[i];
+    const places = own.map((blob) =>
+      blob.id === moved?.from
+        ? { blob: numberOf(blobs, moved.to), shift: moved.at }
+        : { blob: numberOf(blobs, blob), shift: 0 },
     );
+    overlay.add(image, places);
+  });
   if (blobs.length > MAX_BLOBS) throw new MergeError(`${blobs.length} blobs, want at most ${MAX_BLOBS}`);
   const { chunkSize, hasOwners } = first.rafs;
   return finishImage({ ...request, chunkSize, isRepeatable: !hasOwners }, overlay.tree, blobs);

@@ -3,7 +3,7 @@ import { FormatError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
 import type { Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
-import { copyInode, forEachName } from "./layer-image.ts";
+import { type BlobPlace, copyInode, forEachName } from "./layer-image.ts";
 import { type Fail, impliedDirectory, Paths } from "./paths.ts";
 import { type Attributes, FLAG, NONE, ROOT, Tree } from "./tree.ts";
 import { isOpaqueArea, isWhiteoutDevice, MARKER_LENGTH, markerOf, type WhiteoutSpec } from "./whiteout.ts";
@@ -33,14 +33,14 @@ export class Overlay {
 
   /**
    * @param image whole tree checked
-   * @param blobOf the tree's number of each of the image's blobs
+   * @param places where each of the image's blobs is, by device id - 1
    */
-  add(image: Image, blobOf: readonly number[]): void {
+  add(image: Image, places: readonly BlobPlace[]): void {
     const { rootNid } = image.handle;
     /** Inodes of this layer that have several names, by nid. */
     const shared = new Map<number, number>();
     const pairs: Pair[] = [{ nid: rootNid, node: ROOT }];
-    this.take(image, rootNid, ROOT, blobOf);
+    this.take(image, rootNid, ROOT, places);
     for (let pair = pairs.pop(); pair !== undefined; pair = pairs.pop()) {
       const { node } = pair;
       const at = image.inodeAt(pair.nid);
@@ -49,8 +49,8 @@ export class Overlay {
         if (this.isMarker(image, nid, name, length)) return;
         const child = this.tree.node(node, image.bytes, name, length);
         if ((inode.inodeMode(image.v, image.inodeAt(nid)) & errno.S_IFMT) === errno.S_IFDIR)
-          pairs.push({ nid, node: this.addDirectory(image, nid, child, blobOf) });
-        else this.addOther(image, nid, child, blobOf, shared);
+          pairs.push({ nid, node: this.addDirectory(image, nid, child, places) });
+        else this.addOther(image, nid, child, places, shared);
       });
     }
   }
@@ -84,7 +84,7 @@ export class Overlay {
   }
 
   /** @returns the directory of the tree that the layer's directory goes onto */
-  private addDirectory(image: Image, nid: number, child: number, blobOf: readonly number[]): number {
+  private addDirectory(image: Image, nid: number, child: number, places: readonly BlobPlace[]): number {
     const { tree } = this;
     const isImplied = inode.inodeIsImplied(image.v, image.inodeAt(nid));
     if (tree.isLive(child)) {
@@ -92,19 +92,19 @@ export class Overlay {
       // The layer only passes through: unpacking would follow the link, and so does this.
       if (type === errno.S_IFLNK && isImplied) return this.paths.through(child, this.fail(image, nid, child));
       if (type === errno.S_IFDIR) {
-        this.take(image, nid, child, blobOf);
+        this.take(image, nid, child, places);
         return child;
       }
       this.drop(child, true);
     }
-    copyInode(image, nid, blobOf, tree, this.attributes);
+    copyInode(image, nid, places, tree, this.attributes);
     tree.inode[child] = tree.newInode(this.attributes);
     return child;
   }
 
   /** A directory of the layer onto one that is there: its attributes win, unless the tar never named it. */
-  private take(image: Image, nid: number, node: number, blobOf: readonly number[]): void {
-    copyInode(image, nid, blobOf, this.tree, this.attributes);
+  private take(image: Image, nid: number, node: number, places: readonly BlobPlace[]): void {
+    copyInode(image, nid, places, this.tree, this.attributes);
     if ((this.attributes.flags & FLAG.IMPLIED) === 0) this.tree.set(this.tree.inode[node], this.attributes);
   }
 
@@ -112,7 +112,7 @@ export class Overlay {
     image: Image,
     nid: number,
     child: number,
-    blobOf: readonly number[],
+    places: readonly BlobPlace[],
     shared: Map<number, number>,
   ): void {
     const { tree } = this;
@@ -122,7 +122,7 @@ export class Overlay {
       tree.inode[child] = known;
       return;
     }
-    const pieces = copyInode(image, nid, blobOf, tree, this.attributes);
+    const pieces = copyInode(image, nid, places, tree, this.attributes);
     const made = tree.newInode(this.attributes);
     if (pieces !== undefined) tree.pieces.set(made, pieces);
     tree.inode[child] = made;

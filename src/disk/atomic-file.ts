@@ -1,11 +1,21 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fdatasync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
+import { keep, release } from "./unfinished.ts";
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-/** Temporary names that are in use: a signal that ends the process takes them along. */
-const unfinished = new Set<string>();
+/** Written bytes after which the disk is set to work: then little is left to wait for at the end. */
+const FLUSH_EVERY = 64 << 20;
 
 /**
  * A file that appears under its name only when it is whole and on disk. Until then it has another name in the same
@@ -16,6 +26,9 @@ export class AtomicFile {
   readonly fd: number;
   private readonly temporary: string;
   private isDone = false;
+  private unflushed = 0;
+  private flushing: Promise<void> | undefined;
+  private problem: Error | undefined;
 
   /** @throws the system error of opening it */
   constructor(path: string) {
@@ -27,6 +40,24 @@ export class AtomicFile {
 
   write(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length; ) done += writeSync(this.fd, bytes, done);
+  }
+
+  /** `write` for files that come bit by bit: the disk works meanwhile. `settled` before `commit` or `discard`. */
+  append(bytes: Uint8Array): void {
+    this.write(bytes);
+    this.unflushed += bytes.length;
+    if (this.unflushed < FLUSH_EVERY || this.flushing !== undefined) return;
+    this.unflushed = 0;
+    this.flushing = flush(this.fd).then((problem) => {
+      this.problem ??= problem;
+      this.flushing = undefined;
+    });
+  }
+
+  /** Waits until nobody but the caller uses the descriptor. @throws what the disk said; it says it only once */
+  async settled(): Promise<void> {
+    await this.flushing;
+    if (this.problem !== undefined) throw this.problem;
   }
 
   /**
@@ -54,6 +85,9 @@ export class AtomicFile {
   }
 }
 
+const flush = (fd: number): Promise<Error | undefined> =>
+  new Promise((resolve) => fdatasync(fd, (error) => resolve(error ?? undefined)));
+
 /** Gives a file the name that its content has, unless that is there. `from` is gone then. */
 export function putContent(from: string, to: string): void {
   try {
@@ -73,20 +107,4 @@ export function syncDirectory(dir: string): void {
   } finally {
     closeSync(fd);
   }
-}
-
-function leave(signal: NodeJS.Signals): void {
-  for (const path of unfinished) rmSync(path, { force: true });
-  for (const each of SIGNALS) process.removeListener(each, leave);
-  process.kill(process.pid, signal); // nobody listens any more: this ends the process, as that signal does
-}
-
-function keep(path: string): void {
-  if (unfinished.size === 0) for (const signal of SIGNALS) process.once(signal, leave);
-  unfinished.add(path);
-}
-
-function release(path: string): void {
-  unfinished.delete(path);
-  if (unfinished.size === 0) for (const signal of SIGNALS) process.removeListener(signal, leave);
 }

@@ -1,21 +1,39 @@
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import type { LayerFile } from "../tar/layer-file.ts";
 
 /** XDG base directory specification. */
 export const defaultCacheDir = (): string =>
   join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "nydusd-ts");
 
-/** A layer's file: the sha256 of its tar, and whether it is that tar itself. */
+/** What a file was found to be. */
 export interface Known {
+  /** sha256 of its tar. */
   readonly id: string;
-  readonly isPlain: boolean;
+  /** The file is that tar itself, or the tar is in the cache; or the tar, in the cache, is an archive of images. */
+  readonly kind: "plain" | "compressed" | "archive";
+  /** Blob in the cache with what the tar cannot show: see build/side-blob. */
+  readonly side?: string | undefined;
 }
+
+/** Folders of a cache. */
+export const FOLDERS = ["blobs", "layers", "images", "files"] as const;
 
 /**
  * What was built before: tars of compressed layers, bootstraps of layers and of images, all named by content, so
- * that a name never changes its meaning. Everything appears by rename; any number of processes may share it.
+ * that a name never changes its meaning. Everything appears by rename; any number of processes may share it. When
+ * something was last used is when it was last changed.
  */
 export class Cache {
   /** Tars of compressed layers, by the sha256 of the tar. */
@@ -26,8 +44,7 @@ export class Cache {
   constructor(dir: string) {
     this.dir = dir;
     this.blobs = join(dir, "blobs");
-    for (const name of ["blobs", "layers", "images", "files"])
-      mkdirSync(join(dir, name), { recursive: true, mode: 0o700 });
+    for (const name of FOLDERS) mkdirSync(join(dir, name), { recursive: true, mode: 0o700 });
   }
 
   /** Bootstrap of the layer whose tar has this id. */
@@ -36,12 +53,12 @@ export class Cache {
   }
 
   /** Bootstrap of an image of these layers, the lowest first. */
-  image(ids: readonly string[]): string {
-    return join(this.dir, "images", `${sha256(ids.join("\n"))}.boot`);
+  image(keys: readonly string[]): string {
+    return join(this.dir, "images", `${sha256(keys.join("\n"))}.boot`);
   }
 
-  private hasTar(id: string): boolean {
-    return existsSync(join(this.blobs, id));
+  blob(id: string): string {
+    return join(this.blobs, id);
   }
 
   /** A name that nobody has, beside the bootstraps of layers. */
@@ -49,34 +66,64 @@ export class Cache {
     return join(this.dir, "layers", `.${randomBytes(8).toString("hex")}`);
   }
 
-  /** What is known of a file that was indexed before and has not changed since, if all that it takes is still here. */
-  find(path: string): Known | undefined {
-    const file = this.fileKey(path);
-    if (file === undefined || !existsSync(file)) return undefined;
-    const [id, kind] = readFileSync(file, "latin1").split(" ");
-    const isPlain = kind === "plain";
-    return existsSync(this.layer(id)) && (isPlain || this.hasTar(id)) ? { id, isPlain } : undefined;
+  /** What is known of a file that was seen before and has not changed since, if all that it takes is still here. */
+  find(file: LayerFile): Known | undefined {
+    const note = this.noteOf(file);
+    if (note === undefined || !existsSync(note)) return undefined;
+    const known = parse(readFileSync(note, "latin1"));
+    if (known === undefined || !this.needs(known).every((path) => existsSync(path))) return undefined;
+    this.use([note, ...this.needs(known)]);
+    return known;
   }
 
-  /** Notes what a file holds. */
-  remember(path: string, { id, isPlain }: Known): void {
-    const file = this.fileKey(path);
-    if (file === undefined) return;
-    const temporary = `${file}.${randomBytes(6).toString("hex")}`;
+  /** Notes what a file is. A note that a crash spoils says nothing, so it need not wait for the disk. */
+  remember(file: LayerFile, known: Known): void {
+    const note = this.noteOf(file);
+    if (note === undefined) return;
+    const temporary = join(dirname(note), `.${randomBytes(8).toString("hex")}`);
     try {
-      writeFileSync(temporary, `${id} ${isPlain ? "plain" : "compressed"}`, { mode: 0o600 });
-      renameSync(temporary, file);
+      writeFileSync(temporary, [known.id, known.kind, known.side ?? ""].join(" "), { mode: 0o600 });
+      renameSync(temporary, note);
     } finally {
       rmSync(temporary, { force: true });
     }
   }
 
-  /** A file is known by where it is and by what changes when it is written to. */
-  private fileKey(path: string): string | undefined {
-    const { dev, ino, size, mtimeNs, ctimeNs, ...stats } = statSync(path, { bigint: true });
-    if ((stats.mode & 0o170000n) !== 0o100000n) return undefined;
-    return join(this.dir, "files", sha256([dev, ino, size, mtimeNs, ctimeNs].join(" ")));
+  /** Marks files of the cache as used. */
+  use(paths: readonly string[]): void {
+    const now = new Date();
+    for (const path of paths)
+      try {
+        utimesSync(path, now, now);
+      } catch {
+        // Somebody else's cache, or a file that is going away: whoever opens it will say so.
+      }
   }
+
+  /** Files in the cache without which a note is worth nothing. */
+  private needs({ id, kind, side }: Known): string[] {
+    const paths = kind === "plain" ? [] : [this.blob(id)];
+    if (kind !== "archive") paths.push(this.layer(id));
+    if (side !== undefined) paths.push(this.blob(side));
+    return paths;
+  }
+
+  /** A file is known by where it is and by what changes when it is written to; one of the cache by its name. */
+  private noteOf({ path, part }: LayerFile): string | undefined {
+    const where = part === undefined ? [] : [part.at, part.size];
+    if (dirname(path) === this.blobs) return join(this.dir, "files", sha256([path, ...where].join(" ")));
+    const stats = statSync(path, { bigint: true });
+    if (!stats.isFile()) return undefined;
+    const { dev, ino, size, mtimeNs, ctimeNs } = stats;
+    return join(this.dir, "files", sha256([dev, ino, size, mtimeNs, ctimeNs, ...where].join(" ")));
+  }
+}
+
+function parse(note: string): Known | undefined {
+  const [id, kind, side] = note.split(" ");
+  if (!/^[0-9a-f]{64}$/.test(id) || !(kind === "plain" || kind === "compressed" || kind === "archive"))
+    return undefined;
+  return { id, kind, side: side || undefined };
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

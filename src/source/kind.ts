@@ -2,24 +2,45 @@ import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { MAGIC, SUPER_AT } from "../erofs/superblock.ts";
+import { wholeFile } from "../tar/layer-file.ts";
+import { compressionOf, openLayer } from "../tar/source.ts";
+import { Archive, beginsArchive } from "./archive.ts";
 
-/** What a source is: an image to mount as it is, one layer's tar (compressed or not), or a directory of images. */
-export type Kind = "image" | "layer" | "oci-layout";
+/** What a source is. */
+export type Source =
+  /** An image to mount as it is. */
+  | { readonly kind: "image" }
+  /** One layer's tar, compressed or not. */
+  | { readonly kind: "layer" }
+  /** A directory of images. */
+  | { readonly kind: "oci-layout" }
+  /** Images in a tar. */
+  | { readonly kind: "archive"; readonly archive: Archive }
+  /** Images in a tar that is compressed. */
+  | { readonly kind: "compressed-archive" };
+
+/** Decompressed bytes in which the first entry of a tar is looked for. */
+const HEAD = 64 << 10;
 
 /** @throws StartError when there is nothing of use */
-export function kindOf(path: string): Kind {
+export async function sourceOf(path: string): Promise<Source> {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw new StartError(`${path}: no such file`);
   if (stats.isDirectory()) {
-    if (existsSync(join(path, "oci-layout"))) return "oci-layout";
+    if (existsSync(join(path, "oci-layout"))) return { kind: "oci-layout" };
     throw new StartError(`${path}: a directory, but no OCI image layout: it has no file oci-layout`);
   }
-  if (!stats.isFile()) return "layer"; // a fifo or device: read once
-  return hasSuperblock(path) ? "image" : "layer";
+  if (!stats.isFile()) return { kind: "layer" }; // a fifo or device: read once
+  const head = headOf(path);
+  if (head.length >= SUPER_AT + 4 && head.readUInt32LE(SUPER_AT) === MAGIC) return { kind: "image" };
+  if (compressionOf(head) !== "none")
+    return { kind: (await isCompressedArchive(path)) ? "compressed-archive" : "layer" };
+  const archive = Archive.open(path);
+  return archive === undefined ? { kind: "layer" } : { kind: "archive", archive };
 }
 
-function hasSuperblock(path: string): boolean {
-  const magic = new DataView(new ArrayBuffer(4));
+function headOf(path: string): Buffer {
+  const head = Buffer.alloc(SUPER_AT + 4);
   let fd: number;
   try {
     fd = openSync(path, "r");
@@ -27,8 +48,28 @@ function hasSuperblock(path: string): boolean {
     throw new StartError(messageOf(error));
   }
   try {
-    return readSync(fd, magic, 0, 4, SUPER_AT) === 4 && magic.getUint32(0, true) === MAGIC;
+    return head.subarray(0, readSync(fd, head, 0, head.length, 0));
   } finally {
     closeSync(fd);
   }
+}
+
+/** Decompresses a little of it. What is damaged is left to whoever reads all of it. */
+async function isCompressedArchive(path: string): Promise<boolean> {
+  const layer = await openLayer(wholeFile(path));
+  if (layer.kind === "plain") return false;
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of layer.chunks) {
+      pieces.push(chunk);
+      bytes += chunk.length;
+      if (bytes >= HEAD) break;
+    }
+  } catch {
+    return false;
+  } finally {
+    await layer.close();
+  }
+  return beginsArchive(Buffer.concat(pieces), path);
 }

@@ -1,21 +1,21 @@
-import { closeSync, existsSync, fstatSync, openSync, rmSync } from "node:fs";
-import { availableParallelism } from "node:os";
-import { createImage } from "../build/create.ts";
-import { mergeImages } from "../build/merge.ts";
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, fstatSync, openSync, statSync } from "node:fs";
+import { type Moved, mergeImages } from "../build/merge.ts";
 import { StartError } from "../bytes/errors.ts";
-import { putContent } from "../disk/atomic-file.ts";
 import { readTables } from "../erofs/open.ts";
+import { wholeFile } from "../tar/layer-file.ts";
 import { Cache, type Known } from "./cache.ts";
-import { kindOf } from "./kind.ts";
+import { decompressArchive } from "./compressed-archive.ts";
+import type { Choice, Documents, ImageLayer } from "./documents.ts";
+import { sourceOf } from "./kind.ts";
+import { type Means, prepareLayers } from "./layers.ts";
+import type { Report } from "./report.ts";
 
-const CHUNK_SIZE = 0x10_0000;
-
-export interface Sources {
-  /** A bootstrap or image; or layers, the lowest first; or OCI image layouts, whose layers count as given here. */
+export interface Sources extends Choice {
+  /** A bootstrap or image; or layers and OCI layouts and archives, whose layers count as given here, lowest first. */
   readonly paths: readonly string[];
   readonly cacheDir: string;
-  readonly ref?: string | undefined;
-  readonly platform?: string | undefined;
+  readonly report: Report;
   readonly warn: (message: string) => void;
 }
 
@@ -28,48 +28,90 @@ export interface Prepared {
   readonly blobs: readonly (readonly [id: string, path: string])[];
 }
 
-interface Layer {
-  readonly path: string;
-  /** sha256 that the tar must have. */
-  readonly diffId: string | undefined;
-}
-
 /**
- * Makes an image of whatever people have. Plain tars stay where they are; compressed ones are written once, into the
- * cache, as are bootstraps; what is there already is taken as it is.
+ * Makes an image of whatever people have. Plain tars stay where they are, also within archives; compressed ones are
+ * written once, into the cache, as are bootstraps; what is there already is taken as it is.
  *
  * @throws StartError, FormatError; nothing half-made is left behind
  */
 export async function prepareImage(sources: Sources): Promise<Prepared> {
-  const { paths } = sources;
-  const kinds = paths.map(kindOf);
-  if (kinds.includes("image")) {
-    if (paths.length > 1)
-      throw new StartError(`${paths[kinds.indexOf("image")]}: an image is mounted alone, not with others`);
+  const { paths, report, warn } = sources;
+  const found = await Promise.all(paths.map(sourceOf));
+  const image = found.findIndex(({ kind }) => kind === "image");
+  if (image >= 0) {
+    if (paths.length > 1) throw new StartError(`${paths[image]}: an image is mounted alone, not with others`);
     return { bootstrap: paths[0], blobDirs: [], blobs: [] };
   }
-  const layers: Layer[] = [];
-  for (let i = 0; i < paths.length; i++)
-    layers.push(...(await layersOf(paths[i], kinds[i] === "oci-layout", sources)));
+  const means: Means = { cache: new Cache(sources.cacheDir), report, warn };
+  const layers: ImageLayer[] = [];
+  for (const [i, path] of paths.entries()) {
+    const source = found[i];
+    if (source.kind === "oci-layout") layers.push(...(await layersOf(path, sources)));
+    else if (source.kind === "archive") layers.push(...(await layersOf(source.archive, sources)));
+    else if (source.kind === "compressed-archive")
+      layers.push(...(await layersOf(await decompressArchive(path, means), sources)));
+    else layers.push({ file: wholeFile(path), diffId: undefined });
+  }
   if (layers.length === 0) throw new StartError(`${paths.join(", ")}: an image without layers`);
-  const cache = new Cache(sources.cacheDir);
-  const known = await inParallel(layers, (layer) => prepareLayer(layer, cache, sources.warn));
+  return imageOf(layers, await prepareLayers(layers, means), means.cache);
+}
+
+/** Its schema library costs 90 ms: only for those who have documents. */
+async function layersOf(from: string | Documents, choice: Choice): Promise<ImageLayer[]> {
+  const { directoryDocuments } = await import("./documents.ts");
+  const docs = typeof from === "string" ? directoryDocuments(from) : from;
+  if (docs.has("index.json")) return (await import("./oci-layout.ts")).ociLayers(docs, choice);
+  return (await import("./docker-archive.ts")).dockerLayers(docs, choice);
+}
+
+/** Lays layers over one another. Tars that are parts of an archive are found in that: it is the blob of all of them. */
+function imageOf(layers: readonly ImageLayer[], known: readonly Known[], cache: Cache): Prepared {
+  const archives = archivesOf(layers, known);
+  const moved = layers.map(({ file, diffId }, i): Moved | undefined => {
+    const to = known[i].kind === "plain" && file.part ? archives.get(file.path) : undefined;
+    return to && file.part && { from: diffId ?? known[i].id, to, at: file.part.at };
+  });
   const ids = known.map(({ id }) => id);
-  const bootstrap = cache.image(ids);
+  const bootstrap = cache.image(
+    ids.map((id, i) => (moved[i] ? `${id} ${moved[i].to.id} ${moved[i].at}` : id)),
+  );
   if (!existsSync(bootstrap))
     mergeImages({
       layers: ids.map((id) => cache.layer(id)),
+      moved,
       bootstrap,
       blobDir: undefined,
       prefetch: [],
       isContent: true,
       whiteouts: "oci",
     });
+  cache.use([bootstrap]);
   const used = blobIds(bootstrap);
-  const plain = layers
-    .map(({ path }, i) => [ids[i], path] as const)
-    .filter(([id], i) => known[i].isPlain && used.has(id));
-  return { bootstrap, blobDirs: [cache.blobs], blobs: [...new Map(plain)] };
+  const places = layers
+    .map(({ file }, i) => [moved[i]?.to.id ?? ids[i], file.path] as const)
+    .filter(([id], i) => known[i].kind === "plain" && used.has(id));
+  return { bootstrap, blobDirs: [cache.blobs], blobs: [...new Map(places)] };
+}
+
+/**
+ * Archives with plain tars in them, as blobs by path. Hashing one whole would read everything twice: where its layers
+ * lie says as much.
+ */
+function archivesOf(
+  layers: readonly ImageLayer[],
+  known: readonly Known[],
+): Map<string, { id: string; size: number }> {
+  const parts = new Map<string, string[]>();
+  layers.forEach(({ file: { path, part } }, i) => {
+    if (part === undefined || known[i].kind !== "plain") return;
+    parts.set(path, [...(parts.get(path) ?? []), `${part.at} ${known[i].id}`]);
+  });
+  return new Map(
+    [...parts].map(([path, lines]) => {
+      const id = createHash("sha256").update(lines.join("\n")).digest("hex");
+      return [path, { id, size: statSync(path).size }];
+    }),
+  );
 }
 
 /** Blobs that an image refers to: layers above may have taken all of a layer's files away. */
@@ -80,65 +122,4 @@ function blobIds(bootstrap: string): Set<string> {
   } finally {
     closeSync(fd);
   }
-}
-
-async function layersOf(path: string, isLayout: boolean, { ref, platform }: Sources): Promise<Layer[]> {
-  if (!isLayout) return [{ path, diffId: undefined }];
-  const { ociLayers } = await import("./oci-layout.ts"); // its schema library costs 90 ms
-  return ociLayers(path, { ref, platform });
-}
-
-/** Puts the bootstrap of a layer into the cache if it is not there. */
-async function prepareLayer(
-  { path, diffId }: Layer,
-  cache: Cache,
-  warn: (m: string) => void,
-): Promise<Known> {
-  const known = cache.find(path);
-  if (known !== undefined) {
-    mustBe(path, known.id, diffId);
-    return known;
-  }
-  const temporary = cache.temporary();
-  try {
-    const made = await createImage({
-      layer: path,
-      bootstrap: temporary,
-      blobDir: cache.blobs,
-      blobId: undefined,
-      blobLink: "none",
-      chunkSize: CHUNK_SIZE,
-      isRepeatable: false,
-      ignoreZeros: false,
-      prefetch: [],
-      warn,
-    });
-    mustBe(path, made.id, diffId);
-    putContent(temporary, cache.layer(made.id));
-    cache.remember(path, made);
-    return made;
-  } finally {
-    rmSync(temporary, { force: true });
-  }
-}
-
-function mustBe(path: string, found: string, wanted: string | undefined): void {
-  if (wanted !== undefined && found !== wanted)
-    throw new StartError(`${path}: the sha256 of its tar is ${found}, the image's config wants ${wanted}`);
-}
-
-/** As many at a time as there are CPUs; the first failure is thrown when all that had begun have ended. */
-async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const run = async () => {
-    while (next < items.length) {
-      const i = next++;
-      results[i] = await work(items[i]);
-    }
-  };
-  const ends = await Promise.allSettled(Array.from({ length: availableParallelism() }, run));
-  const failed = ends.find((end) => end.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-  return results;
 }

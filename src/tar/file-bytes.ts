@@ -15,6 +15,7 @@ const MOST = 64 << 10;
 export class FileBytes implements TarBytes {
   private readonly fd: number;
   private readonly file: string;
+  private readonly base: number;
   private buffer = new Uint8Array(MOST);
   /** The window: `[start, end)` of the file is in the buffer. */
   private start = 0;
@@ -24,10 +25,12 @@ export class FileBytes implements TarBytes {
   /**
    * @param fd stays the caller's; its position is neither used nor changed
    * @param file path, used only in messages
+   * @param base where in the file the tar begins
    */
-  constructor(fd: number, file: string) {
+  constructor(fd: number, file: string, base = 0) {
     this.fd = fd;
     this.file = file;
+    this.base = base;
   }
 
   /** @throws FormatError if the file ends before the last of these bytes */
@@ -45,7 +48,7 @@ export class FileBytes implements TarBytes {
     this.start = at;
     this.end = at;
     while (this.end < at + length) {
-      const n = readSync(this.fd, this.buffer, this.end - at, room - (this.end - at), this.end);
+      const n = readSync(this.fd, this.buffer, this.end - at, room - (this.end - at), this.base + this.end);
       if (n === 0)
         throw new FormatError("the tar became shorter while it was read", { file: this.file, at: this.end });
       this.end += n;

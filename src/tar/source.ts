@@ -1,16 +1,21 @@
-import { closeSync, createReadStream, fstatSync, open, readSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, open, readFileSync, readSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { StartError } from "../bytes/errors.ts";
 import { type ByteStream, peek } from "./byte-stream.ts";
+import type { LayerFile, Part } from "./layer-file.ts";
 import { gunzip, unzstd } from "./library.ts";
 import { findProgram, throughProgram } from "./program.ts";
 
-/** A layer's tar: a file to read anywhere, which the caller closes, or its bytes in their order. */
+/** A layer's tar: a part of a file to read anywhere, which the caller closes, or its bytes in their order. */
 export type Layer =
-  | { readonly kind: "plain"; readonly fd: number; readonly size: number }
-  | ({ readonly kind: "stream" } & ByteStream);
+  | ({ readonly kind: "plain"; readonly fd: number } & Part)
+  | ({
+      readonly kind: "stream";
+      /** Bytes of the file that were taken so far; 0 when nobody knows. */
+      readonly taken: () => number;
+    } & ByteStream);
 
 export type Compression = "none" | "gzip" | "zstd";
 
@@ -34,62 +39,108 @@ export function compressionOf(head: Uint8Array): Compression {
 /**
  * Opens a layer: a tar, plain or compressed with gzip or zstd, in whatever number of parts.
  *
- * @param path a file, fifo or device; "-" for standard input
+ * @param file a file or part of one, fifo or device; "-" for standard input
  * @param stdin what "-" reads
  * @returns "plain" for an uncompressed regular file
  * @throws StartError (from the chunks, too) naming the path when it is no file to read, or its compressed data
  * are damaged or cut off; a Node system error naming it when it cannot be opened
  */
-export async function openLayer(path: string, stdin: () => Readable = () => process.stdin): Promise<Layer> {
-  if (path === "-") return openStream(stdin(), "standard input");
+export async function openLayer(
+  { path, name, part }: LayerFile,
+  stdin: () => Readable = () => process.stdin,
+): Promise<Layer> {
+  if (path === "-") return openStream(stdin(), name);
   const fd = await promisify(open)(path, "r");
   const stats = fstatSync(fd);
-  if (stats.isFile()) return openFile(fd, stats.size, path);
+  if (stats.isFile()) return openFile(fd, part ?? { at: 0, size: stats.size }, part === undefined, name);
   if (stats.isDirectory()) {
     closeSync(fd);
-    throw new StartError(`${path}: a directory, not a tar`);
+    throw new StartError(`${name}: a directory, not a tar`);
   }
   // A socket object waits for a fifo without holding a thread; all others close the descriptor, too.
   const isPipe = stats.isFIFO() || stats.isSocket();
   const readable = isPipe
     ? new Socket({ fd, writable: false })
     : createReadStream("", { fd, highWaterMark: READ });
-  return openStream(readable, path);
+  return openStream(readable, name);
 }
 
-async function openFile(fd: number, size: number, path: string): Promise<Layer> {
+async function openFile(fd: number, part: Part, isWhole: boolean, name: string): Promise<Layer> {
+  let compression: Compression;
   try {
-    const head = new Uint8Array(MAGIC);
-    const compression = compressionOf(head.subarray(0, readSync(fd, head, 0, MAGIC, 0)));
-    if (compression === "none") return { kind: "plain", fd, size };
-    return { kind: "stream", ...(await decompressFile(fd, path, compression)) };
+    const head = new Uint8Array(Math.min(MAGIC, part.size));
+    compression = compressionOf(head.subarray(0, readSync(fd, head, 0, head.length, part.at)));
+    if (compression === "none") return { kind: "plain", fd, ...part };
+    const program = findProgram(PROGRAMS[compression]);
+    if (isWhole && program !== undefined) return throughFile(fd, program, name, compression);
   } catch (error) {
     closeSync(fd);
     throw error;
   }
+  const { at: start, size } = part;
+  const readable = createReadStream("", { fd, start, end: start + size - 1, highWaterMark: READ });
+  return decompress((await peek(readable, name, 0)).stream, name, compression);
 }
 
-async function openStream(readable: Readable, path: string): Promise<Layer> {
-  const { head, stream } = await peek(readable, path, MAGIC);
-  const compression = compressionOf(head);
-  if (compression === "none") return { kind: "stream", ...stream };
-  const program = findProgram(PROGRAMS[compression]);
-  if (program !== undefined)
-    return { kind: "stream", ...throughProgram(program, ARGS, stream, path, compression) };
-  return { kind: "stream", ...inProcess(stream, path, compression) };
+/** The program reads the file itself, from the descriptor that it has in common with this process. */
+function throughFile(fd: number, program: string, name: string, compression: Compression): Layer {
+  const stream = throughProgram(program, ARGS, fd, name, compression);
+  let isOpen = true;
+  const close = async () => {
+    await stream.close();
+    if (isOpen) closeSync(fd);
+    isOpen = false;
+  };
+  return {
+    kind: "stream",
+    chunks: thenClose(stream.chunks, close),
+    close,
+    taken: () => (isOpen ? positionOf(fd) : 0),
+  };
 }
 
-/** Takes the descriptor over. */
-async function decompressFile(fd: number, path: string, compression: "gzip" | "zstd"): Promise<ByteStream> {
-  const program = findProgram(PROGRAMS[compression]);
-  if (program !== undefined) {
-    const stream = throughProgram(program, ARGS, fd, path, compression);
-    closeSync(fd); // the program has its own by now
-    return stream;
+async function* thenClose(
+  chunks: AsyncIterable<Uint8Array>,
+  close: () => Promise<void>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks;
+  } finally {
+    await close();
   }
-  const readable = createReadStream("", { fd, start: 0, highWaterMark: READ });
-  return inProcess((await peek(readable, path, 0)).stream, path, compression);
 }
 
-const inProcess = (stream: ByteStream, path: string, compression: "gzip" | "zstd"): ByteStream =>
-  compression === "gzip" ? gunzip(stream, path) : unzstd(stream, path);
+/** How far whoever shares an open file has read. @see https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
+const positionOf = (fd: number): number =>
+  Number(/^pos:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1] ?? 0);
+
+async function openStream(readable: Readable, name: string): Promise<Layer> {
+  const { head, stream } = await peek(readable, name, MAGIC);
+  const compression = compressionOf(head);
+  return compression === "none"
+    ? { kind: "stream", ...counting(stream) }
+    : decompress(stream, name, compression);
+}
+
+function decompress(input: ByteStream, name: string, compression: "gzip" | "zstd"): Layer {
+  const { taken, ...counted } = counting(input);
+  const program = findProgram(PROGRAMS[compression]);
+  const stream =
+    program !== undefined
+      ? throughProgram(program, ARGS, counted, name, compression)
+      : compression === "gzip"
+        ? gunzip(counted, name)
+        : unzstd(counted, name);
+  return { kind: "stream", ...stream, taken };
+}
+
+function counting(stream: ByteStream): ByteStream & { taken: () => number } {
+  let bytes = 0;
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of stream.chunks) {
+      bytes += chunk.length;
+      yield chunk;
+    }
+  }
+  return { chunks: chunks(), close: stream.close, taken: () => bytes };
+}

@@ -3,17 +3,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Built, type CreateRequest, createImage } from "../../src/build/create.ts";
 import { type MergeRequest, mergeImages } from "../../src/build/merge.ts";
+import { wholeFile } from "../../src/tar/layer-file.ts";
 import type { Expected } from "../support/image.ts";
 import { scratchDir } from "../support/image.ts";
 
 /** Builds a layer's bootstrap beside nothing else. Its id is given: the thread that hashes needs compiled code. */
 export async function build(
   layer: string,
-  more: Partial<CreateRequest> = {},
+  more: Partial<Omit<CreateRequest, "layer">> = {},
 ): Promise<Built & { warnings: string[] }> {
   const warnings: string[] = [];
   const built = await createImage({
-    layer,
+    layer: wholeFile(layer),
     bootstrap: join(scratchDir(), "image.boot"),
     blobDir: undefined,
     blobId: createHash("sha256").update(readFileSync(layer)).digest("hex"),

@@ -18,6 +18,7 @@ import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { StartError } from "../../src/bytes/errors.ts";
+import { wholeFile } from "../../src/tar/layer-file.ts";
 import { compressionOf, type Layer, openLayer } from "../../src/tar/source.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "nydusd-ts-source-"));
@@ -123,15 +124,15 @@ describe.each(ways)("with $way", ({ programs }) => {
     onlyPath(...programs);
     const fds = openFds();
     const at = file(bytes);
-    expect(await hashOf(await openLayer(at))).toBe(WANT);
+    expect(await hashOf(await openLayer(wholeFile(at)))).toBe(WANT);
     const fifo = `${at}.fifo`;
     execFileSync("/usr/bin/mkfifo", [fifo]);
     createReadStream(at).pipe(createWriteStream(fifo));
-    expect(await hashOf(await openLayer(fifo))).toBe(WANT);
+    expect(await hashOf(await openLayer(wholeFile(fifo)))).toBe(WANT);
     const drops = Readable.from(
       Array.from({ length: bytes.length / 1000 + 1 }, (_, i) => bytes.subarray(i * 1000, i * 1000 + 1000)),
     );
-    expect(await hashOf(await openLayer("-", () => drops))).toBe(WANT);
+    expect(await hashOf(await openLayer(wholeFile("-"), () => drops))).toBe(WANT);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(openFds()).toBeLessThanOrEqual(fds);
     expect(children()).toBe("");
@@ -141,8 +142,8 @@ describe.each(ways)("with $way", ({ programs }) => {
     onlyPath(...programs);
     const at = file(bytes);
     for (const [name, open] of [
-      [at, () => openLayer(at)],
-      ["standard input", () => openLayer("-", () => createReadStream(at))],
+      [at, () => openLayer(wholeFile(at))],
+      ["standard input", () => openLayer(wholeFile("-"), () => createReadStream(at))],
     ] as const) {
       const failure = await open()
         .then(hashOf)
@@ -159,7 +160,10 @@ describe.each(ways)("with $way", ({ programs }) => {
     onlyPath(...programs);
     const fds = openFds();
     const at = file(bytes);
-    for (const layer of [await openLayer(at), await openLayer("-", () => createReadStream(at))]) {
+    for (const layer of [
+      await openLayer(wholeFile(at)),
+      await openLayer(wholeFile("-"), () => createReadStream(at)),
+    ]) {
       if (layer.kind === "plain") {
         closeSync(layer.fd);
         continue;
@@ -170,7 +174,7 @@ describe.each(ways)("with $way", ({ programs }) => {
       }
       await layer.close();
     }
-    const unread = await openLayer("-", () => createReadStream(at));
+    const unread = await openLayer(wholeFile("-"), () => createReadStream(at));
     if (unread.kind === "stream") await unread.close();
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(openFds()).toBeLessThanOrEqual(fds);
@@ -188,28 +192,31 @@ describe("openLayer refuses", () => {
   const message = async (of: Promise<Layer>) => of.then(hashOf).catch((error: Error) => error.message);
 
   it("what is not there", async () =>
-    expect(await message(openLayer(join(dir, "none")))).toBe(
+    expect(await message(openLayer(wholeFile(join(dir, "none"))))).toBe(
       `ENOENT: no such file or directory, open '${dir}/none'`,
     ));
-  it("a directory", async () => expect(await message(openLayer(dir))).toBe(`${dir}: a directory, not a tar`));
+  it("a directory", async () =>
+    expect(await message(openLayer(wholeFile(dir)))).toBe(`${dir}: a directory, not a tar`));
   it("what its program refuses, with its words", async () => {
     script("igzip", "echo no >&2; echo 'good' >&2; exit 3");
     const at = file(gz);
-    expect(await message(openLayer(at))).toBe(
+    expect(await message(openLayer(wholeFile(at)))).toBe(
       `${at}: not gzip, damaged or cut off: igzip ended with status 3: no good`,
     );
   });
   it("what kills its program", async () => {
     script("igzip", "kill -9 $$");
     const at = file(gz);
-    expect(await message(openLayer(at))).toBe(
+    expect(await message(openLayer(wholeFile(at)))).toBe(
       `${at}: not gzip, damaged or cut off: igzip was ended by SIGKILL`,
     );
   });
   it("what cuts short in this process", async () => {
     onlyPath();
     const at = file(gz.subarray(0, 1000));
-    expect(await message(openLayer(at))).toBe(`${at}: not gzip, damaged or cut off: unexpected end of file`);
+    expect(await message(openLayer(wholeFile(at)))).toBe(
+      `${at}: not gzip, damaged or cut off: unexpected end of file`,
+    );
   });
   it("input that fails", async () => {
     async function* failing() {
@@ -218,13 +225,15 @@ describe("openLayer refuses", () => {
     }
     for (const programs of [[], ["gzip"]]) {
       onlyPath(...programs);
-      expect(await message(openLayer("-", () => Readable.from(failing())))).toBe("standard input: EIO: lost");
+      expect(await message(openLayer(wholeFile("-"), () => Readable.from(failing())))).toBe(
+        "standard input: EIO: lost",
+      );
     }
   });
   it("to go on once it is closed", async () => {
     script("igzip", "exec sleep 100");
     const at = file(gz);
-    const layer = await openLayer(at);
+    const layer = await openLayer(wholeFile(at));
     const read = message(Promise.resolve(layer));
     if (layer.kind === "stream") await layer.close();
     expect(await read).toBe(`${at}: closed while it was read`);
@@ -243,7 +252,7 @@ describe.each(ways)("a fifo whose writer says no more, with $way", ({ programs }
     execFileSync("mkfifo", [fifo]);
     const writer = spawn("sh", ["-c", 'exec 3>"$2"; cat "$1" >&3; exec sleep 100', "sh", at, fifo]);
     onlyPath(...programs);
-    const layer = await openLayer(fifo);
+    const layer = await openLayer(wholeFile(fifo));
     if (layer.kind === "plain") throw new Error("a fifo is no file");
     const read = hashOf(layer).catch((error: Error) => error.message);
     await new Promise((resolve) => setTimeout(resolve, 200));

@@ -1,0 +1,68 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { defaultCacheDir } from "../src/source/cache.ts";
+import type { Cached } from "../src/source/cache-contents.ts";
+import { mib } from "./progress.ts";
+
+interface Flags {
+  readonly cacheDir: string;
+}
+interface GcFlags extends Flags {
+  readonly olderThan: number;
+  readonly dryRun: boolean;
+}
+
+const UNIT = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
+
+/** `nydusd-ts cache`: what `mount` keeps for the next time. */
+export function addCache(program: Command, say: (text: string) => void): void {
+  const cache = program.command("cache").description("list or clear what mount keeps for the next time");
+  cache
+    .command("ls")
+    .description("list images, layers and tars, the most recently used first")
+    .option("--cache-dir <dir>", "where they are kept", defaultCacheDir())
+    .option("--json", "one JSON document", false)
+    .action(async ({ cacheDir, json }: Flags & { json: boolean }) => {
+      const { cacheContents } = await import("../src/source/cache-contents.ts");
+      const all = cacheContents(cacheDir);
+      if (json) say(JSON.stringify(all, undefined, 2));
+      else for (const line of table(all)) say(line);
+    });
+  cache
+    .command("gc")
+    .description("remove what was not used for some time; images that are mounted lose nothing")
+    .option("--cache-dir <dir>", "where they are kept", defaultCacheDir())
+    .option("--older-than <time>", "not used for so long: 30d, 12h, 0s", duration, 30 * UNIT.d)
+    .option("--dry-run", "say what would go, remove nothing", false)
+    .action(async ({ cacheDir, olderThan, dryRun }: GcFlags) => {
+      const { cacheContents, garbageOf, removeGarbage } = await import("../src/source/cache-contents.ts");
+      const garbage = garbageOf(cacheContents(cacheDir), new Date(Date.now() - olderThan * 1000));
+      for (const { path } of garbage) say(path);
+      const bytes = dryRun ? garbage.reduce((sum, one) => sum + one.bytes, 0) : removeGarbage(garbage);
+      say(`${garbage.length} files, ${mib(bytes)} ${dryRun ? "would be" : ""} freed`.replace("  ", " "));
+    });
+}
+
+function table(all: readonly Cached[]): string[] {
+  const shown = all.filter(({ kind }) => kind !== "note");
+  const lines = shown.map(({ kind, id, bytes, used, blobs }) =>
+    [
+      kind.padEnd(8),
+      id.slice(0, 16).padEnd(16),
+      mib(bytes).padStart(12),
+      used.toISOString(),
+      blobs.length || "",
+    ]
+      .join("  ")
+      .trimEnd(),
+  );
+  const total = all.reduce((sum, { bytes }) => sum + bytes, 0);
+  const head = ["kind".padEnd(8), "id".padEnd(16), "on disk".padStart(12), "last used".padEnd(24), "tars"];
+  return [head.join("  "), ...lines, `${shown.length} files, ${mib(total)}`];
+}
+
+/** Seconds. */
+function duration(text: string): number {
+  const parts = /^(\d+)([smhd])$/.exec(text);
+  if (parts === null) throw new InvalidArgumentError("want a number and s, m, h or d: 30d.");
+  return Number(parts[1]) * UNIT[parts[2] as keyof typeof UNIT];
+}

@@ -1,0 +1,33 @@
+import { SingleBar } from "cli-progress";
+import { mib, type Show } from "./progress.ts";
+
+const DRAW_MS = 100;
+
+/** Loaded only where there is a terminal: the library costs 30 ms. */
+export const bar: Show = (state) => {
+  const drawn = new SingleBar({
+    format:
+      "{bar} {percentage}% | {done} of {all} | layer {layer} of {layers} | {rate}/s | {eta_formatted} left",
+    stream: process.stderr,
+    clearOnComplete: true,
+    gracefulExit: false, // a signal is for us to see
+    barsize: 24,
+  });
+  const payload = () => ({
+    done: mib(state.done()),
+    all: mib(state.total),
+    layer: Math.min(state.ready + 1, state.layers),
+    layers: state.layers,
+    rate: mib(state.rate()),
+  });
+  // Of a pipe nobody knows how much will come.
+  drawn.start(state.total || 1, 0, payload());
+  const draw = () => drawn.update(Math.min(state.done(), state.total), payload());
+  const timer = setInterval(draw, DRAW_MS);
+  return (isOver) => {
+    draw();
+    if (!isOver) return;
+    clearInterval(timer);
+    drawn.stop();
+  };
+};

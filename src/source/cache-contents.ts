@@ -1,0 +1,88 @@
+import { closeSync, fstatSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { codeOf } from "../bytes/errors.ts";
+import { readTables } from "../erofs/open.ts";
+import { FOLDERS } from "./cache.ts";
+
+/** One file of a cache. */
+export interface Cached {
+  readonly kind: "image" | "layer" | "blob" | "note" | "leftover";
+  readonly path: string;
+  /** sha256 that names it, without suffix. */
+  readonly id: string;
+  /** Bytes on disk. */
+  readonly bytes: number;
+  readonly used: Date;
+  /** Ids of the blobs that a bootstrap refers to, in the cache or not. */
+  readonly blobs: readonly string[];
+}
+
+const KIND = { images: "image", layers: "layer", blobs: "blob", files: "note" } as const;
+/** What somebody is just making has a name that begins with a dot; after so long nobody is. */
+const LEFTOVER_MS = 3_600_000;
+
+/** Everything in a cache, the most recently used first; nothing when there is none. */
+export function cacheContents(dir: string): Cached[] {
+  const all: Cached[] = [];
+  for (const folder of FOLDERS)
+    for (const name of namesIn(join(dir, folder))) {
+      const path = join(dir, folder, name);
+      const stats = statSync(path, { throwIfNoEntry: false });
+      if (stats === undefined) continue;
+      const kind = name.startsWith(".") ? "leftover" : KIND[folder];
+      const isBootstrap = kind === "image" || kind === "layer";
+      all.push({
+        kind,
+        path,
+        id: name.replace(/\.boot$/, ""),
+        bytes: stats.blocks * 512,
+        used: stats.mtime,
+        blobs: isBootstrap ? blobsOf(path) : [],
+      });
+    }
+  return all.sort((a, b) => b.used.getTime() - a.used.getTime());
+}
+
+/**
+ * What may go: whatever was not used since `before`, but tars that a bootstrap needs that stays, and leftovers of
+ * runs that were killed. Mounted images lose nothing, because their files are held open.
+ */
+export function garbageOf(all: readonly Cached[], before: Date, now = new Date()): Cached[] {
+  const isOld = ({ used }: Cached) => used.getTime() < before.getTime();
+  const needed = new Set(all.filter((one) => !isOld(one)).flatMap(({ blobs }) => blobs));
+  return all.filter((one) => {
+    if (one.kind === "leftover") return now.getTime() - one.used.getTime() > LEFTOVER_MS;
+    return isOld(one) && !(one.kind === "blob" && needed.has(one.id));
+  });
+}
+
+/** Bootstraps go first: what is left never refers to what is gone. @returns bytes that are free now */
+export function removeGarbage(garbage: readonly Cached[]): number {
+  const order = ["note", "image", "layer", "blob", "leftover"];
+  const sorted = [...garbage].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+  for (const { path } of sorted) rmSync(path, { force: true });
+  return garbage.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** None of a bootstrap that cannot be read: it is worth nothing, and goes when its time comes. */
+function blobsOf(path: string): string[] {
+  try {
+    const fd = openSync(path, "r");
+    try {
+      return readTables(fd, fstatSync(fd).size, path).devices.map(({ id }) => id);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,45 @@
+import { bytesOf } from "../build/create-from.ts";
+import { storeBlob } from "../build/store-blob.ts";
+import { StartError } from "../bytes/errors.ts";
+import { wholeFile } from "../tar/layer-file.ts";
+import { openLayer } from "../tar/source.ts";
+import { Archive } from "./archive.ts";
+import type { Means } from "./layers.ts";
+import { sharedCell } from "./report.ts";
+
+/**
+ * The archive of images in a compressed file, decompressed once, into the cache.
+ *
+ * @throws StartError when it is damaged, or holds no image
+ */
+export async function decompressArchive(path: string, means: Means): Promise<Archive> {
+  const { cache } = means;
+  const file = wholeFile(path);
+  let id = cache.find(file)?.id;
+  if (id === undefined) {
+    id = await decompressInto(path, means);
+    cache.remember(file, { id, kind: "archive" });
+  }
+  const archive = Archive.open(cache.blob(id), path);
+  if (archive === undefined)
+    throw new StartError(
+      `${path}: it begins like an archive of images, but has no manifest.json or index.json`,
+    );
+  return archive;
+}
+
+/** @returns the sha256 of the decompressed bytes, under which they are in the cache */
+async function decompressInto(path: string, { cache, report }: Means): Promise<string> {
+  const file = wholeFile(path);
+  const layer = await openLayer(file);
+  if (layer.kind === "plain") throw new StartError(`${path}: changed while it was read`);
+  const done = sharedCell();
+  report.start([bytesOf(file)], [done]);
+  try {
+    const { id } = await storeBlob(layer, cache.blobs, { id: undefined, done, grown: () => {} });
+    report.ready();
+    return id;
+  } finally {
+    report.stop();
+  }
+}

@@ -1,0 +1,108 @@
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import { type LayerFile, wholeFile } from "../tar/layer-file.ts";
+
+/** The files that make up images: in a directory, or in an archive. */
+export interface Documents {
+  readonly name: string;
+  has(name: string): boolean;
+  /** Bytes, undefined when it is not there. */
+  size(name: string): number | undefined;
+  /** @throws StartError, or a system error */
+  bytes(name: string): Buffer;
+  /** Where the bytes of a layer are; it must be there. */
+  layer(name: string): LayerFile;
+  /** A file's name, for messages. */
+  say(name: string): string;
+}
+
+export const directoryDocuments = (dir: string): Documents => {
+  const size = (name: string) => statSync(join(dir, name), { throwIfNoEntry: false })?.size;
+  return {
+    name: dir,
+    has: (name) => size(name) !== undefined,
+    size,
+    bytes: (name) => readFileSync(join(dir, name)),
+    layer: (name) => wholeFile(join(dir, name)),
+    say: (name) => join(dir, name),
+  };
+};
+
+/** A layer of an image: its file, compressed or not, and the sha256 that its tar must have. */
+export interface ImageLayer {
+  readonly file: LayerFile;
+  readonly diffId: string | undefined;
+}
+
+/** Which of several images is meant. */
+export interface Choice {
+  /** Its name (`org.opencontainers.image.ref.name`, `RepoTags`), or a digest. */
+  readonly ref?: string | undefined;
+  /** `os/architecture[/variant]`. */
+  readonly platform?: string | undefined;
+}
+
+export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, "want sha256:<64 hex digits>");
+/** An image's configuration, as far as it is used here. */
+export const imageConfig = z.object({ rootfs: z.object({ diff_ids: z.array(digest) }) });
+
+/** Documents are small; a larger one is no such document. */
+const MAX_DOCUMENT = 8 << 20;
+
+/**
+ * Reads a JSON document.
+ *
+ * @param wanted digest that it must have
+ * @throws StartError naming the document and what is wrong with it
+ */
+export function readDocument<T>(docs: Documents, name: string, schema: z.ZodType<T>, wanted?: string): T {
+  const said = docs.say(name);
+  let bytes: Buffer;
+  try {
+    if ((docs.size(name) ?? 0) > MAX_DOCUMENT) throw new Error("too large for a document");
+    bytes = docs.bytes(name);
+  } catch (error) {
+    throw error instanceof StartError ? error : new StartError(`${said}: ${messageOf(error)}`);
+  }
+  const found = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  if (wanted !== undefined && found !== wanted)
+    throw new StartError(`${said}: its digest is ${found}, want ${wanted}`);
+  let parsed: z.ZodSafeParseResult<T>;
+  try {
+    parsed = schema.safeParse(JSON.parse(bytes.toString("utf8")));
+  } catch {
+    throw new StartError(`${said}: no JSON`);
+  }
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new StartError(`${said}: ${issue.path.join(".") || "document"}: ${issue.message}`);
+}
+
+/**
+ * Layers with the diffIDs that an image's configuration gives them, the lowest first.
+ *
+ * @param names of the layers' files
+ * @param sizes of those, where the image says them
+ * @throws StartError when they do not fit together, or a file is not there
+ */
+export function imageLayers(
+  docs: Documents,
+  config: string,
+  diffIds: readonly string[],
+  names: readonly string[],
+  sizes: readonly (number | undefined)[],
+): ImageLayer[] {
+  if (diffIds.length !== names.length)
+    throw new StartError(`${docs.name}: ${names.length} layers, but ${diffIds.length} diff_ids in ${config}`);
+  return names.map((name, i) => {
+    const size = docs.size(name);
+    if (size === undefined || size !== (sizes[i] ?? size))
+      throw new StartError(
+        `${docs.say(name)}: ${size === undefined ? "not there" : `${size} bytes, want ${sizes[i]} bytes`}`,
+      );
+    return { file: docs.layer(name), diffId: diffIds[i].slice("sha256:".length) };
+  });
+}
