@@ -1,55 +1,77 @@
-import type { Dirent } from "node:fs";
-import { mkdir, readdir, readFile, readlink, rmdir } from "node:fs/promises";
+import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { codeOf, messageOf, StartError } from "../src/bytes/errors.ts";
 import { runDaemon } from "../src/daemon/run.ts";
+import { type Demo, withDemoImage } from "../src/source/demo-image.ts";
+import { mib } from "./progress.ts";
 
-/** `npm start`: shows a genuine image at work. With arguments it is `nydusd-ts` itself. */
-const IMAGE_DIR = fileURLToPath(new URL("../../test/fixtures/12-merged", import.meta.url));
-/** In the order in which the image names them. */
-const LAYERS = ["l2.tar", "l1.tar", "l3.tar"];
-/** The second layer removes its directory, the third makes it again. */
-const FILE = "dd/again";
+/**
+ * `npm start`: mounts a tar of something real on this host, the packages that are installed here. With arguments it is
+ * `nydusd-ts`, and what names no command is what to mount and where: `npm start -- SOURCE… DIR`.
+ */
+const PACKAGES = fileURLToPath(new URL("../../node_modules", import.meta.url));
+/** Small, and in every package. */
+const FILE = "commander/package.json";
+/** Commands of nydusd-ts, and options that only some of them know. */
+const WORDS = new Set([
+  "fuse",
+  "mount",
+  "umount",
+  "doctor",
+  "cache",
+  "help",
+  "-h",
+  "--help",
+  "-V",
+  "--version",
+]);
+const FUSE_ONLY = /^(-B|--bootstrap|-M|--mountpoint)/;
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
-/** Mounts, looks around, serves until it is unmounted or ^C. @returns exit status */
+/** Builds, mounts, looks around, serves until it is unmounted or ^C. @returns exit status */
 async function demonstrate(): Promise<number> {
-  const mountpoint = await makeMountpoint();
-  const image = join(IMAGE_DIR, "image.boot");
+  say(`Making a tar of ${relative(process.cwd(), PACKAGES)} …`);
+  return withDemoImage(PACKAGES, async (image) => {
+    const mountpoint = await makeMountpoint();
+    try {
+      return await serve(image, mountpoint);
+    } finally {
+      await rmdir(mountpoint).catch(() => {}); // not ours to remove when something else is in it or mounted on it
+    }
+  });
+}
+
+async function serve(image: Demo, mountpoint: string): Promise<number> {
   let shown = Promise.resolve(true);
-  try {
-    const status = await runDaemon(
-      {
-        bootstrap: image,
-        mountpoint,
-        places: { dirs: [], files: new Map(LAYERS.map((tar, i) => [String(i + 1), join(IMAGE_DIR, tar)])) },
-        transport: "auto",
-        threads: 2,
-        push: true,
-        lowLatency: true,
-        lenient: false,
-        force: false,
-        mountOptions: [],
-        logLevel: "warn",
-        logFile: undefined,
-        pidFile: undefined,
-        openFiles: undefined,
-        warnings: [],
-      },
-      () => {
-        shown = show(image, mountpoint);
-      },
-    );
-    if (status === 0) say(`\n${mountpoint}: unmounted`);
-    return (await shown) ? status : 1;
-  } finally {
-    await rmdir(mountpoint).catch(() => {}); // not ours to remove when something else is in it or mounted on it
-  }
+  const status = await runDaemon(
+    {
+      bootstrap: image.bootstrap,
+      mountpoint,
+      places: { dirs: image.blobDirs, files: new Map(image.blobs) },
+      transport: "auto",
+      threads: 2,
+      push: true,
+      lowLatency: true,
+      lenient: false,
+      force: false,
+      mountOptions: [],
+      logLevel: "warn",
+      logFile: undefined,
+      pidFile: undefined,
+      openFiles: undefined,
+      warnings: [],
+    },
+    () => {
+      shown = show(image, mountpoint);
+    },
+  );
+  if (status === 0) say(`\n${mountpoint}: unmounted`);
+  return (await shown) ? status : 1;
 }
 
 /** In the user's runtime directory, which goes away by itself, or at home. */
@@ -73,7 +95,7 @@ async function makeMountpoint(): Promise<string> {
  * Everything about the mount goes through it, and never synchronously: this thread may be the one that serves.
  * @returns false, and ends the session, when it does not show what it should
  */
-async function show(image: string, mountpoint: string): Promise<boolean> {
+async function show({ tarBytes, bootstrapBytes, ms }: Demo, mountpoint: string): Promise<boolean> {
   let isLeaving = false;
   const leave = () => {
     isLeaving = true;
@@ -82,16 +104,18 @@ async function show(image: string, mountpoint: string): Promise<boolean> {
   process.once("SIGTERM", leave);
   // A demonstration ends with its terminal; a daemon does not.
   process.once("SIGHUP", () => process.kill(process.pid, "SIGTERM"));
-  const layers = [...LAYERS].sort().join(", ");
   try {
-    say(`${relative(process.cwd(), image)} is mounted at ${mountpoint}`);
-    say(`One image of three layers, its files read from ${layers} as they lie there, nothing unpacked:\n`);
-    say([mountpoint, ...(await tree(mountpoint))].join("\n"));
-    const text = await readFile(join(mountpoint, FILE), "utf8");
-    say(`\n$ cat ${join(mountpoint, FILE)}\n${text.trimEnd()}`);
-    say(`\nLook around in another terminal:\n  ls -lR ${mountpoint}`);
-    say(`  cat ${mountpoint}/hl_a\n  findmnt ${mountpoint}`);
-    say(`\nServing until you press Ctrl-C.`);
+    say(`A tar of ${mib(tarBytes)}; its bootstrap of ${mib(bootstrapBytes)} took ${Math.round(ms)} ms.`);
+    const from = performance.now();
+    const entries = await readdir(mountpoint, { recursive: true });
+    const walked = Math.round(performance.now() - from);
+    say(`Mounted at ${mountpoint}, nothing unpacked: ${entries.length} entries, walked in ${walked} ms.\n`);
+    const { name, version, description } = JSON.parse(await readFile(join(mountpoint, FILE), "utf8"));
+    say(
+      `$ jq -r '.name, .version, .description' ${join(mountpoint, FILE)}\n${name}\n${version}\n${description}`,
+    );
+    say(`\nLook around in another terminal:\n  ls -l ${mountpoint}\n  findmnt ${mountpoint}`);
+    say(`  diff -r ${PACKAGES} ${mountpoint}\n\nServing until you press Ctrl-C.`);
   } catch (error) {
     if (isLeaving) return true;
     process.stderr.write(`Error: ${mountpoint}: ${messageOf(error)}\n`);
@@ -101,34 +125,13 @@ async function show(image: string, mountpoint: string): Promise<boolean> {
   return true;
 }
 
-async function tree(dir: string, indent = ""): Promise<string[]> {
-  const entries = await entriesOf(dir);
-  if (entries === undefined) return [`${indent}└── (not for this user to see)`];
-  const lines: string[] = [];
-  for (const [i, entry] of entries.entries()) {
-    const path = join(dir, entry.name);
-    const isLast = i === entries.length - 1;
-    const end = entry.isSymbolicLink() ? ` -> ${await readlink(path)}` : entry.isDirectory() ? "/" : "";
-    lines.push(`${indent}${isLast ? "└── " : "├── "}${entry.name}${end}`);
-    if (entry.isDirectory()) lines.push(...(await tree(path, `${indent}${isLast ? "    " : "│   "}`)));
-  }
-  return lines;
-}
-
-/** @returns undefined for a directory that its modes hide */
-async function entriesOf(dir: string): Promise<Dirent[] | undefined> {
-  try {
-    return await readdir(dir, { withFileTypes: true });
-  } catch (error) {
-    if (codeOf(error) === "EACCES") return undefined;
-    throw error;
-  }
-}
-
 process.stdout.on("error", () => {}); // a reader of our output that went away is no reason to stop serving
 
-if (process.argv.length > 2) await import("./nydusd-ts.ts");
-else
+const args = process.argv.slice(2);
+if (args.length > 0) {
+  if (!WORDS.has(args[0]) && !args.some((word) => FUSE_ONLY.test(word))) process.argv.splice(2, 0, "mount");
+  await import("./nydusd-ts.ts");
+} else
   try {
     process.exitCode = await demonstrate();
   } catch (error) {

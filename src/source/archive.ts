@@ -10,6 +10,10 @@ import type { Documents } from "./documents.ts";
 const MAX_MEMBERS = 4096;
 const MAX_LINKS = 8;
 
+/** What files of archives of images are called, as Docker, containers/image, Kaniko and crane write them. */
+const MEMBER =
+  /^(\.\/)?(blobs(\/.*)?|oci-layout|index\.json|manifest\.json|repositories|(sha256:)?[0-9a-f]{64}(\.json|\.tar(\.gz)?|\/.*)?)$/;
+
 type Member = Part | { readonly link: string };
 
 /** The files of an archive of an image, by name: where they lie in it. */
@@ -34,12 +38,31 @@ export class Archive implements Documents {
     try {
       const members = readMembers(fd, name);
       const archive = members && new Archive(path, name, members);
-      return archive?.has("manifest.json") || archive?.has("index.json") ? archive : undefined;
+      return archive?.isOfImages() ? archive : undefined;
     } catch (error) {
       if (error instanceof FormatError) return undefined;
       throw error;
     } finally {
       closeSync(fd);
+    }
+  }
+
+  /**
+   * The files of a layer may be called like those of an archive (a web site has an index.json and a manifest.json):
+   * then there are others beside them, or they say something else.
+   */
+  private isOfImages(): boolean {
+    if (!this.has("manifest.json") && !this.has("index.json")) return false;
+    if ([...this.members.keys()].every((name) => MEMBER.test(name))) return true;
+    return (this.has("index.json") && this.has("oci-layout")) || this.hasManifest();
+  }
+
+  private hasManifest(): boolean {
+    try {
+      const [first] = JSON.parse(this.bytes("manifest.json").toString());
+      return typeof first.Config === "string" && Array.isArray(first.Layers);
+    } catch {
+      return false;
     }
   }
 
@@ -97,10 +120,6 @@ function readMembers(fd: number, name: string): Map<string, Member> | undefined 
   }
   return members;
 }
-
-/** What files of archives of images are called, as Docker, containers/image, Kaniko and crane write them. */
-const MEMBER =
-  /^(\.\/)?(blobs(\/.*)?|oci-layout|index\.json|manifest\.json|repositories|(sha256:)?[0-9a-f]{64}(\.json|\.tar(\.gz)?|\/.*)?)$/;
 
 /** Whether the first entry of a tar, of which only the beginning is there, looks like one of an archive of an image. */
 export function beginsArchive(head: Uint8Array, name: string): boolean {

@@ -10,9 +10,10 @@ import { sharedCell } from "./report.ts";
 /**
  * The archive of images in a compressed file, decompressed once, into the cache.
  *
- * @throws StartError when it is damaged, or holds no image
+ * @returns path of its tar when it is no archive, whatever its beginning looked like
+ * @throws StartError when it is damaged
  */
-export async function decompressArchive(path: string, means: Means): Promise<Archive> {
+export async function decompressArchive(path: string, means: Means): Promise<Archive | string> {
   const { cache } = means;
   const file = wholeFile(path);
   let id = cache.find(file)?.id;
@@ -20,12 +21,7 @@ export async function decompressArchive(path: string, means: Means): Promise<Arc
     id = await decompressInto(path, means);
     cache.remember(file, { id, kind: "archive" });
   }
-  const archive = Archive.open(cache.blob(id), path);
-  if (archive === undefined)
-    throw new StartError(
-      `${path}: it begins like an archive of images, but has no manifest.json or index.json`,
-    );
-  return archive;
+  return Archive.open(cache.blob(id), path) ?? cache.blob(id);
 }
 
 /** @returns the sha256 of the decompressed bytes, under which they are in the cache */

@@ -7,7 +7,7 @@ import { wholeFile } from "../tar/layer-file.ts";
 import { Cache, type Known } from "./cache.ts";
 import { decompressArchive } from "./compressed-archive.ts";
 import type { Choice, Documents, ImageLayer } from "./documents.ts";
-import { sourceOf } from "./kind.ts";
+import { type Source, sourceOf } from "./kind.ts";
 import { type Means, prepareLayers } from "./layers.ts";
 import type { Report } from "./report.ts";
 
@@ -44,20 +44,23 @@ export async function prepareImage(sources: Sources): Promise<Prepared> {
   }
   const means: Means = { cache: new Cache(sources.cacheDir), report, warn };
   const layers: ImageLayer[] = [];
-  for (const [i, path] of paths.entries()) {
-    const source = found[i];
-    if (source.kind === "oci-layout") layers.push(...(await layersOf(path, sources)));
-    else if (source.kind === "archive") layers.push(...(await layersOf(source.archive, sources)));
-    else if (source.kind === "compressed-archive")
-      layers.push(...(await layersOf(await decompressArchive(path, means), sources)));
-    else layers.push({ file: wholeFile(path), diffId: undefined });
-  }
+  for (const [i, path] of paths.entries()) layers.push(...(await layersOf(path, found[i], sources, means)));
   if (layers.length === 0) throw new StartError(`${paths.join(", ")}: an image without layers`);
   return imageOf(layers, await prepareLayers(layers, means), means.cache);
 }
 
+async function layersOf(path: string, source: Source, choice: Choice, means: Means): Promise<ImageLayer[]> {
+  if (source.kind === "oci-layout") return documented(path, choice);
+  if (source.kind === "archive") return documented(source.archive, choice);
+  if (source.kind !== "compressed-archive") return [{ file: wholeFile(path), diffId: undefined }];
+  const inside = await decompressArchive(path, means);
+  return typeof inside === "string"
+    ? [{ file: wholeFile(inside), diffId: undefined }]
+    : documented(inside, choice);
+}
+
 /** Its schema library costs 90 ms: only for those who have documents. */
-async function layersOf(from: string | Documents, choice: Choice): Promise<ImageLayer[]> {
+async function documented(from: string | Documents, choice: Choice): Promise<ImageLayer[]> {
   const { directoryDocuments } = await import("./documents.ts");
   const docs = typeof from === "string" ? directoryDocuments(from) : from;
   if (docs.has("index.json")) return (await import("./oci-layout.ts")).ociLayers(docs, choice);

@@ -51,6 +51,7 @@ export function throughProgram(
     isClosed = true;
     child.kill("SIGKILL");
     child.stdout?.destroy();
+    child.stderr?.destroy(); // it may have left somebody behind who holds it open
     if (!isFd) await input.close();
     await ended;
     await fed;

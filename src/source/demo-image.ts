@@ -1,0 +1,49 @@
+import { statSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stopFirst } from "../disk/unfinished.ts";
+import { packDirectory } from "../tar/pack.ts";
+import { type Prepared, prepareImage } from "./prepare.ts";
+
+/** An image made of a directory of this host, and what it took. */
+export interface Demo extends Prepared {
+  readonly tarBytes: number;
+  readonly bootstrapBytes: number;
+  /** From the finished tar to the finished bootstrap. */
+  readonly ms: number;
+}
+
+/**
+ * Makes a tar of a directory, and an image of that, for as long as somebody uses them.
+ *
+ * @throws what making them throws; nothing is left behind in any case
+ */
+export async function withDemoImage<T>(dir: string, use: (demo: Demo) => Promise<T>): Promise<T> {
+  const work = await mkdtemp(join(tmpdir(), "nydusd-ts-demo-"));
+  const remove = () => rm(work, { recursive: true, force: true });
+  const mayLeave = stopFirst(remove);
+  try {
+    const demo = await make(dir, work);
+    mayLeave(); // from here on signals are for whoever uses it
+    return await use(demo);
+  } finally {
+    mayLeave();
+    await remove();
+  }
+}
+
+async function make(dir: string, work: string): Promise<Demo> {
+  const tar = join(work, "layer.tar");
+  await packDirectory(dir, tar);
+  const from = performance.now();
+  const prepared = await prepareImage({
+    paths: [tar],
+    cacheDir: join(work, "cache"),
+    report: { start: () => {}, ready: () => {}, stop: () => {} },
+    warn: () => {},
+  });
+  const ms = performance.now() - from;
+  const sizeOf = (path: string) => statSync(path).size;
+  return { ...prepared, tarBytes: sizeOf(tar), bootstrapBytes: sizeOf(prepared.bootstrap), ms };
+}

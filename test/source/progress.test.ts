@@ -1,0 +1,44 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { COMMAND, shell, workDir } from "../support/daemon.ts";
+import { LAYERS } from "./images.ts";
+
+/** Mounts a tar.gz that comes slowly through a fifo, with whatever runs the command. */
+const slowly = (run: string, dir: string) =>
+  shell(
+    `cd "$1"; mkdir m; mkfifo slow; gzip -c "$4" >l.gz; n=$(stat -c %s l.gz)
+     (head -c $((n / 2)) l.gz; sleep 2.6; tail -c +$((n / 2 + 1)) l.gz) >slow &
+     cmd="$2 $3 mount --driver fuse slow m --cache-dir cache"
+     ${run} & for t in $(seq 400); do grep -qs ^ready out && break; sleep 0.05; done
+     umount m; wait; [ ! -e err ] || cat err >&2; cat out`,
+    dir,
+    process.execPath,
+    COMMAND,
+    LAYERS[0],
+  );
+
+it("is told in lines where there is no terminal", async () => {
+  const { stdout, stderr } = await slowly("$cmd >out 2>err", workDir());
+  expect(stdout).toMatch(/^ready /m);
+  expect(stderr).toMatch(/^layers: 0 of 1 ready, \d+\.\d MiB of 0\.0 MiB, \d+\.\d MiB\/s$/m);
+});
+
+it("is drawn on a terminal", async () => {
+  const { stdout } = await slowly('script -qefc "$cmd" /dev/null >out 2>err', workDir());
+  expect(stdout).toMatch(/layer 1 of 1/);
+  expect(stdout).toMatch(/ready image=/);
+});
+
+it.each(["INT", "TERM", "HUP"])("SIG%s while layers are built in threads leaves nothing", async (signal) => {
+  const dir = workDir();
+  const script = `cd "$1"; mkdir m; for i in 1 2 3; do head -c 30M /dev/urandom >f$i; tar -cf - f$i | gzip -1 >l$i.gz; rm f$i; done
+    mkdir bin; printf '#!/bin/sh\\nhead -c 20000000 /dev/zero; sleep 20' >bin/igzip; chmod +x bin/igzip
+    PATH=$1/bin:$PATH "$2" "$3" mount l1.gz l2.gz l3.gz m --cache-dir cache >&2 &
+    for i in $(seq 200); do [ "$(ls -A cache/blobs 2>/dev/null | wc -l)" = 2 ] && break; sleep 0.05; done
+    ls -A cache/blobs | wc -l; kill -${signal} $!; wait $! || echo $?`;
+  const { stdout } = await shell(script, dir, process.execPath, COMMAND);
+  expect(stdout).toBe(`2\n${128 + { INT: 2, TERM: 15, HUP: 1 }[signal as "INT"]}\n`);
+  for (const folder of ["blobs", "layers", "images", "files"])
+    expect(readdirSync(join(dir, "cache", folder))).toEqual([]);
+});
