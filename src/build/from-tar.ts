@@ -2,8 +2,9 @@ import * as errno from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
 import type { EntryKind, TarEntry } from "../tar/entry.ts";
-import { mapProblem } from "./chunk-map.ts";
+import { hasChunkMap } from "./chunk-map.ts";
 import { type Fail, impliedDirectory, Paths, type Place } from "./paths.ts";
+import { SideBlob, TAR_BLOB } from "./side-blob.ts";
 import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
 import { putXattrs } from "./xattr-area.ts";
 
@@ -31,10 +32,14 @@ interface Pending {
  */
 export class TarTree {
   readonly tree = new Tree();
+  /** What has to be copied of its files: known when it is finished. */
+  readonly side = new SideBlob();
   private readonly paths = new Paths(this.tree);
   private readonly place: Place = { directory: ROOT, nameAt: 0, nameLength: 0 };
   private readonly attributes: Attributes = impliedDirectory();
   private readonly pending: Pending[] = [];
+  /** Sparse files that chunks of the tar cannot say, by inode. */
+  private readonly unmapped = new Map<number, TarEntry>();
   private readonly file: string;
   private current: TarEntry | undefined;
 
@@ -60,15 +65,22 @@ export class TarTree {
     else if (entry.kind === "directory" && this.isDirectory(node))
       tree.set(tree.inode[node], this.fill(entry));
     else {
-      const problem = entry.sparse && mapProblem(entry.sparse, entry.size);
-      if (problem !== undefined) this.fail(problem);
       const inode = tree.newInode(this.fill(entry));
       this.replace(node, inode);
-      if (entry.sparse !== undefined) tree.pieces.set(inode, entry.sparse);
+      if (entry.sparse === undefined) return;
+      tree.pieces.set(
+        inode,
+        entry.sparse.map((piece) => ({ ...piece, blob: TAR_BLOB })),
+      );
+      if (!hasChunkMap(entry.sparse, entry.size)) this.unmapped.set(inode, entry);
     }
   }
 
-  /** Links what had to wait for its target. @throws FormatError when a target never came */
+  /**
+   * Links what had to wait for its target, and lays out the side blob.
+   *
+   * @throws FormatError when a target never came, or too much would have to be copied
+   */
   finish(): Tree {
     for (let left = this.pending.length; left > 0; ) {
       const waiting = this.pending.splice(0);
@@ -83,7 +95,19 @@ export class TarTree {
       }
       left = this.pending.length;
     }
+    this.layOutSide();
     return this.tree;
+  }
+
+  /** Not before the end: what another entry has replaced needs no copy. */
+  private layOutSide(): void {
+    if (this.unmapped.size === 0) return;
+    const live = new Set(this.tree.inode.subarray(0, this.tree.nodes));
+    for (const [inode, entry] of this.unmapped) {
+      if (!live.has(inode)) continue;
+      this.current = entry;
+      this.side.add(this.tree, inode, entry.path, this.fail);
+    }
   }
 
   private link(node: number, entry: TarEntry): void {

@@ -3,8 +3,7 @@ import { isDots } from "../bytes/name.ts";
 import { DIRENT_SIZE, direntCount, direntNameOff, direntNid, nameLength } from "../erofs/dirent.ts";
 import { type Extent, HOLE, type Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
-import type { Piece } from "../tar/entry.ts";
-import { type Attributes, FLAG, type Tree } from "./tree.ts";
+import { type Attributes, type BlobPiece, FLAG, isOneRun, type Tree } from "./tree.ts";
 
 /** What has become of a blob of an image. */
 export interface BlobPlace {
@@ -46,7 +45,7 @@ export function copyInode(
   places: readonly BlobPlace[],
   tree: Tree,
   into: Attributes,
-): readonly Piece[] | undefined {
+): readonly BlobPiece[] | undefined {
   const { v, bytes, handle } = image;
   const at = image.inodeAt(nid);
   const mode = inode.inodeMode(v, at);
@@ -84,22 +83,19 @@ function copyData(
   at: number,
   places: readonly BlobPlace[],
   into: Attributes,
-): readonly Piece[] | undefined {
+): readonly BlobPiece[] | undefined {
   const size = inode.inodeSize(image.v, at);
   into.size = size;
   const extent: Extent = { device: 0, address: 0, length: 0 };
-  const pieces: Piece[] = [];
+  const pieces: BlobPiece[] = [];
   for (let done = 0; done < size; done += extent.length) {
     image.extent(at, done, size, extent);
     if (extent.device === HOLE) continue;
     const { blob, shift } = places[extent.device - 1];
-    into.blob = blob;
-    pieces.push({ offset: done, length: extent.length, dataAt: shift + extent.address });
+    pieces.push({ offset: done, length: extent.length, dataAt: shift + extent.address, blob });
   }
-  const isOneRun = pieces.length === 1 && pieces[0].length === size;
-  if (size === 0 || isOneRun) {
-    into.where = pieces[0]?.dataAt ?? 0;
-    return undefined;
-  }
-  return pieces;
+  if (size > 0 && !isOneRun(pieces, size)) return pieces;
+  into.where = pieces[0]?.dataAt ?? 0;
+  into.blob = pieces[0]?.blob ?? 0;
+  return undefined;
 }

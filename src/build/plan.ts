@@ -4,23 +4,21 @@ import { SLOT_SIZE } from "../erofs/device.ts";
 import { DIRENT_SIZE } from "../erofs/dirent.ts";
 import { INODE_EXTENDED, NID_SHIFT } from "../erofs/inode.ts";
 import { BLOB_SIZE, RAFS_AT, RAFS_SIZE } from "../erofs/rafs.ts";
-import { type ChunkMap, chunkMapOf } from "./chunk-map.ts";
+import { BLOCK, blobsOf, type ChunkMap, chunkMapOf } from "./chunk-map.ts";
 import { type Order, orderTree } from "./order.ts";
 import { Slots } from "./slots.ts";
 import { NONE, ROOT, type Tree } from "./tree.ts";
 
-/** Tars are addressed in blocks of their own unit. */
-export const BLOCK = 512;
 /** Big regions of a bootstrap begin on this, whatever the block size. */
 const REGION = 4096;
 /** The first record: nids below 128 stay unused, as nydus leaves them. */
 const FIRST_RECORD = 4096;
 
-/** What a layer's tar is to its image. */
+/** What a layer's tar, or its side blob, is to its image. */
 export interface Blob {
   /** At most 64 bytes of ASCII. */
   readonly id: string;
-  /** Bytes of the tar. */
+  /** Bytes of the file. */
   readonly size: number;
 }
 
@@ -60,7 +58,7 @@ export interface Plan {
 /**
  * Decides where everything goes.
  *
- * @param blobs the tars that the tree's files point into, by their number there
+ * @param blobs what the tree's files point into, by their number there
  * @param prefetch nodes of files and directories to be read ahead, in order
  */
 export function planImage(
@@ -97,9 +95,9 @@ export function planImage(
     if (type === S_IFREG) {
       const map = chunkMapOf(tree, inode);
       if (map !== undefined) chunkMaps.set(inode, map);
-      const entries = map ? map.blocks.length : Math.ceil(tree.size[inode] / chunkSize);
-      if (tree.size[inode] > 0) numbering.use(tree.blob[inode], Math.ceil(tree.size[inode] / chunkSize));
-      size = alignUp(size, 8) + 8 * entries;
+      const chunks = Math.ceil(tree.size[inode] / chunkSize);
+      if (chunks > 0) for (const blob of blobsOf(tree, inode)) numbering.use(blob, chunks);
+      size = alignUp(size, 8) + 8 * (map ? map.blocks.length : chunks);
     }
     recordAt[inode] = slots.record(size, false);
   };

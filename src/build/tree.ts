@@ -2,6 +2,15 @@ import { compareBytes } from "../bytes/name.ts";
 import type { Piece } from "../tar/entry.ts";
 import { Pool } from "./pool.ts";
 
+/** A piece of a sparse file in one of the tree's blobs. */
+export interface BlobPiece extends Piece {
+  readonly blob: number;
+}
+
+/** Whether pieces of a file are no sparse ones: all its bytes, side by side. */
+export const isOneRun = (pieces: readonly Piece[], size: number): boolean =>
+  pieces.length === 1 && pieces[0].length === size;
+
 /** No node, no inode. */
 export const NONE = -1;
 export const ROOT = 0;
@@ -66,7 +75,7 @@ export class Tree {
   xattrSize = new Uint32Array(FIRST);
 
   /** Pieces of sparse files, by inode; all others are one run at `where`. */
-  readonly pieces = new Map<number, readonly Piece[]>();
+  readonly pieces = new Map<number, readonly BlobPiece[]>();
 
   /** Open addressing: node + 1, by parent and name. */
   private table = new Int32Array(4 * FIRST);

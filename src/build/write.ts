@@ -13,10 +13,10 @@ import {
 } from "../erofs/inode.ts";
 import { putRafs } from "../erofs/rafs.ts";
 import { putSuperblock } from "../erofs/superblock.ts";
-import { BLOCK, forEachEntry, isInline, nidOf, PARENT, type Plan, SELF } from "./plan.ts";
+import { BLOCK, BLOCK_BITS } from "./chunk-map.ts";
+import { forEachEntry, isInline, nidOf, PARENT, type Plan, SELF } from "./plan.ts";
 import { FLAG, ROOT } from "./tree.ts";
 
-const BLOCK_BITS = 9;
 /** Slot 11 × 128: right behind the RAFS extension. */
 const DEVICES_AT = 1408;
 /** Between tars in the unified address space. */
@@ -144,9 +144,9 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
     const bits = map?.bits ?? Math.max(Math.log2(plan.chunkSize), Math.ceil(Math.log2(Math.max(size, 1))));
     const behind = writeInode(inode, CHUNK_BASED, size, CHUNK_INDEXES | (bits - BLOCK_BITS));
     const at = behind + (-behind & 7);
-    const device = plan.blobOf[tree.blob[inode]] + 1;
     const first = tree.where[inode] / BLOCK;
     for (let k = 0; k < count; k++) {
+      const device = plan.blobOf[map ? map.blobs[k] : tree.blob[inode]] + 1;
       const block = map ? map.blocks[k] : first + k * (plan.chunkSize / BLOCK);
       putChunkIndex(v, at + 8 * k, block, device, nextChunk[device - 1]++);
     }

@@ -38,8 +38,10 @@ export class AtomicFile {
     keep(this.temporary);
   }
 
-  write(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.fd, bytes, done);
+  /** @param at byte of the file; without it behind what was written last */
+  write(bytes: Uint8Array, at?: number): void {
+    for (let done = 0; done < bytes.length; )
+      done += writeSync(this.fd, bytes, done, bytes.length - done, at === undefined ? null : at + done);
   }
 
   /** `write` for files that come bit by bit: the disk works meanwhile. `settled` before `commit` or `discard`. */

@@ -29,7 +29,10 @@ export async function checkData(look: Look): Promise<void> {
   }
 }
 
-/** Blobs of a flattened image have no file of their own, and ids that are no digest promise nothing. */
+/**
+ * Blobs of a flattened image have no file of their own, and ids that are no digest promise nothing. A side blob is no
+ * tar, but its id is a digest, always: it is held to that like the others.
+ */
 async function checkDigest({ tables, files }: Look, slot: number): Promise<void> {
   const { id } = tables.devices[slot];
   if (!SHA256.test(id)) return;

@@ -1,6 +1,7 @@
 import { bytesOf } from "../build/create-from.ts";
-import { storeBlob } from "../build/store-blob.ts";
+import { storeStream } from "../build/store-stream.ts";
 import { StartError } from "../bytes/errors.ts";
+import { AtomicFile } from "../disk/atomic-file.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { openLayer } from "../tar/source.ts";
 import { Archive } from "./archive.ts";
@@ -30,12 +31,15 @@ async function decompressInto(path: string, { cache, report }: Means): Promise<s
   const layer = await openLayer(file);
   if (layer.kind === "plain") throw new StartError(`${path}: changed while it was read`);
   const done = sharedCell();
+  const out = new AtomicFile(cache.blob("archive"));
   report.start([bytesOf(file)], [done]);
   try {
-    const { id } = await storeBlob(layer, cache.blobs, { id: undefined, done, grown: () => {} });
+    const { sha256 } = await storeStream(layer, out, { isHashed: true, done });
+    out.commit(cache.blob(sha256), true);
     report.ready();
-    return id;
+    return sha256;
   } finally {
     report.stop();
+    out.discard();
   }
 }

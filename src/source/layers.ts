@@ -53,7 +53,7 @@ export async function prepareLayers(layers: readonly ImageLayer[], means: Means)
   try {
     await createLayers(jobs, (made, k) => {
       const { i, file, boot } = missing[k];
-      const found: Known = { id: made.id, kind: made.isPlain ? "plain" : "compressed" };
+      const found: Known = { id: made.id, kind: made.isPlain ? "plain" : "compressed", side: made.sideId };
       mustBe(layers[i], found);
       putContent(boot, cache.layer(made.id));
       cache.remember(file, found);

@@ -32,7 +32,8 @@ export class PieceList {
     if (this.sum + length > this.stored)
       this.refuse(`${name} needs more than the ${this.stored} bytes stored`);
     const last = this.pieces.at(-1);
-    if (length > 0 && last !== undefined && offset === this.end)
+    // Not `this.end`: an empty piece may lie between, behind a hole.
+    if (length > 0 && last !== undefined && offset === last.offset + last.length)
       this.pieces[this.pieces.length - 1] = { ...last, length: last.length + length };
     else if (length > 0) this.pieces.push({ offset, length, dataAt: this.sum });
     this.end = offset + length;

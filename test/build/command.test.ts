@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { type Finished, sh, shell, start } from "../support/daemon.ts";
 import { fixture, placesOf, scratchDir, serve, tree } from "../support/image.ts";
 import { sorted } from "../support/tree.ts";
+import { contentOfSparse, sparseTar } from "./sparse-emit.ts";
 import { withoutIno } from "./support.ts";
 
 const COMMAND = fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url));
@@ -202,6 +203,68 @@ describe("create", () => {
       expect(readdirSync(dir, { recursive: true }).sort()).toEqual(["blobs", "l.gz", "x.boot"]);
       expect(readFileSync(join(dir, "x.boot"), "utf8")).toBe("before");
     }
+  });
+});
+
+describe("sparse files that do not lie in blocks", () => {
+  /** The second piece lies askew in the file and, by as much, in the tar: most of it need not be copied. */
+  const sparse = {
+    name: "odd",
+    size: 1_234_567,
+    pieces: [
+      { offset: 1000, data: Buffer.alloc(70_001, "a") },
+      { offset: 600_064 + (70_001 % 512), data: Buffer.alloc(300_000, "bc") },
+    ],
+  };
+  const sum = createHash("sha256").update(contentOfSparse(sparse)).digest("hex");
+  /** @returns paths of the tar, and of it compressed */
+  const layers = (): [tar: string, gz: string] => {
+    const tar = join(scratchDir(), "sparse.tar");
+    writeFileSync(tar, sparseTar("pax 1.0", [sparse]));
+    writeFileSync(`${tar}.gz`, gzipSync(readFileSync(tar)));
+    return [tar, `${tar}.gz`];
+  };
+
+  it("take a blob more, which is mounted and checked as the tar is", async () => {
+    const [tar] = layers();
+    const { dir, left, stdout } = await run(`create -B x.boot -D blobs ${tar}`);
+    const ids = left.filter((name) => name.startsWith("blobs/")).map((name) => name.slice("blobs/".length));
+    expect(ids.length).toBe(2);
+    expect(ids).toContain(sha256(tar));
+    for (const id of ids) expect(sha256(join(dir, "blobs", id))).toBe(id);
+    expect(stdout).toContain(`data blob size: 0x${statSync(tar).size.toString(16)}\n`);
+    for (const id of ids) expect(stdout).toContain(id);
+    expect(treeOf(dir).map((e) => e.sha256)).toEqual([undefined, sum]);
+
+    const daemon = await start(["--bootstrap", join(dir, "x.boot"), "--blob-dir", join(dir, "blobs")]);
+    expect(sh('sha256sum <"$F"', { F: join(daemon.mountpoint, "odd") })).toBe(`${sum}  -\n`);
+    expect(await daemon.stop()).toBe(0);
+    const check = await shell(
+      '"$1" "$2" check "$3/x.boot" -D "$3/blobs" --data',
+      process.execPath,
+      COMMAND,
+      dir,
+    );
+    expect({ ...check, stdout: "" }).toEqual({ status: 0, stdout: "", stderr: "" });
+  });
+
+  it("of several layers take one each", async () => {
+    const [, gz] = layers();
+    const { dir, left, status } = await run(`create -B x.boot -D blobs ${LAYER} ${gz}`);
+    expect(status).toBe(0);
+    expect(left.filter((name) => name.startsWith("blobs/")).length).toBe(3);
+    expect(treeOf(dir).find(({ path }) => path === "/odd")?.sha256).toBe(sum);
+    expect(treeOf(dir).length).toBe(WANT.length + 1);
+  });
+
+  it("need a directory", async () => {
+    const [tar] = layers();
+    const { left, status, stderr } = await run(`create -B x.boot ${tar}`);
+    expect({ left, status, stderr }).toEqual({
+      left: ["blobs"],
+      status: 1,
+      stderr: `Error: ${tar}: sparse file "odd" cannot be mapped to blocks of the tar: it needs --blob-dir for a side blob\n`,
+    });
   });
 });
 

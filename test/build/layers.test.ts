@@ -65,6 +65,10 @@ const ARCHIVES: [name: string, script: string][] = [
     "sparse, pax 1.0",
     "truncate -s 1M f; echo end >>f; dd if=/dev/urandom of=f bs=4096 seek=7 count=1 conv=notrunc status=none; tar --format=pax --sparse --sparse-version=1.0 -cf image.tar f",
   ],
+  [
+    "sparse, holes between blocks of 512 bytes",
+    "truncate -s 3M f; for at in 1 513 70001 1048575 2000000 3145727; do printf x | dd of=f bs=1 seek=$at conv=notrunc status=none; done; for v in 0.0 0.1 1.0; do cp f f$v; tar --format=pax --sparse --sparse-version=$v --hole-detection=raw -rf image.tar f$v; done",
+  ],
   ["nothing but holes", "truncate -s 3M f; tar --format=pax --sparse -cf image.tar f"],
   [
     "many sizes",

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Built, type CreateRequest, createImage } from "../../src/build/create.ts";
+import { type Built, type Created, type CreateRequest, createImage } from "../../src/build/create.ts";
 import { type MergeRequest, mergeImages } from "../../src/build/merge.ts";
 import { wholeFile } from "../../src/tar/layer-file.ts";
 import type { Expected } from "../support/image.ts";
@@ -11,7 +11,7 @@ import { scratchDir } from "../support/image.ts";
 export async function build(
   layer: string,
   more: Partial<Omit<CreateRequest, "layer">> = {},
-): Promise<Built & { warnings: string[] }> {
+): Promise<Created & { warnings: string[] }> {
   const warnings: string[] = [];
   const built = await createImage({
     layer: wholeFile(layer),

@@ -141,6 +141,12 @@ describe("sparse files", () => {
       content: holes,
     },
     {
+      name: "an empty piece joins nothing over a hole",
+      tar: join(pax(named), entry({ data: `${"3\n2\n3\n8\n0\n8\n2\n".padEnd(512, "\0")}abcde` })),
+      want: found(2048),
+      content: holes,
+    },
+    {
       name: "more stored than the map tells of",
       tar: join(pax(named), entry({ data: `${map}abcdefgh` })),
       want: found(2048),

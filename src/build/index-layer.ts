@@ -1,0 +1,133 @@
+import { closeSync } from "node:fs";
+import { join } from "node:path";
+import { StartError } from "../bytes/errors.ts";
+import { showName } from "../bytes/name.ts";
+import { FileBytes } from "../tar/file-bytes.ts";
+import { TarReader } from "../tar/reader.ts";
+import { type Layer, openLayer } from "../tar/source.ts";
+import type { CreateRequest } from "./create.ts";
+import { TarTree } from "./from-tar.ts";
+import { startHashing } from "./hash.ts";
+import type { NewBlobs } from "./new-blobs.ts";
+import { placeBlob } from "./place-blob.ts";
+import type { Blob } from "./plan.ts";
+import { storeStream } from "./store-stream.ts";
+import type { Tree } from "./tree.ts";
+import { writeSideBlob } from "./write-side-blob.ts";
+
+/** What is known of a layer once all its headers were read. */
+export interface Indexed {
+  readonly tree: Tree;
+  /** The tar. */
+  readonly blob: Blob;
+  /** What of its sparse files had to be copied. */
+  readonly side: Blob | undefined;
+  /** The layer is its own tar; else the tar is written to the blob directory. */
+  readonly isPlain: boolean;
+}
+
+type Plain = Extract<Layer, { kind: "plain" }>;
+type Stream = Extract<Layer, { kind: "stream" }>;
+
+/**
+ * Reads the headers of a layer. Of a seekable tar nothing else is read; what comes compressed or through a pipe is
+ * written, uncompressed, while it is indexed.
+ *
+ * @param made takes the blobs that are written
+ * @throws FormatError naming entry and offset, StartError, or a system error
+ */
+export async function indexLayer(request: CreateRequest, made: NewBlobs): Promise<Indexed> {
+  const layer = await openLayer(request.layer);
+  return layer.kind === "plain" ? indexFile(request, layer, made) : indexStream(request, layer, made);
+}
+
+async function indexFile(request: CreateRequest, { fd, at, size }: Plain, made: NewBlobs): Promise<Indexed> {
+  const { layer, blobDir, blobId, blobLink, done } = request;
+  const hashing = blobId === undefined ? startHashing({ fd, at, size, done }) : undefined;
+  try {
+    const index = new Index(request, fd, at);
+    index.read(size, true);
+    const content = await index.finish(made);
+    const id = blobId ?? (await hashing?.digest) ?? "";
+    if (blobDir !== undefined && blobLink === "hard") made.onPlace(() => placeBlob(layer.path, blobDir, id));
+    return { ...content, blob: { id, size }, isPlain: true };
+  } finally {
+    await hashing?.stop();
+    closeSync(fd);
+  }
+}
+
+async function indexStream(request: CreateRequest, stream: Stream, made: NewBlobs): Promise<Indexed> {
+  const { blobDir, blobId, done } = request;
+  try {
+    if (blobDir === undefined)
+      throw new StartError(
+        "a layer that is compressed or comes through a pipe needs --blob-dir to be written to",
+      );
+    const file = made.create(blobDir);
+    const index = new Index(request, file.fd, 0);
+    const { sha256, size } = await storeStream(stream, file, {
+      isHashed: blobId === undefined,
+      done,
+      grown: (bytes) => index.read(bytes, false),
+    });
+    index.read(size, true);
+    const content = await index.finish(made);
+    const id = blobId ?? sha256;
+    made.onPlace(() => file.commit(join(blobDir, id), blobId === undefined));
+    return { ...content, blob: { id, size }, isPlain: false };
+  } finally {
+    await stream.close();
+  }
+}
+
+/** Takes the entries of a tar that may still be growing into a tree. */
+class Index {
+  private readonly request: CreateRequest;
+  private readonly fd: number;
+  private readonly at: number;
+  private readonly tar: TarTree;
+  private readonly reader: TarReader;
+  private isOver = false;
+
+  /** @param at where in the file the tar begins */
+  constructor(request: CreateRequest, fd: number, at: number) {
+    const {
+      layer: { name },
+      ignoreZeros,
+      warn,
+    } = request;
+    this.request = request;
+    this.fd = fd;
+    this.at = at;
+    this.tar = new TarTree(name);
+    const options = { ignoreZeros, warn: (message: string) => warn(`${name}: ${message}`) };
+    this.reader = new TarReader(new FileBytes(fd, name, at), name, options);
+  }
+
+  /** Reads as far as `limit` bytes of the tar allow. */
+  read(limit: number, isEnd: boolean): void {
+    while (!this.isOver) {
+      const entry = this.reader.next(limit, isEnd);
+      if (entry === "more") return;
+      if (entry === undefined) this.isOver = true;
+      else this.tar.add(entry);
+    }
+  }
+
+  /** The tree; its side blob is written if it needs one. */
+  async finish(made: NewBlobs): Promise<Pick<Indexed, "tree" | "side">> {
+    const { layer, blobDir } = this.request;
+    const tree = this.tar.finish();
+    const { side } = this.tar;
+    if (side.first === undefined) return { tree, side: undefined };
+    if (blobDir === undefined)
+      throw new StartError(
+        `${layer.name}: sparse file "${showName(side.first)}" cannot be mapped to blocks of the tar: it needs --blob-dir for a side blob`,
+      );
+    const file = made.create(blobDir);
+    const blob = await writeSideBlob(side, { fd: this.fd, at: this.at, name: layer.name }, file);
+    made.onPlace(() => file.commit(join(blobDir, blob.id), true));
+    return { tree, side: blob };
+  }
+}

@@ -1,0 +1,29 @@
+import { join } from "node:path";
+import { AtomicFile } from "../disk/atomic-file.ts";
+
+/** Blobs that a build writes. They get their names together, once nothing can fail but that: see `finishImage`. */
+export class NewBlobs {
+  private readonly files: AtomicFile[] = [];
+  private readonly steps: (() => void)[] = [];
+
+  /** A file without its name yet. */
+  create(dir: string): AtomicFile {
+    const file = new AtomicFile(join(dir, "blob"));
+    this.files.push(file);
+    return file;
+  }
+
+  /** @param step gives a blob its name */
+  onPlace(step: () => void): void {
+    this.steps.push(step);
+  }
+
+  place(): void {
+    for (const step of this.steps) step();
+  }
+
+  /** Removes what has no name yet. */
+  discard(): void {
+    for (const file of this.files) file.discard();
+  }
+}
