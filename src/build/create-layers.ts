@@ -1,12 +1,16 @@
 import { availableParallelism } from "node:os";
+import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { FormatError, StartError } from "../bytes/errors.ts";
 import { keep, release, stopFirst } from "../disk/unfinished.ts";
 import { type Created, type CreateRequest, createImage } from "./create.ts";
-import type { Failure, LayerTask, Said } from "./layer-thread.ts";
+import type { Failure, LayerTask, Said, STOP as Stop } from "./layer-thread.ts";
 
 /** Bytes of layers that are worth a thread: one starts in the time that it takes to hash as much. */
 const WORTH_A_THREAD = 16 << 20;
+
+const STOP: typeof Stop = "stop"; // importing it would start the thread's work here
+const STOP_MS = 1000;
 
 /** A layer to build, and how long its file is; 0 when nobody knows. */
 export interface LayerJob {
@@ -51,7 +55,7 @@ async function inThread(
   use: (build: (request: CreateRequest) => Promise<Created>) => Promise<void>,
 ): Promise<void> {
   const thread = new Worker(new URL("./layer-thread.js", import.meta.url));
-  const mayLeave = stopFirst(() => thread.terminate());
+  const mayLeave = stopFirst(() => stopThread(thread));
   let current: Current | undefined;
   thread.on("message", (said: Said) => {
     if (said.say === "file") (said.isKept ? keep : release)(said.path);
@@ -73,6 +77,14 @@ async function inThread(
     await thread.terminate();
     mayLeave();
   }
+}
+
+/** Lets it end the programs that it started; it is ended itself when that takes too long. */
+async function stopThread(thread: Worker): Promise<void> {
+  const exited = new Promise((resolve) => thread.once("exit", resolve));
+  thread.postMessage(STOP);
+  await Promise.race([exited, setTimeout(STOP_MS)]);
+  await thread.terminate();
 }
 
 interface Current {

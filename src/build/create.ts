@@ -8,6 +8,7 @@ import { NewBlobs } from "./new-blobs.ts";
 import { type Blob, planImage } from "./plan.ts";
 import { prefetchNodes } from "./prefetch.ts";
 import type { Tree } from "./tree.ts";
+import { hasMarkers } from "./whiteout.ts";
 import { writeImage } from "./write.ts";
 
 /** What a bootstrap is made like. */
@@ -35,6 +36,8 @@ export interface CreateRequest extends BuildOptions {
   /** Read on after the end marker. */
   readonly ignoreZeros: boolean;
   readonly warn: (message: string) => void;
+  /** The end of the names of tars that are written, which are not on disk then; without it they are. */
+  readonly unsynced?: string | undefined;
   /** One cell, told how many bytes of the layer are done; threads may share it. */
   readonly done?: Float64Array | undefined;
 }
@@ -54,6 +57,8 @@ export interface Created extends Built {
   readonly id: string;
   /** The side blob, when the layer has sparse files whose map needs one: as needed as the tar. */
   readonly sideId: string | undefined;
+  /** It has whiteouts: laid over nothing, it looks different. */
+  readonly hasMarkers: boolean;
   /** The layer is its own tar; else the tar was written to the blob directory. */
   readonly isPlain: boolean;
 }
@@ -70,7 +75,14 @@ export async function createImage(request: CreateRequest): Promise<Created> {
     const { tree, blob, side, isPlain } = await indexLayer(request, made);
     const blobs = side === undefined ? [blob] : [blob, side];
     const built = finishImage(request, tree, blobs, () => made.place());
-    return { ...built, blobSize: blob.size, id: blob.id, sideId: side?.id, isPlain };
+    return {
+      ...built,
+      blobSize: blob.size,
+      id: blob.id,
+      sideId: side?.id,
+      hasMarkers: hasMarkers(tree),
+      isPlain,
+    };
   } finally {
     made.discard();
   }

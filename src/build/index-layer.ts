@@ -43,12 +43,13 @@ export async function indexLayer(request: CreateRequest, made: NewBlobs): Promis
 
 async function indexFile(request: CreateRequest, { fd, at, size }: Plain, made: NewBlobs): Promise<Indexed> {
   const { layer, blobDir, blobId, blobLink, done } = request;
-  const hashing = blobId === undefined ? startHashing({ fd, at, size, done }) : undefined;
+  const hashing = blobId === undefined ? startHashing(fd, at, done) : undefined;
   try {
+    const digest = hashing?.digest(size);
     const index = new Index(request, fd, at);
     index.read(size, true);
     const content = await index.finish(made);
-    const id = blobId ?? (await hashing?.digest) ?? "";
+    const id = blobId ?? (await digest) ?? "";
     if (blobDir !== undefined && blobLink === "hard") made.onPlace(() => placeBlob(layer.path, blobDir, id));
     return { ...content, blob: { id, size }, isPlain: true };
   } finally {
@@ -58,13 +59,13 @@ async function indexFile(request: CreateRequest, { fd, at, size }: Plain, made: 
 }
 
 async function indexStream(request: CreateRequest, stream: Stream, made: NewBlobs): Promise<Indexed> {
-  const { blobDir, blobId, done } = request;
+  const { blobDir, blobId, done, unsynced } = request;
   try {
     if (blobDir === undefined)
       throw new StartError(
         "a layer that is compressed or comes through a pipe needs --blob-dir to be written to",
       );
-    const file = made.create(blobDir);
+    const file = made.create(blobDir, unsynced === undefined);
     const index = new Index(request, file.fd, 0);
     const { sha256, size } = await storeStream(stream, file, {
       isHashed: blobId === undefined,
@@ -74,7 +75,7 @@ async function indexStream(request: CreateRequest, stream: Stream, made: NewBlob
     index.read(size, true);
     const content = await index.finish(made);
     const id = blobId ?? sha256;
-    made.onPlace(() => file.commit(join(blobDir, id), blobId === undefined));
+    made.onPlace(() => file.commit(join(blobDir, id + (unsynced ?? "")), blobId === undefined));
     return { ...content, blob: { id, size }, isPlain: false };
   } finally {
     await stream.close();
@@ -125,7 +126,7 @@ class Index {
       throw new StartError(
         `${layer.name}: sparse file "${showName(side.first)}" cannot be mapped to blocks of the tar: it needs --blob-dir for a side blob`,
       );
-    const file = made.create(blobDir);
+    const file = made.create(blobDir, true);
     const blob = await writeSideBlob(side, { fd: this.fd, at: this.at, name: layer.name }, file);
     made.onPlace(() => file.commit(join(blobDir, blob.id), true));
     return { tree, side: blob };

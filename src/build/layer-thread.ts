@@ -1,10 +1,13 @@
 import { parentPort } from "node:worker_threads";
 import { FormatError } from "../bytes/errors.ts";
-import { keepElsewhere } from "../disk/unfinished.ts";
+import { keepElsewhere, stopMakers } from "../disk/unfinished.ts";
 import { type Created, type CreateRequest, createImage } from "./create.ts";
 
 /** A layer to build; warnings come back as messages. */
 export type LayerTask = Omit<CreateRequest, "warn">;
+
+/** Instead of a task: a signal has come. */
+export const STOP = "stop";
 
 /** An error, as far as it outlives the way between threads. */
 export interface Failure {
@@ -27,7 +30,11 @@ const port = parentPort;
 const say = (what: Said): void => port.postMessage(what);
 
 keepElsewhere((path, isKept) => say({ say: "file", path, isKept }));
-port.on("message", async (task: LayerTask) => {
+port.on("message", async (task: LayerTask | typeof STOP) => {
+  if (task === STOP) {
+    await stopMakers();
+    process.exit(); // this thread
+  }
   try {
     const warn = (message: string) => say({ say: "warning", message });
     say({ say: "built", created: await createImage({ ...task, warn }) });

@@ -7,8 +7,8 @@ export class NewBlobs {
   private readonly steps: (() => void)[] = [];
 
   /** A file without its name yet. */
-  create(dir: string): AtomicFile {
-    const file = new AtomicFile(join(dir, "blob"));
+  create(dir: string, isDurable: boolean): AtomicFile {
+    const file = new AtomicFile(join(dir, "blob"), isDurable);
     this.files.push(file);
     return file;
   }

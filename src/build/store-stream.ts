@@ -1,6 +1,15 @@
 import { createHash } from "node:crypto";
+import { fstatSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import type { AtomicFile } from "../disk/atomic-file.ts";
+import { stopFirst } from "../disk/unfinished.ts";
 import type { Layer } from "../tar/source.ts";
+import { startHashing } from "./hash.ts";
+
+type Stream = Extract<Layer, { kind: "stream" }>;
+
+/** How often a file that a program writes is looked at. */
+const LOOK_MS = 10;
 
 export interface Storing {
   readonly isHashed: boolean;
@@ -10,31 +19,77 @@ export interface Storing {
   readonly grown?: (size: number) => void;
 }
 
+interface Stored {
+  /** Empty when it was not wanted. */
+  readonly sha256: string;
+  readonly size: number;
+}
+
 /**
- * Writes what comes into a file, which is whole then, but has no name yet.
+ * Writes what comes into a file, which is whole then, but has no name yet. Where a program decompresses, it writes
+ * the file itself, and others look on: three times as fast as handing every byte through here (measured).
  *
- * @returns its length, and its sha256 if that is wanted
  * @throws what the stream, `grown` and the disk throw; nobody uses the descriptor any more then
  */
-export async function storeStream(
-  { chunks, close, taken }: Extract<Layer, { kind: "stream" }>,
+export async function storeStream(stream: Stream, file: AtomicFile, storing: Storing): Promise<Stored> {
+  const mayLeave = stopFirst(stream.close);
+  try {
+    const stored = await (stream.into === undefined
+      ? storeChunks(stream, file, storing)
+      : lookOn(stream, stream.into(file.fd), file, storing));
+    await file.settled();
+    return stored;
+  } finally {
+    mayLeave();
+    await stream.close();
+    await file.settled().catch(() => {}); // it was thrown already, or something else that came first
+  }
+}
+
+async function storeChunks(
+  { chunks, taken }: Stream,
   file: AtomicFile,
   { isHashed, done, grown }: Storing,
-): Promise<{ sha256: string; size: number }> {
+): Promise<Stored> {
   const hash = isHashed ? createHash("sha256") : undefined;
   let size = 0;
+  for await (const chunk of chunks) {
+    file.write(chunk);
+    hash?.update(chunk);
+    size += chunk.length;
+    file.flushBehind(size);
+    grown?.(size);
+    if (done !== undefined) done[0] = taken();
+  }
+  return { sha256: hash?.digest("hex") ?? "", size };
+}
+
+async function lookOn(
+  { taken, close }: Stream,
+  written: Promise<void>,
+  file: AtomicFile,
+  { isHashed, done, grown }: Storing,
+): Promise<Stored> {
+  const hashing = isHashed ? startHashing(file.fd, 0) : undefined;
+  let isOver = false;
+  const over = written.finally(() => {
+    isOver = true;
+  });
+  over.catch(() => {}); // thrown below
+  let size = 0;
   try {
-    for await (const chunk of chunks) {
-      file.append(chunk);
-      hash?.update(chunk);
-      size += chunk.length;
+    while (!isOver) {
+      await Promise.race([over, setTimeout(LOOK_MS)]);
+      size = fstatSync(file.fd).size;
+      hashing?.grow(size);
+      file.flushBehind(size);
       grown?.(size);
       if (done !== undefined) done[0] = taken();
     }
-    await file.settled();
-    return { sha256: hash?.digest("hex") ?? "", size };
+    await over;
+    return { sha256: (await hashing?.digest(size)) ?? "", size };
   } finally {
-    await close();
-    await file.settled().catch(() => {}); // it was thrown already, or something else that came first
+    await close(); // the program first: it may still write
+    await hashing?.stop();
   }
 }

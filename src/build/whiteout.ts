@@ -1,4 +1,5 @@
 import { S_IFCHR, S_IFMT } from "../bytes/errno.ts";
+import type { Tree } from "./tree.ts";
 
 /** How a layer says that something below it is gone. */
 export const WHITEOUT_SPECS = ["oci", "overlayfs", "none"] as const;
@@ -14,6 +15,14 @@ const OVERLAY_OPAQUE = Buffer.from("overlay.opaque");
 export function markerOf(bytes: Uint8Array, at: number, length: number): "opaque" | "gone" | "itself" {
   if (length <= MARKER.length || !startsWith(bytes, at, length, MARKER)) return "itself";
   return length === OPAQUE.length && startsWith(bytes, at, length, OPAQUE) ? "opaque" : "gone";
+}
+
+/** Whether a layer's tree takes anything away under the OCI rules. */
+export function hasMarkers(tree: Tree): boolean {
+  const { pool, nodes, nameAt, nameLength } = tree;
+  for (let node = 0; node < nodes; node++)
+    if (tree.isLive(node) && markerOf(pool.bytes, nameAt[node], nameLength[node]) !== "itself") return true;
+  return false;
 }
 
 /** Bytes of the prefix of a marker. */

@@ -26,13 +26,19 @@ export class AtomicFile {
   readonly fd: number;
   private readonly temporary: string;
   private isDone = false;
-  private unflushed = 0;
+  private flushed = 0;
   private flushing: Promise<void> | undefined;
   private problem: Error | undefined;
+  private readonly isDurable: boolean;
 
-  /** @throws the system error of opening it */
-  constructor(path: string) {
+  /**
+   * @param isDurable its name outlives a crash only together with what is in it; without that a name must say that
+   *   it is not to be trusted afterwards
+   * @throws the system error of opening it
+   */
+  constructor(path: string, isDurable = true) {
     this.path = path;
+    this.isDurable = isDurable;
     this.temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
     this.fd = openSync(this.temporary, "wx+", 0o666);
     keep(this.temporary);
@@ -44,12 +50,14 @@ export class AtomicFile {
       done += writeSync(this.fd, bytes, done, bytes.length - done, at === undefined ? null : at + done);
   }
 
-  /** `write` for files that come bit by bit: the disk works meanwhile. `settled` before `commit` or `discard`. */
-  append(bytes: Uint8Array): void {
-    this.write(bytes);
-    this.unflushed += bytes.length;
-    if (this.unflushed < FLUSH_EVERY || this.flushing !== undefined) return;
-    this.unflushed = 0;
+  /**
+   * Sets the disk to work while a long file grows. `settled` before `commit` or `discard`.
+   *
+   * @param size bytes so far
+   */
+  flushBehind(size: number): void {
+    if (!this.isDurable || size - this.flushed < FLUSH_EVERY || this.flushing !== undefined) return;
+    this.flushed = size;
     this.flushing = flush(this.fd).then((problem) => {
       this.problem ??= problem;
       this.flushing = undefined;
@@ -68,13 +76,13 @@ export class AtomicFile {
    *   found it already and means that very file
    */
   commit(path = this.path, isContent = false): void {
-    fsyncSync(this.fd);
+    if (this.isDurable) fsyncSync(this.fd);
     if (isContent) putContent(this.temporary, path);
     else renameSync(this.temporary, path);
     this.isDone = true;
     release(this.temporary);
     closeSync(this.fd);
-    syncDirectory(dirname(path));
+    if (this.isDurable) syncDirectory(dirname(path));
   }
 
   /** Removes what there is so far; nothing after `commit`. */

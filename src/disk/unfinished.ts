@@ -53,8 +53,13 @@ function ignore(): void {
   if (names.size + makers.size === 0) for (const signal of SIGNALS) process.removeListener(signal, leave);
 }
 
-async function leave(signal: NodeJS.Signals): Promise<void> {
+/** Ends what makes files: in another thread, when it is told that a signal has come. */
+export async function stopMakers(): Promise<void> {
   await Promise.allSettled([...makers].map((stop) => stop()));
+}
+
+async function leave(signal: NodeJS.Signals): Promise<void> {
+  await stopMakers();
   for (const name of names) rmSync(name, { force: true });
   names.clear();
   makers.clear();

@@ -1,8 +1,8 @@
-import { closeSync, fstatSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
-import { FOLDERS } from "./cache.ts";
+import { FOLDERS, UNSYNCED } from "./cache.ts";
 
 /** One file of a cache. */
 export interface Cached {
@@ -27,14 +27,16 @@ export function cacheContents(dir: string): Cached[] {
   for (const folder of FOLDERS)
     for (const name of namesIn(join(dir, folder))) {
       const path = join(dir, folder, name);
+      // The same tar, until nobody can be about to open it: see `Cache.settle`.
+      if (name.endsWith(UNSYNCED) && existsSync(path.slice(0, -UNSYNCED.length))) continue;
       const stats = statSync(path, { throwIfNoEntry: false });
       if (stats === undefined) continue;
-      const kind = name.startsWith(".") ? "leftover" : KIND[folder];
+      const kind = isLeftover(name) ? "leftover" : KIND[folder];
       const isBootstrap = kind === "image" || kind === "layer";
       all.push({
         kind,
         path,
-        id: name.replace(/\.boot$/, ""),
+        id: name.replace(/\..*$/, ""),
         bytes: stats.blocks * 512,
         used: stats.mtime,
         blobs: isBootstrap ? blobsOf(path) : [],
@@ -60,9 +62,13 @@ export function garbageOf(all: readonly Cached[], before: Date, now = new Date()
 export function removeGarbage(garbage: readonly Cached[]): number {
   const order = ["note", "image", "layer", "blob", "leftover"];
   const sorted = [...garbage].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
-  for (const { path } of sorted) rmSync(path, { force: true });
+  for (const { path } of sorted) for (const each of [path, path + UNSYNCED]) rmSync(each, { force: true });
   return garbage.reduce((sum, { bytes }) => sum + bytes, 0);
 }
+
+/** What somebody is making, and what was not on disk when the system went down. */
+const isLeftover = (name: string): boolean =>
+  name.startsWith(".") || (/^\w+\.\w+-/.test(name) && !name.endsWith(UNSYNCED));
 
 function namesIn(dir: string): string[] {
   try {

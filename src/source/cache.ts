@@ -9,8 +9,10 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { link, open, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { codeOf } from "../bytes/errors.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 
 /** XDG base directory specification. */
@@ -25,7 +27,14 @@ export interface Known {
   readonly kind: "plain" | "compressed" | "archive";
   /** Blob in the cache with what the tar cannot show: see build/side-blob. */
   readonly side?: string | undefined;
+  /** The layer takes nothing away: by itself, it is an image already. */
+  readonly isImage?: boolean;
 }
+
+/** The end of names of blobs that are not on disk yet: the id of the running system, another one after each start. */
+export const UNSYNCED = `.${readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim()}`;
+/** Nobody who found a blob under a name is so long about opening it. */
+const SETTLED_MS = 60_000;
 
 /** Folders of a cache. */
 export const FOLDERS = ["blobs", "layers", "images", "files"] as const;
@@ -57,8 +66,45 @@ export class Cache {
     return join(this.dir, "images", `${sha256(keys.join("\n"))}.boot`);
   }
 
+  /**
+   * Where a blob is, or will be. A long one gets its name before the disk has it, so that nobody waits; until then
+   * the name ends in this boot's id, and a crash makes it worth nothing.
+   */
   blob(id: string): string {
-    return join(this.blobs, id);
+    const path = join(this.blobs, id);
+    return existsSync(path) ? path : path + UNSYNCED;
+  }
+
+  /** The blob that a file is; undefined when it is none of this cache. */
+  idOf(path: string): string | undefined {
+    return dirname(path) === this.blobs ? basename(path, UNSYNCED) : undefined;
+  }
+
+  /**
+   * Gives blobs their lasting names, once the disk has them. The other ones stay for a while, because somebody may
+   * be about to open them.
+   *
+   * @param ageMs younger ones are left to the next time
+   */
+  async settle(ids: Iterable<string>, ageMs: number): Promise<void> {
+    for (const id of ids) {
+      const path = join(this.blobs, id + UNSYNCED);
+      const file = await open(path, "r").catch(() => undefined);
+      if (file === undefined) continue;
+      try {
+        const { mtimeMs, birthtimeMs } = await file.stat();
+        if (existsSync(join(this.blobs, id))) {
+          if (Date.now() - mtimeMs > SETTLED_MS) await unlink(path);
+        } else if (Date.now() - birthtimeMs >= ageMs) {
+          await file.sync();
+          await link(path, join(this.blobs, id));
+        }
+      } catch (error) {
+        if (codeOf(error) !== "EEXIST" && codeOf(error) !== "ENOENT") throw error; // another process was faster
+      } finally {
+        await file.close();
+      }
+    }
   }
 
   /** A name that nobody has, beside the bootstraps of layers. */
@@ -82,7 +128,11 @@ export class Cache {
     if (note === undefined) return;
     const temporary = join(dirname(note), `.${randomBytes(8).toString("hex")}`);
     try {
-      writeFileSync(temporary, [known.id, known.kind, known.side ?? ""].join(" "), { mode: 0o600 });
+      writeFileSync(
+        temporary,
+        [known.id, known.kind, known.isImage ? "image" : "", known.side ?? ""].join(" "),
+        { mode: 0o600 },
+      );
       renameSync(temporary, note);
     } finally {
       rmSync(temporary, { force: true });
@@ -111,7 +161,8 @@ export class Cache {
   /** A file is known by where it is and by what changes when it is written to; one of the cache by its name. */
   private noteOf({ path, part }: LayerFile): string | undefined {
     const where = part === undefined ? [] : [part.at, part.size];
-    if (dirname(path) === this.blobs) return join(this.dir, "files", sha256([path, ...where].join(" ")));
+    const id = this.idOf(path);
+    if (id !== undefined) return join(this.dir, "files", sha256([id, ...where].join(" ")));
     const stats = statSync(path, { bigint: true });
     if (!stats.isFile()) return undefined;
     const { dev, ino, size, mtimeNs, ctimeNs } = stats;
@@ -120,10 +171,10 @@ export class Cache {
 }
 
 function parse(note: string): Known | undefined {
-  const [id, kind, side] = note.split(" ");
+  const [id, kind, isImage, side] = note.split(" ");
   if (!/^[0-9a-f]{64}$/.test(id) || !(kind === "plain" || kind === "compressed" || kind === "archive"))
     return undefined;
-  return { id, kind, side: side || undefined };
+  return { id, kind, side: side || undefined, isImage: isImage === "image" };
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { bytesOf } from "../build/create-from.ts";
 import { storeStream } from "../build/store-stream.ts";
 import { StartError } from "../bytes/errors.ts";
@@ -5,6 +6,7 @@ import { AtomicFile } from "../disk/atomic-file.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { openLayer } from "../tar/source.ts";
 import { Archive } from "./archive.ts";
+import { UNSYNCED } from "./cache.ts";
 import type { Means } from "./layers.ts";
 import { sharedCell } from "./report.ts";
 
@@ -31,11 +33,11 @@ async function decompressInto(path: string, { cache, report }: Means): Promise<s
   const layer = await openLayer(file);
   if (layer.kind === "plain") throw new StartError(`${path}: changed while it was read`);
   const done = sharedCell();
-  const out = new AtomicFile(cache.blob("archive"));
+  const out = new AtomicFile(join(cache.blobs, "archive"), false);
   report.start([bytesOf(file)], [done]);
   try {
     const { sha256 } = await storeStream(layer, out, { isHashed: true, done });
-    out.commit(cache.blob(sha256), true);
+    out.commit(join(cache.blobs, sha256 + UNSYNCED), true);
     report.ready();
     return sha256;
   } finally {

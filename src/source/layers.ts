@@ -4,7 +4,7 @@ import { createLayers } from "../build/create-layers.ts";
 import { StartError } from "../bytes/errors.ts";
 import { putContent } from "../disk/atomic-file.ts";
 import { keep, release } from "../disk/unfinished.ts";
-import type { Cache, Known } from "./cache.ts";
+import { type Cache, type Known, UNSYNCED } from "./cache.ts";
 import type { ImageLayer } from "./documents.ts";
 import { type Report, sharedCell } from "./report.ts";
 
@@ -42,6 +42,7 @@ export async function prepareLayers(layers: readonly ImageLayer[], means: Means)
       ignoreZeros: false,
       prefetch: [],
       warn,
+      unsynced: UNSYNCED,
       done,
     },
   }));
@@ -53,7 +54,12 @@ export async function prepareLayers(layers: readonly ImageLayer[], means: Means)
   try {
     await createLayers(jobs, (made, k) => {
       const { i, file, boot } = missing[k];
-      const found: Known = { id: made.id, kind: made.isPlain ? "plain" : "compressed", side: made.sideId };
+      const found: Known = {
+        id: made.id,
+        kind: made.isPlain ? "plain" : "compressed",
+        side: made.sideId,
+        isImage: !made.hasMarkers,
+      };
       mustBe(layers[i], found);
       putContent(boot, cache.layer(made.id));
       cache.remember(file, found);

@@ -11,6 +11,8 @@ import { type Source, sourceOf } from "./kind.ts";
 import { type Means, prepareLayers } from "./layers.ts";
 import type { Report } from "./report.ts";
 
+const WRITTEN_BACK_MS = 60_000;
+
 export interface Sources extends Choice {
   /** A bootstrap or image; or layers and OCI layouts and archives, whose layers count as given here, lowest first. */
   readonly paths: readonly string[];
@@ -26,6 +28,12 @@ export interface Prepared {
   readonly blobDirs: readonly string[];
   /** Files by blob id. */
   readonly blobs: readonly (readonly [id: string, path: string])[];
+  /**
+   * To be called once it is mounted: waits until the disk has what was written.
+   *
+   * @param isWaiting without that only for what the kernel has written by itself, as it does within half a minute
+   */
+  readonly settle: (isWaiting: boolean) => Promise<void>;
 }
 
 /**
@@ -40,7 +48,7 @@ export async function prepareImage(sources: Sources): Promise<Prepared> {
   const image = found.findIndex(({ kind }) => kind === "image");
   if (image >= 0) {
     if (paths.length > 1) throw new StartError(`${paths[image]}: an image is mounted alone, not with others`);
-    return { bootstrap: paths[0], blobDirs: [], blobs: [] };
+    return { bootstrap: paths[0], blobDirs: [], blobs: [], settle: async () => {} };
   }
   const means: Means = { cache: new Cache(sources.cacheDir), report, warn };
   const layers: ImageLayer[] = [];
@@ -75,9 +83,9 @@ function imageOf(layers: readonly ImageLayer[], known: readonly Known[], cache: 
     return to && file.part && { from: diffId ?? known[i].id, to, at: file.part.at };
   });
   const ids = known.map(({ id }) => id);
-  const bootstrap = cache.image(
-    ids.map((id, i) => (moved[i] ? `${id} ${moved[i].to.id} ${moved[i].at}` : id)),
-  );
+  const keys = ids.map((id, i) => (moved[i] ? `${id} ${moved[i].to.id} ${moved[i].at}` : id));
+  const isLayer = known.length === 1 && known[0].isImage === true && moved[0] === undefined;
+  const bootstrap = isLayer ? cache.layer(ids[0]) : cache.image(keys);
   if (!existsSync(bootstrap))
     mergeImages({
       layers: ids.map((id) => cache.layer(id)),
@@ -90,10 +98,17 @@ function imageOf(layers: readonly ImageLayer[], known: readonly Known[], cache: 
     });
   cache.use([bootstrap]);
   const used = blobIds(bootstrap);
+  const pathOf = (i: number) => (known[i].kind === "compressed" ? cache.blob(ids[i]) : layers[i].file.path);
   const places = layers
-    .map(({ file }, i) => [moved[i]?.to.id ?? ids[i], file.path] as const)
-    .filter(([id], i) => known[i].kind === "plain" && used.has(id));
-  return { bootstrap, blobDirs: [cache.blobs], blobs: [...new Map(places)] };
+    .map((_, i) => [moved[i]?.to.id ?? ids[i], pathOf(i)] as const)
+    .filter(([id]) => used.has(id));
+  const written = new Set([...ids, ...layers.flatMap(({ file }) => cache.idOf(file.path) ?? [])]);
+  return {
+    bootstrap,
+    blobDirs: [cache.blobs],
+    blobs: [...new Map(places)],
+    settle: (isWaiting) => cache.settle(written, isWaiting ? 0 : WRITTEN_BACK_MS),
+  };
 }
 
 /**

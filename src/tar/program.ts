@@ -23,8 +23,20 @@ function isOnPath(name: string): boolean {
   });
 }
 
+/** What a program makes of its input: either in pieces, or straight into a file. */
+export interface ProgramOutput extends ByteStream {
+  /**
+   * Instead of iterating: the program writes to this file itself, which costs nobody else anything.
+   *
+   * @returns when it has ended well
+   * @throws StartError as the chunks do
+   */
+  into(fd: number): Promise<void>;
+}
+
 /**
- * What a program writes of what it reads. It is killed when nobody wants more, and never outlives the stream.
+ * What a program writes of what it reads. It starts when somebody wants that, is killed when nobody wants more, and
+ * never outlives the stream.
  *
  * @param input a descriptor, which it inherits, or bytes to write to it
  * @param path of the input, used only in messages
@@ -37,43 +49,88 @@ export function throughProgram(
   input: number | ByteStream,
   path: string,
   what: string,
-): ByteStream {
+): ProgramOutput {
   const isFd = typeof input === "number";
-  const child = spawn(program, args, { stdio: [isFd ? input : "pipe", "pipe", "pipe"] });
-  let complaint = "";
-  child.stderr?.on("data", (chunk) => {
-    if (complaint.length < MAX_COMPLAINT) complaint += chunk;
-  });
   let isClosed = false;
-  const ended = end(child);
-  const fed = isFd ? Promise.resolve(undefined) : feed(child, input);
+  let running: Running | undefined;
+  const start = (output: "pipe" | number): Running => {
+    if (isClosed) throw closedEarly(path, undefined);
+    const child = spawn(program, args, { stdio: [isFd ? input : "pipe", output, "pipe"] });
+    running = new Running(child, isFd ? undefined : input);
+    return running;
+  };
   const close = async () => {
     isClosed = true;
-    child.kill("SIGKILL");
-    child.stdout?.destroy();
-    child.stderr?.destroy(); // it may have left somebody behind who holds it open
-    if (!isFd) await input.close();
-    await ended;
-    await fed;
+    if (running !== undefined) await running.stop();
+    else if (!isFd) await input.close();
   };
+  /** Waits for its end. */
+  const finish = async ({ ended, fed, complaint }: Running) => {
+    const how = await ended;
+    const lost = await fed;
+    if (lost !== undefined) throw lost;
+    if (how === "") return;
+    const words = complaint().trim().replace(/\s+/g, " ");
+    throw new StartError(
+      `${path}: not ${what}, damaged or cut off: ${program} ${how}${words && `: ${words}`}`,
+    );
+  };
+  const guarded = (error: unknown) => (isClosed ? closedEarly(path, error) : error);
   async function* chunks(): AsyncGenerator<Uint8Array> {
     try {
-      yield* child.stdout as AsyncIterable<Uint8Array>;
-      const how = await ended;
-      const lost = await fed;
-      if (lost !== undefined) throw lost;
-      if (how === "") return;
-      const words = complaint.trim().replace(/\s+/g, " ");
-      throw new StartError(
-        `${path}: not ${what}, damaged or cut off: ${program} ${how}${words && `: ${words}`}`,
-      );
+      const started = start("pipe");
+      yield* started.child.stdout as AsyncIterable<Uint8Array>;
+      await finish(started);
     } catch (error) {
-      throw isClosed ? closedEarly(path, error) : error;
+      throw guarded(error);
     } finally {
       await close();
     }
   }
-  return { chunks: chunks(), close };
+  const into = async (fd: number) => {
+    try {
+      await finish(start(fd));
+    } catch (error) {
+      throw guarded(error);
+    } finally {
+      await close();
+    }
+  };
+  return { chunks: chunks(), into, close };
+}
+
+/** A program at work. */
+class Running {
+  readonly child: ChildProcess;
+  /** How it ended, in words; "" when well. */
+  readonly ended: Promise<string>;
+  /** What went wrong with its input. */
+  readonly fed: Promise<unknown>;
+  private readonly input: ByteStream | undefined;
+  private said = "";
+
+  constructor(child: ChildProcess, input: ByteStream | undefined) {
+    this.child = child;
+    this.input = input;
+    child.stderr?.on("data", (chunk) => {
+      if (this.said.length < MAX_COMPLAINT) this.said += chunk;
+    });
+    this.ended = end(child);
+    this.fed = input === undefined ? Promise.resolve(undefined) : feed(child, input);
+  }
+
+  readonly complaint = (): string => this.said;
+
+  /** Kills it and waits until it is gone. */
+  async stop(): Promise<void> {
+    const { child } = this;
+    child.kill("SIGKILL");
+    child.stdout?.destroy();
+    child.stderr?.destroy(); // it may have left somebody behind who holds it open
+    await this.input?.close();
+    await this.ended;
+    await this.fed;
+  }
 }
 
 /** How it ended, in words; "" when well. */

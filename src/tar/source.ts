@@ -13,6 +13,8 @@ export type Layer =
   | ({ readonly kind: "plain"; readonly fd: number } & Part)
   | ({
       readonly kind: "stream";
+      /** Instead of the chunks, where a program does the work: see `ProgramOutput`. */
+      readonly into?: (fd: number) => Promise<void>;
       /** Bytes of the file that were taken so far; 0 when nobody knows. */
       readonly taken: () => number;
     } & ByteStream);
@@ -84,16 +86,17 @@ async function openFile(fd: number, part: Part, isWhole: boolean, name: string):
 
 /** The program reads the file itself, from the descriptor that it has in common with this process. */
 function throughFile(fd: number, program: string, name: string, compression: Compression): Layer {
-  const stream = throughProgram(program, ARGS, fd, name, compression);
+  const { chunks, into, close: stop } = throughProgram(program, ARGS, fd, name, compression);
   let isOpen = true;
   const close = async () => {
-    await stream.close();
+    await stop();
     if (isOpen) closeSync(fd);
     isOpen = false;
   };
   return {
     kind: "stream",
-    chunks: thenClose(stream.chunks, close),
+    chunks: thenClose(chunks, close),
+    into: (output) => into(output).finally(close),
     close,
     taken: () => (isOpen ? positionOf(fd) : 0),
   };

@@ -1,38 +1,13 @@
-import { existsSync, mkdirSync, renameSync, rmdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { build } from "../build/support.ts";
 import { mountErofs, sh, start, workDir } from "../support/daemon.ts";
-
-/** Kept between runs: made once, some 300 MB. */
-const CACHE = fileURLToPath(new URL("../../.cache/distribution/", import.meta.url));
-/** libboost-dev alone brings 15,000 headers. */
-const PACKAGES = "python3,perl,libboost-dev,busybox-static";
-
-/** A Debian root file system as one tar, and its bootstrap: RAFS-shaped tar index, 512-byte blocks. */
-function image(): { boot: string; tar: string } {
-  const boot = join(CACHE, "root.boot");
-  const tar = join(CACHE, "root.tar");
-  if (!existsSync(boot)) {
-    mkdirSync(CACHE, { recursive: true });
-    const made = join(CACHE, "making");
-    sh(
-      `rm -rf "$W"; mkdir "$W"
-       mmdebstrap --quiet --variant=minbase --include=${PACKAGES} "$(. /etc/os-release; echo $VERSION_CODENAME)" "$W/root.tar"
-       mkfs.erofs --quiet --tar=i "$W/root.boot" "$W/root.tar"`,
-      { W: made },
-    );
-    renameSync(join(made, "root.tar"), tar);
-    renameSync(join(made, "root.boot"), boot);
-    rmdirSync(made);
-  }
-  return { boot, tar };
-}
+import { distribution } from "../support/distribution.ts";
 
 describe("a Debian root file system of 20,000 files and more", () => {
   it("is what the kernel's EROFS shows, and its programs run under overlayfs", async () => {
-    const { boot, tar } = image();
+    const { boot, tar } = distribution();
     const daemon = await start(["-B", boot, "--blob", `1=${tar}`, "--log-level", "warn"]);
     const oracle = join(workDir(), "erofs");
     mkdirSync(oracle);
@@ -66,7 +41,7 @@ describe("a Debian root file system of 20,000 files and more", () => {
   });
 
   it("is the same when nydus-image-ts indexes it", async () => {
-    const { boot, tar } = image();
+    const { boot, tar } = distribution();
     const { bootstrap, warnings } = await build(tar);
     const dir = workDir();
     for (const [name, made] of Object.entries({ ours: bootstrap, theirs: boot })) {

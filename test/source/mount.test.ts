@@ -20,11 +20,12 @@ async function mounted(sources: readonly string[], cache: string, ...more: strin
   return tree;
 }
 
+/** Inodes by name. A tar has another name, too, until the disk has it. */
 const files = (dir: string) =>
   Object.fromEntries(
     readdirSync(dir, { recursive: true, encoding: "utf8" })
       .filter((name) => statSync(join(dir, name)).isFile())
-      .map((name) => [name, statSync(join(dir, name)).ino]),
+      .map((name) => [name.replace(/^(blobs\/\w{64})\..*/, "$1"), statSync(join(dir, name)).ino]),
   );
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
