@@ -7,7 +7,7 @@ import { writeImage } from "../../src/build/write.ts";
 import { FormatError } from "../../src/bytes/errors.ts";
 import { checkTree, readTables } from "../../src/erofs/open.ts";
 import { TarReader } from "../../src/tar/reader.ts";
-import { scratchDir } from "../support/image.ts";
+import { generator, scratchDir } from "../support/image.ts";
 import { tarOf } from "./emit.ts";
 
 const CASES = Number(process.env.NYDUSD_TS_MUTANTS ?? 3000);
@@ -36,15 +36,6 @@ const TAR = tarOf([
 const HEADERS = Array.from({ length: TAR.length / 512 }, (_, i) => i * 512).filter(
   (at) => Buffer.from(TAR.subarray(at + 257, at + 262)).toString() === "ustar",
 );
-
-/** Numerical Recipes' generator: the same mutants every time. */
-function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 function mutant(random: (below: number) => number): Uint8Array {
   const tar = TAR.slice();

@@ -281,3 +281,12 @@ const text = (key: "path" | "target", bytes: Uint8Array): Partial<Expected> =>
   isUtf8(bytes)
     ? { [key]: Buffer.from(bytes).toString() }
     : { [`${key}_base64`]: Buffer.from(bytes).toString("base64") };
+
+/** Numerical Recipes' generator: the same mutants every time. */
+export function generator(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
