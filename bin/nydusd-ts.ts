@@ -2,12 +2,20 @@
 import { Command, CommanderError } from "commander";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { daemonize } from "../src/daemon/daemonize.ts";
+import { mountImage } from "../src/daemon/drive.ts";
 import { runDaemon } from "../src/daemon/run.ts";
 import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { defaultCacheDir } from "../src/source/cache.ts";
 import { addCache } from "./cache.ts";
-import { addMountOptions, daemonOptions, type MountFlags } from "./options.ts";
+import {
+  addDriverOptions,
+  addMountOptions,
+  type DriverFlags,
+  daemonOptions,
+  driveOptions,
+  type MountFlags,
+} from "./options.ts";
 import { progress } from "./progress.ts";
 
 interface SourceFlags {
@@ -32,9 +40,9 @@ async function mount(flags: MountFlags): Promise<void> {
   else process.exitCode = await runDaemon(await daemonOptions(flags), ready);
 }
 
-function ready(facts: string): void {
+function ready(facts: string, isServed = true): void {
   say(`ready ${facts}`);
-  process.send?.({ ready: facts });
+  process.send?.({ ready: facts, isServed });
   if (process.connected) process.disconnect();
 }
 
@@ -45,7 +53,9 @@ Examples:
   nydusd-ts mount base.tar app.tar.gz /mnt/rootfs
   nydusd-ts mount saved.tar /mnt/rootfs --ref app:1.0
   nydusd-ts -B image.boot --blob 1=layer.tar -M /mnt/rootfs --daemonize --pid-file /run/rootfs.pid
-  nydusd-ts umount /mnt/rootfs`;
+  nydusd-ts mount image.boot /mnt/rootfs --rw /var/lib/changes
+  nydusd-ts umount /mnt/rootfs
+  nydusd-ts doctor                              what this host can do`;
 
 const fuse = addMountOptions(
   program
@@ -56,22 +66,24 @@ const fuse = addMountOptions(
 );
 fuse.action((flags: MountFlags) => mount(flags));
 
-addMountOptions(
-  program
-    .command("mount <source...>")
-    .usage("[options] <source...> <dir>")
-    .description(
-      "mount what there is: a bootstrap, whose tars are found beside it unless options say otherwise; or layers, " +
-        "the lowest first, as tar, tar.gz or tar.zst; or an OCI image layout or archive; or what docker save wrote",
-    ),
+addDriverOptions(
+  addMountOptions(
+    program
+      .command("mount <source...>")
+      .usage("[options] <source...> <dir>")
+      .description(
+        "mount what there is: a bootstrap, whose tars are found beside it unless options say otherwise; or layers, " +
+          "the lowest first, as tar, tar.gz or tar.zst; or an OCI image layout or archive; or what docker save wrote",
+      ),
+  ),
 )
   .option("--cache-dir <dir>", "where bootstraps and decompressed tars are kept", defaultCacheDir())
   .option("--ref <name>", "which image of a layout or archive: its name or digest")
   .option("--platform <os/arch>", "for which platform, this one when absent")
-  .action((sources: string[], flags: MountFlags & SourceFlags) => mountSources(sources, flags));
+  .action((sources: string[], flags: MountFlags & DriverFlags & SourceFlags) => mountSources(sources, flags));
 
 /** @throws UsageError without a directory to mount on */
-async function mountSources(args: string[], flags: MountFlags & SourceFlags): Promise<void> {
+async function mountSources(args: string[], flags: MountFlags & DriverFlags & SourceFlags): Promise<void> {
   const mountpoint = args.at(-1) ?? "";
   const paths = args.slice(0, -1);
   if (paths.length === 0)
@@ -85,15 +97,32 @@ async function mountSources(args: string[], flags: MountFlags & SourceFlags): Pr
   const prepared = await prepareImage({ paths, cacheDir, ref, platform, report, warn });
   const { bootstrap, blobDirs, blobs } = prepared;
   const blob = [...flags.blob, ...blobs.map(([id, path]): [string, string] => [id, path])];
-  await mount({ ...flags, bootstrap, mountpoint, blobDir: [...flags.blobDir, ...blobDirs], blob });
+  const options = { ...flags, bootstrap, mountpoint, blobDir: [...flags.blobDir, ...blobDirs], blob };
+  const settle = (isServed: boolean) =>
+    prepared.settle(isServed).catch((error) => warn(`the cache in ${cacheDir}: ${messageOf(error)}`));
+  process.exitCode = await mountImage(await driveOptions(options), (facts, isServed) => {
+    ready(facts, isServed);
+    settle(isServed); // nobody waits for the disk
+  });
 }
 
 program
   .command("umount <dir>")
-  .description("unmount an image; its daemon ends")
+  .description("unmount an image and what was written over it; its daemon ends")
   .action(async (dir: string) => say(await unmountImage(dir)));
 
 addCache(program, say);
+
+program
+  .command("doctor")
+  .description("say what this host can do, and what to change")
+  .option("--json", "as JSON", false)
+  .action(async ({ json }: { json: boolean }) => {
+    const { examineHost, findingsText } = await import("../src/doctor/examine.ts");
+    const { findings, hasDriver } = await examineHost();
+    say(json ? JSON.stringify(findings, null, 2) : findingsText(findings));
+    process.exitCode = hasDriver ? 0 : 1;
+  });
 
 const mountOptions = () => fuse.helpInformation().replace(/^.*?\nOptions:/s, "\nOptions of fuse and mount:");
 program.addHelpText("after", () => mountOptions() + EXAMPLES);

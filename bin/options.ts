@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
 import { TRANSPORTS } from "../src/daemon/choose.ts";
 import type { DaemonConfig } from "../src/daemon/config.ts";
+import { DRIVERS, type DriveOptions } from "../src/daemon/drive.ts";
 import { LEVELS, type Level } from "../src/daemon/log.ts";
 import type { DaemonOptions } from "../src/daemon/run.ts";
 
@@ -28,6 +29,12 @@ export interface MountFlags {
   daemonize: boolean;
 }
 
+/** What `mount` has beyond that. */
+export interface DriverFlags {
+  driver: (typeof DRIVERS)[number];
+  rw?: string;
+}
+
 /** Options of nydusd that need what is not there yet: said, not swallowed. */
 const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
   ["-A, --apisock <path>", "there is no management API yet"],
@@ -42,6 +49,8 @@ const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
   ["-s, --shared-dir <dir>", "directories are not passed through; mount --bind does that"],
 ];
 
+const THREADS = 2;
+
 /** Adds the options that every way to mount has. */
 export function addMountOptions(command: Command): Command {
   command
@@ -53,7 +62,9 @@ export function addMountOptions(command: Command): Command {
       new Option("--transport <name>", "how to talk to the kernel").choices(TRANSPORTS).default("auto"),
     )
     .addOption(
-      new Option("--thread-num, --fuse-threads <n>", "worker threads").default(2).argParser(integer(1, 1024)),
+      new Option("--thread-num, --fuse-threads <n>", "worker threads")
+        .default(THREADS)
+        .argParser(integer(1, 1024)),
     )
     .addOption(
       new Option("--push <when>", "hand small files to the page cache ahead of sequential readers")
@@ -84,6 +95,39 @@ export function addMountOptions(command: Command): Command {
       }),
     );
   return command;
+}
+
+/** Adds the options of a command that may choose how to mount. */
+export function addDriverOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        "--driver <name>",
+        "who shows the image: the kernel's EROFS, from files or loop devices, or a FUSE daemon; auto takes the " +
+          "kernel where it takes the image",
+      )
+        .choices(DRIVERS)
+        .default("auto"),
+    )
+    .option("--rw <upper>", "make it writable: an overlay keeps changes below this directory");
+}
+
+/** @throws as `daemonOptions` */
+export async function driveOptions(flags: MountFlags & DriverFlags): Promise<DriveOptions> {
+  const given: Record<string, boolean> = {
+    "--pid-file": flags.pidFile !== undefined,
+    "--lenient": flags.lenient,
+    "--transport": flags.transport !== "auto",
+    "--fuse-threads": flags.fuseThreads !== THREADS,
+    "--push off": flags.push === "off",
+    "--low-latency off": flags.lowLatency === "off",
+  };
+  return {
+    ...(await daemonOptions(flags)),
+    driver: flags.driver,
+    upper: flags.rw,
+    forDaemon: Object.keys(given).filter((option) => given[option]),
+  };
 }
 
 /**

@@ -1,5 +1,5 @@
-import { accessSync, constants } from "node:fs";
-import { codeOf, StartError } from "../bytes/errors.ts";
+import { StartError } from "../bytes/errors.ts";
+import { deviceTrouble } from "../fuse/device.ts";
 
 export type TransportName = "direct" | "fuse-native";
 export const TRANSPORTS = ["auto", "direct", "fuse-native"] as const;
@@ -21,15 +21,4 @@ export function chooseTransport(
   return uid === 0
     ? { name: "direct", reason: "this process may mount /dev/fuse itself" }
     : { name: "fuse-native", reason: `user ${uid} may not mount; fusermount does it` };
-}
-
-function deviceTrouble(): string | undefined {
-  try {
-    accessSync("/dev/fuse", constants.R_OK | constants.W_OK);
-    return undefined;
-  } catch (error) {
-    return codeOf(error) === "ENOENT"
-      ? "there is no /dev/fuse: load the fuse module (modprobe fuse), or give the container --device /dev/fuse"
-      : "no access to /dev/fuse: run as root, or have the administrator chmod 0666 /dev/fuse";
-  }
 }

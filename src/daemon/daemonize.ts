@@ -18,8 +18,8 @@ export async function daemonize(say: (line: string) => void): Promise<void> {
     words += chunk.toString();
   });
   await new Promise<void>((resolve, reject) => {
-    child.once("message", (message: { ready: string }) => {
-      say(`ready ${message.ready} pid=${child.pid}`);
+    child.once("message", ({ ready, isServed }: { ready: string; isServed: boolean }) => {
+      say(`ready ${ready}${isServed ? ` pid=${child.pid}` : ""}`); // the kernel needs nobody to stay
       resolve();
     });
     // Not "exit": its last words may still be on their way then.

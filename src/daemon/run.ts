@@ -1,18 +1,16 @@
-import { resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
-import { BlobFiles } from "../blob/blob-files.ts";
 import type { BlobPlaces } from "../blob/locate.ts";
-import { openImage } from "../fs/open-image.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";
 import { chooseTransport, type TRANSPORTS } from "./choose.ts";
 import { Crew } from "./crew.ts";
 import { serveDirect } from "./direct.ts";
 import { type Level, type Logger, openLog } from "./log.ts";
-import { prepareMountpoint } from "./mountpoint.ts";
+import { withOverlay } from "./overlay.ts";
 import { writePidFile } from "./pid-file.ts";
 import { setOpenFiles } from "./rlimit.ts";
 import { handleSignals } from "./signals.ts";
+import { type TakenImage, takeImage } from "./take.ts";
 import type { MountRequest, Session } from "./transport.ts";
 
 /** What the daemon is asked to do, whoever asks. */
@@ -27,6 +25,8 @@ export interface DaemonOptions {
   readonly lenient: boolean;
   readonly force: boolean;
   readonly mountOptions: readonly string[];
+  /** Where the changes of a writable overlay above the image go; undefined: there is none. */
+  readonly upper?: string | undefined;
   readonly logLevel: Level;
   readonly logFile: string | undefined;
   readonly pidFile: string | undefined;
@@ -43,24 +43,41 @@ export interface DaemonOptions {
  * @returns exit status: 0 after a clean end, 1 when the session broke
  * @throws StartError, FormatError: nothing is mounted then
  */
-export async function runDaemon(options: DaemonOptions, onReady: (facts: string) => void): Promise<number> {
-  // A young generation that never grows: 3.5 MB less (measured), and nothing here allocates fast.
-  setFlagsFromString("--semi-space-growth-factor=1");
+export const runDaemon = (options: DaemonOptions, onReady: (facts: string) => void): Promise<number> =>
+  serveImage(options, openDaemonLog(options), onReady);
+
+/** What comes before anything else, whichever driver it will be. */
+export function openDaemonLog(options: DaemonOptions): Logger {
   const log = openLog(options.logLevel, options.logFile);
   for (const warning of options.warnings) log.warn(warning);
   if (options.openFiles !== undefined) setOpenFiles(options.openFiles);
+  return log;
+}
+
+/**
+ * What `runDaemon` does, once there is a log.
+ *
+ * @param taken what another driver has opened already
+ */
+export async function serveImage(
+  options: DaemonOptions,
+  log: Logger,
+  onReady: (facts: string) => void,
+  taken?: TakenImage,
+): Promise<number> {
+  // A young generation that never grows: 3.5 MB less (measured), and nothing here allocates fast.
+  setFlagsFromString("--semi-space-growth-factor=1");
   const { name, reason } = chooseTransport(options.transport, process.geteuid?.() ?? 0);
   log.info(`transport ${name}: ${reason}`);
   const crew = name === "direct" ? new Crew(options.threads) : undefined;
   let opened: Opened;
   try {
-    opened = await open(options, log, crew);
+    opened = await open(options, log, crew, taken);
   } catch (error) {
     await crew?.close();
     throw error;
   }
-  const { session, mountpoint, facts, isAsked } = opened;
-  const device = mountAt(mountpoint)?.device;
+  const { session, mountpoint, device, facts, isAsked } = opened;
   let removePidFile = () => {};
   if (!isAsked) {
     try {
@@ -90,26 +107,24 @@ interface Opened {
   readonly session: Session;
   /** Canonical. */
   readonly mountpoint: string;
+  /** Of the image's mount. */
+  readonly device: string | undefined;
   readonly facts: string;
   /** A signal has come already, and the session is about to end. */
   readonly isAsked: boolean;
 }
 
-async function open(options: DaemonOptions, log: Logger, crew: Crew | undefined): Promise<Opened> {
-  const mountpoint = await prepareMountpoint(options.mountpoint, options.force, log);
-  const image = openImage(options.bootstrap, options.places, options.lenient);
-  const { report } = image;
-  if (report.unsound > 0) {
-    log.warn(`${options.bootstrap}: ${report.unsound} broken entries will answer EUCLEAN; the first:`);
-    for (const problem of report.problems) log.warn(`  ${problem.message}`);
-  }
-  // Until the process ends: nothing that happens to a path from now on matters, whenever a thread comes to it.
-  const held = new BlobFiles(image.files, () => {});
-  held.openAll();
+async function open(
+  options: DaemonOptions,
+  log: Logger,
+  crew: Crew | undefined,
+  taken: TakenImage | undefined,
+): Promise<Opened> {
+  const { mountpoint, image, source, facts } = taken ?? (await takeImage(options, log));
   const request: MountRequest = {
-    image: { ...image, files: held.shared() },
+    image,
     mountpoint,
-    source: resolve(options.bootstrap),
+    source,
     options: options.mountOptions,
     threads: options.threads,
     push: options.push,
@@ -117,14 +132,11 @@ async function open(options: DaemonOptions, log: Logger, crew: Crew | undefined)
     log,
   };
   const isAskedToStop = handleSignals(log);
-  const session = crew === undefined ? await serveWithLibfuse(request) : await serveDirect(request, crew);
-  const blobs = image.files.length - 1;
-  return {
-    session,
-    mountpoint,
-    isAsked: isAskedToStop(session),
-    facts: `image=${options.bootstrap} mountpoint=${mountpoint} inodes=${report.inodes} blobs=${blobs} ${session.facts}`,
-  };
+  const served = crew === undefined ? await serveWithLibfuse(request) : await serveDirect(request, crew);
+  const device = mountAt(mountpoint)?.device;
+  const { upper } = options;
+  const session = upper === undefined ? served : await withOverlay(served, request, upper, device);
+  return { session, mountpoint, device, isAsked: isAskedToStop(session), facts: `${facts} ${session.facts}` };
 }
 
 /** Loaded only when it is used: the addon costs start-up time and memory. */

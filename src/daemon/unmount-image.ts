@@ -1,14 +1,15 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { StartError } from "../bytes/errors.ts";
-import { mountAt } from "../mounts/table.ts";
+import { isOverlay } from "../mounts/overlay.ts";
+import { type MountEntry, mountAt } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
 
 /**
- * Unmounts an image by its mountpoint, whoever serves it.
+ * Unmounts an image by its mountpoint, whoever serves it, and before it the overlay above it.
  *
  * @returns one line that says what was done
- * @throws StartError when no FUSE file system is mounted there
+ * @throws StartError when no image is mounted there
  */
 export async function unmountImage(path: string): Promise<string> {
   let real: string;
@@ -17,12 +18,19 @@ export async function unmountImage(path: string): Promise<string> {
   } catch {
     real = resolve(path); // a dead mount cannot be resolved, but it can be unmounted
   }
-  const mount = mountAt(real);
+  let mount = mountAt(real);
   if (mount === undefined) throw new StartError(`${path}: nothing is mounted there`);
-  if (!mount.type.startsWith("fuse"))
+  if (!isImage(mount) && !isOverlay(mount))
     throw new StartError(`${path}: ${mount.type} is mounted there, not an image`);
-  const how = await unmount(real);
-  return how === "detached"
-    ? `${path}: busy, detached; it is gone when its last user is`
-    : `${path}: unmounted`;
+  let isBusy = false;
+  if (isOverlay(mount)) {
+    isBusy = (await unmount(real, mount.device)) === "detached";
+    mount = mountAt(real);
+  }
+  // A daemon that saw its overlay go may have been faster.
+  if (mount !== undefined && isImage(mount))
+    isBusy = (await unmount(real, mount.device)) === "detached" || isBusy;
+  return isBusy ? `${path}: busy, detached; it is gone when its last user is` : `${path}: unmounted`;
 }
+
+const isImage = ({ type }: MountEntry): boolean => type === "erofs" || type.startsWith("fuse");

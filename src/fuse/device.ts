@@ -1,12 +1,24 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { accessSync, closeSync, constants, openSync, readFileSync, writeFileSync } from "node:fs";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import { mountAt } from "../mounts/table.ts";
 
 /** Shown by `findmnt -t fuse.nydusd-ts`. */
 export const FUSE_TYPE = "fuse.nydusd-ts";
 /** What nydusd mounts with; `default_permissions` leaves mode, owner and ACL checks to the kernel. */
 export const MOUNT_OPTIONS = ["ro", "nosuid", "nodev", "noatime", "default_permissions", "allow_other"];
+
+/** @returns why this process cannot use the FUSE device, and what to do; undefined when it can */
+export function deviceTrouble(): string | undefined {
+  try {
+    accessSync("/dev/fuse", constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return codeOf(error) === "ENOENT"
+      ? "there is no /dev/fuse: load the fuse module (modprobe fuse), or give the container --device /dev/fuse"
+      : "no access to /dev/fuse: run as root, or have the administrator chmod 0666 /dev/fuse";
+  }
+}
 
 /**
  * Opens the FUSE device and mounts it. Returns before INIT is answered (the kernel sends it in the

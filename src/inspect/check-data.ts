@@ -4,10 +4,10 @@ import { StartError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
 import { Bits } from "../erofs/bits.ts";
 import { HOLE } from "../erofs/image.ts";
+import { rootOf, type Walked, walk } from "../fs/walk.ts";
 import { isRegular } from "./attr.ts";
 import { runsOf } from "./data.ts";
 import { type Look, readError } from "./look.ts";
-import { rootOf, type Walked, walk } from "./walk.ts";
 
 const BUFFER = 1024 * 1024;
 /** A blob id that can be, and for the builders' own ids is, the sha256 of the tar. */

@@ -1,11 +1,11 @@
 import type { BlobPlaces } from "../blob/locate.ts";
 import { UsageError } from "../bytes/errors.ts";
+import { rootOf, walk } from "../fs/walk.ts";
 import { checkData } from "./check-data.ts";
 import { describeLine } from "./describe.ts";
 import { blobFeatureWords, COMPRESSORS } from "./features.ts";
 import { writeJson } from "./json-file.ts";
 import { type Look, lookAt } from "./look.ts";
-import { rootOf, walk } from "./walk.ts";
 
 export interface CheckOptions {
   readonly bootstrap: string;

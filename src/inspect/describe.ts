@@ -1,9 +1,9 @@
 import { isUtf8, showName } from "../bytes/name.ts";
+import type { Walked } from "../fs/walk.ts";
 import type { Attr } from "../vfs/file-system.ts";
 import { deviceOf, isDevice, isRegular, isSymlink, modeText, timeText, typeWord } from "./attr.ts";
 import { dataAt } from "./data.ts";
 import type { Look } from "./look.ts";
-import type { Walked } from "./walk.ts";
 
 /** A directory entry for programs: one JSON object a line. Keys with `_base64` stand in for names that are not UTF-8. */
 export interface Described {

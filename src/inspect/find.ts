@@ -1,6 +1,6 @@
 import { StartError } from "../bytes/errors.ts";
+import { child, rootOf, type Walked } from "../fs/walk.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
-import { child, rootOf, type Walked } from "./walk.ts";
 
 const encoder = new TextEncoder();
 

@@ -1,9 +1,9 @@
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { isUtf8, showName } from "../bytes/name.ts";
 import { swapRoot } from "../fs/image-file-system.ts";
+import type { Walked } from "../fs/walk.ts";
 import { chunkNumber, type Run } from "./data.ts";
 import { blobName, type Look } from "./look.ts";
-import type { Walked } from "./walk.ts";
 
 /** How nydus-image words what `inspect` says about files. Source of the wording: nydus src/bin/nydus-image/inspect.rs. */
 

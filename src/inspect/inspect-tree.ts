@@ -1,10 +1,10 @@
 import { showName } from "../bytes/name.ts";
 import { HOLE } from "../erofs/image.ts";
+import { rootOf, type Walked, walk } from "../fs/walk.ts";
 import { isDirectory, isRegular } from "./attr.ts";
 import { type Run, runsOf } from "./data.ts";
 import { chunkText, sharerText, statText } from "./inspect-text.ts";
 import type { Look } from "./look.ts";
-import { rootOf, type Walked, walk } from "./walk.ts";
 
 /** What `inspect` says about files: each answer is a walk over the tree, or a look at one entry. */
 

@@ -1,9 +1,9 @@
+import { child, list, rootOf, type Walked } from "../fs/walk.ts";
 import { isDirectory } from "./attr.ts";
 import { entryText, USAGE } from "./inspect-text.ts";
 import { checkInode, listPrefetch, showChunk, statFile } from "./inspect-tree.ts";
 import type { Look } from "./look.ts";
 import { blobRows, blobsText, statsText } from "./tables-text.ts";
-import { child, list, rootOf, type Walked } from "./walk.ts";
 
 /** What a command comes to: something to print, the end, or a complaint, which is an error in request mode. */
 export type Outcome =

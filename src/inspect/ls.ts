@@ -1,7 +1,7 @@
+import { walk } from "../fs/walk.ts";
 import { describe, describeLine } from "./describe.ts";
 import { findPath } from "./find.ts";
 import { lookAt } from "./look.ts";
-import { walk } from "./walk.ts";
 
 /** Lines are handed on in pieces of so many characters: one a line would be a system call each. */
 const PIECE = 64 * 1024;

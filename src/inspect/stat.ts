@@ -1,9 +1,9 @@
 import { HOLE } from "../erofs/image.ts";
+import { rootOf, walk } from "../fs/walk.ts";
 import { isDirectory, isRegular, isSymlink } from "./attr.ts";
 import { runsOf } from "./data.ts";
 import { addSize, type ImageCounts, noCounts } from "./image-counts.ts";
 import { type Look, lookAt } from "./look.ts";
-import { rootOf, walk } from "./walk.ts";
 
 export interface Statistics {
   dedup_enabled: boolean;

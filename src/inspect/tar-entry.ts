@@ -1,9 +1,9 @@
 import type { Header } from "tar-stream";
 import * as errno from "../bytes/errno.ts";
+import type { Walked } from "../fs/walk.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { deviceOf, isDevice, isDirectory, isRegular } from "./attr.ts";
 import { paxRecord, paxTime, xattrKey } from "./pax.ts";
-import type { Walked } from "./walk.ts";
 
 /** An entry of a tar: what its header can say, and in pax records what it cannot. */
 export interface TarEntry {

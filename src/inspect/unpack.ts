@@ -1,11 +1,11 @@
 import type { BlobPlaces } from "../blob/locate.ts";
 import { showName } from "../bytes/name.ts";
+import { rootOf, type Walked, walk } from "../fs/walk.ts";
 import { targetOf } from "./describe.ts";
 import { type Look, lookAt, readError } from "./look.ts";
 import { openOutput } from "./output.ts";
 import { hasBody, hasNames, tarEntry, tarName } from "./tar-entry.ts";
 import { TarWriter } from "./tar-writer.ts";
-import { rootOf, type Walked, walk } from "./walk.ts";
 
 export interface UnpackOptions {
   readonly bootstrap: string;

@@ -30,6 +30,8 @@ describe("the short forms", () => {
       process.execPath,
       COMMAND,
       "mount",
+      "--driver",
+      "fuse",
       "image.boot",
       "mnt",
     ]);

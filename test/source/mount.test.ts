@@ -14,7 +14,10 @@ const WANT = withoutIno(sorted(fixture("12-merged").entries));
 
 /** Mounts sources with a cache of their own; what is there, and what is in the cache afterwards. */
 async function mounted(sources: readonly string[], cache: string, ...more: string[]): Promise<Expected[]> {
-  const daemon = await start(["--cache-dir", cache, ...more], emptyDir(), ["mount", ...sources]);
+  const daemon = await start(["--driver", "fuse", "--cache-dir", cache, ...more], emptyDir(), [
+    "mount",
+    ...sources,
+  ]);
   const tree = dumpTree(daemon.mountpoint);
   expect(await daemon.stop()).toBe(0);
   return tree;

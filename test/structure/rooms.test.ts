@@ -19,14 +19,20 @@ const ROOMS: Record<string, readonly string[]> = {
   build: ["tar", "erofs", "disk", "bytes"],
   source: ["build", "tar", "disk", "erofs", "bytes", "npm:zod"],
   mounts: ["bytes"],
+  sys: ["bytes", "npm:koffi"],
+  "kernel-erofs": ["sys", "mounts", "fs", "erofs", "blob", "vfs", "bytes"],
   fuse: ["mounts", "vfs", "metrics", "bytes"],
   "fuse-native": ["vfs", "metrics", "bytes", "npm:fuse-native", "npm:lru-cache"],
   daemon: [
-    ...["fs", "fuse", "fuse-native", "mounts", "erofs", "blob", "metrics", "vfs", "bytes"],
+    ...["fs", "fuse", "fuse-native", "kernel-erofs", "mounts", "erofs", "blob", "metrics", "vfs", "bytes"],
     ...["npm:smol-toml", "npm:zod"],
   ],
   inspect: ["fs", "erofs", "blob", "disk", "vfs", "bytes", "npm:tar-stream"],
-  bin: ["daemon", "build", "inspect", "source", "bytes", "npm:commander", "npm:cli-progress"],
+  doctor: ["kernel-erofs", "sys", "fuse", "mounts", "fs", "blob", "build", "tar", "inspect", "bytes"],
+  bin: [
+    ...["daemon", "build", "inspect", "source", "doctor", "bytes"],
+    ...["npm:commander", "npm:cli-progress"],
+  ],
 };
 
 /** Parts of Node that not everybody may touch, and the rooms or files that may. Others are free. */
@@ -41,6 +47,9 @@ const BUILTINS: Record<string, readonly string[]> = {
       "disk",
       "source",
       "mounts",
+      "sys/mount-api",
+      "kernel-erofs",
+      "doctor",
       "fuse",
       "fuse-native",
       "daemon",
@@ -48,7 +57,7 @@ const BUILTINS: Record<string, readonly string[]> = {
     ],
     ...["bin/start", "bin/image-build"],
   ],
-  child_process: ["tar", "mounts", "fuse", "fuse-native", "daemon"],
+  child_process: ["tar", "mounts", "doctor/host", "fuse", "fuse-native", "daemon"],
   worker_threads: ["build/hash", "build/hash-thread", "build/create-layers", "build/layer-thread", "daemon"],
   module: [], // createRequire would hide imports from this test
 };

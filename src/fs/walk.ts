@@ -1,6 +1,6 @@
+import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
 import { isDots, showName } from "../bytes/name.ts";
 import { type Attr, type Entry, type FileSystem, newAttr, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
-import { isDirectory } from "./attr.ts";
 
 /** One name in the tree. A file with several names is met once a name. */
 export interface Walked {
@@ -21,6 +21,7 @@ interface Open {
 }
 
 const SLASH = 0x2f;
+const isDirectory = ({ mode }: Attr): boolean => (mode & S_IFMT) === S_IFDIR;
 const ROOT_PATH = Uint8Array.of(SLASH);
 
 /**

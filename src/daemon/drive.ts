@@ -1,0 +1,95 @@
+import { messageOf, StartError, UsageError } from "../bytes/errors.ts";
+import type { Backing } from "../kernel-erofs/backing.ts";
+import { mountOverlay } from "../mounts/overlay.ts";
+import { mountAt } from "../mounts/table.ts";
+import { unmount } from "../mounts/umount.ts";
+import type { Logger } from "./log.ts";
+import { mayOverlay } from "./overlay.ts";
+import { type DaemonOptions, openDaemonLog, serveImage } from "./run.ts";
+import { type TakenImage, takeImage } from "./take.ts";
+
+export const DRIVERS = ["auto", "erofs", "erofs-file", "erofs-loop", "fuse"] as const;
+type Driver = (typeof DRIVERS)[number];
+
+export interface DriveOptions extends DaemonOptions {
+  readonly driver: Driver;
+  /** Options that were given and mean something to a daemon only, as they were written. */
+  readonly forDaemon: readonly string[];
+}
+
+/** @param isServed a process stays that serves the mount: this one */
+export type OnReady = (facts: string, isServed: boolean) => void;
+
+const BACKINGS: Readonly<Record<Exclude<Driver, "fuse">, readonly Backing[]>> = {
+  auto: ["file", "loop"],
+  erofs: ["file", "loop"],
+  "erofs-file": ["file"],
+  "erofs-loop": ["loop"],
+};
+
+/**
+ * Mounts an image with the best driver that the host has: the kernel's EROFS where it takes this very image, else
+ * FUSE, which is served until it ends.
+ *
+ * @returns exit status
+ * @throws UsageError, StartError, FormatError: nothing is mounted then
+ */
+export async function mountImage(options: DriveOptions, onReady: OnReady): Promise<number> {
+  const { driver, forDaemon, upper } = options;
+  const daemonOnly = forDaemon.length === 0 ? undefined : `${forDaemon.join(", ")}: for the FUSE daemon only`;
+  if (daemonOnly !== undefined && driver !== "auto" && driver !== "fuse")
+    throw new UsageError(`--driver ${driver} cannot be used with ${daemonOnly}`);
+  if (upper !== undefined) mayOverlay(upper);
+  const log = openDaemonLog(options);
+  const serve = (reason: string, taken?: TakenImage) => {
+    log.info(`driver fuse: ${reason}`);
+    return serveImage(options, log, (facts) => onReady(facts, true), taken);
+  };
+  if (driver === "fuse") return serve("asked for");
+  if (daemonOnly !== undefined) return serve(daemonOnly);
+  const taken = await takeImage(options, log);
+  let backing: Backing;
+  try {
+    backing = await mountByKernel(taken, options, BACKINGS[driver]);
+  } catch (error) {
+    if (driver === "auto") return serve(messageOf(error), taken);
+    throw new StartError(`--driver ${driver}: ${messageOf(error)}`);
+  }
+  log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
+  if (upper !== undefined) await coverWithOverlay(taken.mountpoint, upper, options, log);
+  const more = upper === undefined ? "" : ` upper=${upper}`;
+  onReady(`${taken.facts} driver=erofs backing=${backing}${more} ms=${Math.round(performance.now())}`, false);
+  return 0;
+}
+
+/** Loaded only when it is used. @returns what the mount reads from */
+async function mountByKernel(
+  { image, mountpoint, source }: TakenImage,
+  { mountOptions }: DriveOptions,
+  backings: readonly Backing[],
+): Promise<Backing> {
+  const { mountDetached } = await import("../kernel-erofs/mount.ts");
+  const mount = await mountDetached(image, source, mountOptions, backings);
+  try {
+    mount.attach(mountpoint);
+  } finally {
+    mount.close();
+  }
+  return mount.backing;
+}
+
+/** @throws StartError: the image is unmounted then */
+async function coverWithOverlay(
+  mountpoint: string,
+  upper: string,
+  { mountOptions }: DriveOptions,
+  log: Logger,
+): Promise<void> {
+  const device = mountAt(mountpoint)?.device;
+  try {
+    await mountOverlay(mountpoint, upper, mountOptions);
+  } catch (error) {
+    await unmount(mountpoint, device).catch((problem) => log.error(messageOf(problem)));
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+import { StartError } from "../bytes/errors.ts";
+import { mountOverlay } from "../mounts/overlay.ts";
+import { readMounts } from "../mounts/table.ts";
+import { unmount } from "../mounts/umount.ts";
+import type { Logger } from "./log.ts";
+import type { Ended, MountRequest, Session } from "./transport.ts";
+
+/** @throws StartError: mounting an overlay is for root, of the host or of a user namespace */
+export function mayOverlay(upper: string): void {
+  const uid = process.geteuid?.() ?? 0;
+  if (uid !== 0) throw new StartError(`--rw ${upper}: user ${uid} may not mount an overlay`);
+}
+
+/**
+ * Mounts a writable overlay above a session's mount. The overlay hides it, so it goes first when the session is to
+ * end, and it goes when the session has ended.
+ *
+ * @param device of the session's own mount
+ * @throws StartError: the session has ended then
+ */
+export async function withOverlay(
+  session: Session,
+  { mountpoint, options, log }: MountRequest,
+  upper: string,
+  device: string | undefined,
+): Promise<Session> {
+  let overlay: string;
+  try {
+    overlay = await mountOverlay(mountpoint, upper, options);
+  } catch (error) {
+    await session.stop();
+    await session.ended;
+    throw error;
+  }
+  const leave = () => leaveOverlay(mountpoint, overlay, log);
+  const ended = session.ended.then(async (end): Promise<Ended> => {
+    await leave().catch(() => {});
+    const isLeft = readMounts().some((mount) => mount.mountpoint === mountpoint && mount.device === device);
+    // Hidden by the overlay, it looked unmounted.
+    return isLeft && end.how === "unmounted" ? { how: "aborted", message: "" } : end;
+  });
+  let isStopping = false;
+  return {
+    facts: `${session.facts} upper=${upper}`,
+    ended,
+    counts: () => session.counts(),
+    stop: async () => {
+      const isFirst = !isStopping;
+      isStopping = true;
+      if (isFirst) await leave();
+      await session.stop();
+    },
+  };
+}
+
+async function leaveOverlay(mountpoint: string, device: string, log: Logger): Promise<void> {
+  if ((await unmount(mountpoint, device)) === "detached")
+    log.warn(`${mountpoint} is busy: the overlay is detached; it is gone when its last user is`);
+}

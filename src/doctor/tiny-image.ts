@@ -1,0 +1,52 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { BlobFiles } from "../blob/blob-files.ts";
+import { createImage } from "../build/create.ts";
+import { type OpenedImage, openImage } from "../fs/open-image.ts";
+import { padding, tarHeader } from "../inspect/tar-header.ts";
+import { wholeFile } from "../tar/layer-file.ts";
+
+/** An image as small as they come, of 512-byte blocks, whose one file lies in a tar: it takes a `device=`. */
+export interface TinyImage {
+  readonly path: string;
+  readonly tar: string;
+  readonly image: OpenedImage;
+  /** Removes it. */
+  remove(): void;
+}
+
+const TEXT = "nydusd-ts doctor\n";
+
+/** @param where directory to make it in. @throws the system error of writing there */
+export async function tinyImage(where: string): Promise<TinyImage> {
+  const dir = mkdtempSync(join(where, "nydusd-ts-doctor-"));
+  const remove = () => rmSync(dir, { recursive: true, force: true });
+  try {
+    const tar = join(dir, "layer.tar");
+    const path = join(dir, "image.boot");
+    const header = { name: "file", mode: 0o644, uid: 0, gid: 0, mtime: 0, typeflag: "0" };
+    const end = new Uint8Array(1024);
+    writeFileSync(
+      tar,
+      Buffer.concat([
+        tarHeader({ ...header, size: TEXT.length }),
+        ...[Buffer.from(TEXT), padding(TEXT.length), end],
+      ]),
+    );
+    await createImage({
+      ...{ layer: wholeFile(tar), bootstrap: path, blobDir: undefined, blobId: "doctor", blobLink: "none" },
+      ...{ chunkSize: 0x10_0000, isRepeatable: false, ignoreZeros: false, prefetch: [], warn: () => {} },
+    });
+    const opened = openImage(path, { dirs: [], files: new Map([["1", tar]]) }, false);
+    const held = new BlobFiles(opened.files, () => {});
+    held.openAll();
+    const close = () => {
+      held.close();
+      remove();
+    };
+    return { path, tar, image: { ...opened, files: held.shared() }, remove: close };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}

@@ -1,0 +1,107 @@
+import { spawn } from "node:child_process";
+import { constants, readFileSync } from "node:fs";
+import { chmod, chown, type FileHandle, mkdir, open } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { splitOptions } from "./options.ts";
+import { type MountEntry, mountAt } from "./table.ts";
+
+/** Shown as the mount's source: how an overlay that was made here is known again. */
+const SOURCE = "nydusd-ts-rw";
+const TIMEOUT_MS = 10_000;
+
+/** A path that means itself in an option string, and that every way of mounting takes: 256 bytes with its NUL. */
+const PLAIN = /^[\w./@%+=-]{1,255}$/;
+
+export const isOverlay = ({ type, source }: MountEntry): boolean => type === "overlay" && source === SOURCE;
+
+/**
+ * Mounts a writable overlay above what is mounted on a directory. Everything that touches that mount is left to
+ * other threads and processes: this thread may be the one that serves it.
+ *
+ * @param upper directory that holds `upper`, with the changes, and `work`; both are made when they are not there
+ * @param lists mount options as after each `-o`; only those that are the mount's count
+ * @returns its device number, `major:minor`
+ * @throws StartError; nothing is mounted then
+ */
+export async function mountOverlay(
+  mountpoint: string,
+  upper: string,
+  lists: readonly string[],
+): Promise<string> {
+  const path = resolve(upper);
+  let lower: FileHandle | undefined;
+  try {
+    lower = await open(mountpoint, constants.O_RDONLY | constants.O_DIRECTORY);
+    await makeDirectories(path, lower);
+    await mount(mountpoint, path, lower.fd, lists);
+  } catch (error) {
+    throw new StartError(`--rw ${upper}: ${messageOf(error)}`);
+  } finally {
+    await lower?.close();
+  }
+  return mountAt(mountpoint)?.device ?? "";
+}
+
+/** The overlay's root is `upper`, so a new one takes after the image's root. */
+async function makeDirectories(path: string, lower: FileHandle): Promise<void> {
+  const upper = join(path, "upper");
+  await makeDirectory(path);
+  await makeDirectory(join(path, "work"));
+  if (!(await makeDirectory(upper))) return;
+  const { mode, uid, gid } = await lower.stat();
+  await chown(upper, uid, gid);
+  await chmod(upper, mode & 0o7777);
+}
+
+/** Not `recursive`: that never ends where a directory cannot be made below one that exists, as in /proc. */
+async function makeDirectory(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o755 });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/**
+ * Paths are shown in the table of mounts where they can be. Where commas, colons, backslashes or length are in
+ * the way, they are said relative to the working directory, and as a descriptor that the program inherits.
+ */
+async function mount(mountpoint: string, upper: string, lower: number, lists: readonly string[]) {
+  const lowerdir = PLAIN.test(mountpoint) ? mountpoint : "/proc/self/fd/3";
+  const prefix = PLAIN.test(join(upper, "upper")) ? `${upper}/` : "";
+  const options = [
+    ...["nosuid", "nodev", "noatime", ...splitOptions(lists).ofMount],
+    ...[`lowerdir=${lowerdir}`, `upperdir=${prefix}upper`, `workdir=${prefix}work`],
+    ...(isInUserNamespace() ? ["userxattr"] : []), // trusted.* is for root of the host
+  ].join(",");
+  const child = spawn("mount", ["-i", "-t", "overlay", "-o", options, SOURCE, mountpoint], {
+    cwd: upper,
+    stdio: ["ignore", "ignore", "pipe", lower],
+    env: { ...process.env, LC_ALL: "C" },
+    timeout: TIMEOUT_MS,
+  });
+  let words = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    words += chunk.toString();
+  });
+  const status = await new Promise<number | string>((done, fail) => {
+    child.once("error", fail);
+    child.once("close", (code, signal) => done(code ?? signal ?? ""));
+  });
+  if (status !== 0)
+    throw new Error(
+      `${words.trim().split("\n")[0] || `mount ended with ${status}`} (overlayfs writes to no overlayfs, NFS or FAT, nor below its own mount; the kernel's log says more)`,
+    );
+}
+
+/** Only the first user namespace has all ids, each as itself. */
+export function isInUserNamespace(): boolean {
+  try {
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "latin1"));
+  } catch {
+    return false; // a kernel without user namespaces
+  }
+}

@@ -1,0 +1,84 @@
+import type { default as Koffi, LibraryHandle } from "koffi";
+
+/** A number, a path or name, memory to read or fill, or NULL. */
+export type Argument = number | string | Uint8Array | null;
+
+/** A system call that failed. `code` is what Node's own errors have there. */
+export class SystemCallError extends Error {
+  override readonly name = "SystemCallError";
+  readonly code: string;
+
+  /** @param what the call, and what it was about */
+  constructor(code: string, what: string) {
+    super(`${what}: ${code}`);
+    this.code = code;
+  }
+}
+
+/**
+ * Numbers of the calls used here. Those from 424 on are the same on every architecture; the others are in
+ * arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
+ */
+const X64 = { ioctl: 16, mknodat: 259 };
+const GENERIC = { ioctl: 29, mknodat: 33 };
+const NUMBERS: Readonly<Record<string, typeof GENERIC>> = {
+  x64: X64,
+  arm64: GENERIC,
+  riscv64: GENERIC,
+  loong64: GENERIC,
+};
+const COMMON = { move_mount: 429, fsopen: 430, fsconfig: 431, fsmount: 432 };
+
+type Call = keyof typeof GENERIC | keyof typeof COMMON;
+
+type Prototype = (number: number, ...args: Argument[]) => number;
+
+/** By the types of the arguments, a letter each. */
+const prototypes = new Map<string, Prototype>();
+let koffi: typeof Koffi | undefined;
+let program: LibraryHandle | undefined;
+
+/**
+ * Loads the package that makes the calls, 15 ms; to be awaited before any of them.
+ *
+ * @throws Error when the package has no binary for this machine
+ */
+export async function loadSystemCalls(): Promise<void> {
+  koffi ??= (await import("koffi")).default;
+  // The program's own symbols: whichever C library Node was linked with, glibc or musl, under whatever name.
+  program ??= koffi.load(null);
+}
+
+/**
+ * Makes a system call by its number: C libraries have functions for the new ones only since glibc 2.36, and
+ * musl has none.
+ *
+ * @param about named in the error
+ * @returns what the kernel answers, never negative
+ * @throws SystemCallError
+ */
+export function systemCall(call: Call, about: string, ...args: Argument[]): number {
+  if (koffi === undefined || program === undefined) throw new Error("system calls are not loaded");
+  const number = { ...NUMBERS[process.arch], ...COMMON }[call];
+  const what = `${call}(${about})`;
+  if (number === undefined) throw new SystemCallError("ENOSYS", what);
+  const result = prototype(program, args.map(kind).join(""))(number, ...args);
+  if (result >= 0) return result;
+  throw new SystemCallError(nameOf(koffi.errno(), koffi.os.errno), what);
+}
+
+/** `long syscall(long number, …)` is one symbol of many types; every argument is passed as 64 bits. */
+function prototype(library: LibraryHandle, kinds: string): Prototype {
+  const known = prototypes.get(kinds);
+  if (known !== undefined) return known;
+  const types = [...kinds].map((k) => ({ n: "long", s: "const char *", p: "void *" })[k] ?? "long");
+  const made = library.func("syscall", "long", ["long", ...types]) as Prototype;
+  prototypes.set(kinds, made);
+  return made;
+}
+
+const kind = (arg: Argument): string => (typeof arg === "number" ? "n" : typeof arg === "string" ? "s" : "p");
+
+/** `ENOTBLK` of 15; Node's own table lacks some that matter here. */
+const nameOf = (errno: number, names: Readonly<Record<string, number>>): string =>
+  Object.keys(names).find((name) => names[name] === errno) ?? `errno ${errno}`;

@@ -1,0 +1,195 @@
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { mountAt, readMounts } from "../../src/mounts/table.ts";
+import {
+  ask,
+  blobFlags,
+  COMMAND,
+  type Daemon,
+  emptyDir,
+  hold,
+  run,
+  shell,
+  start,
+  startFixture,
+  until,
+  workDir,
+} from "../support/daemon.ts";
+import { fixture } from "../support/image.ts";
+import { KERNEL_DRIVERS } from "../support/kernel.ts";
+
+const { path, devices } = fixture("12-merged");
+const BLOBS = blobFlags(devices);
+const DRIVERS: string[][] = [
+  ...KERNEL_DRIVERS.map((driver) => [driver]),
+  ["fuse"],
+  ["fuse", "--transport", "direct"],
+  ["fuse", "--transport", "fuse-native"],
+];
+
+const mounts = (mountpoint: string) => readMounts().filter((m) => m.mountpoint === mountpoint);
+
+/** Mounts writably; a kernel mount has ended by then, a daemon serves. */
+const writable = (driver: readonly string[], upper: string, mountpoint = emptyDir()): Promise<Daemon> =>
+  start([...BLOBS, "--rw", upper], mountpoint, ["mount", "--driver", ...driver, path]);
+
+async function umount(daemon: Daemon): Promise<void> {
+  expect(run(["umount", daemon.mountpoint])).toEqual({
+    ...{ status: 0, stdout: `${daemon.mountpoint}: unmounted\n`, stderr: "" },
+  });
+  expect(await daemon.exited).toBe(0);
+  expect(mounts(daemon.mountpoint)).toEqual([]);
+}
+
+/** Changes of every kind; what is there afterwards. */
+const CHANGE =
+  'cd "$1"; echo new >new; echo more >>etc/keep; rm d2f; mv hl_a moved; rm -r opq; mkdir opq; echo x >opq/x; ln -s new link; chmod 700 f2d';
+const LOOK = 'cd "$1"; ls; cat new moved opq/x etc/keep; readlink link; ls opq; stat -c %a f2d';
+
+describe.each(DRIVERS)("--rw with --driver %s %s %s", (...words) => {
+  const driver = words.filter((word) => word !== undefined);
+  it("keeps what was written, renamed and deleted, and finds it again", async () => {
+    const upper = join(workDir(), "made");
+    const first = await writable(driver, upper);
+    expect(first.output()).toMatch(new RegExp(`^ready .* upper=${upper} ms=\\d+$`, "m"));
+    const root = await ask('stat -c "%a %u %g" "$1"', first.mountpoint);
+    await ask(CHANGE, first.mountpoint);
+    const seen = await ask(LOOK, first.mountpoint);
+    expect(seen).toContain("link\nmeta\nmoved\nnew\nopq\n");
+    await umount(first);
+    expect(readdirSync(upper)).toEqual(["upper", "work"]);
+    const second = await writable(driver, upper, first.mountpoint);
+    expect(await ask(LOOK, second.mountpoint)).toBe(seen);
+    expect(await ask('stat -c "%a %u %g" "$1"', second.mountpoint)).toBe(root);
+    await umount(second);
+  });
+
+  it("takes its place above the image, with the options that were asked for", async () => {
+    const daemon = await writable([...driver, "-o", "suid,noexec"], workDir());
+    const [below, above] = mounts(daemon.mountpoint);
+    expect(below.type).toMatch(/^(erofs|fuse\.nydusd-ts)$/);
+    expect(above).toMatchObject({ type: "overlay", source: "nydusd-ts-rw" });
+    const options = await ask('findmnt -no VFS-OPTIONS "$1" | tail -n 1', daemon.mountpoint);
+    expect(options).toBe("rw,nodev,noexec,noatime\n");
+    await umount(daemon);
+  });
+
+  it.each(["a,b", "c:d", "back\\slash", "a b", "\u00e9\u4e2d", "upperdir=x,workdir=y", "q\"'$(id)"])(
+    "below and on %j",
+    async (name) => {
+      const dir = workDir();
+      mkdirSync(join(dir, name));
+      mkdirSync(join(dir, `${name}.mnt`));
+      const daemon = await writable(driver, join(dir, name), join(dir, `${name}.mnt`));
+      await ask('echo new >"$1/new"', daemon.mountpoint);
+      expect(readdirSync(join(dir, name, "upper"))).toEqual(["new"]);
+      await umount(daemon);
+    },
+  );
+
+  it("mounts nothing when the overlay cannot be made", async () => {
+    const upper = workDir();
+    writeFileSync(join(upper, "upper"), "");
+    const mountpoint = emptyDir();
+    const args = ["mount", "--driver", ...driver, path, mountpoint, ...BLOBS, "--rw", upper];
+    const { status, stdout, stderr } = run(args);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(
+      new RegExp(`^Error: --rw ${upper}: mount: .*overlayfs writes to no overlayfs`, "m"),
+    );
+    expect(mounts(mountpoint)).toEqual([]);
+  });
+
+  it("says where it cannot write", async () => {
+    const { status, stderr } = run([
+      ...["mount", "--driver", ...driver, path, emptyDir(), ...BLOBS, "--rw", "/proc/none"],
+    ]);
+    expect({ status, last: stderr.split("\n").at(-2) }).toEqual({
+      status: 1,
+      last: expect.stringMatching(/^Error: --rw \/proc\/none: ENOENT: /),
+    });
+  });
+});
+
+describe.each(["direct", "fuse-native"])("a daemon that serves %s below an overlay", (transport) => {
+  const serve = (upper: string) => writable(["fuse", "--transport", transport], upper);
+
+  it.each(["SIGTERM", "SIGINT"] as const)("takes both away on %s", async (signal) => {
+    const daemon = await serve(workDir());
+    await ask('echo new >"$1/new"; cat "$1/dd/again"', daemon.mountpoint);
+    expect(await daemon.stop(signal)).toBe(0);
+    expect(mounts(daemon.mountpoint)).toEqual([]);
+    expect(daemon.output()).not.toMatch(/WARN|ERROR/);
+  });
+
+  it("serves somebody inside to the end", async () => {
+    const daemon = await serve(workDir());
+    const holder = await hold('cd "$1"; exec 3<dd/again', "cat <&3", daemon.mountpoint);
+    process.kill(daemon.pid, "SIGTERM");
+    await until(() => mounts(daemon.mountpoint).length === 0, "the unmount");
+    expect(await holder.release()).toBe("again l3");
+    expect(await daemon.exited).toBe(0);
+    expect(daemon.output()).toContain("is busy: the overlay is detached");
+  });
+
+  it("does not leave its overlay above a dead mount", async () => {
+    const daemon = await serve(workDir());
+    const image = mounts(daemon.mountpoint)[0].device.split(":")[1];
+    await ask(
+      'd=$(mktemp -d); mount -t fusectl f "$d"; echo 1 >"$d/$1/abort"; umount "$d"; rmdir "$d"',
+      image,
+    );
+    expect(await daemon.exited).toBe(1);
+    expect(mounts(daemon.mountpoint)).toEqual([]);
+  });
+
+  it("lets somebody else's mount above be", async () => {
+    const daemon = await serve(workDir());
+    const other = await startFixture("08-nodata", ["--force"], daemon.mountpoint);
+    daemon.stop();
+    await until(() => daemon.output().includes("SIGTERM: unmounting"), "the signal");
+    expect(mountAt(daemon.mountpoint)?.source).toBe(fixture("08-nodata").path);
+    expect(await other.stop()).toBe(0);
+    await daemon.exited;
+  });
+});
+
+it("works in a user namespace", async () => {
+  const dir = workDir();
+  mkdirSync(join(dir, "mnt"));
+  const script = `
+    dir=$1; shift
+    "$@" "$dir/mnt" --rw "$dir/up" >"$dir/log" 2>&1 &
+    for i in $(seq 200); do grep -q '^ready ' "$dir/log" && break; sleep 0.05; done
+    cd "$dir/mnt"; rm -r opq; mkdir opq; echo x >opq/x; ls opq; rm d2f; ls d2f 2>/dev/null || echo gone; cd /
+    kill $!; wait $!; echo "status $?"; cat "$dir/log" >&2`;
+  const command = [process.execPath, COMMAND, "mount", path, ...BLOBS];
+  const { stdout, stderr } = await shell(
+    'unshare -Urm timeout 60 bash -euc "$@"',
+    script,
+    "bash",
+    dir,
+    ...command,
+  );
+  expect(stdout, stderr).toBe("x\ngone\nstatus 0\n");
+});
+
+it("another daemon's unmount of the overlay alone leaves the image to umount", async () => {
+  const daemon = await writable(["fuse"], workDir());
+  await ask('umount "$1"', daemon.mountpoint);
+  expect(mountAt(daemon.mountpoint)?.type).toBe("fuse.nydusd-ts");
+  await umount(daemon);
+});
+
+it("a new upper directory takes after the image's root", async () => {
+  const upper = workDir();
+  const daemon = await writable(["fuse"], upper);
+  const { mode, uid, gid } = statSync(join(upper, "upper"));
+  const root = fixture("12-merged").entries.find((entry) => entry.path === "/");
+  expect({ mode: mode.toString(8).padStart(7, "0"), uid, gid }).toEqual({
+    ...{ mode: root?.mode, uid: root?.uid, gid: root?.gid },
+  });
+  expect(existsSync(join(upper, "work", "work"))).toBe(true);
+  await umount(daemon);
+});

@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest";
+import { ask, blobFlags, emptyDir, hold, isMounted, mountErofs, run, workDir } from "../support/daemon.ts";
+import { fixture } from "../support/image.ts";
+import { KERNEL_DRIVERS, kernelMount } from "../support/kernel.ts";
+
+const { path, devices } = fixture("04-large");
+
+describe.skipIf(KERNEL_DRIVERS.length === 0)("nydusd-ts umount", () => {
+  it("takes any EROFS mount away", () => {
+    const mountpoint = emptyDir();
+    mountErofs(path, devices, mountpoint);
+    expect(run(["umount", mountpoint])).toEqual({
+      ...{ status: 0, stdout: `${mountpoint}: unmounted\n`, stderr: "" },
+    });
+    expect(isMounted(mountpoint)).toBe(false);
+  });
+
+  it.each([[], ["--rw"]])("detaches what is busy %s", async (...flags) => {
+    const mountpoint = emptyDir();
+    const more = flags.length === 0 ? [] : ["--rw", workDir()];
+    expect(kernelMount("erofs", [path], mountpoint, ...blobFlags(devices), ...more).status).toBe(0);
+    const holder = await hold('cd "$1"', "cat small", mountpoint);
+    expect(run(["umount", mountpoint])).toEqual({
+      status: 0,
+      stdout: `${mountpoint}: busy, detached; it is gone when its last user is\n`,
+      stderr: "",
+    });
+    expect(isMounted(mountpoint)).toBe(false);
+    expect(await holder.release()).toHaveLength(5);
+  });
+
+  it("leaves an overlay that is not its own", async () => {
+    const dir = workDir();
+    const mountpoint = emptyDir();
+    await ask(
+      'cd "$1"; mkdir up work low; mount -t overlay -o lowerdir=low,upperdir=up,workdir=work other "$2"',
+      ...[dir, mountpoint],
+    );
+    expect(run(["umount", mountpoint])).toEqual({
+      ...{ status: 1, stdout: "" },
+      stderr: `Error: ${mountpoint}: overlay is mounted there, not an image\n`,
+    });
+    expect(isMounted(mountpoint)).toBe(true);
+  });
+});
