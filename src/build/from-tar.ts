@@ -6,6 +6,7 @@ import { hasChunkMap } from "./chunk-map.ts";
 import { type Fail, impliedDirectory, Paths, type Place } from "./paths.ts";
 import { SideBlob, TAR_BLOB } from "./side-blob.ts";
 import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
+import { isMarker } from "./whiteout.ts";
 import { putXattrs } from "./xattr-area.ts";
 
 const MAX_SYMLINK = 4095;
@@ -53,7 +54,9 @@ export class TarTree {
   add(entry: TarEntry): void {
     this.current = entry;
     const { tree, place } = this;
-    this.paths.resolve(entry.path, place, true, this.fail);
+    // umoci takes away one by one the files of a directory that has become a file: they are gone with it.
+    this.paths.resolve(entry.path, place, true, this.fail, isMarker(entry.path));
+    if (place.directory === NONE) return;
     if (place.nameLength === 0) {
       if (entry.kind !== "directory")
         this.fail("it names the root or a directory above it, which is no such thing");

@@ -21,6 +21,8 @@ export interface Place {
 interface Way {
   readonly path: Uint8Array;
   readonly make: boolean;
+  /** What lies below something that is no directory is nowhere, instead of wrong. */
+  readonly isNowhere: boolean;
   readonly fail: Fail;
 }
 
@@ -48,9 +50,10 @@ export class Paths {
 
   /**
    * @param make false: only look; the place is at NONE when a parent is not there
+   * @param isNowhere the place is at NONE, too, when a parent is no directory
    * @throws what `fail` throws
    */
-  resolve(path: Uint8Array, into: Place, make: boolean, fail: Fail): void {
+  resolve(path: Uint8Array, into: Place, make: boolean, fail: Fail, isNowhere = false): void {
     let end = path.length;
     while (end > 0 && path[end - 1] === SLASH) end--;
     let at = end;
@@ -61,7 +64,7 @@ export class Paths {
     into.directory =
       isName && this.isLast(path, at)
         ? this.lastDirectory
-        : this.follow({ path, make, fail }, ROOT, 0, isName ? at : end, 0);
+        : this.follow({ path, make, isNowhere, fail }, ROOT, 0, isName ? at : end, 0);
     into.nameAt = at;
     into.nameLength = isName ? length : 0;
     if (!isName || into.directory === NONE) return;
@@ -71,7 +74,8 @@ export class Paths {
 
   /** The directory behind a live symlink; what is missing on its way is made. */
   through(node: number, fail: Fail): number {
-    return this.jump({ path: this.tree.name(node), make: true, fail }, this.tree.parent[node], node, 0);
+    const way = { path: this.tree.name(node), make: true, isNowhere: false, fail };
+    return this.jump(way, this.tree.parent[node], node, 0);
   }
 
   private isLast(path: Uint8Array, length: number): boolean {
@@ -100,7 +104,7 @@ export class Paths {
 
   private step(way: Way, directory: number, at: number, length: number, links: number): number {
     const { tree } = this;
-    const { path, make, fail } = way;
+    const { path, make, isNowhere, fail } = way;
     if (length > MAX_NAME) fail(`a name of ${length} bytes, want at most ${MAX_NAME}`);
     const node = make ? tree.node(directory, path, at, length) : tree.find(directory, path, at, length);
     if (!tree.isLive(node)) {
@@ -111,6 +115,7 @@ export class Paths {
     const inode = tree.inode[node];
     const type = tree.mode[inode] & S_IFMT;
     if (type === S_IFDIR) return node;
+    if (type !== S_IFLNK && isNowhere) return NONE;
     if (type !== S_IFLNK)
       fail(`it lies below "${showName(path.subarray(0, at + length))}", which is no directory`);
     return this.jump(way, directory, node, links);

@@ -5,6 +5,7 @@ import type { Tree } from "./tree.ts";
 export const WHITEOUT_SPECS = ["oci", "overlayfs", "none"] as const;
 export type WhiteoutSpec = (typeof WHITEOUT_SPECS)[number];
 
+const SLASH = 0x2f;
 const MARKER = Buffer.from(".wh.");
 const OPAQUE = Buffer.from(".wh..wh..opq");
 /** `name_index` 4 is `trusted.`. */
@@ -15,6 +16,12 @@ const OVERLAY_OPAQUE = Buffer.from("overlay.opaque");
 export function markerOf(bytes: Uint8Array, at: number, length: number): "opaque" | "gone" | "itself" {
   if (length <= MARKER.length || !startsWith(bytes, at, length, MARKER)) return "itself";
   return length === OPAQUE.length && startsWith(bytes, at, length, OPAQUE) ? "opaque" : "gone";
+}
+
+/** Whether a path's last name is a marker under the OCI rules. */
+export function isMarker(path: Uint8Array): boolean {
+  const at = path.lastIndexOf(SLASH) + 1;
+  return markerOf(path, at, path.length - at) !== "itself";
 }
 
 /** Whether a layer's tree takes anything away under the OCI rules. */

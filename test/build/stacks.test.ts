@@ -55,6 +55,15 @@ const STACKS: [name: string, layers: Made[][]][] = [
   ["a file becomes a directory", [BASE, [dir("etc/keep/"), file("etc/keep/x")]]],
   ["a directory becomes a file", [BASE, [file("d")]]],
   ["a directory becomes a symlink", [BASE, [symlink("d", "etc")]]],
+  // As umoci repack writes them.
+  [
+    "a directory becomes a file, and loses its own one by one",
+    [BASE, [file("d"), gone("d/one"), gone("d/sub/two")]],
+  ],
+  [
+    "a directory becomes a symlink, and loses its own one by one",
+    [BASE, [symlink("d", "etc"), gone("d/keep")]],
+  ],
   [
     "a symlink becomes a directory",
     [
