@@ -5,11 +5,11 @@ import { AtomicFile } from "../disk/atomic-file.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 import { indexLayer } from "./index-layer.ts";
 import { NewBlobs } from "./new-blobs.ts";
-import { type Blob, planImage } from "./plan.ts";
+import { type Blob, type Plan, planImage } from "./plan.ts";
 import { prefetchNodes } from "./prefetch.ts";
 import type { Tree } from "./tree.ts";
 import { hasMarkers } from "./whiteout.ts";
-import { writeImage } from "./write.ts";
+import { writeInodes, writeTables } from "./write.ts";
 
 /** What a bootstrap is made like. */
 export interface BuildOptions {
@@ -72,35 +72,39 @@ export interface Created extends Built {
 export async function createImage(request: CreateRequest): Promise<Created> {
   const made = new NewBlobs();
   try {
-    const { tree, blob, side, isPlain } = await indexLayer(request, made);
-    const blobs = side === undefined ? [blob] : [blob, side];
-    const built = finishImage(request, tree, blobs, () => made.place());
-    return {
-      ...built,
-      blobSize: blob.size,
-      id: blob.id,
-      sideId: side?.id,
-      hasMarkers: hasMarkers(tree),
-      isPlain,
-    };
+    const draft = (tree: Tree, blobs: readonly Blob[]) => draftImage(request, tree, blobs);
+    const { draft: drafted, blob, side, isPlain } = await indexLayer(request, made, draft);
+    const built = placeImage(request, drafted, () => made.place());
+    const has = hasMarkers(drafted.plan.tree);
+    return { ...built, blobSize: blob.size, id: blob.id, sideId: side?.id, hasMarkers: has, isPlain };
   } finally {
     made.discard();
   }
 }
 
+/** An image that lacks only the ids of its blobs. */
+export interface Draft {
+  readonly plan: Plan;
+  readonly image: Uint8Array;
+}
+
+/** Plans and writes the bootstrap of a tree whose files lie in `blobs`. */
+export function draftImage(options: BuildOptions, tree: Tree, blobs: readonly Blob[]): Draft {
+  const plan = planImage(tree, blobs, options.chunkSize, prefetchNodes(tree, options.prefetch));
+  return { plan, image: writeInodes(plan, options) };
+}
+
 /**
- * Plans, writes and places the bootstrap of a tree whose files lie in `blobs`.
+ * Places a bootstrap; its blobs have their ids by now.
  *
  * @param placeBlobs gives blobs their names, when the bootstrap is all written and has none yet
  */
-export function finishImage(
+export function placeImage(
   options: BuildOptions,
-  tree: Tree,
-  blobs: readonly Blob[],
+  { plan, image }: Draft,
   placeBlobs: () => void = () => {},
 ): Built {
-  const plan = planImage(tree, blobs, options.chunkSize, prefetchNodes(tree, options.prefetch));
-  const image = writeImage(plan, options);
+  writeTables(plan, image, options);
   const path = options.bootstrap ?? join(mustHave(options.blobDir), sha256(image));
   const file = new AtomicFile(path);
   try {
@@ -113,7 +117,7 @@ export function finishImage(
   return {
     bootstrap: path,
     blobs: plan.blobs.map(({ id }) => id),
-    blobSize: blobs.reduce((sum, { size }) => sum + size, 0),
+    blobSize: plan.allBlobs.reduce((sum, { size }) => sum + size, 0),
   };
 }
 

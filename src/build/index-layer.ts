@@ -15,9 +15,12 @@ import { storeStream } from "./store-stream.ts";
 import type { Tree } from "./tree.ts";
 import { writeSideBlob } from "./write-side-blob.ts";
 
-/** What is known of a layer once all its headers were read. */
-export interface Indexed {
-  readonly tree: Tree;
+/** What is made of a layer once all its headers were read; the id of its tar may come later. */
+type Make<T> = (tree: Tree, blobs: readonly Blob[]) => T;
+
+export interface Indexed<T> {
+  /** What was made of its tree, while the tar was still being hashed. */
+  readonly draft: T;
   /** The tar. */
   readonly blob: Blob;
   /** What of its sparse files had to be copied. */
@@ -34,31 +37,50 @@ type Stream = Extract<Layer, { kind: "stream" }>;
  * written, uncompressed, while it is indexed.
  *
  * @param made takes the blobs that are written
+ * @param make is given blobs whose ids are filled in later
  * @throws FormatError naming entry and offset, StartError, or a system error
  */
-export async function indexLayer(request: CreateRequest, made: NewBlobs): Promise<Indexed> {
+export async function indexLayer<T>(
+  request: CreateRequest,
+  made: NewBlobs,
+  make: Make<T>,
+): Promise<Indexed<T>> {
   const layer = await openLayer(request.layer);
-  return layer.kind === "plain" ? indexFile(request, layer, made) : indexStream(request, layer, made);
+  return layer.kind === "plain"
+    ? indexFile(request, layer, made, make)
+    : indexStream(request, layer, made, make);
 }
 
-async function indexFile(request: CreateRequest, { fd, at, size }: Plain, made: NewBlobs): Promise<Indexed> {
+async function indexFile<T>(
+  request: CreateRequest,
+  { fd, at, size }: Plain,
+  made: NewBlobs,
+  make: Make<T>,
+): Promise<Indexed<T>> {
   const { layer, blobDir, blobId, blobLink, done } = request;
   const hashing = blobId === undefined ? startHashing(fd, at, done) : undefined;
   try {
     const digest = hashing?.digest(size);
     const index = new Index(request, fd, at);
     index.read(size, true);
-    const content = await index.finish(made);
-    const id = blobId ?? (await digest) ?? "";
-    if (blobDir !== undefined && blobLink === "hard") made.onPlace(() => placeBlob(layer.path, blobDir, id));
-    return { ...content, blob: { id, size }, isPlain: true };
+    const content = await index.finish(made, size, make);
+    const { blob } = content;
+    blob.id = blobId ?? (await digest) ?? "";
+    if (blobDir !== undefined && blobLink === "hard")
+      made.onPlace(() => placeBlob(layer.path, blobDir, blob.id));
+    return { ...content, isPlain: true };
   } finally {
     await hashing?.stop();
     closeSync(fd);
   }
 }
 
-async function indexStream(request: CreateRequest, stream: Stream, made: NewBlobs): Promise<Indexed> {
+async function indexStream<T>(
+  request: CreateRequest,
+  stream: Stream,
+  made: NewBlobs,
+  make: Make<T>,
+): Promise<Indexed<T>> {
   const { blobDir, blobId, done, unsynced } = request;
   try {
     if (blobDir === undefined)
@@ -67,16 +89,19 @@ async function indexStream(request: CreateRequest, stream: Stream, made: NewBlob
       );
     const file = made.create(blobDir, unsynced === undefined);
     const index = new Index(request, file.fd, 0);
-    const { sha256, size } = await storeStream(stream, file, {
+    const { sha256, result: content } = await storeStream(stream, file, {
       isHashed: blobId === undefined,
       done,
-      grown: (bytes) => index.read(bytes, false),
+      grown: (size) => index.read(size, false),
+      whole: (size) => {
+        index.read(size, true);
+        return index.finish(made, size, make);
+      },
     });
-    index.read(size, true);
-    const content = await index.finish(made);
-    const id = blobId ?? sha256;
-    made.onPlace(() => file.commit(join(blobDir, id + (unsynced ?? "")), blobId === undefined));
-    return { ...content, blob: { id, size }, isPlain: false };
+    const { blob } = content;
+    blob.id = blobId ?? sha256;
+    made.onPlace(() => file.commit(join(blobDir, blob.id + (unsynced ?? "")), blobId === undefined));
+    return { ...content, isPlain: false };
   } finally {
     await stream.close();
   }
@@ -116,19 +141,27 @@ class Index {
     }
   }
 
-  /** The tree; its side blob is written if it needs one. */
-  async finish(made: NewBlobs): Promise<Pick<Indexed, "tree" | "side">> {
+  /** What is made of the tree; its side blob is written if it needs one. */
+  async finish<T>(made: NewBlobs, size: number, make: Make<T>): Promise<Content<T>> {
     const { layer, blobDir } = this.request;
     const tree = this.tar.finish();
+    const blob = { id: "", size };
     const { side } = this.tar;
-    if (side.first === undefined) return { tree, side: undefined };
+    if (side.first === undefined) return { draft: make(tree, [blob]), blob, side: undefined };
     if (blobDir === undefined)
       throw new StartError(
         `${layer.name}: sparse file "${showName(side.first)}" cannot be mapped to blocks of the tar: it needs --blob-dir for a side blob`,
       );
     const file = made.create(blobDir, true);
-    const blob = await writeSideBlob(side, { fd: this.fd, at: this.at, name: layer.name }, file);
-    made.onPlace(() => file.commit(join(blobDir, blob.id), true));
-    return { tree, side: blob };
+    const sideBlob = await writeSideBlob(side, { fd: this.fd, at: this.at, name: layer.name }, file);
+    made.onPlace(() => file.commit(join(blobDir, sideBlob.id), true));
+    return { draft: make(tree, [blob, sideBlob]), blob, side: sideBlob };
   }
+}
+
+/** The tar's id is still to come. */
+interface Content<T> {
+  readonly draft: T;
+  readonly blob: { id: string; readonly size: number };
+  readonly side: Blob | undefined;
 }

@@ -3,7 +3,7 @@ import { FormatError, StartError } from "../bytes/errors.ts";
 import { Image } from "../erofs/image.ts";
 import { checkTree, readTables } from "../erofs/open.ts";
 import type { Rafs } from "../erofs/rafs.ts";
-import { type BuildOptions, type Built, finishImage } from "./create.ts";
+import { type BuildOptions, type Built, draftImage, placeImage } from "./create.ts";
 import { Overlay } from "./overlay.ts";
 import type { Blob } from "./plan.ts";
 import type { WhiteoutSpec } from "./whiteout.ts";
@@ -69,7 +69,8 @@ export function mergeImages(request: MergeRequest): Built {
   });
   if (blobs.length > MAX_BLOBS) throw new MergeError(`${blobs.length} blobs, want at most ${MAX_BLOBS}`);
   const { chunkSize, hasOwners } = first.rafs;
-  return finishImage({ ...request, chunkSize, isRepeatable: !hasOwners }, overlay.tree, blobs);
+  const options = { ...request, chunkSize, isRepeatable: !hasOwners };
+  return placeImage(options, draftImage(options, overlay.tree, blobs));
 }
 
 function openBootstrap(path: string): Layer {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { AtomicFile } from "../disk/atomic-file.ts";
 
-/** Blobs that a build writes. They get their names together, once nothing can fail but that: see `finishImage`. */
+/** Blobs that a build writes. They get their names together, once nothing can fail but that: see `placeImage`. */
 export class NewBlobs {
   private readonly files: AtomicFile[] = [];
   private readonly steps: (() => void)[] = [];

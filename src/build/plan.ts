@@ -27,6 +27,8 @@ export interface Plan {
   readonly tree: Tree;
   readonly order: Order;
   readonly chunkSize: number;
+  /** The tree's blobs, and those of them that something refers to. */
+  readonly allBlobs: readonly Blob[];
   readonly blobs: readonly Blob[];
   /** Number of each of the tree's blobs in the image, NONE when nothing refers to it. */
   readonly blobOf: Int32Array;
@@ -133,6 +135,7 @@ export function planImage(
     tree,
     order,
     chunkSize,
+    allBlobs: blobs,
     blobs: used,
     blobOf: numbering.numbers,
     chunkCounts: numbering.chunks,

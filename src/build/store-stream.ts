@@ -11,18 +11,21 @@ type Stream = Extract<Layer, { kind: "stream" }>;
 /** How often a file that a program writes is looked at. */
 const LOOK_MS = 10;
 
-export interface Storing {
+export interface Storing<T> {
   readonly isHashed: boolean;
   /** One cell, told how many bytes of the layer's file are done. */
   readonly done?: Float64Array | undefined;
   /** Called whenever the file has grown, with its length. */
   readonly grown?: (size: number) => void;
+  /** Called when it is whole, while the rest of it is still being hashed. */
+  readonly whole: (size: number) => Promise<T> | T;
 }
 
-interface Stored {
+interface Stored<T> {
   /** Empty when it was not wanted. */
   readonly sha256: string;
-  readonly size: number;
+  /** Of `whole`. */
+  readonly result: T;
 }
 
 /**
@@ -31,7 +34,11 @@ interface Stored {
  *
  * @throws what the stream, `grown` and the disk throw; nobody uses the descriptor any more then
  */
-export async function storeStream(stream: Stream, file: AtomicFile, storing: Storing): Promise<Stored> {
+export async function storeStream<T>(
+  stream: Stream,
+  file: AtomicFile,
+  storing: Storing<T>,
+): Promise<Stored<T>> {
   const mayLeave = stopFirst(stream.close);
   try {
     const stored = await (stream.into === undefined
@@ -46,11 +53,11 @@ export async function storeStream(stream: Stream, file: AtomicFile, storing: Sto
   }
 }
 
-async function storeChunks(
+async function storeChunks<T>(
   { chunks, taken }: Stream,
   file: AtomicFile,
-  { isHashed, done, grown }: Storing,
-): Promise<Stored> {
+  { isHashed, done, grown, whole }: Storing<T>,
+): Promise<Stored<T>> {
   const hash = isHashed ? createHash("sha256") : undefined;
   let size = 0;
   for await (const chunk of chunks) {
@@ -61,15 +68,16 @@ async function storeChunks(
     grown?.(size);
     if (done !== undefined) done[0] = taken();
   }
-  return { sha256: hash?.digest("hex") ?? "", size };
+  const result = await whole(size);
+  return { sha256: hash?.digest("hex") ?? "", result };
 }
 
-async function lookOn(
+async function lookOn<T>(
   { taken, close }: Stream,
   written: Promise<void>,
   file: AtomicFile,
-  { isHashed, done, grown }: Storing,
-): Promise<Stored> {
+  { isHashed, done, grown, whole }: Storing<T>,
+): Promise<Stored<T>> {
   const hashing = isHashed ? startHashing(file.fd, 0) : undefined;
   let isOver = false;
   const over = written.finally(() => {
@@ -87,7 +95,9 @@ async function lookOn(
       if (done !== undefined) done[0] = taken();
     }
     await over;
-    return { sha256: (await hashing?.digest(size)) ?? "", size };
+    const digest = hashing?.digest(size);
+    const result = await whole(size);
+    return { sha256: (await digest) ?? "", result };
   } finally {
     await close(); // the program first: it may still write
     await hashing?.stop();

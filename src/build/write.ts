@@ -28,10 +28,16 @@ export interface Style {
   readonly isRepeatable: boolean;
 }
 
-/** Writes the planned image into one array, deciding nothing. */
-export function writeImage(plan: Plan, style: Style): Uint8Array {
+/** Writes the planned image into one array, deciding nothing; all but `writeTables`, for which ids must be known. */
+export function writeInodes(plan: Plan, style: Style): Uint8Array {
   const bytes = new Uint8Array(plan.size);
-  const v = new DataView(bytes.buffer);
+  writeTree(plan, bytes, new DataView(bytes.buffer), style);
+  return bytes;
+}
+
+/** Superblock, devices and blob table. */
+export function writeTables(plan: Plan, image: Uint8Array, style: Style): void {
+  const v = new DataView(image.buffer);
   const { blobs } = plan;
   const blocks = blobs.map(({ size }) => Math.floor(size / BLOCK));
   putSuperblock(v, {
@@ -57,8 +63,6 @@ export function writeImage(plan: Plan, style: Style): Uint8Array {
     putDevice(v, DEVICES_AT + 128 * i, id, blocks[i], unified / BLOCK);
     unified += blocks[i] * BLOCK;
   });
-  writeTree(plan, bytes, v, style);
-  return bytes;
 }
 
 function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }: Style): void {

@@ -36,7 +36,7 @@ async function decompressInto(path: string, { cache, report }: Means): Promise<s
   const out = new AtomicFile(join(cache.blobs, "archive"), false);
   report.start([bytesOf(file)], [done]);
   try {
-    const { sha256 } = await storeStream(layer, out, { isHashed: true, done });
+    const { sha256 } = await storeStream(layer, out, { isHashed: true, done, whole: () => {} });
     out.commit(join(cache.blobs, sha256 + UNSYNCED), true);
     report.ready();
     return sha256;

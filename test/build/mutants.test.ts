@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { TarTree } from "../../src/build/from-tar.ts";
 import { planImage } from "../../src/build/plan.ts";
-import { writeImage } from "../../src/build/write.ts";
+import { writeInodes, writeTables } from "../../src/build/write.ts";
 import { FormatError } from "../../src/bytes/errors.ts";
 import { checkTree, readTables } from "../../src/erofs/open.ts";
 import { TarReader } from "../../src/tar/reader.ts";
@@ -61,7 +61,10 @@ function imageOf(tar: Uint8Array): Uint8Array {
     { id: "blob", size: tar.length },
     { id: "side", size: made.side.size },
   ];
-  return writeImage(planImage(tree, blobs, 0x10_0000, []), { isRepeatable: false });
+  const plan = planImage(tree, blobs, 0x10_0000, []);
+  const image = writeInodes(plan, { isRepeatable: false });
+  writeTables(plan, image, { isRepeatable: false });
+  return image;
 }
 
 describe("a tar with bytes turned", () => {
