@@ -11,7 +11,6 @@ import { OP_COUNT } from "../fuse/wire.ts";
 import { newCounters, total } from "../metrics/counters.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach, unmount } from "../mounts/umount.ts";
-import { countsOf } from "./counts.ts";
 import { type Crew, LIMITS, type Listener } from "./crew.ts";
 import type { Logger } from "./log.ts";
 import { LowLatency } from "./low-latency.ts";
@@ -95,7 +94,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   return {
     facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,
     ended,
-    counts: () => countsOf(counters),
+    counters,
     stop: async () => {
       if (isStopping) {
         stopServing();

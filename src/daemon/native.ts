@@ -12,7 +12,6 @@ import { findNonUtf8 } from "../fuse-native/utf8.ts";
 import { COUNT, countersOf, newCounters } from "../metrics/counters.ts";
 import { mountAt } from "../mounts/table.ts";
 import { type Unmounted, unmount } from "../mounts/umount.ts";
-import { countsOf } from "./counts.ts";
 import type { Logger } from "./log.ts";
 import type { Ended, MountRequest, Session } from "./transport.ts";
 
@@ -90,7 +89,7 @@ function session(
   return {
     facts: FACTS,
     ended,
-    counts: () => countsOf(counters),
+    counters,
     stop: async () => {
       if (isStopping) {
         stopServing();

@@ -43,7 +43,7 @@ export async function withOverlay(
   return {
     facts: `${session.facts} upper=${upper}`,
     ended,
-    counts: () => session.counts(),
+    counters: session.counters,
     stop: async () => {
       const isFirst = !isStopping;
       isStopping = true;

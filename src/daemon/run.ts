@@ -3,6 +3,7 @@ import type { BlobPlaces } from "../blob/locate.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";
 import { chooseTransport, type TRANSPORTS } from "./choose.ts";
+import { countsOf } from "./counts.ts";
 import { Crew } from "./crew.ts";
 import { serveDirect } from "./direct.ts";
 import { type Level, type Logger, openLog } from "./log.ts";
@@ -92,7 +93,7 @@ export async function serveImage(
 
   const end = await session.ended;
   removePidFile();
-  log.info(`served ${JSON.stringify(session.counts())}`);
+  log.info(`served ${JSON.stringify(countsOf(session.counters))}`);
   if (end.how === "unmounted" || end.how === "stopped") {
     log.info(`${options.mountpoint}: ${end.how}`);
     return 0;

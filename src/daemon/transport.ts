@@ -28,8 +28,8 @@ export interface Session {
    * stops at once.
    */
   stop(): Promise<void>;
-  /** Sums of all counters so far, by name; empty where a transport does not count. */
-  counts(): Record<string, number>;
+  /** What its threads have counted so far, see metrics/counters. */
+  readonly counters: SharedArrayBuffer;
 }
 
 export interface Ended {

@@ -1,5 +1,5 @@
-import { EIO, ENODATA, ENOENT, ENOSYS, ERANGE } from "../bytes/errno.ts";
-import { COUNT, type Counters } from "../metrics/counters.ts";
+import { EIO } from "../bytes/errno.ts";
+import { COUNT, type Counters, countAnswer, NOW } from "../metrics/counters.ts";
 
 /** Where each kind of call is counted. libfuse turns LOOKUP into getattr, so that there is one for both. */
 export interface Opcodes {
@@ -25,7 +25,10 @@ export class Calls {
   /** @returns what `work` does: 0, a count or -errno */
   run(opcode: number, work: () => number): number {
     const { counters } = this;
+    const begin = performance.now();
     counters[opcode]++;
+    counters[NOW.SINCE] = performance.timeOrigin + begin;
+    counters[NOW.OPCODE] = opcode;
     let result: number;
     try {
       result = work();
@@ -34,13 +37,8 @@ export class Calls {
       this.onUnexpected(opcode, error);
       result = -EIO;
     }
-    if (result < 0) this.countError(result);
+    counters[NOW.OPCODE] = 0;
+    countAnswer(counters, opcode, result, 1000 * (performance.now() - begin));
     return result;
-  }
-
-  /** What "there is none" and "ask no more" look like is no error to count. */
-  private countError(result: number): void {
-    if (result !== -ENOENT && result !== -ENODATA && result !== -ENOSYS && result !== -ERANGE)
-      this.counters[COUNT.ERRORS]++;
   }
 }

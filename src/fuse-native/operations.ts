@@ -1,5 +1,5 @@
 import type * as Fuse from "fuse-native";
-import { COUNT } from "../metrics/counters.ts";
+import { countRead } from "../metrics/counters.ts";
 import { type FileSystem, newAttr, newEntry } from "../vfs/file-system.ts";
 import type { Calls, Opcodes } from "./calls.ts";
 import type { Paths } from "./paths.ts";
@@ -66,7 +66,7 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls, opcode
         const node = paths.resolve(path);
         return node < 0 ? node : fs.read(node, offset, length, out, 0);
       });
-      if (result > 0) calls.counters[COUNT.READ_BYTES] += result;
+      if (result >= 0) countRead(calls.counters, result);
       done(result);
     },
 

@@ -1,8 +1,8 @@
 import { readSync, writeSync } from "node:fs";
-import { EIO, ENODATA, ENOENT, ENOSYS, ERANGE } from "../bytes/errno.ts";
+import { EIO, ENOSYS } from "../bytes/errno.ts";
 import { codeOf } from "../bytes/errors.ts";
 import { u64 } from "../bytes/u64.ts";
-import { COUNT, type Counters } from "../metrics/counters.ts";
+import { COUNT, type Counters, countAnswer, countRead, NOW } from "../metrics/counters.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { Crowd } from "./crowd.ts";
 import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
@@ -67,10 +67,12 @@ export function serve(s: Service): Ending {
   const { inView, outView } = f;
   const capacity = f.in.length;
   const crowd = new Crowd();
+  const { timeOrigin } = performance;
   let served = 0;
+  let end = 0;
   for (;;) {
     const isSampled = (served & SAMPLE_MASK) === 0 && control[CONTROL.CROWDED] === 0;
-    const before = isSampled ? performance.now() : 0;
+    const before = end;
     try {
       f.length = readSync(fd, f.in, 0, capacity, null);
     } catch (error) {
@@ -78,10 +80,15 @@ export function serve(s: Service): Ending {
       if (ending) return ending;
       continue;
     }
-    const after = isSampled ? performance.now() : 0;
+    const begin = performance.now();
     const opcode = inView.getUint32(IN.OPCODE, true);
     const slot = opcode < OP_COUNT ? opcode : 0;
     counters[slot]++;
+    counters[NOW.UNIQUE] = inView.getUint32(IN.UNIQUE, true);
+    counters[NOW.UNIQUE_HIGH] = inView.getUint32(IN.UNIQUE + 4, true);
+    counters[NOW.NODE] = u64(inView, IN.NODEID);
+    counters[NOW.SINCE] = timeOrigin + begin;
+    counters[NOW.OPCODE] = opcode;
     crowd.call(inView.getUint32(IN.PID, true));
     let result: number;
     try {
@@ -92,8 +99,7 @@ export function serve(s: Service): Ending {
       result = -EIO;
     }
     if (result !== NO_REPLY) {
-      if (result < 0) countError(counters, result);
-      else if (opcode === OP.READ) counters[COUNT.READ_BYTES] += result;
+      if (opcode === OP.READ && result >= 0) countRead(counters, result);
       const length = OUT_HEADER + Math.max(result, 0);
       outView.setUint32(HEADER_AT + OUT.LEN, length, true);
       outView.setInt32(HEADER_AT + OUT.ERROR, Math.min(result, 0), true);
@@ -111,9 +117,12 @@ export function serve(s: Service): Ending {
         }
       }
     }
+    counters[NOW.OPCODE] = 0;
+    end = performance.now();
+    if (result !== NO_REPLY) countAnswer(counters, slot, result, 1000 * (end - begin));
     if (opcode === OP.INIT) s.onInit(s.agreed);
     if (control[CONTROL.STOP] !== 0) return "stopped";
-    if (isSampled && crowd.sample(after - before, performance.now() - after)) {
+    if (isSampled && crowd.sample(begin - before, end - begin)) {
       control[CONTROL.CROWDED] = 1;
       s.onCrowded();
     }
@@ -137,12 +146,6 @@ function init(s: Service): number {
   const { frame: f } = s;
   const maxPages = Math.floor(f.room / 4096);
   return answerInit(f.inView, f.length, s.fs.traits.hasAcls, maxPages, f.outView, PAYLOAD, s.agreed);
-}
-
-/** What "there is none" and "ask no more" look like is no error to count. */
-function countError(counters: Counters, result: number): void {
-  if (result !== -ENOENT && result !== -ENODATA && result !== -ENOSYS && result !== -ERANGE)
-    counters[COUNT.ERRORS]++;
 }
 
 /**

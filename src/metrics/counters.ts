@@ -1,7 +1,9 @@
+import { ENODATA, ENOENT, ENOSYS, ERANGE } from "../bytes/errno.ts";
+
 /**
  * Counts of one thread, in shared memory: one writer a slot, so no locks and no atomics; a reader may be a
  * few operations behind. Doubles, because they count to 2^53 and are stored without allocation. Requests by opcode are at
- * 0…63, these behind them.
+ * 0…63, these behind them, then histograms, then what the thread is doing.
  */
 export const COUNT = {
   ERRORS: 64, //         answers with an errno other than the ones that say "ask no more" or "not there"
@@ -12,7 +14,42 @@ export const COUNT = {
   PUSH_REFUSED: 69, //   the kernel would not take it
   LOST_BLOBS: 70, //     blobs whose file became shorter, unreadable or another one
 } as const;
-const LENGTH = 72;
+
+/** Opcodes that are counted; as many as fuse/wire knows. */
+export const OPCODES = 64;
+/** Errors as COUNT.ERRORS counts them, by opcode. */
+const ERRORS_AT = 72;
+
+/**
+ * Upper bounds of the time from a request's arrival to its answer, µs, inclusive; one more bucket is for what is longer.
+ * They hold the bounds that nydusd and nydus-snapshotter report, so that theirs can be made of these.
+ */
+export const LATENCY_BOUNDS: readonly number[] = [
+  20, 50, 100, 200, 500, 1000, 2000, 4000, 20_000, 50_000, 100_000, 500_000, 1_000_000, 2_000_000,
+];
+/** By opcode: buckets, then the sum in µs. */
+const LATENCY_AT = ERRORS_AT + OPCODES;
+const LATENCY_STRIDE = LATENCY_BOUNDS.length + 2;
+const LATENCY_SUM = LATENCY_BOUNDS.length + 1;
+
+/**
+ * Bytes of answers to READ. There is a bucket for what lies below a bound and one for what is just it: nydusd counts
+ * "from 4 KiB on", Prometheus "up to 4 KiB", and most reads are just that.
+ */
+export const SIZE_BOUNDS: readonly number[] = [1, 4, 16, 64, 128, 512, 1024].map((kib) => kib * 1024);
+const SIZES_AT = LATENCY_AT + OPCODES * LATENCY_STRIDE;
+const SIZE_BUCKETS = 2 * SIZE_BOUNDS.length + 1;
+
+/** What the thread is answering. */
+const NOW_AT = SIZES_AT + SIZE_BUCKETS;
+export const NOW = {
+  OPCODE: NOW_AT, //      0: nothing
+  UNIQUE: NOW_AT + 1, //  low 32 bits
+  UNIQUE_HIGH: NOW_AT + 2,
+  NODE: NOW_AT + 3,
+  SINCE: NOW_AT + 4, //   ms since 1970
+} as const;
+const LENGTH = NOW_AT + 6;
 
 export type Counters = Float64Array;
 
@@ -30,4 +67,85 @@ export function total(shared: SharedArrayBuffer, count: number): number {
   let sum = 0;
   for (let at = count; at < all.length; at += LENGTH) sum += all[at];
   return sum;
+}
+
+/**
+ * Counts an answer.
+ *
+ * @param result of the request, or -errno; what "there is none" and "ask no more" look like is no error
+ * @param us how long it took
+ */
+export function countAnswer(counters: Counters, opcode: number, result: number, us: number): void {
+  if (result < 0 && result !== -ENOENT && result !== -ENODATA && result !== -ENOSYS && result !== -ERANGE) {
+    counters[COUNT.ERRORS]++;
+    counters[ERRORS_AT + opcode]++;
+  }
+  const at = LATENCY_AT + opcode * LATENCY_STRIDE;
+  let bucket = 0;
+  while (bucket < LATENCY_BOUNDS.length && us > LATENCY_BOUNDS[bucket]) bucket++;
+  counters[at + bucket]++;
+  counters[at + LATENCY_SUM] += us;
+}
+
+/** Counts what a READ was answered. */
+export function countRead(counters: Counters, bytes: number): void {
+  counters[COUNT.READ_BYTES] += bytes;
+  let bound = 0;
+  while (bound < SIZE_BOUNDS.length && bytes > SIZE_BOUNDS[bound]) bound++;
+  counters[SIZES_AT + 2 * bound + (bytes === SIZE_BOUNDS[bound] ? 1 : 0)]++;
+}
+
+/** All there is to know of one opcode. */
+export interface OpcodeTotals {
+  readonly opcode: number;
+  readonly requests: number;
+  readonly errors: number;
+  /** Answers by bucket of LATENCY_BOUNDS, and one for the rest. */
+  readonly latencies: readonly number[];
+  /** µs. */
+  readonly latencySum: number;
+}
+
+/** Opcodes that were asked for at least once. */
+export function opcodeTotals(shared: SharedArrayBuffer): OpcodeTotals[] {
+  const all: OpcodeTotals[] = [];
+  for (let opcode = 0; opcode < OPCODES; opcode++) {
+    const requests = total(shared, opcode);
+    if (requests === 0) continue;
+    const at = LATENCY_AT + opcode * LATENCY_STRIDE;
+    all.push({
+      opcode,
+      requests,
+      errors: total(shared, ERRORS_AT + opcode),
+      latencies: Array.from({ length: LATENCY_BOUNDS.length + 1 }, (_, i) => total(shared, at + i)),
+      latencySum: total(shared, at + LATENCY_SUM),
+    });
+  }
+  return all;
+}
+
+/** Answers to READ: below, at and between SIZE_BOUNDS, see there. */
+export const readSizes = (shared: SharedArrayBuffer): number[] =>
+  Array.from({ length: SIZE_BUCKETS }, (_, i) => total(shared, SIZES_AT + i));
+
+/** A request that is being answered. */
+export interface Inflight {
+  readonly opcode: number;
+  readonly unique: bigint;
+  readonly node: number;
+  /** ms since 1970. */
+  readonly since: number;
+}
+
+/** What threads are answering at this moment. */
+export function inflight(shared: SharedArrayBuffer): Inflight[] {
+  const all = new Float64Array(shared);
+  const found: Inflight[] = [];
+  for (let at = 0; at < all.length; at += LENGTH) {
+    const opcode = all[at + NOW.OPCODE];
+    if (opcode === 0) continue;
+    const unique = (BigInt(all[at + NOW.UNIQUE_HIGH]) << 32n) | BigInt(all[at + NOW.UNIQUE]);
+    found.push({ opcode, unique, node: all[at + NOW.NODE], since: all[at + NOW.SINCE] });
+  }
+  return found;
 }

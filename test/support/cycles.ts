@@ -8,6 +8,7 @@ import { Crew } from "../../src/daemon/crew.ts";
 import { serveDirect } from "../../src/daemon/direct.ts";
 import { openLog } from "../../src/daemon/log.ts";
 import { openImage } from "../../src/fs/open-image.ts";
+import { COUNT, total } from "../../src/metrics/counters.ts";
 
 /**
  * Mounts and unmounts an image again and again in one process, and prints what the process holds before, half-way
@@ -37,7 +38,7 @@ async function cycle(isRead: boolean): Promise<void> {
   if (isRead) {
     crew.grow();
     await run("bash", ["-euo", "pipefail", "-c", READ_ALL, "bash", mountpoint]);
-    pushed += session.counts().pushed_files > 0 ? 1 : 0;
+    pushed += total(session.counters, COUNT.PUSHED_FILES) > 0 ? 1 : 0;
     crowded += crew.workers > 1 ? 1 : 0;
   }
   await session.stop();
