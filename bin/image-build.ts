@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Built } from "../src/build/create.ts";
 import { createFrom } from "../src/build/create-from.ts";
@@ -15,6 +16,7 @@ interface OutputFlags {
   prefetchPolicy: "none" | "fs" | "blob";
   outputJson?: string;
   whiteoutSpec: WhiteoutSpec;
+  dropUnreferenced: boolean;
 }
 
 interface CreateFlags extends OutputFlags {
@@ -61,6 +63,7 @@ function addOutput(command: Command): Command {
         .choices(WHITEOUT_SPECS)
         .default("oci"),
     )
+    .option("--drop-unreferenced", "leave out tars of which nothing is left to be seen", false)
     .option("-J, --output-json <file>", "write what was built there");
 }
 
@@ -85,7 +88,11 @@ export function addCreate(program: Command): void {
     .addOption(new Option("-v, --fs-version <version>").choices(["5", "6"]).default("6").hideHelp())
     .addOption(new Option("--compressor <name>").hideHelp())
     .addOption(new Option("--digester <name>").hideHelp())
-    .addHelpText("after", "\nExample:\n  nydus-image-ts create -B layer.boot -D blobs layer.tar.gz");
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nydus-image-ts create layer.tar.gz        writes layer.boot and the tar beside it" +
+        "\n  nydus-image-ts create -B layer.boot -D blobs layer.tar.gz",
+    );
   addConflicts(command);
   command.action((layers: string[], flags: CreateFlags) => create(layers, flags));
 }
@@ -99,12 +106,14 @@ export function addMerge(program: Command): void {
     const prefetch = readPrefetch(flags, []);
     checkOutput(flags);
     const { bootstrap, blobDir, whiteoutSpec: whiteouts } = flags;
-    report(mergeImages({ layers, bootstrap, blobDir, prefetch, whiteouts }), flags, "merged RAFS filesystem");
+    const keepsBlobs = !flags.dropUnreferenced;
+    const request = { layers, bootstrap, blobDir, prefetch, whiteouts, keepsBlobs };
+    report(mergeImages(request), flags, "merged RAFS filesystem");
   });
 }
 
 async function create(layers: string[], flags: CreateFlags): Promise<void> {
-  const { bootstrap, blobDir, blobId, blobLink, ignoreZeros, repeatable: isRepeatable } = flags;
+  const { blobId, blobLink, ignoreZeros, repeatable: isRepeatable } = flags;
   if (flags.type !== TYPE)
     throw new UsageError(`conversion type '${flags.type}' is not supported, only '${TYPE}'`);
   if (flags.fsVersion !== "6")
@@ -117,7 +126,7 @@ async function create(layers: string[], flags: CreateFlags): Promise<void> {
     throw new StartError(`blob id "${blobId}" is no ASCII word`);
   if (blobId !== undefined && blobId.length > MAX_ID)
     throw new StartError(`blob id is limited to length ${MAX_ID}`);
-  checkOutput(flags);
+  const { bootstrap, blobDir } = checkOutput(besideLayer(layers, flags));
   const prefetch = readPrefetch(flags, layers);
   const { chunkSize } = flags;
   const request = {
@@ -131,7 +140,8 @@ async function create(layers: string[], flags: CreateFlags): Promise<void> {
     prefetch,
     warn,
   };
-  const built = await createFrom({ ...request, layers, whiteouts: flags.whiteoutSpec });
+  const keepsBlobs = layers.length > 1 && !flags.dropUnreferenced;
+  const built = await createFrom({ ...request, layers, whiteouts: flags.whiteoutSpec, keepsBlobs });
   report(built, flags, "built RAFS filesystem");
 }
 
@@ -146,11 +156,27 @@ function addConflicts(command: Command): void {
   }
 }
 
-function checkOutput({ bootstrap, blobDir }: OutputFlags): void {
+/** `create LAYER` alone: layer.tar.gz becomes layer.boot, and its tar goes where it is, under its id. */
+function besideLayer(layers: readonly string[], { bootstrap, blobDir }: OutputFlags): Output {
+  const [layer] = layers;
+  if (bootstrap !== undefined || blobDir !== undefined || layers.length > 1 || STDIN.has(layer))
+    return { bootstrap, blobDir };
+  const name = basename(layer).replace(/(\.tar)?(\.(gz|zst|zstd))?$|\.tgz$/, "");
+  return { bootstrap: join(dirname(layer), `${name}.boot`), blobDir: dirname(layer) };
+}
+
+interface Output {
+  readonly bootstrap?: string | undefined;
+  readonly blobDir?: string | undefined;
+}
+
+function checkOutput(output: Output): Output {
+  const { bootstrap, blobDir } = output;
   if (bootstrap === undefined && blobDir === undefined)
     throw new UsageError("both --bootstrap and --blob-dir are missing: say where the bootstrap goes");
   if (blobDir !== undefined && !statSync(blobDir, { throwIfNoEntry: false })?.isDirectory())
     throw new StartError("directory to store blobs does not exist");
+  return output;
 }
 
 /** The list on stdin, which a layer may not be at the same time. */

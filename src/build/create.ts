@@ -22,6 +22,8 @@ export interface BuildOptions {
   readonly isRepeatable: boolean;
   /** Absolute paths to be read ahead. */
   readonly prefetch: readonly Uint8Array[];
+  /** Declare blobs that nothing refers to, too, behind the others. */
+  readonly keepsBlobs?: boolean;
   /** The bootstrap's path says what is in it: one that is there is as good. */
   readonly isContent?: boolean;
 }
@@ -90,7 +92,8 @@ export interface Draft {
 
 /** Plans and writes the bootstrap of a tree whose files lie in `blobs`. */
 export function draftImage(options: BuildOptions, tree: Tree, blobs: readonly Blob[]): Draft {
-  const plan = planImage(tree, blobs, options.chunkSize, prefetchNodes(tree, options.prefetch));
+  const prefetch = prefetchNodes(tree, options.prefetch);
+  const plan = planImage(tree, blobs, options.chunkSize, prefetch, options.keepsBlobs);
   return { plan, image: writeInodes(plan, options) };
 }
 

@@ -40,8 +40,8 @@ interface Layer {
 }
 
 /**
- * Lays bootstraps over one another and writes the one of the result; no tar is looked at. Blobs that nothing refers
- * to any more are left out.
+ * Lays bootstraps over one another and writes the one of the result; no tar is looked at. Blobs are numbered as a walk
+ * of the result meets them; those that nothing refers to any more come last, in the order of layers, or are left out.
  *
  * @throws MergeError when the layers do not fit together; FormatError, StartError
  */
@@ -67,10 +67,13 @@ export function mergeImages(request: MergeRequest): Built {
     );
     overlay.add(image, places);
   });
-  if (blobs.length > MAX_BLOBS) throw new MergeError(`${blobs.length} blobs, want at most ${MAX_BLOBS}`);
   const { chunkSize, hasOwners } = first.rafs;
   const options = { ...request, chunkSize, isRepeatable: !hasOwners };
-  return placeImage(options, draftImage(options, overlay.tree, blobs));
+  const draft = draftImage(options, overlay.tree, blobs);
+  const count = draft.plan.blobs.length;
+  if (count > MAX_BLOBS)
+    throw new MergeError(`${count} blobs, want at most ${MAX_BLOBS} (--drop-unreferenced)`);
+  return placeImage(options, draft);
 }
 
 function openBootstrap(path: string): Layer {

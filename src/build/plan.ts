@@ -62,12 +62,14 @@ export interface Plan {
  *
  * @param blobs what the tree's files point into, by their number there
  * @param prefetch nodes of files and directories to be read ahead, in order
+ * @param keepsBlobs blobs that nothing refers to are declared all the same, behind the others
  */
 export function planImage(
   tree: Tree,
   blobs: readonly Blob[],
   chunkSize: number,
   prefetch: readonly number[],
+  keepsBlobs = false,
 ): Plan {
   const order = orderTree(tree);
   const { directories, children, from } = order;
@@ -127,6 +129,7 @@ export function planImage(
     }
   }
 
+  if (keepsBlobs) for (let blob = 0; blob < blobs.length; blob++) numbering.use(blob, 0);
   const used = numbering.used;
   const blobTableAt = alignUp(RAFS_AT + RAFS_SIZE + SLOT_SIZE * used.length, REGION);
   const prefetchAt = blobTableAt + BLOB_SIZE * used.length;
@@ -155,7 +158,7 @@ export function planImage(
   };
 }
 
-/** Blobs are numbered as the walk meets them; one that nothing refers to is left out. */
+/** Blobs are numbered as the walk meets them; one that nothing refers to is left out, unless it is used for nothing. */
 class BlobNumbers {
   readonly used: Blob[] = [];
   readonly chunks: number[] = [];

@@ -1,3 +1,4 @@
+import { fnv } from "../bytes/fnv.ts";
 import { compareBytes } from "../bytes/name.ts";
 import type { Piece } from "../tar/entry.ts";
 import { Pool } from "./pool.ts";
@@ -70,7 +71,7 @@ export class Tree {
   mtimeNsec = new Uint32Array(FIRST);
   size = new Float64Array(FIRST);
   where = new Float64Array(FIRST);
-  blob = new Uint8Array(FIRST);
+  blob = new Uint16Array(FIRST);
   xattrAt = new Float64Array(FIRST);
   xattrSize = new Uint32Array(FIRST);
 
@@ -201,7 +202,7 @@ export class Tree {
     this.mtimeNsec = grown(this.mtimeNsec, Uint32Array);
     this.size = grown(this.size, Float64Array);
     this.where = grown(this.where, Float64Array);
-    this.blob = grown(this.blob, Uint8Array);
+    this.blob = grown(this.blob, Uint16Array);
     this.xattrAt = grown(this.xattrAt, Float64Array);
     this.xattrSize = grown(this.xattrSize, Uint32Array);
   }
@@ -217,8 +218,5 @@ function grown<T extends Column>(old: T, make: new (length: number) => T): T {
 }
 
 /** FNV-1a over the name, begun with the parent. */
-function hash(parent: number, name: Uint8Array, at: number, length: number): number {
-  let h = Math.imul(parent ^ 0x811c9dc5, 0x01000193);
-  for (let i = 0; i < length; i++) h = Math.imul(h ^ name[at + i], 0x01000193);
-  return (h ^ (h >>> 15)) >>> 0;
-}
+const hash = (parent: number, name: Uint8Array, at: number, length: number): number =>
+  fnv(name, at, at + length, parent);

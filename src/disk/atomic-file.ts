@@ -40,8 +40,13 @@ export class AtomicFile {
     this.path = path;
     this.isDurable = isDurable;
     this.temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
-    this.fd = openSync(this.temporary, "wx+", 0o666);
-    keep(this.temporary);
+    keep(this.temporary); // first: a signal may come as soon as it is there
+    try {
+      this.fd = openSync(this.temporary, "wx+", 0o666);
+    } catch (error) {
+      release(this.temporary);
+      throw error;
+    }
   }
 
   /** @param at byte of the file; without it behind what was written last */

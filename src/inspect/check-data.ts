@@ -6,6 +6,7 @@ import { Bits } from "../erofs/bits.ts";
 import { HOLE } from "../erofs/image.ts";
 import { rootOf, type Walked, walk } from "../fs/walk.ts";
 import { isRegular } from "./attr.ts";
+import { HeaderCheck } from "./check-headers.ts";
 import { runsOf } from "./data.ts";
 import { type Look, readError } from "./look.ts";
 
@@ -14,7 +15,8 @@ const BUFFER = 1024 * 1024;
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /**
- * Reads all data once: tars are what their ids say, and every file can be read.
+ * Reads all data once: tars are what their ids say, their headers say of each file what the image says, and every file
+ * can be read.
  *
  * @throws StartError naming the first blob or file that is wrong
  */
@@ -22,9 +24,13 @@ export async function checkData(look: Look): Promise<void> {
   for (let slot = 0; slot + 1 < look.files.length; slot++) await checkDigest(look, slot);
   const seen = new Bits(Math.ceil(look.tables.meta.size / 32));
   const buffer = new Uint8Array(BUFFER);
+  // A side blob is none, but is held to its digest; what other builders point into need be none.
+  const { rafs, devices } = look.tables;
+  const headers = new HeaderCheck(look, (slot) => !rafs?.isTarfs || SHA256.test(devices[slot].id));
   for (const walked of walk(look.fs, rootOf(look.fs))) {
     if (!isRegular(walked.attr) || seen.has(walked.attr.ino)) continue;
     seen.add(walked.attr.ino);
+    headers.check(walked);
     readThrough(look, walked, buffer);
   }
 }

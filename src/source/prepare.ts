@@ -127,7 +127,8 @@ function archivesOf(
   return new Map(
     [...parts].map(([path, lines]) => {
       const id = createHash("sha256").update(lines.join("\n")).digest("hex");
-      return [path, { id, size: statSync(path).size }];
+      // Whoever takes an id of 64 digits for the sha256 of a file shall not be deceived.
+      return [path, { id: `archive-${id.slice(0, 56)}`, size: statSync(path).size }];
     }),
   );
 }

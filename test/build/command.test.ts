@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { type Finished, sh, shell, start } from "../support/daemon.ts";
+import { emptyDir, type Finished, mountErofs, sh, shell, start } from "../support/daemon.ts";
 import { fixture, placesOf, scratchDir, serve, tree } from "../support/image.ts";
 import { sorted } from "../support/tree.ts";
 import { contentOfSparse, sparseTar } from "./sparse-emit.ts";
@@ -108,9 +108,26 @@ describe("create", () => {
     expect(await daemon.stop()).toBe(0);
   });
 
+  it.each(["layer.tar", "layer.tar.gz", "layer.tgz", "layer"])(
+    "create %s alone writes beside it",
+    async (name) => {
+      const dir = scratchDir();
+      const layer = join(dir, name);
+      const bytes = readFileSync(LAYER);
+      writeFileSync(layer, name.endsWith("gz") ? gzipSync(bytes) : bytes);
+      const { status } = await shell('"$@"', process.execPath, COMMAND, "create", layer);
+      expect(status).toBe(0);
+      const id = createHash("sha256").update(bytes).digest("hex");
+      expect(readdirSync(dir).sort()).toEqual([id, "layer.boot", name].sort());
+      const daemon = await start([], emptyDir(), ["mount", "--driver", "fuse", join(dir, "layer.boot")]);
+      expect(readdirSync(daemon.mountpoint)).toContain("m1p1");
+      expect(await daemon.stop()).toBe(0);
+    },
+  );
+
   const wrong: [args: string, status: number, want: string][] = [
     [
-      `create ${LAYER}`,
+      `create ${LAYER} ${LAYER}`,
       2,
       "Error: both --bootstrap and --blob-dir are missing: say where the bootstrap goes",
     ],
@@ -280,6 +297,27 @@ it.each(["INT", "TERM", "HUP"])("SIG%s in the middle leaves nothing", async (sig
 });
 
 describe("merge", () => {
+  it.each([
+    ["", ["b", "a"]],
+    ["--drop-unreferenced", ["b"]],
+  ])("%s declares %j of a layer that is hidden by another", async (flag, want) => {
+    const dir = scratchDir();
+    sh('cd "$D"; for n in a b; do echo $n >f; tar -cf $n.tar f; done', { D: dir });
+    const script = `cd "$1"; for n in a b; do "$2" "$3" create -B $n.boot --blob-id $n $n.tar; done >/dev/null
+      "$2" "$3" merge -B m.boot ${flag} a.boot b.boot`;
+    const { stdout, status } = await shell(script, dir, process.execPath, COMMAND);
+    expect({ status, blobs: JSON.parse(stdout.split("data blobs: ")[1]) }).toEqual({
+      status: 0,
+      blobs: want,
+    });
+    const devices = want.map((name) => join(dir, `${name}.tar`));
+    expect(serve(join(dir, "m.boot"), placesOf(devices)).fs).toBeDefined();
+    const mountpoint = emptyDir();
+    mountErofs(join(dir, "m.boot"), devices, mountpoint);
+    expect(readFileSync(join(mountpoint, "f"), "utf8")).toBe("b\n");
+    sh('fsck.erofs $(printf -- "--device=%s " $T) "$B"', { T: devices.join(" "), B: join(dir, "m.boot") });
+  });
+
   const dirOf = dirname(fixture("12-merged").path);
   it("says what nydus-image says", async () => {
     const { dir, status, stdout } = await run(

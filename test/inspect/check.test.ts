@@ -3,6 +3,8 @@ import { copyFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type CheckOptions, checkImage } from "../../src/inspect/check.ts";
+import { tarOf } from "../build/emit.ts";
+import { build } from "../build/support.ts";
 import { fixture, fixtureNames, image, placesOf, scratchDir } from "../support/image.ts";
 
 /** What checking prints, and what is wrong in the words of its error. */
@@ -147,5 +149,62 @@ describe("the JSON", () => {
   it("that cannot be written is an error that names it", async () => {
     const [, problem] = await check({ bootstrap, outputJson: "/no/where" });
     expect(problem).toBe("output /no/where: ENOENT: no such file or directory, open '/no/where'");
+  });
+});
+
+describe("headers", () => {
+  /** A tar whose id is no digest, its bootstrap, and what `spoil` makes of the tar afterwards. */
+  async function checked(tar: Uint8Array, spoil: (bytes: Buffer) => void): Promise<string> {
+    const dir = scratchDir();
+    const path = join(dir, "layer.tar");
+    writeFileSync(path, tar);
+    const { bootstrap: made } = await build(path, { blobId: "layer" });
+    const bytes = readFileSync(path);
+    spoil(bytes);
+    writeFileSync(path, bytes);
+    const places = { dirs: [], files: new Map([["layer", path]]) };
+    return (await check({ bootstrap: made, places, data: true }))[1].replaceAll(path, "T");
+  }
+  /** A header with some bytes put in, and its checksum made right again. */
+  const header = (at: number, field: number, text: string) => (bytes: Buffer) => {
+    bytes.write(text, at + field, "latin1");
+    bytes.fill(0x20, at + 148, at + 156);
+    const sum = bytes.subarray(at, at + 512).reduce((a, b) => a + b, 0);
+    bytes.write(`${sum.toString(8).padStart(6, "0")}\0 `, at + 148, "latin1");
+  };
+  const TAR = tarOf([
+    { name: "d/", type: "5" },
+    { name: "d/one", data: "1".repeat(700), mode: 0o640, uid: 5, gid: 6 },
+    { name: "two", data: "22" },
+    { name: "link", type: "1", link: "two" },
+  ]);
+  const cases: [name: string, spoil: (bytes: Buffer) => void, want: string][] = [
+    ["as it was", () => {}, ""],
+    [
+      "another size",
+      header(512, 124, "00000001277\0"),
+      "/d/one: 700 bytes, its header says 703 (blob layer, T, byte 1024)",
+    ],
+    [
+      "another mode",
+      header(512, 100, "0000755\0"),
+      "/d/one: mode 640, its header says 755 (blob layer, T, byte 1024)",
+    ],
+    [
+      "another owner",
+      header(512, 108, "0000007\0"),
+      "/d/one: owner 5:6, its header says 7:6 (blob layer, T, byte 1024)",
+    ],
+    [
+      "another name",
+      header(512, 0, "d/eno"),
+      "/d/one: its header has another name (blob layer, T, byte 1024)",
+    ],
+    ["one that is damaged", (bytes) => bytes.fill(0x41, 520, 530), "T @0x200: header checksum"],
+  ];
+  it.each(cases)("of a tar with %s", async (_, spoil, want) => {
+    const problem = await checked(TAR, spoil);
+    if (want === "") expect(problem).toBe("");
+    else expect(problem.slice(0, want.length)).toBe(want);
   });
 });

@@ -27,7 +27,7 @@ const ROOMS: Record<string, readonly string[]> = {
     ...["fs", "fuse", "fuse-native", "kernel-erofs", "mounts", "erofs", "blob", "metrics", "vfs", "bytes"],
     ...["npm:smol-toml", "npm:zod"],
   ],
-  inspect: ["fs", "erofs", "blob", "disk", "vfs", "bytes", "npm:tar-stream"],
+  inspect: ["fs", "erofs", "blob", "tar", "disk", "vfs", "bytes", "npm:tar-stream"],
   doctor: ["kernel-erofs", "sys", "fuse", "mounts", "fs", "blob", "build", "tar", "inspect", "bytes"],
   bin: [
     ...["daemon", "build", "inspect", "source", "doctor", "bytes"],

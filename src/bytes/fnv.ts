@@ -1,0 +1,13 @@
+const BASIS = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+/**
+ * 32-bit FNV-1a of `bytes[from, to)`, its high bits folded into the low ones for tables.
+ *
+ * @see http://www.isthe.com/chongo/tech/comp/fnv/
+ */
+export function fnv(bytes: Uint8Array, from: number, to: number, seed = 0): number {
+  let h = Math.imul(seed ^ BASIS, FNV_PRIME);
+  for (let i = from; i < to; i++) h = Math.imul(h ^ bytes[i], FNV_PRIME);
+  return (h ^ (h >>> 15)) >>> 0;
+}
