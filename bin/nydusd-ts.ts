@@ -73,7 +73,7 @@ addDriverOptions(
       .usage("[options] <source...> <dir>")
       .description(
         "mount what there is: a bootstrap, whose tars are found beside it unless options say otherwise; or layers, " +
-          "the lowest first, as tar, tar.gz or tar.zst; or an OCI image layout or archive; or what docker save wrote",
+          "the lowest first, as tar, tar.gz or tar.zst (- for stdin); or an OCI image layout or archive; or what docker save wrote",
       ),
   ),
 )

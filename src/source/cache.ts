@@ -163,6 +163,7 @@ export class Cache {
     const where = part === undefined ? [] : [part.at, part.size];
     const id = this.idOf(path);
     if (id !== undefined) return join(this.dir, "files", sha256([id, ...where].join(" ")));
+    if (path === "-") return undefined;
     const stats = statSync(path, { bigint: true });
     if (!stats.isFile()) return undefined;
     const { dev, ino, size, mtimeNs, ctimeNs } = stats;

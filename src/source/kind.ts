@@ -24,6 +24,7 @@ const HEAD = 64 << 10;
 
 /** @throws StartError when there is nothing of use */
 export async function sourceOf(path: string): Promise<Source> {
+  if (path === "-") return { kind: "layer" };
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw new StartError(`${path}: no such file`);
   if (stats.isDirectory()) {

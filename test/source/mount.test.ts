@@ -63,6 +63,19 @@ describe("nydusd-ts mount SOURCE… DIR", () => {
     expect(names).toEqual(["/", "/f"]);
   });
 
+  it("mounts what comes on standard input, compressed or not", async () => {
+    for (const filter of ["cat", "gzip", "zstd"]) {
+      const dir = workDir();
+      const script = `mkdir "$1/m"; ${filter} <"$4" 2>/dev/null | "$2" "$3" mount --driver erofs - "$1/m" --cache-dir "$1/c" >/dev/null
+        ls "$1/m"; umount "$1/m"`;
+      const { stdout, status } = await shell(script, dir, process.execPath, COMMAND, LAYERS[0]);
+      expect({ stdout, status }).toEqual({
+        stdout: sh('tar -tf "$T" | cut -d/ -f1 | sort -u', { T: LAYERS[0] }),
+        status: 0,
+      });
+    }
+  });
+
   it("mounts what umoci would unpack of an OCI image layout", async () => {
     const dir = workDir();
     sh(
