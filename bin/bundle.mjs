@@ -15,6 +15,15 @@ const ENTRIES = {
   "pusher-thread": "src/daemon/pusher-thread.ts",
 };
 
+/** They load some parts only when those are needed; threads need all of theirs. */
+const PROGRAMS = new Set(["nydusd-ts", "nydus-image-ts", "start"]);
+
+/**
+ * What a program always loads is one file, however many of the later parts share something of it: each file costs
+ * milliseconds. The entry is not in it: a part that is loaded later would wait for the end of the program.
+ */
+const always = (entry) => ({ name: "always", tags: ["$initial"], test: (id) => id !== entry });
+
 /** Writes `dist/bundle/<entry>.js`; threads are found there by the name they have in src/daemon, too. */
 export async function bundle(root) {
   const dir = join(root, "dist/bundle");
@@ -31,6 +40,7 @@ export async function bundle(root) {
       format: "esm",
       entryFileNames: "[name].js",
       chunkFileNames: `${name}-[name].js`,
+      codeSplitting: PROGRAMS.has(name) ? { groups: [always(join(root, entry))] } : true,
     });
     await build.close();
   }

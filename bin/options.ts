@@ -5,6 +5,8 @@ import { TRANSPORTS } from "../src/daemon/choose.ts";
 import type { DaemonConfig } from "../src/daemon/config.ts";
 import { DRIVERS, type DriveOptions } from "../src/daemon/drive.ts";
 import { LEVELS, type Level } from "../src/daemon/log.ts";
+import { parseAddress } from "../src/daemon/metrics-address.ts";
+import type { MonitoringOptions } from "../src/daemon/monitoring.ts";
 import type { DaemonOptions } from "../src/daemon/run.ts";
 
 /** What commander makes of the command line of a mount. */
@@ -26,6 +28,8 @@ export interface MountFlags {
   logFile?: string;
   pidFile?: string;
   rlimitNofile?: number;
+  metricsAddress?: MonitoringOptions["address"];
+  hungAfter?: number;
   daemonize: boolean;
 }
 
@@ -50,6 +54,8 @@ const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
 ];
 
 const THREADS = 2;
+/** Seconds, as nydus-snapshotter has it. */
+const HUNG_AFTER = 10;
 
 /** Adds the options that every way to mount has. */
 export function addMountOptions(command: Command): Command {
@@ -83,10 +89,12 @@ export function addMountOptions(command: Command): Command {
     .option("--pid-file <file>", "write the pid there once the mount can be used")
     .addOption(new Option("-l, --log-level <level>", "how much is logged").choices(LEVELS).default("info"))
     .option("-L, --log-file <file>", "append the log there instead of stderr")
+    .option("--rlimit-nofile <n>", "files the process may have open, 0 leaves the limit", integer(0, 1 << 30))
+    .option("--metrics-address <[HOST:]PORT>", "serve /metrics, /healthz and /readyz there", address)
     .option(
-      "--rlimit-nofile <n>",
-      "files the process may have open, 0 leaves the limit",
-      integer(0, 1 << 30),
+      "--hung-after <seconds>",
+      `with --metrics-address: requests older than this are hung (default: ${HUNG_AFTER})`,
+      integer(1, 86_400),
     );
   for (const [flags, why] of NOT_YET)
     command.addOption(
@@ -121,6 +129,7 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
     "--fuse-threads": flags.fuseThreads !== THREADS,
     "--push off": flags.push === "off",
     "--low-latency off": flags.lowLatency === "off",
+    "--metrics-address": flags.metricsAddress !== undefined,
   };
   return {
     ...(await daemonOptions(flags)),
@@ -136,6 +145,9 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
 export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
   if (flags.config !== undefined && flags.localfsDir !== undefined)
     throw new UsageError("--config and --localfs-dir cannot be used together");
+  const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
+  if (metricsAddress === undefined && flags.hungAfter !== undefined)
+    throw new UsageError("--hung-after has no meaning without --metrics-address");
   const config = flags.config === undefined ? undefined : await loadConfig(flags.config);
   const dirs = [
     ...flags.blobDir,
@@ -163,6 +175,7 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     logFile: flags.logFile,
     pidFile: flags.pidFile,
     openFiles: flags.rlimitNofile || undefined,
+    monitoring: metricsAddress && { address: metricsAddress, hungAfter },
     warnings: config?.warnings ?? [],
   };
 }
@@ -179,6 +192,12 @@ function collectBlob(value: string, before: [string, string][]): [string, string
   const cut = value.indexOf("=");
   if (cut < 1 || cut === value.length - 1) throw new InvalidArgumentError("want ID=PATH.");
   return [...before, [value.slice(0, cut), value.slice(cut + 1)]];
+}
+
+function address(value: string): MonitoringOptions["address"] {
+  const parsed = parseAddress(value);
+  if (parsed === undefined) throw new InvalidArgumentError("want [HOST:]PORT.");
+  return parsed;
 }
 
 /** A whole number in a range, as an option's parser. */

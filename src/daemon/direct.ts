@@ -95,6 +95,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,
     ended,
     counters,
+    workers: () => crew.workers,
     stop: async () => {
       if (isStopping) {
         stopServing();

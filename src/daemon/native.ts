@@ -90,6 +90,7 @@ function session(
     facts: FACTS,
     ended,
     counters,
+    workers: () => 1,
     stop: async () => {
       if (isStopping) {
         stopServing();

@@ -7,12 +7,14 @@ import { countsOf } from "./counts.ts";
 import { Crew } from "./crew.ts";
 import { serveDirect } from "./direct.ts";
 import { type Level, type Logger, openLog } from "./log.ts";
+import type { Monitoring, MonitoringOptions } from "./monitoring.ts";
 import { withOverlay } from "./overlay.ts";
 import { writePidFile } from "./pid-file.ts";
 import { setOpenFiles } from "./rlimit.ts";
 import { handleSignals } from "./signals.ts";
 import { type TakenImage, takeImage } from "./take.ts";
 import type { MountRequest, Session } from "./transport.ts";
+import { buildInfo } from "./version.ts";
 
 /** What the daemon is asked to do, whoever asks. */
 export interface DaemonOptions {
@@ -33,6 +35,8 @@ export interface DaemonOptions {
   readonly pidFile: string | undefined;
   /** Files the process may have open; undefined leaves the limit. */
   readonly openFiles: number | undefined;
+  /** Whether, and where, to tell of it over HTTP. */
+  readonly monitoring?: MonitoringOptions | undefined;
   /** Said before anything else, at level warn. */
   readonly warnings: readonly string[];
 }
@@ -121,7 +125,10 @@ async function open(
   crew: Crew | undefined,
   taken: TakenImage | undefined,
 ): Promise<Opened> {
-  const { mountpoint, image, source, facts } = taken ?? (await takeImage(options, log));
+  // First: an address that is taken is found before anything is mounted.
+  const monitoring = await startMonitoring(options, log);
+  const whole = taken ?? (await takeImage(options, log));
+  const { mountpoint, image, source, facts } = whole;
   const request: MountRequest = {
     image,
     mountpoint,
@@ -136,8 +143,15 @@ async function open(
   const served = crew === undefined ? await serveWithLibfuse(request) : await serveDirect(request, crew);
   const device = mountAt(mountpoint)?.device;
   const { upper } = options;
-  const session = upper === undefined ? served : await withOverlay(served, request, upper, device);
+  const covered = upper === undefined ? served : await withOverlay(served, request, upper, device);
+  const session = monitoring?.follow(covered, whole) ?? covered;
   return { session, mountpoint, device, isAsked: isAskedToStop(session), facts: `${facts} ${session.facts}` };
+}
+
+/** Loaded only when it is asked for. */
+async function startMonitoring({ monitoring }: DaemonOptions, log: Logger): Promise<Monitoring | undefined> {
+  if (monitoring === undefined) return undefined;
+  return (await import("./monitoring.ts")).Monitoring.start(monitoring, buildInfo(), log);
 }
 
 /** Loaded only when it is used: the addon costs start-up time and memory. */

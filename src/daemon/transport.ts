@@ -30,6 +30,8 @@ export interface Session {
   stop(): Promise<void>;
   /** What its threads have counted so far, see metrics/counters. */
   readonly counters: SharedArrayBuffer;
+  /** Threads that answer requests at the moment. */
+  workers(): number;
 }
 
 export interface Ended {

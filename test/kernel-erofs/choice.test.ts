@@ -75,6 +75,7 @@ describe("--driver auto takes FUSE", () => {
     ["--fuse-threads", () => "3"],
     ["--push", () => "off"],
     ["--low-latency", () => "off"],
+    ["--metrics-address", () => "0"],
   ])("for %s, and an explicit driver of the kernel refuses it", async (option, value) => {
     const flags = value === undefined ? [option] : [option, value()];
     const name = flags[1] === "off" ? flags.join(" ") : option;

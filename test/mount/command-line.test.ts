@@ -9,6 +9,8 @@ describe("a wrong command line ends with status 2", () => {
   const blob = (s: string) => `error: option '--blob <ID=PATH>' argument '${s}' is invalid. want ID=PATH.`;
   const choice = (option: string, s: string, choices: string) =>
     `error: option '${option}' argument '${s}' is invalid. Allowed choices are ${choices}.`;
+  const address = (s: string) =>
+    `error: option '--metrics-address <[HOST:]PORT>' argument '${s}' is invalid. want [HOST:]PORT.`;
   it.each<[line: string, want: string]>([
     ["", "error: required option '-B, --bootstrap <file>' not specified"],
     ["-B x --frobnicate", "error: unknown option '--frobnicate'"],
@@ -27,6 +29,15 @@ describe("a wrong command line ends with status 2", () => {
       "-B x --rlimit-nofile -1",
       "error: option '--rlimit-nofile <n>' argument '-1' is invalid. want a whole number from 0 to 1073741824.",
     ],
+    ["-B x --metrics-address host", address("host")],
+    ["-B x --metrics-address :9100", address(":9100")],
+    ["-B x --metrics-address ::1:9100", address("::1:9100")],
+    ["-B x --metrics-address 127.0.0.1:65536", address("127.0.0.1:65536")],
+    [
+      "-B x --metrics-address 0 --hung-after 0",
+      "error: option '--hung-after <seconds>' argument '0' is invalid. want a whole number from 1 to 86400.",
+    ],
+    ["-B x --hung-after 5", "Error: --hung-after has no meaning without --metrics-address"],
     ["-B x -C c -D d", "Error: --config and --localfs-dir cannot be used together"],
     ["-B x -A /sock", "Error: --apisock is not supported: there is no management API yet"],
     ["-B x --id 1", "Error: --id is not supported: there is no takeover yet"],

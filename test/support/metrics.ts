@@ -1,0 +1,16 @@
+import type { Daemon } from "./daemon.ts";
+
+/** HOST:PORT that a daemon says it tells its metrics at. */
+export function metricsAddress(daemon: Daemon): string {
+  const address = /^ready .* metrics=(\S+) /m.exec(daemon.output())?.[1];
+  if (address === undefined) throw new Error(`no metrics address in: ${daemon.output()}`);
+  return address;
+}
+
+/** One number of a daemon: `series` with its labels, as it stands in the answer. */
+export async function metric(daemon: Daemon, series: string): Promise<number> {
+  const text = await (await fetch(`http://${metricsAddress(daemon)}/metrics`)).text();
+  const line = text.split("\n").find((each) => each.startsWith(`${series} `));
+  if (line === undefined) throw new Error(`no ${series} in: ${text}`);
+  return Number(line.slice(series.length + 1));
+}
