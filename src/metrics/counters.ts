@@ -16,7 +16,7 @@ export const COUNT = {
 } as const;
 
 /** Opcodes that are counted; as many as fuse/wire knows. */
-export const OPCODES = 64;
+const OPCODES = 64;
 /** Errors as COUNT.ERRORS counts them, by opcode. */
 const ERRORS_AT = 72;
 
