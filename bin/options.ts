@@ -6,6 +6,7 @@ import type { DaemonConfig } from "../src/daemon/config.ts";
 import { DRIVERS, type DriveOptions } from "../src/daemon/drive.ts";
 import { LEVELS, type Level } from "../src/daemon/log.ts";
 import type { DaemonOptions } from "../src/daemon/run.ts";
+import { integer } from "./integer.ts";
 
 /** What commander makes of the command line of a mount. */
 export interface MountFlags {
@@ -25,6 +26,8 @@ export interface MountFlags {
   logLevel: Level;
   logFile?: string;
   pidFile?: string;
+  apisock?: string;
+  id?: string;
   rlimitNofile?: number;
   daemonize: boolean;
 }
@@ -37,8 +40,6 @@ export interface DriverFlags {
 
 /** Options of nydusd that need what is not there yet: said, not swallowed. */
 const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
-  ["-A, --apisock <path>", "there is no management API yet"],
-  ["--id <id>", "there is no takeover yet"],
   ["--supervisor <socket>", "there is no takeover yet"],
   ["--upgrade", "there is no takeover yet"],
   ["--failover-policy <policy>", "there is no takeover yet"],
@@ -81,6 +82,8 @@ export function addMountOptions(command: Command): Command {
     .option("-o, --options <list>", "mount options, e.g. suid,dev", collect, [])
     .option("--daemonize", "return when the mount can be used", false)
     .option("--pid-file <file>", "write the pid there once the mount can be used")
+    .option("-A, --apisock <path>", "serve nydusd's management API on a unix socket there")
+    .option("--id <id>", "what the management API calls this daemon")
     .addOption(new Option("-l, --log-level <level>", "how much is logged").choices(LEVELS).default("info"))
     .option("-L, --log-file <file>", "append the log there instead of stderr")
     .option(
@@ -116,6 +119,8 @@ export function addDriverOptions(command: Command): Command {
 export async function driveOptions(flags: MountFlags & DriverFlags): Promise<DriveOptions> {
   const given: Record<string, boolean> = {
     "--pid-file": flags.pidFile !== undefined,
+    "--apisock": flags.apisock !== undefined,
+    "--id": flags.id !== undefined,
     "--lenient": flags.lenient,
     "--transport": flags.transport !== "auto",
     "--fuse-threads": flags.fuseThreads !== THREADS,
@@ -162,6 +167,8 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     logLevel: flags.logLevel,
     logFile: flags.logFile,
     pidFile: flags.pidFile,
+    apiSocket: flags.apisock,
+    id: flags.id,
     openFiles: flags.rlimitNofile || undefined,
     warnings: config?.warnings ?? [],
   };
@@ -179,13 +186,4 @@ function collectBlob(value: string, before: [string, string][]): [string, string
   const cut = value.indexOf("=");
   if (cut < 1 || cut === value.length - 1) throw new InvalidArgumentError("want ID=PATH.");
   return [...before, [value.slice(0, cut), value.slice(cut + 1)]];
-}
-
-/** A whole number in a range, as an option's parser. */
-function integer(low: number, high: number): (value: string) => number {
-  return (value) => {
-    const n = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-    if (n >= low && n <= high) return n;
-    throw new InvalidArgumentError(`want a whole number from ${low} to ${high}.`);
-  };
 }

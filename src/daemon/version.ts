@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
 /** Facts about this build; `bin/setup.mjs` writes them beside the bundles. */
-interface BuildInfo {
+export interface BuildInfo {
   readonly version: string;
   readonly commit: string;
   readonly time: string;
@@ -19,7 +19,7 @@ export function versionText(): string {
   ].join("\n");
 }
 
-function buildInfo(): BuildInfo {
+export function buildInfo(): BuildInfo {
   try {
     return JSON.parse(readFileSync(new URL("./build.json", import.meta.url), "utf8")) as BuildInfo;
   } catch {
