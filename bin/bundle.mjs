@@ -8,6 +8,7 @@ import { rolldown } from "rolldown";
 const ENTRIES = {
   "nydusd-ts": "bin/nydusd-ts.ts",
   "nydus-image-ts": "bin/nydus-image-ts.ts",
+  "nydusctl-ts": "bin/nydusctl-ts.ts",
   start: "bin/start.ts",
   "hash-thread": "src/build/hash-thread.ts",
   "layer-thread": "src/build/layer-thread.ts",

@@ -8,6 +8,7 @@ import { LEVELS, type Level } from "../src/daemon/log.ts";
 import { parseAddress } from "../src/daemon/metrics-address.ts";
 import type { MonitoringOptions } from "../src/daemon/monitoring.ts";
 import type { DaemonOptions } from "../src/daemon/run.ts";
+import { integer } from "./integer.ts";
 
 /** What commander makes of the command line of a mount. */
 export interface MountFlags {
@@ -27,6 +28,8 @@ export interface MountFlags {
   logLevel: Level;
   logFile?: string;
   pidFile?: string;
+  apisock?: string;
+  id?: string;
   rlimitNofile?: number;
   metricsAddress?: MonitoringOptions["address"];
   hungAfter?: number;
@@ -41,8 +44,6 @@ export interface DriverFlags {
 
 /** Options of nydusd that need what is not there yet: said, not swallowed. */
 const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
-  ["-A, --apisock <path>", "there is no management API yet"],
-  ["--id <id>", "there is no takeover yet"],
   ["--supervisor <socket>", "there is no takeover yet"],
   ["--upgrade", "there is no takeover yet"],
   ["--failover-policy <policy>", "there is no takeover yet"],
@@ -87,6 +88,8 @@ export function addMountOptions(command: Command): Command {
     .option("-o, --options <list>", "mount options, e.g. suid,dev", collect, [])
     .option("--daemonize", "return when the mount can be used", false)
     .option("--pid-file <file>", "write the pid there once the mount can be used")
+    .option("-A, --apisock <path>", "serve nydusd's management API on a unix socket there")
+    .option("--id <id>", "what the management API calls this daemon")
     .addOption(new Option("-l, --log-level <level>", "how much is logged").choices(LEVELS).default("info"))
     .option("-L, --log-file <file>", "append the log there instead of stderr")
     .option("--rlimit-nofile <n>", "files the process may have open, 0 leaves the limit", integer(0, 1 << 30))
@@ -124,6 +127,8 @@ export function addDriverOptions(command: Command): Command {
 export async function driveOptions(flags: MountFlags & DriverFlags): Promise<DriveOptions> {
   const given: Record<string, boolean> = {
     "--pid-file": flags.pidFile !== undefined,
+    "--apisock": flags.apisock !== undefined,
+    "--id": flags.id !== undefined,
     "--lenient": flags.lenient,
     "--transport": flags.transport !== "auto",
     "--fuse-threads": flags.fuseThreads !== THREADS,
@@ -174,6 +179,8 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     logLevel: flags.logLevel,
     logFile: flags.logFile,
     pidFile: flags.pidFile,
+    apiSocket: flags.apisock,
+    id: flags.id,
     openFiles: flags.rlimitNofile || undefined,
     monitoring: metricsAddress && { address: metricsAddress, hungAfter },
     warnings: config?.warnings ?? [],
@@ -198,13 +205,4 @@ function address(value: string): MonitoringOptions["address"] {
   const parsed = parseAddress(value);
   if (parsed === undefined) throw new InvalidArgumentError("want [HOST:]PORT.");
   return parsed;
-}
-
-/** A whole number in a range, as an option's parser. */
-function integer(low: number, high: number): (value: string) => number {
-  return (value) => {
-    const n = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-    if (n >= low && n <= high) return n;
-    throw new InvalidArgumentError(`want a whole number from ${low} to ${high}.`);
-  };
 }

@@ -39,8 +39,6 @@ describe("a wrong command line ends with status 2", () => {
     ],
     ["-B x --hung-after 5", "Error: --hung-after has no meaning without --metrics-address"],
     ["-B x -C c -D d", "Error: --config and --localfs-dir cannot be used together"],
-    ["-B x -A /sock", "Error: --apisock is not supported: there is no management API yet"],
-    ["-B x --id 1", "Error: --id is not supported: there is no takeover yet"],
     ["-B x --supervisor /s", "Error: --supervisor is not supported: there is no takeover yet"],
     ["-B x --upgrade", "Error: --upgrade is not supported: there is no takeover yet"],
     ["-B x --failover-policy none", "Error: --failover-policy is not supported: there is no takeover yet"],

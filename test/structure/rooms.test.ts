@@ -24,14 +24,16 @@ const ROOMS: Record<string, readonly string[]> = {
   fuse: ["mounts", "vfs", "metrics", "bytes"],
   monitor: ["metrics", "bytes", "npm:prom-client"],
   "fuse-native": ["vfs", "metrics", "bytes", "npm:fuse-native", "npm:lru-cache"],
+  api: ["bytes", "npm:fastify", "npm:zod"],
+  ctl: ["api", "bytes"],
   daemon: [
     ...["fs", "fuse", "fuse-native", "kernel-erofs", "mounts", "erofs", "blob", "metrics", "vfs", "bytes"],
-    ...["monitor", "npm:smol-toml", "npm:zod"],
+    ...["api", "monitor", "npm:smol-toml", "npm:zod"],
   ],
   inspect: ["fs", "erofs", "blob", "tar", "disk", "vfs", "bytes", "npm:tar-stream"],
   doctor: ["kernel-erofs", "sys", "fuse", "mounts", "fs", "blob", "build", "tar", "inspect", "bytes"],
   bin: [
-    ...["daemon", "build", "inspect", "source", "doctor", "bytes"],
+    ...["daemon", "build", "inspect", "source", "doctor", "ctl", "bytes"],
     ...["npm:commander", "npm:cli-progress"],
   ],
 };
@@ -55,7 +57,8 @@ const BUILTINS: Record<string, readonly string[]> = {
       "fuse-native",
       "daemon",
       "inspect",
-      "monitor/process-metrics",
+      ...["fs", "fuse", "fuse-native", "kernel-erofs", "mounts", "erofs", "blob", "metrics", "vfs", "bytes"],
+      ...["api", "monitor", "npm:smol-toml", "npm:zod"],
     ],
     ...["bin/start", "bin/image-build"],
   ],

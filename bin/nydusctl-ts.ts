@@ -1,0 +1,93 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import { messageOf } from "../src/bytes/errors.ts";
+import { Client } from "../src/ctl/client.ts";
+import { INFO, LISTS, look, METRICS, watch, watchBackend } from "../src/ctl/commands.ts";
+import { versionText } from "../src/daemon/version.ts";
+import { integer } from "./integer.ts";
+
+interface Common {
+  readonly sock: string;
+  readonly raw: boolean;
+}
+
+/** `nydusctl-ts`: asks a running daemon, ours or nydusd. No logic lives here. */
+const program = new Command("nydusctl-ts")
+  .description("ask and steer a daemon through its management API")
+  .version(versionText(), "-V, --version")
+  .requiredOption("-S, --sock <path>", "the daemon's --apisock")
+  .option("-r, --raw", "print answers as the JSON that they are", false)
+  .exitOverride();
+
+const say = (text: string): void => {
+  process.stdout.write(text);
+};
+const common = () => program.opts<Common>();
+const client = () => new Client(common().sock);
+const show = async (what: Parameters<typeof look>[1]) => say(await look(client(), what, common().raw));
+const seconds = integer(1, 86_400);
+
+program
+  .command("info")
+  .description("what the daemon is, and what it serves")
+  .action(() => show(INFO));
+
+program
+  .command("set")
+  .description("change a setting of the daemon")
+  .command("log-level <level>")
+  .description("error, warn, info, debug, trace or off")
+  .action(async (level: string) => {
+    await client().put("v1/daemon", { log_level: level });
+  });
+
+const metrics = program.command("metrics").description("counts and times");
+for (const [name, what] of Object.entries(METRICS))
+  metrics
+    .command(name)
+    .option("-I, --interval <seconds>", "again and again", seconds)
+    .action(async ({ interval }: { interval?: number }) => {
+      const isRaw = common().raw;
+      if (interval === undefined) await show(what);
+      else if (name === "backend" && !isRaw) await watchBackend(client(), interval, say);
+      else await watch(client(), what, { isRaw, seconds: interval }, say);
+    });
+
+program
+  .command("watch")
+  .description("metrics fsstats, again and again")
+  .option("-I, --interval <seconds>", "how often", seconds, 2)
+  .option("-n, --times <n>", "how many times", integer(1, 1 << 30))
+  .action(({ interval, times }: { interval: number; times?: number }) =>
+    watch(client(), METRICS.fsstats, { isRaw: common().raw, seconds: interval, times }, say),
+  );
+
+for (const [name, what] of Object.entries(LISTS))
+  program
+    .command(name)
+    .description(what.about)
+    .action(() => show(what));
+
+for (const [name, about] of [
+  ["start", "begin to serve, where a daemon waits for that"],
+  ["exit", "end the daemon"],
+])
+  program
+    .command(name)
+    .description(about)
+    .action(async () => {
+      await client().put(`v1/daemon/${name}`);
+    });
+
+process.stdout.on("error", () => process.exit(0)); // whoever read it has seen enough
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // commander has said what is wrong with a command line, and prints help and version by throwing, too.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    process.stderr.write(`Error: ${messageOf(error)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,60 @@
+import { lstatSync, unlinkSync } from "node:fs";
+import { connect, type Server } from "node:net";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+
+/** Of `sun_path`, without the NUL; a longer one would be cut off silently. */
+const LONGEST = 107;
+/** For whoever is behind a socket to take a connection; a daemon that is alive does so at once. */
+const ANSWER_MS = 2_000;
+
+/**
+ * Listens on a unix socket that only its owner may use. What lies there is replaced when it is a socket that
+ * nobody answers on: a daemon that was killed leaves one. The server removes it when it is closed.
+ *
+ * @throws StartError naming the path
+ */
+export async function listenAt(server: Server, path: string): Promise<void> {
+  const length = Buffer.byteLength(path);
+  if (length > LONGEST)
+    throw new StartError(`apisock ${path}: ${length} bytes long, want ${LONGEST} at most`);
+  await clear(path);
+  const before = process.umask(0o177); // from the first moment on; binding happens within this call
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(before);
+  }
+  await new Promise<void>((resolve, reject) => {
+    server.once("listening", resolve);
+    server.once("error", (error) => reject(new StartError(`apisock ${path}: ${messageOf(error)}`)));
+  });
+}
+
+async function clear(path: string): Promise<void> {
+  try {
+    if (!lstatSync(path).isSocket()) throw new StartError(`apisock ${path}: is there, and is no socket`);
+    const answer = await knock(path);
+    if (answer !== "ECONNREFUSED")
+      throw new StartError(
+        `apisock ${path}: ${answer === "" ? "another process answers there" : `in use, or not: ${answer}`}`,
+      );
+    unlinkSync(path);
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    if (codeOf(error) !== "ENOENT") throw new StartError(`apisock ${path}: ${messageOf(error)}`);
+  }
+}
+
+/** @returns "" when somebody takes a connection, else why not */
+function knock(path: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const say = (answer: string) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(ANSWER_MS, () => say("no answer"));
+    socket.once("connect", () => say(""));
+    socket.once("error", (error) => say(codeOf(error)));
+  });
+}

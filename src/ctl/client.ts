@@ -1,0 +1,73 @@
+import { request } from "node:http";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+
+/** For an answer; a daemon that lives gives it at once. */
+const ANSWER_MS = 10_000;
+
+/** What a daemon said: its answer's JSON, undefined when it has no content. */
+export type Answer = unknown;
+
+/** Talks to the management API of a daemon, ours or nydusd. */
+export class Client {
+  private readonly socketPath: string;
+
+  constructor(socketPath: string) {
+    this.socketPath = socketPath;
+  }
+
+  get = (path: string): Promise<Answer> => this.ask("GET", path);
+
+  put = (path: string, body?: object): Promise<Answer> =>
+    this.ask("PUT", path, body === undefined ? undefined : JSON.stringify(body));
+
+  /** @throws StartError when nobody answers, or the answer is an error */
+  private async ask(method: string, path: string, body?: string): Promise<Answer> {
+    const { socketPath } = this;
+    const { status, text } = await send(socketPath, method, path, body).catch((error: unknown) => {
+      const problem = codeOf(error) === "ENOENT" ? "no such socket" : messageOf(error);
+      throw new StartError(
+        `${socketPath}: ${codeOf(error) === "ECONNREFUSED" ? "no daemon answers there" : problem}`,
+      );
+    });
+    const content = text === "" ? undefined : parse(text, `${socketPath}: ${method} ${path}`);
+    if (status >= 200 && status < 300) return content;
+    const said = content as { message?: unknown } | undefined;
+    throw new StartError(`${socketPath}: ${method} ${path}: status ${status}: ${said?.message ?? text}`);
+  }
+}
+
+function parse(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new StartError(`${where}: the answer is no JSON: ${text.slice(0, 100)}`);
+  }
+}
+
+function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  body: string | undefined,
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const headers =
+      body === undefined
+        ? {}
+        : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) };
+    const sent = request(
+      { socketPath, method, path: `/api/${path}`, headers, agent: false, timeout: ANSWER_MS },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () =>
+          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+        );
+        response.on("error", reject);
+      },
+    );
+    sent.on("timeout", () => sent.destroy(new Error(`no answer in ${ANSWER_MS / 1000} s`)));
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}

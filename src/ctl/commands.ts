@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { BackendMetrics, CacheMetrics, DaemonInfo, FsStats } from "../api/shapes.ts";
+import type { Client } from "./client.ts";
+import { backendRateText, backendText, cacheText, fsStatsText, infoText } from "./text.ts";
+
+type Say = (text: string) => void;
+
+/** What can be asked for and shown: where it is, and as which text; undefined: as JSON. */
+interface Look {
+  readonly path: string;
+  readonly text?: (answer: never) => string;
+}
+
+export const INFO: Look = { path: "v1/daemon", text: (answer: DaemonInfo) => infoText(answer) };
+
+export const METRICS: Readonly<Record<string, Look>> = {
+  backend: { path: "v1/metrics/backend", text: (answer: BackendMetrics) => backendText(answer) },
+  cache: { path: "v1/metrics/blobcache", text: (answer: CacheMetrics) => cacheText(answer) },
+  fsstats: { path: "v1/metrics", text: (answer: FsStats) => fsStatsText(answer) },
+};
+
+/** Those that nydusctl does not have: shown as the JSON that they are. */
+export const LISTS: Readonly<Record<string, Look & { readonly about: string }>> = {
+  events: { path: "v1/daemon/events", about: "what went wrong lately" },
+  files: { path: "v1/metrics/files", about: "counts by file" },
+  pattern: { path: "v1/metrics/pattern", about: "which files were read" },
+  inflight: { path: "v1/metrics/inflight", about: "requests that are being answered" },
+};
+
+/** @returns as it is printed; what is not there is an empty list */
+export async function look(client: Client, { path, text }: Look, isRaw: boolean): Promise<string> {
+  const answer = await client.get(path);
+  if (text === undefined || isRaw) return `${JSON.stringify(answer ?? [], null, isRaw ? 0 : 2)}\n`;
+  return text(answer as never);
+}
+
+/** Looks again and again. @param times how often at most */
+export async function watch(
+  client: Client,
+  what: Look,
+  { isRaw, seconds, times = Number.POSITIVE_INFINITY }: Watched,
+  say: Say,
+): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    if (i > 0) await sleep(1000 * seconds);
+    say(await look(client, what, isRaw));
+  }
+}
+
+interface Watched {
+  readonly isRaw: boolean;
+  readonly seconds: number;
+  readonly times?: number | undefined;
+}
+
+/** What the backend did in each interval. */
+export async function watchBackend(client: Client, seconds: number, say: Say): Promise<void> {
+  const now = async () => (await client.get(METRICS.backend.path)) as BackendMetrics;
+  for (let last = await now(); ; ) {
+    await sleep(1000 * seconds);
+    const current = await now();
+    say(backendRateText(last, current, seconds));
+    last = current;
+  }
+}

@@ -1,0 +1,42 @@
+import { resolve } from "node:path";
+import type { DaemonOptions } from "./run.ts";
+
+/**
+ * What the API shows as configuration: how this daemon serves, in nydusd's words (version 2), as nydusctl reads it. Keys
+ * of backends that there are not here are null, as there.
+ */
+export function configOf({ places }: DaemonOptions): Record<string, unknown> {
+  const [dir = "", ...others] = places.dirs.map((each) => resolve(each));
+  const prefetch = { enable: false, threads: 0, batch_size: 0, bandwidth_limit: 0, prefetch_all: false };
+  return {
+    version: 2,
+    id: "",
+    backend: {
+      type: "localfs",
+      localdisk: null,
+      localfs: { blob_file: places.single ?? "", dir, alt_dirs: others },
+      oss: null,
+      s3: null,
+      registry: null,
+      "http-proxy": null,
+    },
+    cache: {
+      type: "dummycache",
+      compressed: false,
+      validate: false,
+      prefetch,
+      filecache: null,
+      fscache: null,
+    },
+    rafs: {
+      mode: "direct",
+      batch_size: 0,
+      validate: false,
+      enable_xattr: true,
+      iostats_files: false,
+      access_pattern: false,
+      latest_read_files: false,
+      prefetch,
+    },
+  };
+}

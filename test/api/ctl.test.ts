@@ -1,0 +1,90 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { ctl, startManaged } from "../support/api.ts";
+import { ask, workDir } from "../support/daemon.ts";
+
+const text = (stdout: string) => ({ status: 0, stdout, stderr: "" });
+const matches = (pattern: RegExp) => text(expect.stringMatching(pattern) as unknown as string);
+
+it("nydusctl-ts shows all there is", async () => {
+  const daemon = await startManaged("04-large", "--id", "me");
+  await ask('cat "$1/m1p1" >/dev/null', daemon.mountpoint);
+  const run = (line: string) => ctl(["-S", daemon.sock, ...line.split(" ")]);
+  expect(await run("info")).toEqual(
+    matches(
+      /^\nVersion: {16}"0.*"\nStatus: {17}"RUNNING"\nProfile: {16}"release"\nCommit: {17}".*"\nId: {21}"me"\nInstances:\n\tInstance Mountpoint: {2}\/\n\tType: {2}Rafs\n\tMounted Time: {2}\d.*\n\tMode: {2}direct\n/,
+    ),
+  );
+  expect(await run("metrics fsstats")).toEqual(
+    matches(
+      /^\nRead Latency: {3}<=200us <=1ms .*>2s\nReads Count: [\s\S]*\nRead Data: 1048577Bytes \(1MB\)\n\nFOP Counters:\nGetattr\(\d+\) .*Listxattr\(\d+\)\nOpendir.*BatchForget\(0\)\n$/,
+    ),
+  );
+  expect(await run("metrics backend")).toEqual(
+    matches(/^\nBackend Type: {7}"localfs"\nRead Amount: {8}1048577 Bytes/),
+  );
+  expect(await run("metrics cache")).toEqual(matches(/\nFiles: {22}\["layer.tar"\]\n/));
+  expect(await run("--raw info")).toEqual(matches(/^\{"version":.*\}\n$/));
+  expect(await run("watch -n 2 -I 1")).toEqual(matches(/Read Latency[\s\S]*Read Latency/));
+  expect(await run("events")).toEqual(matches(/"total_errors": 0/));
+  expect(await run("files")).toEqual(text("{}\n"));
+  expect(await run("pattern")).toEqual(text("[]\n"));
+  expect(await run("inflight")).toEqual(text("[]\n"));
+  expect(await run("set log-level trace")).toEqual(text(""));
+  const failed = (stderr: string) => ({ status: 1, stdout: "", stderr });
+  expect(await run("set log-level foo")).toEqual(
+    failed(`Error: ${daemon.sock}: PUT v1/daemon: status 500: Configure(ResponsePayloadType)\n`),
+  );
+  expect(await run("start")).toEqual(
+    failed(
+      `Error: ${daemon.sock}: PUT v1/daemon/start: status 400: Configure(DaemonAbnormal(UnexpectedEvent("Start")))\n`,
+    ),
+  );
+  expect(await run("exit")).toEqual(text(""));
+  expect(await daemon.exited).toBe(0);
+});
+
+it("nydusctl-ts says what is wrong", async () => {
+  const none = join(workDir(), "none");
+  expect(await ctl(["-S", none, "info"])).toMatchObject({
+    status: 1,
+    stderr: `Error: ${none}: no such socket\n`,
+  });
+  expect(await ctl(["info"])).toMatchObject({ status: 2, stderr: expect.stringContaining("--sock") });
+  expect(await ctl(["-S", none, "frob"])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("frob"),
+  });
+  expect(await ctl(["-S", none, "metrics", "fsstats", "-I", "0"])).toMatchObject({ status: 2 });
+});
+
+// Where there is one: nydus's own client understands the daemon, and says what ours says.
+if (spawnSync("nydusctl", ["--version"]).error === undefined)
+  it("nydus's own nydusctl understands it", async () => {
+    const daemon = await startManaged();
+    const both = async (...args: string[]) => [
+      await ctl(["-S", daemon.sock, ...args]),
+      await ctl(["-S", daemon.sock, ...args], ["nydusctl"]),
+    ];
+    const plain = (out: string) =>
+      out
+        .replace(/ +$/gm, "")
+        .replace(/NaN/g, "0")
+        .replace(/Time: .*/, "")
+        .trim();
+    for (const args of [
+      ["info"],
+      ["metrics", "backend"],
+      ["metrics", "cache"],
+      ["set", "log-level", "info"],
+    ]) {
+      const [ours, theirs] = await both(...args);
+      expect(theirs.status).toBe(0);
+      expect(plain(ours.stdout)).toBe(plain(theirs.stdout));
+    }
+    const [ours, theirs] = await both("metrics", "fsstats");
+    const unlabelled = (out: string) => plain(out).replace(/Read Latency:.*/, "");
+    expect(unlabelled(ours.stdout)).toBe(unlabelled(theirs.stdout));
+    expect(await daemon.stop()).toBe(0);
+  });

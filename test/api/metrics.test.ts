@@ -1,0 +1,110 @@
+import { expect, it } from "vitest";
+import { ErrorRing } from "../../src/daemon/events.ts";
+import { openLog } from "../../src/daemon/log.ts";
+import { DaemonManagement } from "../../src/daemon/management.ts";
+import { fsStats } from "../../src/daemon/nydusd-metrics.ts";
+import { countAnswer, countersOf, countRead, NOW, newCounters } from "../../src/metrics/counters.ts";
+import { get, startManaged } from "../support/api.ts";
+import { ask } from "../support/daemon.ts";
+
+const EIO = 5;
+const ENOENT = 2;
+const READ = 15;
+const LOOKUP = 1;
+
+it("classes are nydusd's, at both sides of every bound", () => {
+  const shared = newCounters(2);
+  const [one, two] = [countersOf(shared, 0), countersOf(shared, 1)];
+  const us = [
+    200,
+    201,
+    1000,
+    1001,
+    20_000,
+    20_001,
+    50_000,
+    50_001,
+    500_000,
+    500_001,
+    1e6,
+    1e6 + 1,
+    2e6,
+    2e6 + 1,
+  ];
+  for (const time of us) {
+    one[READ]++;
+    countAnswer(one, READ, 0, time);
+  }
+  for (const kib of [1, 4, 16, 64, 128, 512, 1024])
+    for (const bytes of [kib * 1024 - 1, kib * 1024]) countRead(two, bytes);
+  two[READ]++;
+  countAnswer(two, READ, -EIO, 1);
+  two[LOOKUP]++;
+  countAnswer(two, LOOKUP, -ENOENT, 7);
+  const stats = fsStats("/", shared);
+  expect(stats.read_latency_dist).toEqual([2, 2, 2, 2, 2, 2, 2, 1]);
+  expect(stats.block_count_read).toEqual([1, 2, 2, 2, 2, 2, 2, 1]);
+  expect(stats.fop_hits).toEqual([0, 0, 0, 0, 14, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
+  expect(stats.fop_errors).toEqual([0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  expect(stats.fop_cumulative_latency_total[9]).toBe(7);
+});
+
+it("counts what was done through a mount", async () => {
+  const { sock, mountpoint } = await startManaged();
+  await ask('cat "$1/m1p1" >/dev/null; stat "$1/none" 2>/dev/null || :', mountpoint);
+  const stats = await get<ReturnType<typeof fsStats>>(sock, "/api/v1/metrics");
+  const sum = (all: readonly number[]) => all.reduce((a, b) => a + b, 0);
+  expect(stats.data_read).toBe(1024 * 1024 + 1);
+  expect(stats.fop_hits[4]).toBe(sum(stats.block_count_read));
+  expect(stats.fop_hits[4]).toBe(sum(stats.read_latency_dist));
+  expect(stats.fop_hits[9]).toBeGreaterThan(1);
+  expect(sum(stats.fop_errors)).toBe(0);
+  const backend = await get<Record<string, unknown>>(sock, "/api/v1/metrics/backend");
+  expect(backend).toMatchObject({ read_amount_total: stats.data_read, read_count: stats.fop_hits[4] });
+});
+
+it("states, instances and what is in flight", () => {
+  const options = { places: { dirs: ["/b"], files: new Map() } } as unknown as ConstructorParameters<
+    typeof DaemonManagement
+  >[0];
+  const log = openLog("error");
+  log.setLevel("off");
+  const m = new DaemonManagement(options, log, { version: "1", commit: "c", time: "t" });
+  const wrongState = (event: string) => `DaemonAbnormal(UnexpectedEvent("${event}"))`;
+  expect(m.info()).toMatchObject({ state: "INIT", backend_collection: {} });
+  expect(() => m.start()).toThrow(wrongState("Start"));
+  expect(() => m.exit()).toThrow(wrongState("Exit"));
+  expect(() => m.instance(undefined)).toThrow("NoCounter");
+  m.ready();
+  expect(m.info().state).toBe("READY");
+  m.start();
+  const shared = newCounters(1);
+  m.running(shared, [{ path: "/b/boot", size: 1, dev: 1, ino: 1 }]);
+  expect(m.info().state).toBe("RUNNING");
+  expect(() => m.start()).toThrow(wrongState("Start"));
+  expect(m.inflight()).toEqual([]);
+  const counters = countersOf(shared, 0);
+  counters.set([READ, 7, 1, 42, 1_700_000_000_900], NOW.OPCODE);
+  const request = { inode: 42, opcode: READ, unique: 2 ** 32 + 7, timestamp_secs: 1_700_000_000 };
+  expect(m.inflight()).toEqual([request]);
+  log.error("bad");
+  log.info("good");
+  expect(m.events()).toMatchObject({ total_errors: 1, errors: [expect.stringMatching(/GMT - bad$/)] });
+  m.stopped();
+  expect(m.info()).toMatchObject({ state: "STOPPED", backend_collection: {} });
+  expect(() => m.exit()).toThrow(wrongState("Exit"));
+});
+
+it("events are the last that fit: 500, and 51,200 bytes", () => {
+  const ring = new ErrorRing();
+  for (let i = 0; i < 600; i++) ring.push(`e${i}`);
+  expect(ring.all()).toMatchObject({ max_errors: 500, total_errors: 500, max_size: 51_200 });
+  expect(ring.all().errors[499]).toMatch(/ - e599$/);
+  ring.push("ä".repeat(15_000));
+  ring.push("ö".repeat(60_000));
+  ring.push("last");
+  const { errors, total_size } = ring.all();
+  expect(total_size).toBe(Buffer.byteLength(errors.join("")));
+  expect(total_size).toBeLessThanOrEqual(51_200);
+  expect(errors.at(-1)).toMatch(/ - last$/);
+});
