@@ -6,6 +6,8 @@ import {
   type ImageLayer,
   imageConfig,
   imageLayers,
+  isPlatform,
+  platformOf,
   readDocument,
 } from "./documents.ts";
 
@@ -30,8 +32,13 @@ export function dockerLayers(docs: Documents, choice: Choice): ImageLayer[] {
   // A configuration that is named by its digest must have it.
   const id = idOf(chosen);
   const wanted = id === undefined ? undefined : `sha256:${id}`;
-  const { rootfs } = readDocument(docs, chosen.Config, imageConfig, wanted);
-  return imageLayers(docs, chosen.Config, rootfs.diff_ids, chosen.Layers, []);
+  const config = readDocument(docs, chosen.Config, imageConfig, wanted);
+  const own = platformOf(config);
+  if (choice.platform !== undefined && !isPlatform(own, choice.platform))
+    throw new StartError(
+      `${docs.say(chosen.Config)}: an image for ${own || "no platform"}, not ${choice.platform}`,
+    );
+  return imageLayers(docs, chosen.Config, config.rootfs.diff_ids, chosen.Layers, []);
 }
 
 const idOf = ({ Config: name }: Image): string | undefined =>

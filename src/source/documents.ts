@@ -47,7 +47,23 @@ export interface Choice {
 
 export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, "want sha256:<64 hex digits>");
 /** An image's configuration, as far as it is used here. */
-export const imageConfig = z.object({ rootfs: z.object({ diff_ids: z.array(digest) }) });
+export const imageConfig = z.object({
+  os: z.string().optional(),
+  architecture: z.string().optional(),
+  variant: z.string().optional(),
+  rootfs: z.object({ diff_ids: z.array(digest) }),
+});
+
+/** `os/architecture[/variant]`, as far as it is said. */
+export const platformOf = (of: {
+  os?: string | undefined;
+  architecture?: string | undefined;
+  variant?: string | undefined;
+}): string => [of.os, of.architecture, of.variant].filter(Boolean).join("/");
+
+/** Whether a platform is the wanted one, or a variant of it. */
+export const isPlatform = (own: string, wanted: string): boolean =>
+  own === wanted || own.startsWith(`${wanted}/`);
 
 /** Documents are small; a larger one is no such document. */
 const MAX_DOCUMENT = 8 << 20;

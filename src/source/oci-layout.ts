@@ -7,6 +7,8 @@ import {
   type ImageLayer,
   imageConfig,
   imageLayers,
+  isPlatform,
+  platformOf,
   readDocument,
 } from "./documents.ts";
 
@@ -58,17 +60,14 @@ export function ociLayers(docs: Documents, choice: Choice): ImageLayer[] {
 function choose(docs: Documents, all: readonly Descriptor[], { ref, platform: wanted }: Choice): Descriptor {
   const isNamed = (d: Descriptor) => d.digest === ref || NAMES.some((name) => d.annotations?.[name] === ref);
   const named = ref === undefined ? all : all.filter(isNamed);
-  const platformOf = (d: Descriptor) =>
-    d.platform && [d.platform.os, d.platform.architecture, d.platform.variant].filter(Boolean).join("/");
   const target = wanted ?? ownPlatform();
-  const fits = (d: Descriptor) => {
-    const own = platformOf(d);
-    return own === undefined || own === target || own.startsWith(`${target}/`);
-  };
+  const fits = (d: Descriptor) => d.platform === undefined || isPlatform(platformOf(d.platform), target);
   const left = named.filter(fits);
   if (left.length === 1) return left[0];
   const choices = (left.length > 1 ? left : all)
-    .map((d) => [d.annotations?.[REF], platformOf(d), d.digest].filter(Boolean).join(" "))
+    .map((d) =>
+      [d.annotations?.[REF], d.platform && platformOf(d.platform), d.digest].filter(Boolean).join(" "),
+    )
     .join(", ");
   const what = left.length > 1 ? `${left.length} images fit` : "no image fits";
   throw new StartError(

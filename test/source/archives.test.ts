@@ -257,6 +257,13 @@ describe("an archive is refused", () => {
   ];
   it.each(cases)("with %s", (_, edit, want) => expect(refused(edited(edit))).toMatch(want));
 
+  it("for another platform than the one that is asked for", () => {
+    const archive = pack(dockerDir(join(workDir(), "a"), LAYERS, "app:1"));
+    expect(refused(archive, "--platform", "linux/arm64")).toMatch(
+      /a\.tar: \w{64}\.json: an image for linux\/amd64, not linux\/arm64\n$/,
+    );
+  });
+
   it("that is cut off: it is no archive any more, and no layer", () => {
     const archive = pack(dockerDir(join(workDir(), "a"), LAYERS, "app:1"));
     truncateSync(archive, statSync(archive).size - 20_000);
