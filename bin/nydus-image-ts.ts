@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
 import { MergeError } from "../src/build/merge.ts";
-import { messageOf, UsageError } from "../src/bytes/errors.ts";
+import { UsageError } from "../src/bytes/errors.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { checkImage } from "../src/inspect/check.ts";
 import { inspectOnce, inspectPrompt } from "../src/inspect/inspect.ts";
@@ -11,6 +11,7 @@ import { statImages } from "../src/inspect/stat.ts";
 import { statisticsText } from "../src/inspect/stat-text.ts";
 import { addCreate, addMerge } from "./image-build.ts";
 import * as options from "./image-options.ts";
+import { runProgram } from "./run-program.ts";
 
 type Flags<T> = options.ImageFlags & T;
 
@@ -99,14 +100,7 @@ options.addBlobOption(options.addImageOptions(unpack));
 
 process.stdout.on("error", () => process.exit(1)); // nobody reads it: that is what ends `ls | head`
 
-try {
-  if (process.argv.length === 2) program.outputHelp();
-  else await program.parseAsync();
-} catch (error) {
-  // commander has said what is wrong with a command line, and prints help and version by throwing, too.
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else {
-    process.stderr.write(`Error: ${messageOf(error)}\n`);
-    process.exitCode = error instanceof UsageError || error instanceof MergeError ? 2 : 1;
-  }
-}
+await runProgram(
+  () => (process.argv.length === 2 ? program.outputHelp() : program.parseAsync()),
+  (error) => (error instanceof UsageError || error instanceof MergeError ? 2 : 1),
+);

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from "commander";
-import { messageOf } from "../src/bytes/errors.ts";
+import { Command } from "commander";
 import { Client } from "../src/ctl/client.ts";
 import { INFO, LISTS, look, METRICS, watch, watchBackend } from "../src/ctl/commands.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { integer } from "./integer.ts";
+import { runProgram } from "./run-program.ts";
 
 interface Common {
   readonly sock: string;
@@ -81,13 +81,7 @@ for (const [name, about] of [
 
 process.stdout.on("error", () => process.exit(0)); // whoever read it has seen enough
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  // commander has said what is wrong with a command line, and prints help and version by throwing, too.
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else {
-    process.stderr.write(`Error: ${messageOf(error)}\n`);
-    process.exitCode = 1;
-  }
-}
+await runProgram(
+  () => program.parseAsync(),
+  () => 1,
+);

@@ -1,0 +1,24 @@
+import { CommanderError } from "commander";
+import { messageOf } from "../src/bytes/errors.ts";
+
+/**
+ * Runs a command line to its end, and sets the exit status: 2 for one that cannot be.
+ *
+ * @param parse lets commander have it
+ * @param statusOf what was thrown otherwise, and is told in one line
+ */
+export async function runProgram(
+  parse: () => Promise<unknown> | unknown,
+  statusOf: (error: unknown) => number,
+): Promise<void> {
+  try {
+    await parse();
+  } catch (error) {
+    // commander has said what is wrong with a command line, and prints help and version by throwing, too.
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+    else {
+      process.stderr.write(`Error: ${messageOf(error)}\n`);
+      process.exitCode = statusOf(error);
+    }
+  }
+}
