@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { daemonize } from "../src/daemon/daemonize.ts";
 import { mountImage } from "../src/daemon/drive.ts";
@@ -17,6 +17,7 @@ import {
   type MountFlags,
 } from "./options.ts";
 import { progress } from "./progress.ts";
+import { runProgram } from "./run-program.ts";
 
 interface SourceFlags {
   readonly cacheDir: string;
@@ -93,7 +94,7 @@ async function mountSources(args: string[], flags: MountFlags & DriverFlags & So
   const { cacheDir, ref, platform } = flags;
   const warn = (message: string) => process.stderr.write(`warning: ${message}\n`);
   const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less
-  const report = await progress(process.stderr.isTTY);
+  const report = progress(process.stderr.isTTY);
   const prepared = await prepareImage({ paths, cacheDir, ref, platform, report, warn });
   const { bootstrap, blobDirs, blobs } = prepared;
   const blob = [...flags.blob, ...blobs.map(([id, path]): [string, string] => [id, path])];
@@ -128,13 +129,7 @@ const mountOptions = () => fuse.helpInformation().replace(/^.*?\nOptions:/s, "\n
 program.addHelpText("after", () => mountOptions() + EXAMPLES);
 process.stdout.on("error", () => {}); // a reader of our output that went away is no reason to stop serving
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  // commander has said what is wrong with a command line, and prints help and version by throwing, too.
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else {
-    process.stderr.write(`Error: ${messageOf(error)}\n`);
-    process.exitCode = error instanceof UsageError ? 2 : 1;
-  }
-}
+await runProgram(
+  () => program.parseAsync(),
+  (error) => (error instanceof UsageError ? 2 : 1),
+);

@@ -3,7 +3,6 @@ import { mib, type Show } from "./progress.ts";
 
 const DRAW_MS = 100;
 
-/** Loaded only where there is a terminal: the library costs 30 ms. */
 export const bar: Show = (state) => {
   const drawn = new SingleBar({
     format:

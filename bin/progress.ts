@@ -18,9 +18,7 @@ export interface State {
 }
 
 /** Progress on stderr: a bar on a terminal, else a line now and then. */
-export async function progress(isTerminal: boolean): Promise<Report> {
-  return new Progress(isTerminal ? (await import("./progress-bar.ts")).bar : lines);
-}
+export const progress = (isTerminal: boolean): Report => new Progress(isTerminal ? bar : lines);
 
 /** Begins to show a state. @returns called when it has changed, and at the end */
 export type Show = (state: State) => (isOver: boolean) => void;
@@ -56,6 +54,19 @@ class Progress implements Report {
     this.update(true);
   }
 }
+
+/** Its library costs 30 ms: only for those who have something to wait for. */
+const bar: Show = (state) => {
+  let isOver = false;
+  let update: ReturnType<Show> = () => {};
+  import("./progress-bar.ts").then((loaded) => {
+    if (!isOver) update = loaded.bar(state);
+  });
+  return (isLast) => {
+    isOver = isLast;
+    update(isLast);
+  };
+};
 
 const lines: Show = (state) => {
   const say = () =>

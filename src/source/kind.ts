@@ -5,6 +5,7 @@ import { MAGIC, SUPER_AT } from "../erofs/superblock.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { compressionOf, openLayer } from "../tar/source.ts";
 import { Archive, beginsArchive } from "./archive.ts";
+import type { Cache } from "./cache.ts";
 
 /** What a source is. */
 export type Source =
@@ -22,8 +23,11 @@ export type Source =
 /** Decompressed bytes in which the first entry of a tar is looked for. */
 const HEAD = 64 << 10;
 
-/** @throws StartError when there is nothing of use */
-export async function sourceOf(path: string): Promise<Source> {
+/**
+ * @param cache asked first what a compressed file is: looking into it takes a decompressor
+ * @throws StartError when there is nothing of use
+ */
+export async function sourceOf(path: string, cache: () => Cache): Promise<Source> {
   if (path === "-") return { kind: "layer" };
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw new StartError(`${path}: no such file`);
@@ -34,8 +38,11 @@ export async function sourceOf(path: string): Promise<Source> {
   if (!stats.isFile()) return { kind: "layer" }; // a fifo or device: read once
   const head = headOf(path);
   if (head.length >= SUPER_AT + 4 && head.readUInt32LE(SUPER_AT) === MAGIC) return { kind: "image" };
-  if (compressionOf(head) !== "none")
-    return { kind: (await isCompressedArchive(path)) ? "compressed-archive" : "layer" };
+  if (compressionOf(head) !== "none") {
+    const known = cache().find(wholeFile(path));
+    const isArchive = known === undefined ? await isCompressedArchive(path) : known.kind === "archive";
+    return { kind: isArchive ? "compressed-archive" : "layer" };
+  }
   const archive = Archive.open(path);
   return archive === undefined ? { kind: "layer" } : { kind: "archive", archive };
 }

@@ -44,13 +44,18 @@ export interface Prepared {
  */
 export async function prepareImage(sources: Sources): Promise<Prepared> {
   const { paths, report, warn } = sources;
-  const found = await Promise.all(paths.map(sourceOf));
+  let cache: Cache | undefined; // none is made for an image that is mounted as it is
+  const cached = () => {
+    cache ??= new Cache(sources.cacheDir);
+    return cache;
+  };
+  const found = await Promise.all(paths.map((path) => sourceOf(path, cached)));
   const image = found.findIndex(({ kind }) => kind === "image");
   if (image >= 0) {
     if (paths.length > 1) throw new StartError(`${paths[image]}: an image is mounted alone, not with others`);
     return { bootstrap: paths[0], blobDirs: [], blobs: [], settle: async () => {} };
   }
-  const means: Means = { cache: new Cache(sources.cacheDir), report, warn };
+  const means: Means = { cache: cached(), report, warn };
   const layers: ImageLayer[] = [];
   for (const [i, path] of paths.entries()) layers.push(...(await layersOf(path, found[i], sources, means)));
   if (layers.length === 0) throw new StartError(`${paths.join(", ")}: an image without layers`);
@@ -78,11 +83,11 @@ async function documented(from: string | Documents, choice: Choice): Promise<Ima
 /** Lays layers over one another. Tars that are parts of an archive are found in that: it is the blob of all of them. */
 function imageOf(layers: readonly ImageLayer[], known: readonly Known[], cache: Cache): Prepared {
   const archives = archivesOf(layers, known);
-  const moved = layers.map(({ file, diffId }, i): Moved | undefined => {
-    const to = known[i].kind === "plain" && file.part ? archives.get(file.path) : undefined;
-    return to && file.part && { from: diffId ?? known[i].id, to, at: file.part.at };
-  });
   const ids = known.map(({ id }) => id);
+  const moved = layers.map(({ file: { path, part } }, i): Moved | undefined => {
+    const to = archives.get(path);
+    return to && part && known[i].kind === "plain" ? { from: ids[i], to, at: part.at } : undefined;
+  });
   const keys = ids.map((id, i) => (moved[i] ? `${id} ${moved[i].to.id} ${moved[i].at}` : id));
   const isLayer = known.length === 1 && known[0].isImage === true && moved[0] === undefined;
   const bootstrap = isLayer ? cache.layer(ids[0]) : cache.image(keys);
