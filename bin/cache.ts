@@ -37,8 +37,8 @@ export function addCache(program: Command, say: (text: string) => void): void {
       const { cacheContents, garbageOf, removeGarbage } = await import("../src/source/cache-contents.ts");
       const garbage = garbageOf(cacheContents(cacheDir), new Date(Date.now() - olderThan * 1000));
       for (const { path } of garbage) say(path);
-      const bytes = dryRun ? garbage.reduce((sum, one) => sum + one.bytes, 0) : removeGarbage(garbage);
-      say(`${garbage.length} files, ${mib(bytes)} ${dryRun ? "would be" : ""} freed`.replace("  ", " "));
+      if (!dryRun) removeGarbage(garbage);
+      say(`${garbage.length} files, ${mib(bytesOf(garbage))} ${dryRun ? "would be freed" : "freed"}`);
     });
 }
 
@@ -55,10 +55,11 @@ function table(all: readonly Cached[]): string[] {
       .join("  ")
       .trimEnd(),
   );
-  const total = all.reduce((sum, { bytes }) => sum + bytes, 0);
   const head = ["kind".padEnd(8), "id".padEnd(16), "on disk".padStart(12), "last used".padEnd(24), "tars"];
-  return [head.join("  "), ...lines, `${shown.length} files, ${mib(total)}`];
+  return [head.join("  "), ...lines, `${shown.length} files, ${mib(bytesOf(all))}`];
 }
+
+const bytesOf = (all: readonly Cached[]): number => all.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** Seconds. */
 function duration(text: string): number {

@@ -4,12 +4,11 @@ import { Worker } from "node:worker_threads";
 import { FormatError, StartError } from "../bytes/errors.ts";
 import { keep, release, stopFirst } from "../disk/unfinished.ts";
 import { type Created, type CreateRequest, createImage } from "./create.ts";
-import type { Failure, LayerTask, Said, STOP as Stop } from "./layer-thread.ts";
+import type { Failure, Order, Said } from "./layer-thread.ts";
 
 /** Bytes of layers that are worth a thread: one starts in the time that it takes to hash as much. */
 const WORTH_A_THREAD = 16 << 20;
 
-const STOP: typeof Stop = "stop"; // importing it would start the thread's work here
 const STOP_MS = 1000;
 
 /** A layer to build, and how long its file is; 0 when nobody knows. */
@@ -70,7 +69,7 @@ async function inThread(
       ({ warn, ...task }) =>
         new Promise((resolve, reject) => {
           current = { warn, resolve, reject };
-          thread.postMessage(task satisfies LayerTask);
+          thread.postMessage(task satisfies Order);
         }),
     );
   } finally {
@@ -82,7 +81,7 @@ async function inThread(
 /** Lets it end the programs that it started; it is ended itself when that takes too long. */
 async function stopThread(thread: Worker): Promise<void> {
   const exited = new Promise((resolve) => thread.once("exit", resolve));
-  thread.postMessage(STOP);
+  thread.postMessage("stop" satisfies Order);
   await Promise.race([exited, setTimeout(STOP_MS)]);
   await thread.terminate();
 }

@@ -6,8 +6,8 @@ import { type Created, type CreateRequest, createImage } from "./create.ts";
 /** A layer to build; warnings come back as messages. */
 export type LayerTask = Omit<CreateRequest, "warn">;
 
-/** Instead of a task: a signal has come. */
-export const STOP = "stop";
+/** What the thread is told; "stop" when a signal has come. */
+export type Order = LayerTask | "stop";
 
 /** An error, as far as it outlives the way between threads. */
 export interface Failure {
@@ -30,8 +30,8 @@ const port = parentPort;
 const say = (what: Said): void => port.postMessage(what);
 
 keepElsewhere((path, isKept) => say({ say: "file", path, isKept }));
-port.on("message", async (task: LayerTask | typeof STOP) => {
-  if (task === STOP) {
+port.on("message", async (task: Order) => {
+  if (task === "stop") {
     await stopMakers();
     process.exit(); // this thread
   }

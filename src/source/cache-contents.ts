@@ -58,12 +58,11 @@ export function garbageOf(all: readonly Cached[], before: Date, now = new Date()
   });
 }
 
-/** Bootstraps go first: what is left never refers to what is gone. @returns bytes that are free now */
-export function removeGarbage(garbage: readonly Cached[]): number {
+/** Bootstraps go first: what is left never refers to what is gone. */
+export function removeGarbage(garbage: readonly Cached[]): void {
   const order = ["note", "image", "layer", "blob", "leftover"];
   const sorted = [...garbage].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   for (const { path } of sorted) for (const each of [path, path + UNSYNCED]) rmSync(each, { force: true });
-  return garbage.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** What somebody is making, and what was not on disk when the system went down. */
