@@ -2,28 +2,30 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { BlobFiles } from "../src/blob/blob-files.ts";
+import { HeldFiles } from "../src/blob/held-files.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../src/bytes/errno.ts";
 import { putU64 } from "../src/bytes/u64.ts";
-import { Image } from "../src/erofs/image.ts";
-import { ImageFileSystem } from "../src/fs/image-file-system.ts";
-import { openImage } from "../src/fs/open-image.ts";
+import { openLog } from "../src/daemon/log.ts";
+import { Submounts } from "../src/daemon/submounts.ts";
+import { takeImage } from "../src/daemon/take.ts";
+import { WorkerImages } from "../src/daemon/worker-images.ts";
 import { newFrame } from "../src/fuse/frame.ts";
-import { Known } from "../src/fuse/known.ts";
 import { ops } from "../src/fuse/ops.ts";
 import { IN, IN_HEADER, OP, READ_IN } from "../src/fuse/wire.ts";
+import { namesOf } from "../src/pseudo/pseudo-tree.ts";
 import { median } from "./report.ts";
 import { walkTree } from "./tree.ts";
 
 const STEP = 50_000;
 
-const { bootstrap, blobDir, count } = new Command("heap")
+const { bootstrap, blobDir, count, at } = new Command("heap")
   .description("measure what one request costs inside the daemon: heap bytes and time, no mount, no kernel")
   .requiredOption("--bootstrap <file>", "the image's metadata")
   .requiredOption("--blob-dir <dir>", "where its tars are, by blob id")
   .option("--count <n>", "requests of each kind", "1000000")
+  .option("--at <path>", "where it is mounted within the session", "/")
   .parse()
-  .opts<{ bootstrap: string; blobDir: string; count: string }>();
+  .opts<{ bootstrap: string; blobDir: string; count: string; at: string }>();
 
 // A young generation that holds everything: no collection falls between two readings of the heap.
 const gc = globalThis.gc;
@@ -33,11 +35,19 @@ if (gc === undefined) {
   process.exit(spawnSync(process.execPath, argv, { stdio: "inherit" }).status ?? 1);
 }
 
-const opened = openImage(bootstrap, { dirs: [blobDir], files: new Map() }, false);
-const onLoss = (_: number, problem: string) => process.stderr.write(`${problem}\n`);
-const fs = new ImageFileSystem(new Image(opened.handle), new BlobFiles(opened.files, onLoss));
+const held = new HeldFiles();
+const places = { dirs: [blobDir], files: new Map() };
+const submounts = new Submounts(1, true, held);
+const taken = takeImage({ bootstrap, places, lenient: false }, held, openLog("warn"));
+await submounts.mount(namesOf(at) ?? [], taken);
+const { handle } = taken.image;
+const images = new WorkerImages(
+  { traits: handle, since: 0, counters: submounts.residents.session, index: 0 },
+  (event) => process.stderr.write(`${JSON.stringify(event)}\n`),
+);
+images.apply(submounts.snapshot());
+const { fs, tenants } = images;
 const frame = newFrame(1 << 20);
-const known = new Known(Math.ceil(opened.handle.shared.byteLength / 32));
 const kept: unknown[] = [];
 const found = walkTree(fs);
 const directories = found.filter((f) => (f.mode & S_IFMT) === S_IFDIR);
@@ -94,7 +104,7 @@ function measure(title: string, opcode: number, request: (i: number) => void, is
   const op = ops[opcode];
   const all = repeat((i) => {
     request(i);
-    const result = op(fs, frame, known);
+    const result = op(fs, frame, tenants);
     if (result < 0) throw new Error(`${title}: answered ${result}`);
     if (isControl) kept.push({ result, i });
   });

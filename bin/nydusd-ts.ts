@@ -62,7 +62,10 @@ const fuse = addMountOptions(
   program
     .command("fuse", { isDefault: true })
     .description("mount an image and serve it in the foreground (also without naming the command)")
-    .requiredOption("-B, --bootstrap <file>", "the image: RAFS v6 bootstrap, EROFS image or flattened disk")
+    .option(
+      "-B, --bootstrap <file>",
+      "the image: RAFS v6 bootstrap, EROFS image or flattened disk; without it, --apisock brings images later",
+    )
     .requiredOption("-M, --mountpoint <dir>", "directory to mount on"),
 );
 fuse.action((flags: MountFlags) => mount(flags));

@@ -1,4 +1,3 @@
-import { dirname } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
 import { TRANSPORTS } from "../src/daemon/choose.ts";
@@ -7,13 +6,15 @@ import { DRIVERS, type DriveOptions } from "../src/daemon/drive.ts";
 import { LEVELS, type Level } from "../src/daemon/log.ts";
 import { parseAddress } from "../src/daemon/metrics-address.ts";
 import type { MonitoringOptions } from "../src/daemon/monitoring.ts";
+import { placesIn } from "../src/daemon/places.ts";
 import type { DaemonOptions } from "../src/daemon/run.ts";
 import { integer } from "./integer.ts";
 
 /** What commander makes of the command line of a mount. */
 export interface MountFlags {
-  bootstrap: string;
+  bootstrap?: string;
   mountpoint: string;
+  virtualMountpoint: string;
   localfsDir?: string;
   blobDir: string[];
   blob: [string, string][];
@@ -48,7 +49,6 @@ const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
   ["--upgrade", "there is no takeover yet"],
   ["--failover-policy <policy>", "there is no takeover yet"],
   ["--prefetch-files <file>", "there is no prefetch yet"],
-  ["-m, --virtual-mountpoint <path>", "a daemon serves one image, at the root of its mount"],
   ["--log-rotation-size <MiB>", "logs are not rotated yet; use logrotate with copytruncate"],
   ["--writable", "an image is read-only; put an overlayfs on top"],
   ["-s, --shared-dir <dir>", "directories are not passed through; mount --bind does that"],
@@ -89,6 +89,7 @@ export function addMountOptions(command: Command): Command {
     .option("--daemonize", "return when the mount can be used", false)
     .option("--pid-file <file>", "write the pid there once the mount can be used")
     .option("-A, --apisock <path>", "serve nydusd's management API on a unix socket there")
+    .option("-m, --virtual-mountpoint <path>", "where the image is to be seen within the mount", "/")
     .option("--id <id>", "what the management API calls this daemon")
     .addOption(new Option("-l, --log-level <level>", "how much is logged").choices(LEVELS).default("info"))
     .option("-L, --log-file <file>", "append the log there instead of stderr")
@@ -150,25 +151,20 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
 export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
   if (flags.config !== undefined && flags.localfsDir !== undefined)
     throw new UsageError("--config and --localfs-dir cannot be used together");
+  if (flags.bootstrap === undefined && flags.apisock === undefined)
+    throw new UsageError("nothing to mount: want --bootstrap, or --apisock to be told of images later");
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
   if (metricsAddress === undefined && flags.hungAfter !== undefined)
     throw new UsageError("--hung-after has no meaning without --metrics-address");
   const config = flags.config === undefined ? undefined : await loadConfig(flags.config);
-  const dirs = [
-    ...flags.blobDir,
-    ...(flags.localfsDir === undefined ? [] : [flags.localfsDir]),
-    ...(config?.blobDirs ?? []),
-  ];
-  const single = config?.blobFile;
+  const dirs = [...flags.blobDir, ...(flags.localfsDir === undefined ? [] : [flags.localfsDir])];
+  const given = { dirs, files: new Map(flags.blob) };
   return {
     bootstrap: flags.bootstrap,
     mountpoint: flags.mountpoint,
-    places: {
-      // Nobody said where: tars usually lie beside their bootstrap.
-      dirs: dirs.length > 0 || single !== undefined ? dirs : [dirname(flags.bootstrap)],
-      files: new Map(flags.blob),
-      ...(single === undefined ? {} : { single }),
-    },
+    virtualMountpoint: flags.virtualMountpoint,
+    blobDirs: [...dirs, ...(config?.blobDirs ?? [])],
+    places: flags.bootstrap === undefined ? given : placesIn(flags.bootstrap, config, given),
     transport: flags.transport,
     threads: flags.fuseThreads,
     push: flags.push === "on",

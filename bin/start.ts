@@ -52,6 +52,8 @@ async function serve(image: Demo, mountpoint: string): Promise<number> {
     {
       bootstrap: image.bootstrap,
       mountpoint,
+      virtualMountpoint: "/",
+      blobDirs: image.blobDirs,
       places: { dirs: image.blobDirs, files: new Map(image.blobs) },
       transport: "auto",
       threads: 2,

@@ -14,12 +14,29 @@ export interface Management {
    */
   exit(): () => void;
   /**
+   * Shows an image at a path within the mount.
+   *
+   * @throws MountFailed and others: nothing has changed then
+   */
+  mount(path: string, order: MountOrder): Promise<void>;
+  /** The same for an image in the place of one that is there. */
+  remount(path: string, order: MountOrder): Promise<void>;
+  unmount(path: string): Promise<void>;
+  /**
    * The image that is served under an id, or the only one.
    *
    * @throws NoCounter when there is none
    */
   instance(id: string | undefined): Instance;
   inflight(): readonly InflightRequest[];
+}
+
+/** Which image to show. */
+export interface MountOrder {
+  /** Path of the bootstrap. */
+  readonly source: string;
+  /** nydusd's configuration as text; "" when there is none. */
+  readonly config: string;
 }
 
 /** An image, as far as it is counted. */
@@ -45,6 +62,28 @@ export class NoCounter extends Refusal {
   override readonly status = 404;
   constructor() {
     super("Metrics(Stats(NoCounter))");
+  }
+}
+
+export class NotReady extends Refusal {
+  override readonly status = 503;
+  constructor() {
+    super("DaemonAbnormal(NotReady)");
+  }
+}
+
+/** By the way in which this daemon talks to the kernel. */
+export class Unsupported extends Refusal {
+  override readonly status = 501;
+  constructor() {
+    super("DaemonAbnormal(Unsupported)");
+  }
+}
+
+export class MountFailed extends Refusal {
+  override readonly status = 500;
+  constructor(why: string) {
+    super(`MountFilesystem(Other(${JSON.stringify(why)}))`);
   }
 }
 

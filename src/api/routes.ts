@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { messageOf } from "../bytes/errors.ts";
-import { type Management, NoSuchLevel, statusOf } from "./management.ts";
+import { type Management, MountFailed, NoSuchLevel, statusOf } from "./management.ts";
 
 /** What a request answers. Without content it is 204. */
 export interface Answer {
@@ -12,10 +12,10 @@ export interface Answer {
 
 /** One operation. A body that is there and should not be, or the other way round, is refused before. */
 export interface Route {
-  readonly method: "GET" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   readonly takesBody: boolean;
-  answer(management: Management, query: URLSearchParams, body: Buffer): Answer;
+  answer(management: Management, query: URLSearchParams, body: Buffer): Answer | Promise<Answer>;
 }
 
 export const problem = (status: number, message: string): Answer => ({
@@ -27,6 +27,8 @@ export const BAD_REQUEST = problem(400, "BadRequest");
 
 const found = (content: unknown): Answer => ({ status: 200, content });
 const DONE: Answer = { status: 204 };
+const MOUNT_PATH = "/api/v1/mount";
+const RAFS = "rafs";
 
 /** What the name of an operation is in nydusd's errors, which are wrapped in it. */
 type Wrapper = string;
@@ -49,33 +51,88 @@ const order = (path: string, give: (management: Management) => Answer): Route =>
   answer: (management) => wrapped("Configure", () => give(management)),
 });
 
-function wrapped(wrapper: Wrapper, work: () => Answer): Answer {
+function wrapped<T extends Answer | Promise<Answer>>(
+  wrapper: Wrapper,
+  work: () => T,
+): Answer | Promise<Answer> {
+  const failed = (error: unknown) => problem(statusOf(error), `${wrapper}(${messageOf(error)})`);
   try {
-    return work();
+    const answer = work();
+    return answer instanceof Promise ? answer.catch(failed) : answer;
   } catch (error) {
-    return problem(statusOf(error), `${wrapper}(${messageOf(error)})`);
+    return failed(error);
   }
 }
+
+/** @returns what is wrong with the body, naming the field; else what `use` answers */
+function parsed<T>(
+  schema: z.ZodType<T>,
+  body: Buffer,
+  use: (value: T) => Answer | Promise<Answer>,
+): Answer | Promise<Answer> {
+  let value: T;
+  try {
+    value = schema.parse(JSON.parse(body.toString()));
+  } catch (error) {
+    const said =
+      error instanceof z.ZodError ? z.prettifyError(error).replaceAll("\n", " ") : messageOf(error);
+    return problem(400, `ParseBody(Error(${JSON.stringify(said)}))`);
+  }
+  return use(value);
+}
+
+const CONFIGURATION = z.object({ log_level: z.string() });
 
 const configure = (path: string): Route => ({
   method: "PUT",
   path,
   takesBody: true,
-  answer: (management, _, body) => {
-    let level: string;
-    try {
-      level = z.object({ log_level: z.string() }).parse(JSON.parse(body.toString())).log_level;
-    } catch (error) {
-      const said =
-        error instanceof z.ZodError ? z.prettifyError(error).replaceAll("\n", " ") : messageOf(error);
-      return problem(400, `ParseBody(Error(${JSON.stringify(said)}))`);
-    }
-    return wrapped("Configure", () => {
-      if (!management.setLogLevel(level)) throw new NoSuchLevel();
-      return DONE;
-    });
-  },
+  answer: (management, _, body) =>
+    parsed(CONFIGURATION, body, ({ log_level }) =>
+      wrapped("Configure", () => {
+        if (!management.setLogLevel(log_level)) throw new NoSuchLevel();
+        return DONE;
+      }),
+    ),
 });
+
+/** nydusd's clients send `null` for what they have not. */
+const MOUNT = z.object({
+  fs_type: z.string().default(RAFS),
+  source: z.string(),
+  config: z.string().nullish(),
+  prefetch_files: z.array(z.string()).nullish(),
+});
+
+/** What shows an image at the path that the query names. */
+const mounting = (method: "POST" | "PUT", give: "mount" | "remount"): Route => ({
+  method,
+  path: MOUNT_PATH,
+  takesBody: true,
+  answer: (management, query, body) =>
+    atMountpoint(query, (path) =>
+      parsed(MOUNT, body, ({ fs_type, source, config }) =>
+        wrapped("Mount", async () => {
+          if (fs_type !== RAFS)
+            throw new MountFailed(
+              `invalid argument \`only 'rafs' is supported, but ${fs_type} was specified\``,
+            );
+          await management[give](path, { source, config: config ?? "" });
+          return DONE;
+        }),
+      ),
+    ),
+});
+
+function atMountpoint(
+  query: URLSearchParams,
+  use: (path: string) => Answer | Promise<Answer>,
+): Answer | Promise<Answer> {
+  const path = query.get("mountpoint");
+  return path === null
+    ? problem(400, `QueryString("'mountpoint' should be specified in query string")`)
+    : use(path);
+}
 
 const id = (query: URLSearchParams) => query.get("id") ?? undefined;
 
@@ -91,6 +148,20 @@ export const ROUTES: readonly Route[] = [
     return DONE;
   }),
   order("/api/v1/daemon/exit", (m) => ({ ...DONE, after: m.exit() })),
+  mounting("POST", "mount"),
+  mounting("PUT", "remount"),
+  {
+    method: "DELETE",
+    path: MOUNT_PATH,
+    takesBody: false,
+    answer: (m, query) =>
+      atMountpoint(query, (path) =>
+        wrapped("Mount", async () => {
+          await m.unmount(path);
+          return DONE;
+        }),
+      ),
+  },
   get("/api/v1/metrics", "GlobalMetrics", (m, query) => m.instance(id(query)).fsStats()),
   // Files are not counted one by one; nydusd answers so, too, until it is told to.
   get("/api/v1/metrics/files", "FsFilesMetrics", (m, query) => {

@@ -60,9 +60,9 @@ export async function serveApi(path: string, management: Management): Promise<Ap
     app.route({
       method: route.method,
       url: route.path,
-      handler: (request, reply) => {
+      handler: async (request, reply) => {
         const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-        const answer = route.answer(management, target(request.raw.url).query, body);
+        const answer = await route.answer(management, target(request.raw.url).query, body);
         if (answer.after !== undefined) reply.raw.once("close", answer.after);
         return send(reply, answer);
       },

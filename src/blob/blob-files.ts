@@ -1,35 +1,32 @@
-import { closeSync, readSync } from "node:fs";
-import { LRUCache } from "lru-cache";
+import { readSync } from "node:fs";
 import { EIO } from "../bytes/errno.ts";
-import { ABSENT, type BlobFile, openBlob } from "./locate.ts";
-
-/** Open files a thread keeps; an image has at most a few hundred blobs, a daemon may have many images. */
-export const MAX_OPEN = 256;
+import type { BlobFile } from "./locate.ts";
+import { OpenFiles } from "./open-files.ts";
 
 /** Told when a blob's file cannot give what it promised: once a blob, not once a read. */
 export type OnLoss = (blob: number, problem: string) => void;
 
-/**
- * The files that hold data, opened when first read, read-only and close-on-exec (Node's default), the least
- * recently used closed beyond `max`. One per thread.
- */
+/** The files that hold the data of one image, for one thread. */
 export class BlobFiles {
   private readonly files: readonly BlobFile[];
   private readonly onLoss: OnLoss;
-  private readonly open: LRUCache<number, number>;
   private readonly lost: Uint8Array;
+  private readonly open: OpenFiles;
 
-  /** @param lost a byte a file, 1 once its loss was told: shared memory, when several threads read the same files */
+  /**
+   * @param lost a byte a file, 1 once its loss was told: shared memory, when several threads read the same files
+   * @param open where those without a descriptor are opened
+   */
   constructor(
     files: readonly BlobFile[],
     onLoss: OnLoss,
     lost: Uint8Array = new Uint8Array(files.length),
-    max = MAX_OPEN,
+    open: OpenFiles = new OpenFiles(),
   ) {
     this.files = files;
     this.onLoss = onLoss;
     this.lost = lost;
-    this.open = new LRUCache({ max, dispose: (fd) => closeSync(fd) });
+    this.open = open;
   }
 
   /**
@@ -40,7 +37,8 @@ export class BlobFiles {
    */
   read(blob: number, address: number, length: number, out: Uint8Array, at: number): number {
     try {
-      const fd = this.files[blob].fd ?? this.open.get(blob) ?? this.openFile(blob);
+      const file = this.files[blob];
+      const fd = file.fd ?? this.open.descriptor(file);
       let done = 0;
       while (done < length) {
         const n = readSync(fd, out, at + done, length - done, address + done);
@@ -53,34 +51,9 @@ export class BlobFiles {
     }
   }
 
-  /** Opens every file up to the bound now, so that deleting one later loses nothing. */
-  openAll(): void {
-    for (let i = 0; i < this.files.length && i < this.open.max; i++) {
-      if (!this.open.has(i) && this.files[i].ino !== ABSENT.ino) this.openFile(i);
-    }
-  }
-
-  /** The same files, with the descriptors that are open here: they belong to the process, not to a thread. */
-  shared(): BlobFile[] {
-    return this.files.map((file, i) => {
-      const fd = this.open.peek(i);
-      return fd === undefined ? file : { ...file, fd };
-    });
-  }
-
+  /** Closes what was opened for these files. */
   close(): void {
-    this.open.clear();
-  }
-
-  private openFile(blob: number): number {
-    const file = this.files[blob];
-    const { fd, stats } = openBlob(file.path);
-    if (stats.dev !== file.dev || stats.ino !== file.ino) {
-      closeSync(fd);
-      throw new Error("another file than when the image was mounted");
-    }
-    this.open.set(blob, fd);
-    return fd;
+    this.open.drop(this.files);
   }
 
   private lose(blob: number, problem: string): number {

@@ -1,15 +1,15 @@
 import { OP_COUNT, OP_NAMES } from "../fuse/wire.ts";
-import { COUNT, total } from "../metrics/counters.ts";
+import { COUNT, type Counters } from "../metrics/counters.ts";
 
 /** All counters that are not zero, by name: requests by opcode, then the rest. */
-export function countsOf(counters: SharedArrayBuffer): Record<string, number> {
+export function countsOf(counters: Counters): Record<string, number> {
   const counts: Record<string, number> = {};
   for (let opcode = 0; opcode < OP_COUNT; opcode++) {
-    const n = total(counters, opcode);
+    const n = counters[opcode];
     if (n > 0) counts[OP_NAMES[opcode] ?? String(opcode)] = n;
   }
   for (const [name, index] of Object.entries(COUNT)) {
-    const n = total(counters, index);
+    const n = counters[index];
     if (n > 0) counts[name.toLowerCase()] = n;
   }
   return counts;

@@ -1,5 +1,6 @@
-import { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
+import type { Change } from "./change.ts";
 import type { Logger } from "./log.ts";
 import type { Ended } from "./transport.ts";
 import type { WorkerEvent, WorkerTask } from "./worker.ts";
@@ -11,6 +12,9 @@ export const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 
 export type Listener = {
   readonly [T in Exclude<WorkerEvent["type"], "ended">]: (event: Extract<WorkerEvent, { type: T }>) => void;
 };
+
+/** A task but for the worker's number, and what has its images at the moment. */
+export type CommonTask = Omit<WorkerTask, "index" | "images" | "changes">;
 
 /**
  * The workers of one session. The first is started at once, without a task: that takes as long as checking an
@@ -25,7 +29,8 @@ export class Crew {
   private active = 0;
   private end: Ended | undefined;
   private onEnd: (ended: Ended) => void = () => {};
-  private enlist: (worker: Worker, index: number) => void = () => {};
+  private enlist: (worker: Worker) => void = () => {};
+  private readonly changes: MessagePort[] = [];
 
   constructor(limit: number) {
     this.limit = limit;
@@ -39,20 +44,35 @@ export class Crew {
     return this.size;
   }
 
-  /** Gives the first worker its task; later ones get theirs when they join. */
-  serve(taskOf: (index: number) => WorkerTask, heard: Listener, log: Logger): void {
-    this.enlist = (worker, index) => {
-      this.size++;
+  /**
+   * Gives the first worker its task; later ones get theirs when they join.
+   *
+   * @param images all that there are when it is called
+   */
+  serve(task: CommonTask, images: () => Change, heard: Listener, log: Logger): void {
+    this.enlist = (worker) => {
+      const { port1, port2 } = new MessageChannel();
+      this.changes.push(port1);
+      const index = this.size++;
       this.active++;
-      follow(worker, taskOf(index), heard, log).then((how) => this.left(how));
+      const whole: WorkerTask = { ...task, index, images: images(), changes: port2 };
+      follow(worker, whole, heard, log).then((how) => {
+        port1.close();
+        this.left(how);
+      });
     };
-    this.enlist(this.first, 0);
+    this.enlist(this.first);
+  }
+
+  /** Each worker will have it before its next request, once it is told so (CONTROL.CHANGE). */
+  send(change: Change): void {
+    for (const port of this.changes) port.postMessage(change);
   }
 
   /** @returns false when the crew is complete, or ending */
   grow(): boolean {
     if (this.size >= this.limit || this.end !== undefined) return false;
-    this.enlist(start(), this.size);
+    this.enlist(start());
     return this.size < this.limit;
   }
 
@@ -84,6 +104,6 @@ function follow(worker: Worker, task: WorkerTask, heard: Listener, log: Logger):
     });
     worker.once("error", (error) => fail(messageOf(error)));
     worker.once("exit", () => resolve({ how: "failed", message: "the worker exited" }));
-    worker.postMessage(task);
+    worker.postMessage(task, [task.changes]);
   });
 }

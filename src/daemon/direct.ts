@@ -1,27 +1,24 @@
 import { close } from "node:fs";
-import { Worker } from "node:worker_threads";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { abortConnection } from "../fuse/abort.ts";
 import { MOUNT_OPTIONS, maxPages, mountDevice, raiseReadAhead } from "../fuse/device.ts";
 import type { Agreed } from "../fuse/init.ts";
-import { Known } from "../fuse/known.ts";
-import { newBoard, PushBoard } from "../fuse/push-board.ts";
 import { CONTROL } from "../fuse/serve.ts";
 import { OP_COUNT } from "../fuse/wire.ts";
-import { newCounters, total } from "../metrics/counters.ts";
+import { inflight } from "../metrics/counters.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach, unmount } from "../mounts/umount.ts";
-import { type Crew, LIMITS, type Listener } from "./crew.ts";
-import type { Logger } from "./log.ts";
+import type { Traits } from "../vfs/file-system.ts";
+import type { Crew, Listener } from "./crew.ts";
 import { LowLatency } from "./low-latency.ts";
-import type { PusherTask } from "./pusher-thread.ts";
+import { Pushers } from "./pushers.ts";
+import { Stage } from "./stage.ts";
+import { Submounts } from "./submounts.ts";
 import type { MountRequest, Session } from "./transport.ts";
-import type { SharedState, WorkerEvent } from "./worker.ts";
 
 /** After a lazy unmount, how long those still inside are served. */
 const GRACE_MS = 5_000;
-/** How long the pusher may take to leave; it does nothing that waits once the session is over. */
-const LEAVE_MS = 2_000;
+
 /**
  * Mounts through /dev/fuse and serves from worker threads; this thread never answers a request.
  *
@@ -29,25 +26,17 @@ const LEAVE_MS = 2_000;
  * @throws StartError when the mount cannot be made; nothing is mounted then
  */
 export async function serveDirect(request: MountRequest, crew: Crew): Promise<Session> {
-  const { image, mountpoint, log } = request;
+  const { first: initial, mountpoint, log } = request;
+  const submounts = new Submounts(crew.limit, request.push, request.held);
+  if (initial !== undefined) await submounts.mount(initial.names, initial.taken);
   const fd = mountDevice(mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options]);
-  const control = new SharedArrayBuffer(4 * CONTROL.LENGTH);
+  const control = new SharedArrayBuffer(4 * (CONTROL.TAKEN + crew.limit));
   const words = new Int32Array(control);
-  // One slot a worker, and one for the pusher.
-  const counters = newCounters(crew.limit + 1);
-  const nodes = Math.ceil(image.handle.shared.byteLength / 32);
-  const shared: SharedState = {
-    fd,
-    handle: image.handle,
-    files: image.files,
-    known: new Known(nodes).shared,
-    counters,
-    lost: new SharedArrayBuffer(image.files.length),
-  };
-  const board = request.push ? newBoard(nodes) : undefined;
+  const { residents } = submounts;
   const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
-  const lowLatency = request.lowLatency ? new LowLatency(() => requests(counters), rearm, log) : undefined;
-  let pusher: Pusher | undefined;
+  const lowLatency = request.lowLatency ? new LowLatency(() => requests(submounts), rearm, log) : undefined;
+  const pushers = new Pushers(fd, crew.limit, log);
+  residents.onFree = (slot) => pushers.stop(slot);
   let onInit: (agreed: Agreed) => void = () => {};
   const agreed = new Promise<Agreed>((resolve) => {
     onInit = resolve;
@@ -59,21 +48,28 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     },
     busy: () => lowLatency?.watch(),
     problem: (event) => log.warn(event.message),
-    sequential: () => {
-      if (board === undefined || pusher !== undefined) return;
-      pusher = startPusher({ ...shared, index: crew.limit, board }, log);
-      pusher.gone.then(() => {
-        pusher = undefined;
-      });
+    sequential: ({ slot }) => {
+      const resident = residents.at(slot);
+      if (resident !== undefined) pushers.start(resident.shared);
     },
   };
-  const maxRead = maxPages() * 4096;
-  crew.serve((index) => ({ ...shared, index, control, maxRead, board }), heard, log);
+  const task = {
+    fd,
+    control,
+    counters: residents.session,
+    maxRead: maxPages() * 4096,
+    traits: traitsOf(request),
+    since: Math.floor(Date.now() / 1000),
+  };
+  crew.serve(task, () => submounts.snapshot(), heard, log);
+  const stage = new Stage({ fd, mountpoint, crew, control: words, session: residents.session, log });
+  submounts.begin(stage);
   const ended = crew.ended.then(async (end) => {
     lowLatency?.close();
-    if (board !== undefined) new PushBoard(board).end();
+    residents.close();
     // Not before nobody writes to it: the number may be another session's device next.
-    await pusher?.leave();
+    await pushers.close();
+    await stage.close();
     close(fd, () => {});
     return end.how === "aborted" && words[CONTROL.STOP] === 1 ? { ...end, how: "stopped" as const } : end;
   });
@@ -94,7 +90,10 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   return {
     facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,
     ended,
-    counters,
+    counts: () => residents.counts(),
+    inflight: () => inflight(residents.session),
+    traits: task.traits,
+    submounts,
     workers: () => crew.workers,
     stop: async () => {
       if (isStopping) {
@@ -111,32 +110,20 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   };
 }
 
-interface Pusher {
-  /** Resolves when the thread has ended. */
-  readonly gone: Promise<unknown>;
-  /** Waits for the thread, which was told to end, and ends it when it does not. */
-  leave(): Promise<unknown>;
-}
-
-/** Started when a sequential reader was seen, so that other mounts do not pay for it. */
-function startPusher(task: PusherTask, log: Logger): Pusher {
-  const thread = new Worker(new URL("./pusher-thread.js", import.meta.url), { resourceLimits: LIMITS });
-  thread.on("error", (error) => log.error(`the pusher failed: ${messageOf(error)}`));
-  thread.on("message", (event: WorkerEvent) => {
-    if (event.type === "ended" && event.ending === "failed") log.error(`the pusher failed: ${event.message}`);
-  });
-  const gone = new Promise((resolve) => thread.once("exit", resolve));
-  thread.postMessage(task);
-  const leave = () => {
-    const timer = setTimeout(() => thread.terminate(), LEAVE_MS);
-    return gone.finally(() => clearTimeout(timer));
-  };
-  return { gone, leave };
+/**
+ * What the kernel is to ask for at all is agreed on once, also for images that come later: then everything. What is not
+ * there answers so each time.
+ */
+function traitsOf({ first, mayChange }: MountRequest): Traits {
+  if (first === undefined || (mayChange && first.names.length > 0)) return { hasXattrs: true, hasAcls: true };
+  const { hasXattrs, hasAcls } = first.taken.image.handle;
+  return { hasXattrs: hasXattrs || mayChange, hasAcls };
 }
 
 /** Requests served so far, by all workers. */
-function requests(counters: SharedArrayBuffer): number {
+function requests({ residents }: Submounts): number {
+  const counts = residents.counts();
   let sum = 0;
-  for (let opcode = 0; opcode < OP_COUNT; opcode++) sum += total(counters, opcode);
+  for (let opcode = 0; opcode < OP_COUNT; opcode++) sum += counts[opcode];
   return sum;
 }

@@ -6,7 +6,7 @@ import { unmount } from "../mounts/umount.ts";
 import type { Logger } from "./log.ts";
 import { mayOverlay } from "./overlay.ts";
 import { type DaemonOptions, openDaemonLog, serveImage } from "./run.ts";
-import { type TakenImage, takeImage } from "./take.ts";
+import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 
 export const DRIVERS = ["auto", "erofs", "erofs-file", "erofs-loop", "fuse"] as const;
 type Driver = (typeof DRIVERS)[number];
@@ -41,34 +41,39 @@ export async function mountImage(options: DriveOptions, onReady: OnReady): Promi
     throw new UsageError(`--driver ${driver} cannot be used with ${daemonOnly}`);
   if (upper !== undefined) mayOverlay(upper);
   const log = openDaemonLog(options);
-  const serve = (reason: string, taken?: TakenImage) => {
+  const serve = (reason: string, setting?: Setting) => {
     log.info(`driver fuse: ${reason}`);
-    return serveImage(options, log, (facts) => onReady(facts, true), taken);
+    return serveImage(options, log, (facts) => onReady(facts, true), setting);
   };
   if (driver === "fuse") return serve("asked for");
   if (daemonOnly !== undefined) return serve(daemonOnly);
-  const taken = await takeImage(options, log);
+  const setting = await prepareSetting(options, log);
   let backing: Backing;
   try {
-    backing = await mountByKernel(taken, options, BACKINGS[driver]);
+    backing = await mountByKernel(setting, options, BACKINGS[driver]);
   } catch (error) {
-    if (driver === "auto") return serve(messageOf(error), taken);
+    if (driver === "auto") return serve(messageOf(error), setting);
     throw new StartError(`--driver ${driver}: ${messageOf(error)}`);
   }
   log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
-  if (upper !== undefined) await coverWithOverlay(taken.mountpoint, upper, options, log);
+  if (upper !== undefined) await coverWithOverlay(setting.mountpoint, upper, options, log);
   const more = upper === undefined ? "" : ` upper=${upper}`;
-  onReady(`${taken.facts} driver=erofs backing=${backing}${more} ms=${Math.round(performance.now())}`, false);
+  onReady(
+    `${factsOf(setting)} driver=erofs backing=${backing}${more} ms=${Math.round(performance.now())}`,
+    false,
+  );
   return 0;
 }
 
 /** Loaded only when it is used. @returns what the mount reads from */
 async function mountByKernel(
-  { image, mountpoint, source }: TakenImage,
+  { first, mountpoint }: Setting,
   { mountOptions }: DriveOptions,
   backings: readonly Backing[],
 ): Promise<Backing> {
+  if (first === undefined) throw new StartError("there is no image to mount");
   const { mountDetached } = await import("../kernel-erofs/mount.ts");
+  const { image, source } = first.taken;
   const mount = await mountDetached(image, source, mountOptions, backings);
   try {
     mount.attach(mountpoint);

@@ -1,25 +1,48 @@
-import { type Instance, type Management, NoCounter, WrongState } from "../api/management.ts";
+import {
+  type Instance,
+  type Management,
+  MountFailed,
+  type MountOrder,
+  NoCounter,
+  NotReady,
+  Unsupported,
+  WrongState,
+} from "../api/management.ts";
 import type { Backend, DaemonInfo, InflightRequest, State } from "../api/shapes.ts";
-import type { BlobFile } from "../blob/locate.ts";
-import { inflight } from "../metrics/counters.ts";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import { sumOf } from "../metrics/counters.ts";
+import { namesOf } from "../pseudo/pseudo-tree.ts";
+import { parseConfig } from "./config.ts";
 import { configOf } from "./config-shown.ts";
 import { ErrorRing } from "./events.ts";
 import type { Log } from "./log.ts";
 import { backendMetrics, cacheMetrics, fsStats } from "./nydusd-metrics.ts";
+import { placesIn } from "./places.ts";
 import type { DaemonOptions } from "./run.ts";
+import type { Setting } from "./setting.ts";
+import { shownAt } from "./submount.ts";
+import { MountObstacle, type Submounts } from "./submounts.ts";
+import { type TakenImage, takeImage } from "./take.ts";
+import type { Session } from "./transport.ts";
 import type { BuildInfo } from "./version.ts";
 
-/** Of the image within the mount: it is the whole of it. */
-const ROOT = "/";
+/** An image that is shown, as the API tells of it. */
+interface Shown {
+  /** Within the mount. */
+  readonly path: string;
+  readonly taken: TakenImage;
+  readonly since: Date;
+  readonly counts: Session["counts"];
+}
 
 /** What is known once requests are answered. */
 interface Serving {
-  readonly counters: SharedArrayBuffer;
-  readonly backend: Backend;
-  readonly instance: Instance;
+  readonly session: Session;
+  readonly setting: Setting;
+  readonly since: Date;
 }
 
-/** Answers the API for a daemon that serves one image. Reads shared counters; never waits for a worker. */
+/** Answers the API for a daemon. Reads shared counters; never waits for a worker. */
 export class DaemonManagement implements Management {
   private readonly options: DaemonOptions;
   private readonly log: Log;
@@ -40,17 +63,8 @@ export class DaemonManagement implements Management {
     this.state = "READY";
   }
 
-  running(counters: SharedArrayBuffer, files: readonly BlobFile[]): void {
-    const config = configOf(this.options);
-    this.serving = {
-      counters,
-      backend: { backend_type: "Rafs", mountpoint: ROOT, mounted_time: mountedTime(new Date()), config },
-      instance: {
-        fsStats: () => fsStats(ROOT, counters),
-        backend: () => backendMetrics(counters),
-        cache: () => cacheMetrics(files.slice(1).map(({ path }) => path)),
-      },
-    };
+  running(session: Session, setting: Setting): void {
+    this.serving = { session, setting, since: new Date() };
     this.state = "RUNNING";
   }
 
@@ -72,7 +86,7 @@ export class DaemonManagement implements Management {
       id: this.options.id ?? null,
       supervisor: null,
       state: this.state,
-      backend_collection: this.serving === undefined ? {} : { [ROOT]: this.serving.backend },
+      backend_collection: Object.fromEntries(this.shown().map((each) => [each.path, backendOf(each)])),
     };
   }
 
@@ -98,21 +112,123 @@ export class DaemonManagement implements Management {
     };
   }
 
+  mount = (path: string, order: MountOrder): Promise<void> =>
+    this.place(path, order, (submounts, names, taken) => submounts.mount(names, taken));
+
+  remount = (path: string, order: MountOrder): Promise<void> =>
+    this.place(path, order, (submounts, names, taken) => submounts.remount(names, taken));
+
+  async unmount(path: string): Promise<void> {
+    const { submounts } = this.changeable();
+    await submounts.unmount(namesAt(path)).catch(fail);
+    this.log.info(`unmounted ${path}`);
+  }
+
   instance(id: string | undefined): Instance {
-    if (this.serving === undefined || (id !== undefined && id !== ROOT)) throw new NoCounter();
-    return this.serving.instance;
+    const all = this.shown();
+    const found =
+      id === undefined ? (all.length === 1 ? all[0] : undefined) : all.find(({ path }) => path === id);
+    if (found === undefined) throw new NoCounter();
+    return {
+      fsStats: () => fsStats(found.path, found.counts()),
+      backend: () => backendMetrics(found.counts()),
+      cache: () => cacheMetrics(found.taken.image.files.slice(1).map(({ path }) => path)),
+    };
   }
 
   inflight(): InflightRequest[] {
     if (this.serving === undefined) return [];
-    return inflight(this.serving.counters).map(({ node, opcode, unique, since }) => ({
+    return this.serving.session.inflight().map(({ node, opcode, unique, since }) => ({
       inode: node,
       opcode,
       unique: Number(unique),
       timestamp_secs: Math.floor(since / 1000),
     }));
   }
+
+  private shown(): Shown[] {
+    if (this.serving === undefined) return [];
+    const { session, setting, since } = this.serving;
+    if (session.submounts !== undefined)
+      return session.submounts.list().map(([path, submount]) => ({
+        path,
+        taken: shownAt(submount).taken,
+        since: submount.since,
+        counts: () => sumOf([submount.counters]),
+      }));
+    return setting.first === undefined
+      ? []
+      : [{ path: "/", taken: setting.first.taken, since, counts: session.counts }];
+  }
+
+  private changeable(): { submounts: Submounts; setting: Setting; session: Session } {
+    if (this.serving === undefined) throw new NotReady();
+    const { session, setting } = this.serving;
+    if (session.submounts === undefined) throw new Unsupported();
+    return { submounts: session.submounts, setting, session };
+  }
+
+  private async place(
+    path: string,
+    { source, config }: MountOrder,
+    put: (submounts: Submounts, names: string[], taken: TakenImage) => Promise<void>,
+  ): Promise<void> {
+    const { submounts, setting, session } = this.changeable();
+    const names = namesAt(path);
+    const { held } = setting;
+    try {
+      const given = config === "" ? undefined : parseConfig(config, `of ${path}`);
+      for (const warning of given?.warnings ?? []) this.log.warn(warning);
+      const isPlaced = given !== undefined && (given.blobDirs.length > 0 || given.blobFile !== undefined);
+      const places = placesIn(source, given, {
+        dirs: isPlaced ? [] : this.options.blobDirs,
+        files: new Map(),
+      });
+      const taken = takeImage({ bootstrap: source, places, lenient: this.options.lenient }, held, this.log);
+      try {
+        mayShow(session, taken);
+        await put(submounts, names, taken);
+      } catch (error) {
+        held.release(taken.image.files);
+        throw error;
+      }
+    } catch (error) {
+      fail(error);
+    }
+    this.log.info(`mounted ${source} at ${path}`);
+  }
 }
+
+function namesAt(path: string): string[] {
+  const names = namesOf(path);
+  if (names === undefined)
+    throw new MountFailed(`mountpoint ${path}: want an absolute path without . and ..`);
+  return names;
+}
+
+/** @throws StartError: the kernel asks for ACLs or not, for the whole session */
+function mayShow({ traits }: Session, { image }: TakenImage): void {
+  if (image.handle.hasAcls && !traits.hasAcls)
+    throw new StartError(
+      "the image has ACLs, which this session does not ask for: it began with an image without any",
+    );
+}
+
+/** nydusd's words where it has any. */
+function fail(error: unknown): never {
+  if (error instanceof MountObstacle && error.obstacle === "taken")
+    throw new MountFailed("object or filesystem already exists");
+  if (error instanceof MountObstacle && error.obstacle === "nothing")
+    throw new MountFailed("object or filesystem doesn't exist");
+  throw new MountFailed(messageOf(error));
+}
+
+const backendOf = ({ path, taken, since }: Shown): Backend => ({
+  backend_type: "Rafs",
+  mountpoint: path,
+  mounted_time: mountedTime(since),
+  config: configOf(taken.choice.places),
+});
 
 /** As nydusd writes it: `2026-11-23 17:55:54.047000000 +00:00:00`. */
 const mountedTime = (now: Date): string =>

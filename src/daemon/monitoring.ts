@@ -5,10 +5,14 @@ import { ImageFileSystem } from "../fs/image-file-system.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { rootOf, walk } from "../fs/walk.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
+import { type Counters, sumOf } from "../metrics/counters.ts";
 import type { Address } from "../monitor/http.ts";
 import { Monitor } from "../monitor/monitor.ts";
-import type { State } from "../monitor/monitored.ts";
+import type { MonitoredImage, State } from "../monitor/monitored.ts";
+import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import type { Logger } from "./log.ts";
+import type { Setting } from "./setting.ts";
+import { shownAt } from "./submount.ts";
 import type { TakenImage } from "./take.ts";
 import type { Session } from "./transport.ts";
 import type { BuildInfo } from "./version.ts";
@@ -39,22 +43,20 @@ export class Monitoring {
   }
 
   /** @returns the session, with what it is about to do noticed */
-  follow(session: Session, { image, mountpoint, source }: TakenImage): Session {
+  follow(session: Session, setting: Setting): Session {
     let state: State = "serving";
     const { version, commit } = this.build;
     this.monitor.watch({
-      image: source,
-      mountpoint,
-      inodes: image.report.inodes,
-      blobs: image.files.length - 1,
-      blobDescriptors: image.files.filter(({ fd }) => fd !== undefined).length,
       version,
       commit,
-      counters: session.counters,
+      counts: session.counts,
+      inflight: session.inflight,
+      images: () => imagesOf(session, setting),
+      blobDescriptors: () => setting.held.size,
       workers: session.workers,
       state: () => state,
       operation: (opcode) => OP_NAMES[opcode] ?? String(opcode),
-      pathsOf: (nodes) => pathsOf(image, nodes),
+      pathsOf: (nodes) => pathsOf(session, setting, nodes),
     });
     session.ended.then(() => this.monitor.close());
     return {
@@ -68,8 +70,41 @@ export class Monitoring {
   }
 }
 
+/** Those that are shown, with what was counted for each. */
+function imagesOf(session: Session, { mountpoint, first }: Setting): MonitoredImage[] {
+  const describe = ({ image, source }: TakenImage, path: string, counts: () => Counters): MonitoredImage => ({
+    source,
+    mountpoint: path === "/" ? mountpoint : mountpoint + path,
+    inodes: image.report.inodes,
+    blobs: image.files.length - 1,
+    counts,
+  });
+  if (session.submounts !== undefined)
+    return session.submounts
+      .list()
+      .map(([path, submount]) => describe(shownAt(submount).taken, path, () => sumOf([submount.counters])));
+  return first === undefined ? [] : [describe(first.taken, "/", session.counts)];
+}
+
+/** Of each image that has any of the nodes. */
+function pathsOf(session: Session, { first }: Setting, nodes: ReadonlySet<number>): Map<number, string> {
+  const paths = new Map<number, string>();
+  const add = ({ image }: TakenImage, slot: number, path: string) => {
+    const local = [...nodes].filter((node) => slotOf(node) === slot).map(localOf);
+    if (local.length === 0) return;
+    for (const [node, name] of pathsIn(image, new Set(local)))
+      paths.set(nodeIn(slot, node), (path === "/" ? "" : path) + name);
+  };
+  if (session.submounts === undefined) {
+    if (first !== undefined) add(first.taken, 0, "/");
+  } else
+    for (const [path, { residents }] of session.submounts.list())
+      for (const { taken, placed } of residents) add(taken, placed.slot, path);
+  return paths;
+}
+
 /** A file with several names has the first. What a broken image hides stays unknown. */
-function pathsOf({ handle, files }: OpenedImage, nodes: ReadonlySet<number>): Map<number, string> {
+function pathsIn({ handle, files }: OpenedImage, nodes: ReadonlySet<number>): Map<number, string> {
   const paths = new Map<number, string>();
   const fs = new ImageFileSystem(new Image(handle), new BlobFiles(files, () => {}));
   try {

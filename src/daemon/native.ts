@@ -9,9 +9,10 @@ import { type Mounted, mount } from "../fuse-native/mount.ts";
 import { checkMountpoint, optionString } from "../fuse-native/options.ts";
 import { fusermount } from "../fuse-native/umount.ts";
 import { findNonUtf8 } from "../fuse-native/utf8.ts";
-import { COUNT, countersOf, newCounters } from "../metrics/counters.ts";
+import { COUNT, countersOf, inflight, newCounters, sumOf } from "../metrics/counters.ts";
 import { mountAt } from "../mounts/table.ts";
 import { type Unmounted, unmount } from "../mounts/umount.ts";
+import type { Traits } from "../vfs/file-system.ts";
 import type { Logger } from "./log.ts";
 import type { Ended, MountRequest, Session } from "./transport.ts";
 
@@ -29,7 +30,10 @@ const FACTS = "transport=fuse-native workers=1 protocol=7.19 max_read=131072";
  *   the mount cannot be made; nothing is mounted then
  */
 export async function serveNative(request: MountRequest): Promise<Session> {
-  const { image, mountpoint, log } = request;
+  const { first, mountpoint, log } = request;
+  if (first === undefined || first.names.length > 0)
+    throw new StartError("fuse-native shows one image, at the root: use --transport direct");
+  const { image } = first.taken;
   const shared = newCounters(1);
   const counters = countersOf(shared, 0);
   const blobs = new BlobFiles(image.files, (_, problem) => {
@@ -61,7 +65,7 @@ export async function serveNative(request: MountRequest): Promise<Session> {
     if (mountAt(mountpoint)?.device !== before) await leave(mountpoint);
     throw error;
   }
-  return session(request, mounted, blobs, shared);
+  return session(request, mounted, blobs, shared, fs.traits);
 }
 
 function session(
@@ -69,6 +73,7 @@ function session(
   mounted: Mounted,
   blobs: BlobFiles,
   counters: SharedArrayBuffer,
+  traits: Traits,
 ): Session {
   const device = mountAt(mountpoint)?.device;
   let end: (ended: Ended) => void = () => {};
@@ -89,7 +94,10 @@ function session(
   return {
     facts: FACTS,
     ended,
-    counters,
+    counts: () => sumOf([counters]),
+    inflight: () => inflight(counters),
+    traits,
+    submounts: undefined,
     workers: () => 1,
     stop: async () => {
       if (isStopping) {

@@ -3,12 +3,12 @@ import { type BackendMetrics, type CacheMetrics, FOPS, type FsStats, READ_LATENC
 import { OP_NAMES } from "../fuse/wire.ts";
 import {
   COUNT,
+  type Counters,
   LATENCY_BOUNDS,
   type OpcodeTotals,
   opcodeTotals,
   readSizes,
   SIZE_BOUNDS,
-  total,
 } from "../metrics/counters.ts";
 
 /** nydusd's classes of sizes and times. */
@@ -16,7 +16,7 @@ const CLASSES = 8;
 const zeros = (): number[] => new Array<number>(CLASSES).fill(0);
 
 /** @returns what nydusd's `/metrics` has, from our counters; what is not counted is 0, as there */
-export function fsStats(id: string, counters: SharedArrayBuffer): FsStats {
+export function fsStats(id: string, counters: Counters): FsStats {
   const seen = new Map(opcodeTotals(counters).map((totals) => [OP_NAMES[totals.opcode], totals]));
   const each = (value: (totals: OpcodeTotals) => number) =>
     FOPS.map((name) => {
@@ -30,7 +30,7 @@ export function fsStats(id: string, counters: SharedArrayBuffer): FsStats {
     measure_latency: true,
     id,
     nr_opens: 0, // the kernel opens files without us
-    data_read: total(counters, COUNT.READ_BYTES),
+    data_read: counters[COUNT.READ_BYTES],
     block_count_read: sizeClasses(counters),
     fop_hits: each(({ requests, errors }) => requests - errors),
     fop_errors: each(({ errors }) => errors),
@@ -43,13 +43,13 @@ export function fsStats(id: string, counters: SharedArrayBuffer): FsStats {
  * What nydusd's `/metrics/backend` has. There is no cache between a READ and the tar, so that reads of the file
  * system are the backend's. Sizes and times together are not counted.
  */
-export function backendMetrics(counters: SharedArrayBuffer): BackendMetrics {
+export function backendMetrics(counters: Counters): BackendMetrics {
   const read = opcodeTotals(counters).find(({ opcode }) => OP_NAMES[opcode] === "read");
   return {
     backend_type: "localfs",
     read_count: (read?.requests ?? 0) - (read?.errors ?? 0),
     read_errors: read?.errors ?? 0,
-    read_amount_total: total(counters, COUNT.READ_BYTES),
+    read_amount_total: counters[COUNT.READ_BYTES],
     read_cumulative_latency_millis_total: Math.round((read?.latencySum ?? 0) / 1000),
     read_cumulative_latency_millis_dist: zeros(),
     read_count_block_size_dist: sizeClasses(counters),
@@ -81,7 +81,7 @@ export function cacheMetrics(files: readonly string[]): CacheMetrics {
 }
 
 /** From a bound on: its own bucket, and the one up to the next bound. */
-const sizeClasses = (counters: SharedArrayBuffer): number[] => {
+const sizeClasses = (counters: Counters): number[] => {
   const sizes = readSizes(counters);
   return Array.from(
     { length: SIZE_BOUNDS.length + 1 },

@@ -41,10 +41,9 @@ export async function withOverlay(
   });
   let isStopping = false;
   return {
+    ...session,
     facts: `${session.facts} upper=${upper}`,
     ended,
-    counters: session.counters,
-    workers: session.workers,
     stop: async () => {
       const isFirst = !isStopping;
       isStopping = true;

@@ -11,10 +11,14 @@ import { Known } from "../fuse/known.ts";
 import { type BoardBuffers, PushBoard } from "../fuse/push-board.ts";
 import { push } from "../fuse/pusher.ts";
 import { countersOf } from "../metrics/counters.ts";
-import type { SharedState, WorkerEvent } from "./worker.ts";
+import { nodeIn } from "../vfs/node-id.ts";
+import type { SharedImage } from "./change.ts";
+import type { WorkerEvent } from "./worker.ts";
 
-/** What the pusher's thread is given. */
-export interface PusherTask extends SharedState {
+/** What the pusher's thread is given: the image whose files it pushes. */
+export interface PusherTask extends SharedImage {
+  /** The FUSE device. */
+  readonly fd: number;
   /** Its slot of the counters. */
   readonly index: number;
   readonly board: BoardBuffers;
@@ -47,6 +51,7 @@ port.once("message", (task: PusherTask) => {
     const order = new TarOrder(new ImageFileSystem(image, blobs), image, blobs, board.places);
     push({
       fd: task.fd,
+      base: nodeIn(task.slot, 0),
       known: new Known(task.known),
       board,
       counters: countersOf(task.counters, task.index),

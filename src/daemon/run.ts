@@ -12,16 +12,21 @@ import type { Monitoring, MonitoringOptions } from "./monitoring.ts";
 import { withOverlay } from "./overlay.ts";
 import { writePidFile } from "./pid-file.ts";
 import { setOpenFiles } from "./rlimit.ts";
+import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 import { handleSignals } from "./signals.ts";
-import { type TakenImage, takeImage } from "./take.ts";
 import type { MountRequest, Session } from "./transport.ts";
 import { buildInfo } from "./version.ts";
 
 /** What the daemon is asked to do, whoever asks. */
 export interface DaemonOptions {
-  readonly bootstrap: string;
+  /** The image to begin with; undefined: the management API will bring one. */
+  readonly bootstrap: string | undefined;
   readonly mountpoint: string;
+  /** Where that image is to be seen within the mount: `/` is all of it. */
+  readonly virtualMountpoint: string;
   readonly places: BlobPlaces;
+  /** Directories of blobs that were named, for images that name none. */
+  readonly blobDirs: readonly string[];
   readonly transport: (typeof TRANSPORTS)[number];
   readonly threads: number;
   readonly push: boolean;
@@ -67,17 +72,17 @@ export function openDaemonLog(options: DaemonOptions): Log {
 /**
  * What `runDaemon` does, once there is a log.
  *
- * @param taken what another driver has opened already
+ * @param setting what another driver has opened already
  */
 export async function serveImage(
   options: DaemonOptions,
   log: Log,
   onReady: (facts: string) => void,
-  taken?: TakenImage,
+  setting?: Setting,
 ): Promise<number> {
   const api = await openApi(options, log);
   try {
-    return await serve(options, log, onReady, taken, api);
+    return await serve(options, log, onReady, setting, api);
   } finally {
     await api?.close();
   }
@@ -87,7 +92,7 @@ async function serve(
   options: DaemonOptions,
   log: Log,
   onReady: (facts: string) => void,
-  taken: TakenImage | undefined,
+  setting: Setting | undefined,
   api: Api | undefined,
 ): Promise<number> {
   // A young generation that never grows: 3.5 MB less (measured), and nothing here allocates fast.
@@ -97,7 +102,7 @@ async function serve(
   const crew = name === "direct" ? new Crew(options.threads) : undefined;
   let opened: Opened;
   try {
-    opened = await open(options, log, crew, taken, api);
+    opened = await open(options, log, crew, setting, api);
   } catch (error) {
     await crew?.close();
     throw error;
@@ -118,7 +123,7 @@ async function serve(
   const end = await session.ended;
   api?.stopped();
   removePidFile();
-  log.info(`served ${JSON.stringify(countsOf(session.counters))}`);
+  log.info(`served ${JSON.stringify(countsOf(session.counts()))}`);
   if (end.how === "unmounted" || end.how === "stopped") {
     log.info(`${options.mountpoint}: ${end.how}`);
     return 0;
@@ -144,17 +149,19 @@ async function open(
   options: DaemonOptions,
   log: Logger,
   crew: Crew | undefined,
-  taken: TakenImage | undefined,
+  setting: Setting | undefined,
   api: Api | undefined,
 ): Promise<Opened> {
   // First: an address that is taken is found before anything is mounted.
   const monitoring = await startMonitoring(options, log);
-  const whole = taken ?? (await takeImage(options, log));
-  const { mountpoint, image, source, facts } = whole;
+  const whole = setting ?? (await prepareSetting(options, log));
+  const { mountpoint, held, first } = whole;
   const request: MountRequest = {
-    image,
+    first,
+    mayChange: api !== undefined,
+    held,
     mountpoint,
-    source,
+    source: first?.taken.source ?? "nydusd-ts",
     options: options.mountOptions,
     threads: options.threads,
     push: options.push,
@@ -168,8 +175,9 @@ async function open(
   const { upper } = options;
   const covered = upper === undefined ? served : await withOverlay(served, request, upper, device);
   const session = monitoring?.follow(covered, whole) ?? covered;
-  api?.running(session.counters, image.files);
-  return { session, mountpoint, device, isAsked: isAskedToStop(session), facts: `${facts} ${session.facts}` };
+  api?.running(session, whole);
+  const facts = `${factsOf(whole)} ${session.facts}`;
+  return { session, mountpoint, device, isAsked: isAskedToStop(session), facts };
 }
 
 /** Loaded only when it is asked for. */

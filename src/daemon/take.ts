@@ -1,37 +1,34 @@
 import { resolve } from "node:path";
-import { BlobFiles } from "../blob/blob-files.ts";
+import type { HeldFiles } from "../blob/held-files.ts";
+import type { BlobPlaces } from "../blob/locate.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
 import type { Logger } from "./log.ts";
-import { prepareMountpoint } from "./mountpoint.ts";
-import type { DaemonOptions } from "./run.ts";
 
-/** A checked image whose files are held open, and a directory that can be mounted on: enough for any driver. */
+/** Which image, and where its blobs are. */
+export interface ImageChoice {
+  readonly bootstrap: string;
+  readonly places: BlobPlaces;
+  readonly lenient: boolean;
+}
+
+/** A checked image whose files are held open: enough for any driver. */
 export interface TakenImage {
-  /** Canonical. */
-  readonly mountpoint: string;
   readonly image: OpenedImage;
   /** Absolute path of the image, to be shown as the mount's source. */
   readonly source: string;
-  /** What the ready line says of them. */
-  readonly facts: string;
+  readonly choice: ImageChoice;
 }
 
-/** @throws StartError, FormatError */
-export async function takeImage(options: DaemonOptions, log: Logger): Promise<TakenImage> {
-  const mountpoint = await prepareMountpoint(options.mountpoint, options.force, log);
-  const image = openImage(options.bootstrap, options.places, options.lenient);
+/** @throws StartError, FormatError: nothing is held then */
+export function takeImage(choice: ImageChoice, held: HeldFiles, log: Logger): TakenImage {
+  const { bootstrap, places, lenient } = choice;
+  const image = openImage(bootstrap, places, lenient);
   const { report } = image;
   if (report.unsound > 0) {
-    log.warn(`${options.bootstrap}: ${report.unsound} broken entries will answer EUCLEAN; the first:`);
+    log.warn(`${bootstrap}: ${report.unsound} broken entries will answer EUCLEAN; the first:`);
     for (const problem of report.problems) log.warn(`  ${problem.message}`);
   }
-  // Until the process ends: nothing that happens to a path from now on matters, whenever a thread comes to it.
-  const held = new BlobFiles(image.files, () => {});
-  held.openAll();
-  return {
-    mountpoint,
-    image: { ...image, files: held.shared() },
-    source: resolve(options.bootstrap),
-    facts: `image=${options.bootstrap} mountpoint=${mountpoint} inodes=${report.inodes} blobs=${image.files.length - 1}`,
-  };
+  // Nothing that happens to a path from now on matters, whenever a thread comes to it.
+  const files = held.hold(image.files);
+  return { image: { ...image, files }, source: resolve(bootstrap), choice };
 }

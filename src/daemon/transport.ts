@@ -1,9 +1,23 @@
-import type { OpenedImage } from "../fs/open-image.ts";
+import type { HeldFiles } from "../blob/held-files.ts";
+import type { Counters, Inflight } from "../metrics/counters.ts";
+import type { Traits } from "../vfs/file-system.ts";
 import type { Logger } from "./log.ts";
+import type { Submounts } from "./submounts.ts";
+import type { TakenImage } from "./take.ts";
 
-/** What every transport needs to serve one image. */
+/** An image, and where in the mount it is to be seen: names from the root on. */
+export interface ImageAt {
+  readonly names: readonly string[];
+  readonly taken: TakenImage;
+}
+
+/** What every transport needs to serve images. */
 export interface MountRequest {
-  readonly image: OpenedImage;
+  /** The image that is there from the start. */
+  readonly first: ImageAt | undefined;
+  /** Whether images may come and go later. */
+  readonly mayChange: boolean;
+  readonly held: HeldFiles;
   /** Canonical path of an existing directory. */
   readonly mountpoint: string;
   /** Shown as the mount's source. */
@@ -17,7 +31,7 @@ export interface MountRequest {
   readonly log: Logger;
 }
 
-/** A mounted image that is being served. */
+/** Mounted images that are being served. */
 export interface Session {
   /** `transport=…, workers=…` and what was agreed on, for the ready line. */
   readonly facts: string;
@@ -28,8 +42,14 @@ export interface Session {
    * stops at once.
    */
   stop(): Promise<void>;
-  /** What its threads have counted so far, see metrics/counters. */
-  readonly counters: SharedArrayBuffer;
+  /** What its threads have counted so far. */
+  counts(): Counters;
+  /** What they are answering. */
+  inflight(): Inflight[];
+  /** What the kernel asks of its images. */
+  readonly traits: Traits;
+  /** Its images, where they can come and go. */
+  readonly submounts: Submounts | undefined;
   /** Threads that answer requests at the moment. */
   workers(): number;
 }

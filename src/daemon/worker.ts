@@ -1,43 +1,37 @@
-import { parentPort } from "node:worker_threads";
-import { BlobFiles } from "../blob/blob-files.ts";
-import type { BlobFile } from "../blob/locate.ts";
+import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
-import { Image, type ImageHandle } from "../erofs/image.ts";
-import { ImageFileSystem } from "../fs/image-file-system.ts";
 import { newFrame } from "../fuse/frame.ts";
 import type { Agreed } from "../fuse/init.ts";
-import { Known } from "../fuse/known.ts";
-import { type BoardBuffers, PushBoard } from "../fuse/push-board.ts";
-import { type Ending, serve } from "../fuse/serve.ts";
+import { CONTROL, type Ending, serve } from "../fuse/serve.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
-import { COUNT, countersOf } from "../metrics/counters.ts";
-
-/** What all threads of a session have in common. Shared buffers are shared, the rest is copied. */
-export interface SharedState {
-  readonly fd: number;
-  readonly handle: ImageHandle;
-  readonly files: readonly BlobFile[];
-  readonly known: SharedArrayBuffer;
-  readonly counters: SharedArrayBuffer;
-  /** A byte a file: its loss was told. */
-  readonly lost: SharedArrayBuffer;
-}
+import type { Traits } from "../vfs/file-system.ts";
+import type { Change } from "./change.ts";
+import { WorkerImages } from "./worker-images.ts";
 
 /** What a worker thread is given. */
-export interface WorkerTask extends SharedState {
+export interface WorkerTask {
+  /** The FUSE device. */
+  readonly fd: number;
   /** Its slot of the counters. */
   readonly index: number;
   readonly control: SharedArrayBuffer;
+  /** Of the session; images have their own. */
+  readonly counters: SharedArrayBuffer;
   readonly maxRead: number;
-  /** Absent when nothing is to be pushed. */
-  readonly board: BoardBuffers | undefined;
+  readonly traits: Traits;
+  /** When the session began, s since 1970. */
+  readonly since: number;
+  /** All images of this moment. */
+  readonly images: Change;
+  /** Where later changes come from. */
+  readonly changes: MessagePort;
 }
 
 /** What a worker tells the main thread. */
 export type WorkerEvent =
   | { readonly type: "init"; readonly agreed: Agreed }
-  /** Small files are read one after another: a pusher may pay. */
-  | { readonly type: "sequential" }
+  /** Small files of an image are read one after another: a pusher may pay. */
+  | { readonly type: "sequential"; readonly slot: number }
   /** Requests wait for one another: another worker would help. */
   | { readonly type: "crowded" }
   /** Requests come in numbers. */
@@ -50,21 +44,28 @@ if (port === null) throw new Error("daemon/worker runs in a worker thread only")
 const tell = (event: WorkerEvent) => port.postMessage(event);
 
 port.once("message", (task: WorkerTask) => {
-  const counters = countersOf(task.counters, task.index);
-  const onLoss = (_: number, message: string) => {
-    counters[COUNT.LOST_BLOBS]++;
-    tell({ type: "problem", message });
+  const control = new Int32Array(task.control);
+  const images = new WorkerImages(task, tell);
+  /** A change is there before its number is, so whatever has come is part of what is acknowledged. */
+  const catchUp = () => {
+    const number = Atomics.load(control, CONTROL.CHANGE);
+    for (;;) {
+      const received = receiveMessageOnPort(task.changes);
+      if (received === undefined) break;
+      images.apply(received.message as Change);
+    }
+    Atomics.store(control, CONTROL.TAKEN + task.index, number);
+    return number;
   };
-  const blobs = new BlobFiles(task.files, onLoss, new Uint8Array(task.lost));
   try {
+    images.apply(task.images);
     const ending = serve({
       fd: task.fd,
-      fs: new ImageFileSystem(new Image(task.handle), blobs),
+      fs: images.fs,
+      tenants: images.tenants,
+      catchUp,
       frame: newFrame(task.maxRead),
-      known: new Known(task.known),
-      board: task.board && new PushBoard(task.board, () => tell({ type: "sequential" })),
-      counters,
-      control: new Int32Array(task.control),
+      control,
       agreed: { minor: 0, maxRead: 0 },
       onInit: (agreed) => tell({ type: "init", agreed }),
       onCrowded: () => tell({ type: "crowded" }),
@@ -76,6 +77,6 @@ port.once("message", (task: WorkerTask) => {
   } catch (error) {
     tell({ type: "ended", ending: "failed", message: messageOf(error) });
   } finally {
-    blobs.close();
+    images.close();
   }
 });

@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { BlobFiles } from "../blob/blob-files.ts";
+import { HeldFiles } from "../blob/held-files.ts";
 import { createImage } from "../build/create.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
 import { padding, tarHeader } from "../inspect/tar-header.ts";
@@ -38,13 +38,13 @@ export async function tinyImage(where: string): Promise<TinyImage> {
       ...{ chunkSize: 0x10_0000, isRepeatable: false, ignoreZeros: false, prefetch: [], warn: () => {} },
     });
     const opened = openImage(path, { dirs: [], files: new Map([["1", tar]]) }, false);
-    const held = new BlobFiles(opened.files, () => {});
-    held.openAll();
+    const held = new HeldFiles();
+    const files = held.hold(opened.files);
     const close = () => {
-      held.close();
+      held.release(files);
       remove();
     };
-    return { path, tar, image: { ...opened, files: held.shared() }, remove: close };
+    return { path, tar, image: { ...opened, files }, remove: close };
   } catch (error) {
     remove();
     throw error;

@@ -68,6 +68,7 @@ export class ImageFileSystem implements FileSystem {
     const type = mode & errno.S_IFMT;
     const size = inode.inodeSize(v, at);
     into.ino = nid;
+    into.generation = 0;
     into.mode = mode;
     into.nlink = inode.inodeNlink(v, at);
     into.uid = inode.inodeUid(v, at);
@@ -207,7 +208,7 @@ export class ImageFileSystem implements FileSystem {
     return listxattr(this.image, this.image.inodeAt(nid), out, at, room, privileged);
   }
 
-  statfs(into: Statfs): number {
+  statfs(_: number, into: Statfs): number {
     into.blocks = this.image.handle.totalBlocks;
     into.blockSize = this.image.blockSize;
     into.files = this.image.handle.inos;

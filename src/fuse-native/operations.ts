@@ -1,6 +1,6 @@
 import type * as Fuse from "fuse-native";
 import { countRead } from "../metrics/counters.ts";
-import { type FileSystem, newAttr, newEntry } from "../vfs/file-system.ts";
+import { type FileSystem, newAttr, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
 import type { Calls, Opcodes } from "./calls.ts";
 import type { Paths } from "./paths.ts";
 import { direntStat, fillStat, newStat, statfsOf } from "./records.ts";
@@ -71,7 +71,7 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls, opcode
     },
 
     statfs(_path, done) {
-      const result = calls.run(opcodes.STATFS, () => fs.statfs(statfs));
+      const result = calls.run(opcodes.STATFS, () => fs.statfs(ROOT_NODE, statfs));
       if (result < 0) done(result);
       else done(0, statfsOf(statfs));
     },

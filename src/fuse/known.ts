@@ -33,6 +33,11 @@ export class Known {
     return this.nodes[node] === TOLD;
   }
 
+  /** True when the kernel was told of the node: it may have forgotten it since. */
+  wasTold(node: number): boolean {
+    return this.nodes[node] !== 0;
+  }
+
   /** True when pages of the node were read or pushed since the kernel was told of it. */
   hasPages(node: number): boolean {
     return this.nodes[node] === CACHED;

@@ -3,8 +3,8 @@ import { isDots } from "../bytes/name.ts";
 import { putU64, TWO_32, u64 } from "../bytes/u64.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { type Frame, PAYLOAD } from "./frame.ts";
-import type { Known } from "./known.ts";
 import { putAttr, putEntry, putValid } from "./reply.ts";
+import type { Tenants } from "./tenants.ts";
 import {
   ATTR_OUT,
   ATTR_SIZE,
@@ -23,18 +23,18 @@ import {
 export const NO_REPLY = -4096;
 
 /** Fills the reply's payload and returns its bytes, a negative errno, or NO_REPLY. */
-export type Op = (fs: FileSystem, f: Frame, known: Known) => number;
+export type Op = (fs: FileSystem, f: Frame, tenants: Tenants) => number;
 
 const nodeOf = (f: Frame): number => u64(f.inView, IN.NODEID);
 
-function lookup(fs: FileSystem, f: Frame, known: Known): number {
+function lookup(fs: FileSystem, f: Frame, tenants: Tenants): number {
   // The name ends with a NUL that belongs to the request.
   const node = fs.lookup(nodeOf(f), f.in, IN_HEADER, f.length - IN_HEADER - 1);
   if (node < 0) return node;
   if (node > 0) {
     const result = fs.attr(node, f.attr);
     if (result < 0) return result;
-    known.tell(node);
+    tenants.tell(node);
   }
   putEntry(f.outView, PAYLOAD, node, f.attr);
   return ENTRY_SIZE;
@@ -62,15 +62,16 @@ function readdir(fs: FileSystem, f: Frame): number {
   return list(fs, f, undefined);
 }
 
-function readdirplus(fs: FileSystem, f: Frame, known: Known): number {
-  return list(fs, f, known);
+function readdirplus(fs: FileSystem, f: Frame, tenants: Tenants): number {
+  tenants.noteListing(nodeOf(f));
+  return list(fs, f, tenants);
 }
 
-/** Entries from the request's cookie on, as many as fit; with `known`, each with its inode's attributes. */
-function list(fs: FileSystem, f: Frame, known: Known | undefined): number {
+/** Entries from the request's cookie on, as many as fit; with `tenants`, each with its inode's attributes. */
+function list(fs: FileSystem, f: Frame, tenants: Tenants | undefined): number {
   const node = nodeOf(f);
   const room = Math.min(f.inView.getUint32(READ_IN.SIZE, true), f.room);
-  const head = known ? ENTRY_SIZE : 0;
+  const head = tenants ? ENTRY_SIZE : 0;
   let done = 0;
   for (let more = fs.entry(node, u64(f.inView, READ_IN.OFFSET), f.entry); ; more = fs.nextEntry(f.entry)) {
     if (more < 0) return done > 0 ? done : more;
@@ -79,7 +80,7 @@ function list(fs: FileSystem, f: Frame, known: Known | undefined): number {
     const size = (head + DIRENT.NAME + entry.nameLength + 7) & ~7;
     if (done + size > room) return done;
     const at = PAYLOAD + done;
-    if (known) putPlus(fs, f, at, known);
+    if (tenants) putPlus(fs, f, at, tenants);
     putDirent(f, at + head);
     // Not fill(): a call out of JavaScript for a few bytes.
     for (let pad = at + head + DIRENT.NAME + entry.nameLength; pad < at + size; pad++) f.out[pad] = 0;
@@ -91,7 +92,7 @@ function list(fs: FileSystem, f: Frame, known: Known | undefined): number {
  * The attributes half of a READDIRPLUS entry. `.` and `..` carry none (the kernel skips them), nor does an
  * entry whose inode is not sound: node 0 lists the name and says nothing more.
  */
-function putPlus(fs: FileSystem, f: Frame, at: number, known: Known): void {
+function putPlus(fs: FileSystem, f: Frame, at: number, tenants: Tenants): void {
   const { entry } = f;
   if (
     isDots(entry.bytes, entry.nameAt, entry.nameLength) ||
@@ -101,7 +102,7 @@ function putPlus(fs: FileSystem, f: Frame, at: number, known: Known): void {
     f.out.fill(0, at, at + ENTRY_SIZE);
     return;
   }
-  known.tell(entry.node);
+  tenants.tell(entry.node);
   putEntry(f.outView, at, entry.node, f.attr);
 }
 
@@ -139,7 +140,7 @@ function sized(f: Frame, room: number, result: number): number {
 
 /** As fs/erofs/super.c: nothing free, inodes without bound. */
 function statfs(fs: FileSystem, f: Frame): number {
-  const result = fs.statfs(f.statfs);
+  const result = fs.statfs(nodeOf(f), f.statfs);
   if (result < 0) return result;
   const v = f.outView;
   f.out.fill(0, PAYLOAD, PAYLOAD + STATFS.SIZE);
@@ -158,6 +159,16 @@ function statfs(fs: FileSystem, f: Frame): number {
 const none: Op = () => 0;
 const silent: Op = () => NO_REPLY;
 
+const forget: Op = (_, f, tenants) => {
+  tenants.forget(f);
+  return NO_REPLY;
+};
+
+const forgetAll: Op = (_, f, tenants) => {
+  tenants.forgetAll(f);
+  return NO_REPLY;
+};
+
 /**
  * What is not here answers ENOSYS, once: the kernel then stops asking for OPEN, OPENDIR, FLUSH, ACCESS,
  * LSEEK, FSYNC, POLL and the like, and does it itself. INIT belongs to the session.
@@ -165,8 +176,9 @@ const silent: Op = () => NO_REPLY;
 export const ops: readonly Op[] = (() => {
   const table: Op[] = new Array(OP_COUNT).fill(() => -ENOSYS);
   table[OP.LOOKUP] = lookup;
-  table[OP.FORGET] = silent;
-  table[OP.BATCH_FORGET] = silent;
+  table[OP.FORGET] = forget;
+  table[OP.BATCH_FORGET] = forgetAll;
+  table[OP.NOTIFY_REPLY] = silent;
   table[OP.INTERRUPT] = silent;
   table[OP.GETATTR] = getattr;
   table[OP.READLINK] = readlink;

@@ -21,6 +21,8 @@ const IDLE_MS = 5_000;
 /** What the pusher works with. It must have a thread of its own that never serves. */
 export interface PushTask {
   readonly fd: number;
+  /** Node 0 of the image, as the kernel calls it. */
+  readonly base: number;
   readonly known: Known;
   readonly board: PushBoard;
   readonly counters: Counters;
@@ -108,7 +110,7 @@ export function trimStretch(order: DataOrder, known: Known, from: number, end: n
 
 /** @returns false when the session has ended */
 function store(
-  { fd, counters }: PushTask,
+  { fd, base, counters }: PushTask,
   node: number,
   data: number,
   size: number,
@@ -119,7 +121,7 @@ function store(
   v.setUint32(at + OUT.LEN, STORE.DATA + size, true);
   v.setInt32(at + OUT.ERROR, NOTIFY_STORE, true);
   putU64(v, at + OUT.UNIQUE, 0);
-  putU64(v, at + STORE.NODEID, node);
+  putU64(v, at + STORE.NODEID, base + node);
   putU64(v, at + STORE.OFFSET, 0);
   v.setUint32(at + STORE.SIZE, size, true);
   v.setUint32(at + STORE.SIZE + 4, 0, true);

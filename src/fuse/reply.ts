@@ -36,7 +36,7 @@ export function putAttr(v: DataView, at: number, attr: Attr): void {
 /** Writes `struct fuse_entry_out`; node 0 says "does not exist, and you may remember that". */
 export function putEntry(v: DataView, at: number, node: number, attr: Attr): void {
   putU64(v, at + ENTRY.NODEID, node);
-  putU64(v, at + ENTRY.GENERATION, 0);
+  putU64(v, at + ENTRY.GENERATION, attr.generation);
   putValid(v, at + ENTRY.ENTRY_VALID);
   putValid(v, at + ENTRY.ATTR_VALID);
   putU64(v, at + ENTRY.ENTRY_VALID_NSEC, 0);

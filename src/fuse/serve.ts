@@ -2,14 +2,13 @@ import { readSync, writeSync } from "node:fs";
 import { EIO, ENOSYS } from "../bytes/errno.ts";
 import { codeOf } from "../bytes/errors.ts";
 import { u64 } from "../bytes/u64.ts";
-import { COUNT, type Counters, countAnswer, countRead, NOW } from "../metrics/counters.ts";
+import { COUNT, countAnswer, countRead, NOW } from "../metrics/counters.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { Crowd } from "./crowd.ts";
 import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
 import { type Agreed, answerInit } from "./init.ts";
-import type { Known } from "./known.ts";
 import { NO_REPLY, ops } from "./ops.ts";
-import type { PushBoard } from "./push-board.ts";
+import type { Tenants } from "./tenants.ts";
 import { IN, OP, OP_COUNT, OUT, OUT_HEADER, READ_IN } from "./wire.ts";
 
 /** What one worker works with. */
@@ -18,12 +17,11 @@ export interface Service {
   readonly fd: number;
   readonly fs: FileSystem;
   readonly frame: Frame;
-  readonly known: Known;
-  /** Where reads are noted for the pusher; undefined when there is none. */
-  readonly board: PushBoard | undefined;
-  readonly counters: Counters;
+  readonly tenants: Tenants;
   /** Words shared with the main thread, see CONTROL. */
   readonly control: Int32Array;
+  /** Takes in what changed about the images of the session; returns which change was the last. */
+  readonly catchUp: () => number;
   /** What INIT agreed on; filled by the worker that answered it. */
   readonly agreed: Agreed;
   /** Told when INIT was answered and the kernel has taken the answer in. */
@@ -43,7 +41,10 @@ export const CONTROL = {
   WATCHED: 1,
   /** 1 while there is nothing to do about requests that wait for one another. */
   CROWDED: 2,
-  LENGTH: 3,
+  /** Grows with each change of the session's images: workers take it in before they answer another request. */
+  CHANGE: 3,
+  /** From here on, a word a worker: the change that it took in last. */
+  TAKEN: 4,
 } as const;
 
 /** Requests of one worker between two looks at WATCHED, less one. */
@@ -63,13 +64,15 @@ export type Ending = "unmounted" | "aborted" | "stopped";
  * @throws the system error of a read that means none of the known endings
  */
 export function serve(s: Service): Ending {
-  const { fd, fs, frame: f, known, board, counters, control } = s;
+  const { fd, fs, frame: f, tenants, control } = s;
+  const { session } = tenants;
   const { inView, outView } = f;
   const capacity = f.in.length;
   const crowd = new Crowd();
   const { timeOrigin } = performance;
   let served = 0;
   let end = 0;
+  let change = s.catchUp();
   for (;;) {
     const isSampled = (served & SAMPLE_MASK) === 0 && control[CONTROL.CROWDED] === 0;
     const before = end;
@@ -80,19 +83,22 @@ export function serve(s: Service): Ending {
       if (ending) return ending;
       continue;
     }
+    if (control[CONTROL.CHANGE] !== change) change = s.catchUp();
     const begin = performance.now();
     const opcode = inView.getUint32(IN.OPCODE, true);
+    const node = u64(inView, IN.NODEID);
+    const counters = tenants.countersAt(node);
     const slot = opcode < OP_COUNT ? opcode : 0;
     counters[slot]++;
-    counters[NOW.UNIQUE] = inView.getUint32(IN.UNIQUE, true);
-    counters[NOW.UNIQUE_HIGH] = inView.getUint32(IN.UNIQUE + 4, true);
-    counters[NOW.NODE] = u64(inView, IN.NODEID);
-    counters[NOW.SINCE] = timeOrigin + begin;
-    counters[NOW.OPCODE] = opcode;
+    session[NOW.UNIQUE] = inView.getUint32(IN.UNIQUE, true);
+    session[NOW.UNIQUE_HIGH] = inView.getUint32(IN.UNIQUE + 4, true);
+    session[NOW.NODE] = node;
+    session[NOW.SINCE] = timeOrigin + begin;
+    session[NOW.OPCODE] = opcode;
     crowd.call(inView.getUint32(IN.PID, true));
     let result: number;
     try {
-      result = opcode === OP.INIT ? init(s) : opcode < OP_COUNT ? ops[opcode](fs, f, known) : -ENOSYS;
+      result = opcode === OP.INIT ? init(s) : opcode < OP_COUNT ? ops[opcode](fs, f, tenants) : -ENOSYS;
     } catch (error) {
       counters[COUNT.UNEXPECTED]++;
       s.onUnexpected(opcode, error);
@@ -106,7 +112,7 @@ export function serve(s: Service): Ending {
       outView.setUint32(HEADER_AT + OUT.UNIQUE, inView.getUint32(IN.UNIQUE, true), true);
       outView.setUint32(HEADER_AT + OUT.UNIQUE + 4, inView.getUint32(IN.UNIQUE + 4, true), true);
       // Before the answer: the reader is on its way to the next file when it has it.
-      if (board !== undefined) note(s, board, opcode);
+      if (opcode === OP.READ && u64(inView, READ_IN.OFFSET) === 0) tenants.noteRead(node, fs.readFrom());
       try {
         writeSync(fd, f.out, HEADER_AT, length, null);
       } catch (error) {
@@ -117,7 +123,7 @@ export function serve(s: Service): Ending {
         }
       }
     }
-    counters[NOW.OPCODE] = 0;
+    session[NOW.OPCODE] = 0;
     end = performance.now();
     if (result !== NO_REPLY) countAnswer(counters, slot, result, 1000 * (end - begin));
     if (opcode === OP.INIT) s.onInit(s.agreed);
@@ -131,15 +137,6 @@ export function serve(s: Service): Ending {
       s.onBusy();
     }
   }
-}
-
-/** Keeps the board and what the kernel has up to date. */
-function note({ fs, frame, known }: Service, board: PushBoard, opcode: number): void {
-  if (opcode === OP.READDIRPLUS) board.noteListing();
-  if (opcode !== OP.READ || u64(frame.inView, READ_IN.OFFSET) !== 0) return;
-  const node = u64(frame.inView, IN.NODEID);
-  known.cache(node);
-  board.noteRead(node, fs.readFrom());
 }
 
 function init(s: Service): number {

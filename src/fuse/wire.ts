@@ -86,9 +86,21 @@ export const STATFS = {
   SIZE: 80,
 } as const;
 
+/** FORGET: how often the node was told. BATCH_FORGET: that many pairs of node and times, u64 both. */
+export const FORGET = { NODEID: 16, TIMES: 40, COUNT: 40, LIST: 48, STRIDE: 16 } as const;
+
 /** FUSE_NOTIFY_STORE: header, then nodeid u64, offset u64, size u32, padding u32, then the data. */
 export const NOTIFY_STORE = 4;
 export const STORE = { NODEID: 16, OFFSET: 24, SIZE: 32, DATA: 40 } as const;
+/** From offset on, length 0 being all; attributes in any case. */
+export const NOTIFY_INVAL_INODE = 2;
+export const INVAL_INODE = { NODEID: 16, OFFSET: 24, LENGTH: 32, SIZE: 40 } as const;
+/** The name follows, with a NUL that its length does not count. */
+export const NOTIFY_INVAL_ENTRY = 3;
+export const INVAL_ENTRY = { PARENT: 16, NAMELEN: 24, FLAGS: 28, NAME: 32 } as const;
+/** Asks for cached data of a node; the kernel sends it as a request. */
+export const NOTIFY_RETRIEVE = 5;
+export const RETRIEVE = { UNIQUE: 16, NODEID: 24, OFFSET: 32, LENGTH: 40, SIZE: 48 } as const;
 
 export const OP = {
   LOOKUP: 1,
@@ -107,6 +119,7 @@ export const OP = {
   RELEASEDIR: 29,
   INTERRUPT: 36,
   DESTROY: 38,
+  NOTIFY_REPLY: 41,
   BATCH_FORGET: 42,
   READDIRPLUS: 44,
 } as const;

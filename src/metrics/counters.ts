@@ -48,6 +48,7 @@ export const NOW = {
   UNIQUE_HIGH: NOW_AT + 2,
   NODE: NOW_AT + 3,
   SINCE: NOW_AT + 4, //   ms since 1970
+  FILE: NOW_AT + 5, //    node of the regular file that was begun to be read last
 } as const;
 const LENGTH = NOW_AT + 6;
 
@@ -61,12 +62,21 @@ export const newCounters = (threads: number): SharedArrayBuffer =>
 export const countersOf = (shared: SharedArrayBuffer, index: number): Counters =>
   new Float64Array(shared, index * LENGTH * 8, LENGTH);
 
-/** Sum over all threads of one count. */
-export function total(shared: SharedArrayBuffer, count: number): number {
-  const all = new Float64Array(shared);
-  let sum = 0;
-  for (let at = count; at < all.length; at += LENGTH) sum += all[at];
+/**
+ * What all threads counted, of all that is given: places as in the slot of a thread. What they are doing now means
+ * nothing in it.
+ */
+export function sumOf(all: Iterable<SharedArrayBuffer>): Counters {
+  const sum = new Float64Array(LENGTH);
+  for (const shared of all) addTo(sum, shared);
   return sum;
+}
+
+/** Adds what all threads counted. */
+export function addTo(sum: Counters, shared: SharedArrayBuffer): void {
+  const counters = new Float64Array(shared);
+  for (let at = 0; at < counters.length; at += LENGTH)
+    for (let i = 0; i < NOW_AT; i++) sum[i] += counters[at + i];
 }
 
 /**
@@ -106,27 +116,33 @@ export interface OpcodeTotals {
   readonly latencySum: number;
 }
 
-/** Opcodes that were asked for at least once. */
-export function opcodeTotals(shared: SharedArrayBuffer): OpcodeTotals[] {
+/** Opcodes that were asked for at least once. @param sum see `sumOf` */
+export function opcodeTotals(sum: Counters): OpcodeTotals[] {
   const all: OpcodeTotals[] = [];
   for (let opcode = 0; opcode < OPCODES; opcode++) {
-    const requests = total(shared, opcode);
+    const requests = sum[opcode];
     if (requests === 0) continue;
     const at = LATENCY_AT + opcode * LATENCY_STRIDE;
     all.push({
       opcode,
       requests,
-      errors: total(shared, ERRORS_AT + opcode),
-      latencies: Array.from({ length: LATENCY_BOUNDS.length + 1 }, (_, i) => total(shared, at + i)),
-      latencySum: total(shared, at + LATENCY_SUM),
+      errors: sum[ERRORS_AT + opcode],
+      latencies: [...sum.subarray(at, at + LATENCY_SUM)],
+      latencySum: sum[at + LATENCY_SUM],
     });
   }
   return all;
 }
 
 /** Answers to READ: below, at and between SIZE_BOUNDS, see there. */
-export const readSizes = (shared: SharedArrayBuffer): number[] =>
-  Array.from({ length: SIZE_BUCKETS }, (_, i) => total(shared, SIZES_AT + i));
+export const readSizes = (sum: Counters): number[] => [...sum.subarray(SIZES_AT, SIZES_AT + SIZE_BUCKETS)];
+
+/** A regular file that the kernel knew when some thread read it last; 0 when none did yet. */
+export function lastFile(shared: SharedArrayBuffer): number {
+  const all = new Float64Array(shared);
+  for (let at = 0; at < all.length; at += LENGTH) if (all[at + NOW.FILE] !== 0) return all[at + NOW.FILE];
+  return 0;
+}
 
 /** A request that is being answered. */
 export interface Inflight {

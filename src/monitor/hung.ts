@@ -1,4 +1,4 @@
-import { type Inflight, inflight } from "../metrics/counters.ts";
+import type { Inflight } from "../metrics/counters.ts";
 import { addCounter, addGauge, type Registry } from "./metric.ts";
 import type { Monitored } from "./monitored.ts";
 
@@ -52,7 +52,8 @@ export class HungRequests {
   look(): void {
     const limit = this.now() - this.after * 1000;
     const old = new Map(
-      inflight(this.mount.counters)
+      this.mount
+        .inflight()
         .filter(({ since }) => since < limit)
         .map((request) => [`${request.unique}/${request.since}`, request]),
     );

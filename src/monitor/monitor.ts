@@ -8,13 +8,14 @@ import { addMountMetrics } from "./mount-metrics.ts";
 import { addOperationMetrics } from "./operation-metrics.ts";
 import { addProcessMetrics } from "./process-metrics.ts";
 import { addReadMetrics } from "./read-metrics.ts";
+import { Reading } from "./reading.ts";
 
 /** Answers what Prometheus and whoever starts daemons ask over HTTP. */
 export class Monitor {
   private readonly warn: (message: string) => void;
   private readonly hungAfter: number;
   private server: Listening | undefined;
-  private mount: Monitored | undefined;
+  private reading: Reading | undefined;
   private hung: HungRequests | undefined;
   private readonly text = new Registry();
   private readonly open = new Registry<OpenMetricsContentType>();
@@ -43,8 +44,9 @@ export class Monitor {
   /** Nothing can be told before there is a mount. */
   watch(mount: Monitored): void {
     const hung = new HungRequests(mount, this.hungAfter, this.warn);
-    for (const registry of [this.text, this.open]) addMetrics(registry, mount, hung);
-    this.mount = mount;
+    const reading = new Reading(mount);
+    for (const registry of [this.text, this.open]) addMetrics(registry, reading, hung);
+    this.reading = reading;
     this.hung = hung;
   }
 
@@ -54,10 +56,11 @@ export class Monitor {
   }
 
   private async answer(path: string, accept: string): Promise<Answer> {
-    const state = this.mount?.state() ?? "starting";
+    const state = this.reading?.mount.state() ?? "starting";
     switch (path) {
       case "/metrics": {
-        if (this.mount === undefined) return { status: 503, body: `${state}\n` };
+        if (this.reading === undefined) return { status: 503, body: `${state}\n` };
+        this.reading.take();
         const registry = wantsOpenMetrics(accept) ? this.open : this.text;
         return { status: 200, type: registry.contentType, body: await registry.metrics() };
       }
@@ -71,10 +74,10 @@ export class Monitor {
   }
 }
 
-function addMetrics(registry: AnyRegistry, mount: Monitored, hung: HungRequests): void {
-  addOperationMetrics(registry, mount);
-  addReadMetrics(registry, mount);
+function addMetrics(registry: AnyRegistry, reading: Reading, hung: HungRequests): void {
+  addOperationMetrics(registry, reading);
+  addReadMetrics(registry, reading);
   hung.addMetrics(registry);
-  addMountMetrics(registry, mount);
+  addMountMetrics(registry, reading);
   addProcessMetrics(registry);
 }

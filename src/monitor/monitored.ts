@@ -1,20 +1,19 @@
+import type { Counters, Inflight } from "../metrics/counters.ts";
+
 /** What becomes of a mount, as far as somebody who watches it cares. */
 export const STATES = ["starting", "serving", "stopping"] as const;
 export type State = (typeof STATES)[number];
 
 /** A mount that is served: all that this room knows of it. */
 export interface Monitored {
-  /** Path of the bootstrap or image. */
-  readonly image: string;
-  readonly mountpoint: string;
-  readonly inodes: number;
-  readonly blobs: number;
-  /** Descriptors of the image and its blobs that are held open. */
-  readonly blobDescriptors: number;
   readonly version: string;
   readonly commit: string;
-  /** See metrics/counters. */
-  readonly counters: SharedArrayBuffer;
+  /** What was counted for everybody, also for images that are gone. */
+  counts(): Counters;
+  images(): readonly MonitoredImage[];
+  inflight(): readonly Inflight[];
+  /** Descriptors of images and blobs that are held open. */
+  blobDescriptors(): number;
   /** Workers that run; more may join. */
   workers(): number;
   state(): State;
@@ -22,4 +21,15 @@ export interface Monitored {
   operation(opcode: number): string;
   /** A path of each of these nodes that has one: a walk of the tree, so for rare events only. */
   pathsOf(nodes: ReadonlySet<number>): ReadonlyMap<number, string>;
+}
+
+/** One image of a mount. */
+export interface MonitoredImage {
+  /** Path of the bootstrap or image. */
+  readonly source: string;
+  /** Where it is seen. */
+  readonly mountpoint: string;
+  readonly inodes: number;
+  readonly blobs: number;
+  counts(): Counters;
 }

@@ -1,13 +1,14 @@
-import { inflight, LATENCY_BOUNDS, type OpcodeTotals, opcodeTotals } from "../metrics/counters.ts";
+import { LATENCY_BOUNDS, type OpcodeTotals, opcodeTotals } from "../metrics/counters.ts";
 import { addCounter, addGauge, addHistogram, type Registry } from "./metric.ts";
-import type { Monitored } from "./monitored.ts";
+import type { Reading } from "./reading.ts";
 
 const labels = ["operation"];
 
 /** What was asked, how it ended and how long it took, by operation. */
-export function addOperationMetrics(registry: Registry, { counters, operation }: Monitored): void {
+export function addOperationMetrics(registry: Registry, reading: Reading): void {
+  const { operation } = reading.mount;
   const each = (value: (totals: OpcodeTotals) => number) => (): [number, { operation: string }][] =>
-    opcodeTotals(counters).map((totals) => [value(totals), { operation: operation(totals.opcode) }]);
+    opcodeTotals(reading.counts).map((totals) => [value(totals), { operation: operation(totals.opcode) }]);
 
   const requests = { name: "tarfs_requests_total", help: "Requests that arrived from the kernel.", labels };
   addCounter(
@@ -32,7 +33,7 @@ export function addOperationMetrics(registry: Registry, { counters, operation }:
   };
   const bounds = LATENCY_BOUNDS.map((us) => us / 1e6);
   addHistogram(registry, durations, bounds, () =>
-    opcodeTotals(counters).map(({ opcode, latencies, latencySum }) => ({
+    opcodeTotals(reading.counts).map(({ opcode, latencies, latencySum }) => ({
       labels: { operation: operation(opcode) },
       counts: latencies,
       sum: latencySum / 1e6,
@@ -40,7 +41,7 @@ export function addOperationMetrics(registry: Registry, { counters, operation }:
   );
   const now = { name: "tarfs_requests_inflight", help: "Requests that workers are answering.", labels };
   addGauge(registry, now, () => {
-    const all = inflight(counters);
+    const all = reading.mount.inflight();
     return each(({ opcode }) => all.filter((one) => one.opcode === opcode).length)();
   });
 }

@@ -22,6 +22,8 @@ export interface Attr {
   /** Seconds, may be negative. */
   mtime: number;
   mtimeNsec: number;
+  /** Tells files that had the same number one after the other apart. */
+  generation: number;
 }
 
 /** One directory entry. `bytes[nameAt, nameAt + nameLength)` is its name and must not be kept. */
@@ -91,7 +93,8 @@ export interface FileSystem {
   ): number;
   /** NUL-terminated names one after the other. `privileged` shows `trusted.*` too. */
   listxattr(node: number, out: Uint8Array, at: number, room: number, privileged: boolean): number;
-  statfs(into: Statfs): number;
+  /** Of the file system that the node is in. */
+  statfs(node: number, into: Statfs): number;
 }
 
 export const newAttr = (): Attr => ({
@@ -105,6 +108,7 @@ export const newAttr = (): Attr => ({
   blocks: 0,
   mtime: 0,
   mtimeNsec: 0,
+  generation: 0,
 });
 
 export const newEntry = (): Entry => ({

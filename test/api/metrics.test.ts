@@ -3,7 +3,17 @@ import { ErrorRing } from "../../src/daemon/events.ts";
 import { openLog } from "../../src/daemon/log.ts";
 import { DaemonManagement } from "../../src/daemon/management.ts";
 import { fsStats } from "../../src/daemon/nydusd-metrics.ts";
-import { countAnswer, countersOf, countRead, NOW, newCounters } from "../../src/metrics/counters.ts";
+import type { Setting } from "../../src/daemon/setting.ts";
+import type { Session } from "../../src/daemon/transport.ts";
+import {
+  countAnswer,
+  countersOf,
+  countRead,
+  inflight,
+  NOW,
+  newCounters,
+  sumOf,
+} from "../../src/metrics/counters.ts";
 import { get, startManaged } from "../support/api.ts";
 import { ask } from "../support/daemon.ts";
 
@@ -41,7 +51,7 @@ it("classes are nydusd's, at both sides of every bound", () => {
   countAnswer(two, READ, -EIO, 1);
   two[LOOKUP]++;
   countAnswer(two, LOOKUP, -ENOENT, 7);
-  const stats = fsStats("/", shared);
+  const stats = fsStats("/", sumOf([shared]));
   expect(stats.read_latency_dist).toEqual([2, 2, 2, 2, 2, 2, 2, 1]);
   expect(stats.block_count_read).toEqual([1, 2, 2, 2, 2, 2, 2, 1]);
   expect(stats.fop_hits).toEqual([0, 0, 0, 0, 14, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
@@ -79,7 +89,8 @@ it("states, instances and what is in flight", () => {
   expect(m.info().state).toBe("READY");
   m.start();
   const shared = newCounters(1);
-  m.running(shared, [{ path: "/b/boot", size: 1, dev: 1, ino: 1 }]);
+  const session = { counts: () => sumOf([shared]), inflight: () => inflight(shared) };
+  m.running(session as Session, {} as Setting);
   expect(m.info().state).toBe("RUNNING");
   expect(() => m.start()).toThrow(wrongState("Start"));
   expect(m.inflight()).toEqual([]);

@@ -11,8 +11,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { BlobFiles, MAX_OPEN } from "../../src/blob/blob-files.ts";
+import { BlobFiles } from "../../src/blob/blob-files.ts";
+import { HeldFiles } from "../../src/blob/held-files.ts";
 import { ABSENT, type BlobFile } from "../../src/blob/locate.ts";
+import { MAX_OPEN, OpenFiles } from "../../src/blob/open-files.ts";
 import { EIO } from "../../src/bytes/errno.ts";
 import { fixture, image, nodeAt, scratchDir, serve, tree } from "../support/image.ts";
 
@@ -48,7 +50,12 @@ interface Reader {
 function reader({ files }: Made, max?: number): Reader {
   const losses: [number, string][] = [];
   return {
-    blobs: new BlobFiles(files, (blob, problem) => losses.push([blob, problem]), undefined, max),
+    blobs: new BlobFiles(
+      files,
+      (blob, problem) => losses.push([blob, problem]),
+      undefined,
+      new OpenFiles(max),
+    ),
     losses,
   };
 }
@@ -131,8 +138,8 @@ describe("a blob that changes while it is served", () => {
   it("deleted before its first read: lost, unless all were opened at the start", () => {
     const made = blobs(2);
     const lazy = reader(made);
-    const eager = reader(made);
-    eager.blobs.openAll();
+    const held = new HeldFiles();
+    const eager = reader({ ...made, files: held.hold(made.files) });
     rmSync(made.paths[1]);
     expect(read(lazy.blobs, 1, 0, 10)).toBe(-EIO);
     expect(lazy.losses).toEqual([
@@ -142,6 +149,7 @@ describe("a blob that changes while it is served", () => {
     expect(eager.losses).toEqual([]);
     lazy.blobs.close();
     eager.blobs.close();
+    held.release(held.hold(made.files.slice(0, 1)));
   });
 
   it("replaced while open: the file that was opened is read", () => {
@@ -209,20 +217,12 @@ describe("open files", () => {
     expect(openBelow(made.dir)).toEqual([]);
   });
 
-  it("are not more than the bound when all are opened at once", () => {
-    const made = blobs(5);
-    const { blobs: of } = reader(made, 3);
-    of.openAll();
-    expect(openBelow(made.dir).sort()).toEqual(["blob0", "blob1", "blob2"]);
-    for (let blob = 0; blob < 5; blob++) expect(read(of, blob, 0, SIZE)).toBe(SIZE);
-    of.close();
-  });
-
-  it("are shared with readers that neither open nor close them", () => {
+  it("are held for others up to a bound, which they neither open nor close", () => {
     const made = blobs(3);
-    const { blobs: keeper } = reader(made, 2);
-    keeper.openAll();
-    const { blobs: of, losses } = reader({ ...made, files: keeper.shared() });
+    const held = new HeldFiles(2);
+    const files = held.hold(made.files);
+    const { blobs: of, losses } = reader({ ...made, files });
+    expect(held.size).toBe(2);
     for (const path of made.paths.slice(0, 2)) rmSync(path);
     for (let blob = 0; blob < 3; blob++) expect(read(of, blob, 0, SIZE)).toBe(SIZE);
     expect(openBelow(made.dir).sort()).toEqual(["blob0 (deleted)", "blob1 (deleted)", "blob2"]);
@@ -230,17 +230,39 @@ describe("open files", () => {
     expect(read(of, 0, 0, SIZE)).toBe(SIZE);
     expect(losses).toEqual([]);
     expect(openBelow(made.dir).sort()).toEqual(["blob0 (deleted)", "blob1 (deleted)"]);
-    keeper.close();
+    held.release(files);
     expect(openBelow(made.dir)).toEqual([]);
+  });
+
+  it("are held once, until the last image that reads them is gone", () => {
+    const made = blobs(3);
+    const held = new HeldFiles();
+    const one = held.hold(made.files.slice(0, 2));
+    const two = held.hold(made.files.slice(1));
+    expect(openBelow(made.dir).sort()).toEqual(["blob0", "blob1", "blob2"]);
+    expect(one[1].fd).toBe(two[0].fd);
+    held.release(one);
+    expect(openBelow(made.dir).sort()).toEqual(["blob1", "blob2"]);
+    held.release(two);
+    expect(openBelow(made.dir)).toEqual([]);
+  });
+
+  it("are not held when one of them is gone", () => {
+    const made = blobs(3);
+    rmSync(made.paths[2]);
+    const held = new HeldFiles();
+    expect(() => held.hold(made.files)).toThrow("ENOENT");
+    expect(openBelow(made.dir)).toEqual([]);
+    expect(held.size).toBe(0);
   });
 
   it("leave out what a lenient open did not find", () => {
     const made = blobs(2);
-    const { blobs: of, losses } = reader({ ...made, files: [made.files[0], ABSENT, made.files[1]] });
-    of.openAll();
+    const held = new HeldFiles();
+    const files = held.hold([made.files[0], ABSENT, made.files[1]]);
     expect(openBelow(made.dir).sort()).toEqual(["blob0", "blob1"]);
-    expect(losses).toEqual([]);
-    of.close();
+    held.release(files);
+    expect(openBelow(made.dir)).toEqual([]);
   });
 
   it("are at most 256 by default, more than an image's devices and their image", () => {

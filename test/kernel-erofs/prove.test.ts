@@ -1,7 +1,7 @@
 import { cpSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { BlobFiles } from "../../src/blob/blob-files.ts";
+import { HeldFiles } from "../../src/blob/held-files.ts";
 import { openImage } from "../../src/fs/open-image.ts";
 import { backedByFiles } from "../../src/kernel-erofs/backing.ts";
 import { kernelOptions } from "../../src/kernel-erofs/options.ts";
@@ -52,9 +52,7 @@ function held() {
     ...own,
     hold: () => {
       const image = openImage(own.path, placesOf([own.tar]), false);
-      const files = new BlobFiles(image.files, () => {});
-      files.openAll();
-      return { ...image, files: files.shared() };
+      return { ...image, files: new HeldFiles().hold(image.files) };
     },
   };
 }

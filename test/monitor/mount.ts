@@ -5,8 +5,10 @@ import {
   countAnswer,
   countersOf,
   countRead,
+  inflight,
   NOW,
   newCounters,
+  sumOf,
 } from "../../src/metrics/counters.ts";
 import { Monitor } from "../../src/monitor/monitor.ts";
 import type { Monitored, State } from "../../src/monitor/monitored.ts";
@@ -27,14 +29,14 @@ export interface FakeMount extends Monitored {
 export function fakeMount(): FakeMount {
   const counters = newCounters(2);
   const mount: FakeMount = {
-    image: '/im"ag\\e.boot',
-    mountpoint: "/mnt",
-    inodes: 7,
-    blobs: 3,
-    blobDescriptors: 4,
     version: "1.2.3",
     commit: "abc",
-    counters,
+    counts: () => sumOf([counters]),
+    images: () => [
+      { source: '/im"ag\\e.boot', mountpoint: "/mnt", inodes: 7, blobs: 3, counts: () => sumOf([counters]) },
+    ],
+    inflight: () => inflight(counters),
+    blobDescriptors: () => 4,
     slots: [countersOf(counters, 0), countersOf(counters, 1)],
     at: "serving",
     walks: 0,

@@ -14,6 +14,7 @@ const ROOMS: Record<string, readonly string[]> = {
   erofs: ["bytes"],
   blob: ["bytes", "npm:lru-cache"],
   fs: ["vfs", "erofs", "blob", "bytes"],
+  pseudo: ["vfs", "bytes"],
   disk: ["bytes"],
   tar: ["bytes", "npm:fzstd"],
   build: ["tar", "erofs", "disk", "bytes"],
@@ -28,7 +29,7 @@ const ROOMS: Record<string, readonly string[]> = {
   ctl: ["api", "bytes"],
   daemon: [
     ...["fs", "fuse", "fuse-native", "kernel-erofs", "mounts", "erofs", "blob", "metrics", "vfs", "bytes"],
-    ...["api", "monitor", "npm:smol-toml", "npm:zod"],
+    ...["pseudo", "api", "monitor", "npm:smol-toml", "npm:zod"],
   ],
   inspect: ["fs", "erofs", "blob", "tar", "disk", "vfs", "bytes", "npm:tar-stream"],
   doctor: ["kernel-erofs", "sys", "fuse", "mounts", "fs", "blob", "build", "tar", "inspect", "bytes"],

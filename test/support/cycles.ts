@@ -4,11 +4,12 @@ import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { HeldFiles } from "../../src/blob/held-files.ts";
 import { Crew } from "../../src/daemon/crew.ts";
 import { serveDirect } from "../../src/daemon/direct.ts";
 import { openLog } from "../../src/daemon/log.ts";
-import { openImage } from "../../src/fs/open-image.ts";
-import { COUNT, total } from "../../src/metrics/counters.ts";
+import { takeImage } from "../../src/daemon/take.ts";
+import { COUNT } from "../../src/metrics/counters.ts";
 
 /**
  * Mounts and unmounts an image again and again in one process, and prints what the process holds before, half-way
@@ -27,10 +28,20 @@ let pushed = 0;
 let crowded = 0;
 
 async function cycle(isRead: boolean): Promise<void> {
-  const image = openImage(bootstrap, { dirs: [], files: new Map([["1", tar]]) }, false);
+  const held = new HeldFiles();
+  const places = { dirs: [], files: new Map([["1", tar]]) };
+  const taken = takeImage({ bootstrap, places, lenient: false }, held, log);
   const crew = new Crew(2);
   const request = {
-    ...{ image, mountpoint, source: bootstrap, options: [], threads: 2 },
+    ...{
+      first: { names: [], taken },
+      mayChange: false,
+      held,
+      mountpoint,
+      source: bootstrap,
+      options: [],
+      threads: 2,
+    },
     ...{ push: true, lowLatency: true, log },
   };
   const session = await serveDirect(request, crew);
@@ -38,11 +49,12 @@ async function cycle(isRead: boolean): Promise<void> {
   if (isRead) {
     crew.grow();
     await run("bash", ["-euo", "pipefail", "-c", READ_ALL, "bash", mountpoint]);
-    pushed += total(session.counters, COUNT.PUSHED_FILES) > 0 ? 1 : 0;
+    pushed += session.counts()[COUNT.PUSHED_FILES] > 0 ? 1 : 0;
     crowded += crew.workers > 1 ? 1 : 0;
   }
   await session.stop();
   const { how, message } = await session.ended;
+  held.release(taken.image.files);
   // "stopped": another mount namespace, made meanwhile, had the mount, too.
   if (how !== "unmounted" && how !== "stopped") throw new Error(`the session ended: ${how} ${message}`);
 }

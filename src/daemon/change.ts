@@ -1,0 +1,19 @@
+import type { BlobFile } from "../blob/locate.ts";
+import type { ImageHandle } from "../erofs/image.ts";
+import type { TenantBuffers } from "../fuse/tenants.ts";
+import type { TreeChange } from "../pseudo/change.ts";
+
+/** An image as every thread of a session has it. Shared buffers are shared, the rest is copied. */
+export interface SharedImage extends TenantBuffers {
+  readonly handle: ImageHandle;
+  readonly files: readonly BlobFile[];
+  /** A byte a file: its loss was told. */
+  readonly lost: SharedArrayBuffer;
+}
+
+/** What happened to the images of a session: whole, so that nobody serves half of it. */
+export interface Change {
+  readonly tree: TreeChange;
+  /** Of those that the tree places. */
+  readonly images: readonly SharedImage[];
+}

@@ -1,0 +1,29 @@
+import { dirname } from "node:path";
+import type { BlobPlaces } from "../blob/locate.ts";
+
+/** Where a configuration says that blobs are. */
+export interface ConfiguredPlaces {
+  readonly blobDirs: readonly string[];
+  readonly blobFile: string | undefined;
+}
+
+/**
+ * Where the blobs of an image are looked for.
+ *
+ * @param configured for this image
+ * @param given on the command line, for every image
+ */
+export function placesIn(
+  bootstrap: string,
+  configured: ConfiguredPlaces | undefined,
+  given: BlobPlaces,
+): BlobPlaces {
+  const dirs = [...given.dirs, ...(configured?.blobDirs ?? [])];
+  const single = configured?.blobFile ?? given.single;
+  return {
+    // Nobody said where: tars usually lie beside their bootstrap.
+    dirs: dirs.length > 0 || single !== undefined ? dirs : [dirname(bootstrap)],
+    files: given.files,
+    ...(single === undefined ? {} : { single }),
+  };
+}

@@ -1,0 +1,77 @@
+import { Worker } from "node:worker_threads";
+import { messageOf } from "../bytes/errors.ts";
+import { PushBoard } from "../fuse/push-board.ts";
+import type { SharedImage } from "./change.ts";
+import { LIMITS } from "./crew.ts";
+import type { Logger } from "./log.ts";
+import type { PusherTask } from "./pusher-thread.ts";
+import type { WorkerEvent } from "./worker.ts";
+
+/** How long the pusher may take to leave; it does nothing that waits once it is told to. */
+const LEAVE_MS = 2_000;
+
+interface Running {
+  readonly slot: number;
+  readonly board: PushBoard;
+  /** Resolves when the thread has ended. */
+  readonly gone: Promise<unknown>;
+  readonly thread: Worker;
+}
+
+/**
+ * The pusher of a session: one thread, for one image at a time, started when a sequential reader was seen, so that
+ * other sessions do not pay for it. It leaves by itself when there is no such reader any more.
+ */
+export class Pushers {
+  private readonly fd: number;
+  private readonly index: number;
+  private readonly log: Logger;
+  private running: Running | undefined;
+  private isOver = false;
+
+  /** @param index its slot of the counters */
+  constructor(fd: number, index: number, log: Logger) {
+    this.fd = fd;
+    this.index = index;
+    this.log = log;
+  }
+
+  start(image: SharedImage): void {
+    const { board } = image;
+    if (board === undefined || this.running !== undefined || this.isOver) return;
+    const running = this.run({ ...image, fd: this.fd, index: this.index, board });
+    this.running = running;
+    running.gone.then(() => {
+      if (this.running === running) this.running = undefined;
+    });
+  }
+
+  /** Resolves when nobody pushes the image in a slot. */
+  async stop(slot: number): Promise<void> {
+    if (this.running?.slot === slot) await end(this.running);
+  }
+
+  /** Resolves when nobody pushes anything, nor ever will. */
+  async close(): Promise<void> {
+    this.isOver = true;
+    if (this.running !== undefined) await end(this.running);
+  }
+
+  private run(task: PusherTask): Running {
+    const thread = new Worker(new URL("./pusher-thread.js", import.meta.url), { resourceLimits: LIMITS });
+    thread.on("error", (error) => this.log.error(`the pusher failed: ${messageOf(error)}`));
+    thread.on("message", (event: WorkerEvent) => {
+      if (event.type === "ended" && event.ending === "failed")
+        this.log.error(`the pusher failed: ${event.message}`);
+    });
+    const gone = new Promise((resolve) => thread.once("exit", resolve));
+    thread.postMessage(task);
+    return { slot: task.slot, board: new PushBoard(task.board), gone, thread };
+  }
+}
+
+function end({ board, gone, thread }: Running): Promise<unknown> {
+  board.end();
+  const timer = setTimeout(() => thread.terminate(), LEAVE_MS);
+  return gone.finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,75 @@
+import { type Comparison, compareImages, nodeCount } from "../fs/compare-images.ts";
+import { Known } from "../fuse/known.ts";
+import { invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
+import { ROOT_NODE } from "../vfs/file-system.ts";
+import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
+import { imageOf, namer, type Resident, type Submount } from "./submount.ts";
+import type { TakenImage } from "./take.ts";
+
+/** What an image that takes another's place goes on from. */
+export interface Replacement {
+  /** By node of the new image: what the kernel calls it already. */
+  readonly names: Float64Array;
+  /** For each image that was there before: who answers for its nodes now. */
+  readonly forwards: ReadonlyMap<Resident, Float64Array>;
+  /** Only for what the kernel may know. */
+  readonly notifications: readonly Buffer[];
+}
+
+/**
+ * What has to happen for an image to take the place of the one that is shown, under the feet of its readers: what did
+ * not change keeps its node, pages and all; open files that did are read from the old image.
+ *
+ * @param slot of the new image
+ */
+export function replace(
+  { residents }: Submount,
+  shown: Resident,
+  taken: TakenImage,
+  slot: number,
+): Replacement {
+  const comparison = compareImages(imageOf(shown), taken.image);
+  const nameOf = namer(shown);
+  const names = new Float64Array(new SharedArrayBuffer(8 * nodeCount(taken.image)));
+  comparison.before.forEach((older, newer) => {
+    if (older !== 0) names[newer] = nameOf(older);
+  });
+  const forwards = new Map(
+    residents.map((resident) => [resident, forwarded(resident, shown.placed.slot, comparison.after, slot)]),
+  );
+  return { names, forwards, notifications: notificationsOf(comparison, residents, nameOf) };
+}
+
+/** Who answers for nodes of `resident`: those that were answered by the image that is shown may go on. */
+function forwarded(resident: Resident, shownSlot: number, after: Uint32Array, slot: number): Float64Array {
+  const old = resident.forward;
+  const forward = new Float64Array(new SharedArrayBuffer(8 * nodeCount(imageOf(resident))));
+  for (let local = 0; local < forward.length; local++) {
+    const by = old?.[local] || nodeIn(resident.placed.slot, local);
+    const next = slotOf(by) === shownSlot ? after[localOf(by)] : 0;
+    forward[local] = next !== 0 ? nodeIn(slot, next) : (old?.[local] ?? 0);
+  }
+  return forward;
+}
+
+function notificationsOf(
+  { changed, touched }: Comparison,
+  residents: readonly Resident[],
+  nameOf: (local: number) => number,
+): Buffer[] {
+  const known = new Map(residents.map(({ placed, shared }) => [placed.slot, new Known(shared.known)]));
+  const isKnown = (node: number) =>
+    node === ROOT_NODE || known.get(slotOf(node))?.wasTold(localOf(node)) === true;
+  const messages: Buffer[] = [];
+  const directories = new Set(touched);
+  for (const { directory, name } of changed) {
+    const parent = nameOf(directory);
+    if (isKnown(parent)) messages.push(invalidateEntry(parent, name));
+    directories.add(directory);
+  }
+  for (const directory of directories) {
+    const node = nameOf(directory);
+    if (isKnown(node)) messages.push(invalidateDirectory(node));
+  }
+  return messages;
+}

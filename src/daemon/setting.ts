@@ -1,0 +1,38 @@
+import { HeldFiles } from "../blob/held-files.ts";
+import { StartError } from "../bytes/errors.ts";
+import { namesOf } from "../pseudo/pseudo-tree.ts";
+import type { Logger } from "./log.ts";
+import { prepareMountpoint } from "./mountpoint.ts";
+import type { DaemonOptions } from "./run.ts";
+import { takeImage } from "./take.ts";
+import type { ImageAt } from "./transport.ts";
+
+/** What there is before anything is mounted, for any driver. */
+export interface Setting {
+  /** Canonical path of a directory that can be mounted on. */
+  readonly mountpoint: string;
+  /** Keeps the files of images open, until the process ends or they are released. */
+  readonly held: HeldFiles;
+  /** The image to begin with. */
+  readonly first: ImageAt | undefined;
+}
+
+/** @throws StartError, FormatError */
+export async function prepareSetting(options: DaemonOptions, log: Logger): Promise<Setting> {
+  const { virtualMountpoint, bootstrap, places, lenient } = options;
+  const names = namesOf(virtualMountpoint);
+  if (names === undefined)
+    throw new StartError(`virtual mountpoint ${virtualMountpoint}: want an absolute path without . and ..`);
+  const mountpoint = await prepareMountpoint(options.mountpoint, options.force, log);
+  const held = new HeldFiles();
+  if (bootstrap === undefined) return { mountpoint, held, first: undefined };
+  return { mountpoint, held, first: { names, taken: takeImage({ bootstrap, places, lenient }, held, log) } };
+}
+
+/** What the ready line says of it. */
+export function factsOf({ first, mountpoint }: Setting): string {
+  if (first === undefined) return `mountpoint=${mountpoint}`;
+  const { image, choice } = first.taken;
+  const where = first.names.length === 0 ? mountpoint : `${mountpoint}/${first.names.join("/")}`;
+  return `image=${choice.bootstrap} mountpoint=${where} inodes=${image.report.inodes} blobs=${image.files.length - 1}`;
+}

@@ -1,0 +1,82 @@
+import { nodeCount } from "../fs/compare-images.ts";
+import type { OpenedImage } from "../fs/open-image.ts";
+import { Known } from "../fuse/known.ts";
+import { newBoard } from "../fuse/push-board.ts";
+import { newLookups } from "../fuse/tenants.ts";
+import { newCounters } from "../metrics/counters.ts";
+import type { Placed } from "../pseudo/change.ts";
+import { ROOT_NODE } from "../vfs/file-system.ts";
+import { nodeIn } from "../vfs/node-id.ts";
+import type { SharedImage } from "./change.ts";
+import type { TakenImage } from "./take.ts";
+
+/** An image that has a slot: shown, or still known to the kernel after another took its place. */
+export interface Resident {
+  readonly taken: TakenImage;
+  readonly placed: Placed;
+  readonly shared: SharedImage;
+  /** By node: who answers from now on, once another image took its place. */
+  forward: Float64Array | undefined;
+}
+
+/** A place where an image is shown, and those that were shown there before and are not forgotten. */
+export interface Submount {
+  readonly names: readonly string[];
+  /** See metrics/counters: of all that were shown there. */
+  readonly counters: SharedArrayBuffer;
+  /** The one that is shown is the last. */
+  readonly residents: Resident[];
+  since: Date;
+}
+
+/** What a resident needs beside its image. */
+export interface Lodging {
+  readonly placed: Placed;
+  readonly counters: SharedArrayBuffer;
+  readonly workers: number;
+  readonly push: boolean;
+}
+
+/** Makes what threads share about an image. */
+export function lodge(taken: TakenImage, { placed, counters, workers, push }: Lodging): Resident {
+  const { image } = taken;
+  const nodes = nodeCount(image);
+  const shared: SharedImage = {
+    slot: placed.slot,
+    handle: image.handle,
+    files: image.files,
+    lost: new SharedArrayBuffer(image.files.length),
+    counters,
+    known: new Known(nodes).shared,
+    lookups: newLookups(workers),
+    // One whose nodes have names of older images is not pushed: its files are not found by their number.
+    board: push && placed.succession === undefined ? newBoard(nodes) : undefined,
+  };
+  return { taken, placed, shared, forward: undefined };
+}
+
+/** @param threads that count */
+export const newSubmount = (names: readonly string[], threads: number): Submount => ({
+  names,
+  counters: newCounters(threads),
+  residents: [],
+  since: new Date(),
+});
+
+/** The image that is shown. */
+export function shownAt({ residents }: Submount): Resident {
+  const last = residents.at(-1);
+  if (last === undefined) throw new Error("a submount without an image");
+  return last;
+}
+
+export const imageOf = (resident: Resident): OpenedImage => resident.taken.image;
+
+/** @returns what the kernel calls nodes of the image that is shown */
+export function namer({ placed }: Resident): (local: number) => number {
+  const names = placed.succession && new Float64Array(placed.succession.names);
+  return (local) => {
+    if (local === ROOT_NODE) return placed.rootNode;
+    return names?.[local] || nodeIn(placed.slot, local);
+  };
+}

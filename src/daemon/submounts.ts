@@ -1,0 +1,219 @@
+import type { HeldFiles } from "../blob/held-files.ts";
+import { rootNames } from "../fs/root-names.ts";
+import { invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
+import type { EntryChange, Placed } from "../pseudo/change.ts";
+import { type Obstacle, PseudoTree, pathOf } from "../pseudo/pseudo-tree.ts";
+import { ROOT_NODE } from "../vfs/file-system.ts";
+import { nodeIn } from "../vfs/node-id.ts";
+import type { Change } from "./change.ts";
+import { replace } from "./replace.ts";
+import { Residents } from "./residents.ts";
+import type { Stage } from "./stage.ts";
+import { type Lodging, lodge, newSubmount, type Resident, type Submount, shownAt } from "./submount.ts";
+import type { TakenImage } from "./take.ts";
+
+/** Images at one place that took each other's place and are kept for who may know them; then one starts afresh. */
+const MAX_SUCCESSION = 8;
+
+/** Why an image cannot be mounted, unmounted or replaced. */
+export class MountObstacle extends Error {
+  readonly obstacle: Obstacle | "nothing";
+  constructor(path: string, obstacle: Obstacle | "nothing") {
+    super(`${path}: ${EXPLAINED[obstacle]}`);
+    this.obstacle = obstacle;
+  }
+}
+
+const EXPLAINED: Readonly<Record<Obstacle | "nothing", string>> = {
+  taken: "an image is mounted there already",
+  above: "lies within the image that is mounted above it",
+  below: "images are mounted below it",
+  nothing: "no image is mounted there",
+};
+
+/** The images of one session: which are shown where, and what has to be said to whom when that changes. */
+export class Submounts {
+  /** All that have a slot, also those that are not shown any more. */
+  readonly residents: Residents;
+  private readonly shown = new Map<string, Submount>();
+  private readonly tree = new PseudoTree();
+  private readonly workers: number;
+  private readonly push: boolean;
+  private serial = 0;
+  private stage: Stage | undefined;
+
+  /** @param workers most that there will be; one more thread counts: the pusher */
+  constructor(workers: number, push: boolean, held: HeldFiles) {
+    this.workers = workers;
+    this.push = push;
+    this.residents = new Residents(workers + 1, held, (part) => this.tell(part));
+  }
+
+  /** From now on workers and kernel are told. */
+  begin(stage: Stage): void {
+    this.stage = stage;
+    this.residents.begin(stage);
+  }
+
+  /** By path, in the order in which they were mounted. */
+  list(): readonly [path: string, submount: Submount][] {
+    return [...this.shown];
+  }
+
+  /** @throws MountObstacle when it cannot be there */
+  check(names: readonly string[]): void {
+    const path = pathOf(names);
+    const isBelow = names.length > 0 && this.shown.has("/");
+    const obstacle = isBelow ? "above" : this.shown.has(path) ? "taken" : this.tree.obstacleAt(names);
+    if (obstacle !== undefined) throw new MountObstacle(path, obstacle);
+  }
+
+  /**
+   * Shows an image. Resolves when it can be seen.
+   *
+   * @throws MountObstacle
+   */
+  async mount(names: readonly string[], taken: TakenImage): Promise<void> {
+    this.check(names);
+    const slot = this.residents.freeSlot(names.length === 0);
+    const root = rootOf(slot, names, taken);
+    const planned =
+      names.length === 0 ? AT_ROOT : this.tree.plan(names, { node: root.rootNode, ino: root.rootIno });
+    const submount = newSubmount(names, this.workers + 1);
+    const resident = this.lodge(submount, taken, { ...root, parent: planned.parent });
+    this.shown.set(pathOf(names), submount);
+    this.tell({ placed: [resident], entries: planned.entries });
+    await this.stage?.notify(
+      names.length === 0 ? renamed(rootNames(taken.image)) : changed(planned.entries.slice(0, 1)),
+    );
+  }
+
+  /**
+   * Takes an image away. Resolves when it cannot be seen any more; who is inside stays there.
+   *
+   * @throws MountObstacle
+   */
+  async unmount(names: readonly string[]): Promise<void> {
+    const submount = this.at(names);
+    const entries = this.tree.remove(names);
+    this.shown.delete(pathOf(names));
+    this.tell({ entries });
+    const { image } = shownAt(submount).taken;
+    this.residents.leave(submount, submount.residents.splice(0));
+    await this.stage?.notify(names.length === 0 ? renamed(rootNames(image)) : changed(entries));
+  }
+
+  /**
+   * Shows another image in the place of one. Resolves when it can be seen. Files that are open are read on as they
+   * were.
+   *
+   * @throws MountObstacle
+   */
+  async remount(names: readonly string[], taken: TakenImage): Promise<void> {
+    const submount = this.at(names);
+    submount.since = new Date();
+    if (submount.residents.length >= MAX_SUCCESSION) return this.afresh(submount, taken);
+    const shown = shownAt(submount);
+    const slot = this.residents.freeSlot(false);
+    const replacement = replace(submount, shown, taken, slot);
+    const { rootNode, rootIno, parent } = shown.placed;
+    for (const [resident, forward] of replacement.forwards) resident.forward = forward;
+    const succession = { names: replacement.names.buffer as SharedArrayBuffer };
+    const place = { slot, rootNid: taken.image.handle.rootNid, rootNode, rootIno, parent, succession };
+    const resident = this.lodge(submount, taken, place);
+    this.tell({ placed: [resident], forwarded: [...replacement.forwards.keys()] });
+    await this.stage?.notify(replacement.notifications);
+  }
+
+  /** All there is, for a worker that joins. */
+  snapshot(): Change {
+    return this.change({
+      placed: this.residents.all(),
+      entries: this.tree.all(),
+      forwarded: this.residents.all(),
+    });
+  }
+
+  private async afresh(submount: Submount, taken: TakenImage): Promise<void> {
+    const { names } = submount;
+    const old = shownAt(submount);
+    this.residents.leave(submount, submount.residents.splice(0));
+    const root = rootOf(this.residents.freeSlot(names.length === 0), names, taken);
+    const entries =
+      names.length === 0 ? [] : this.tree.lead(names, { node: root.rootNode, ino: root.rootIno });
+    const resident = this.lodge(submount, taken, { ...root, parent: old.placed.parent });
+    this.tell({ placed: [resident], entries });
+    const all = [...rootNames(old.taken.image), ...rootNames(taken.image)];
+    await this.stage?.notify(names.length === 0 ? renamed(all) : changed(entries));
+  }
+
+  private at(names: readonly string[]): Submount {
+    const submount = this.shown.get(pathOf(names));
+    if (submount === undefined) throw new MountObstacle(pathOf(names), "nothing");
+    return submount;
+  }
+
+  private lodge(submount: Submount, taken: TakenImage, place: Omit<Placed, "serial">): Resident {
+    const placed = { ...place, serial: this.serial++ };
+    const { counters } = submount;
+    const lodging: Lodging = { placed, counters, workers: this.workers, push: this.push };
+    const resident = lodge(taken, lodging);
+    submount.residents.push(resident);
+    this.residents.add(resident, submount);
+    return resident;
+  }
+
+  private tell(part: Part): number {
+    return this.stage?.change(this.change(part)) ?? 0;
+  }
+
+  private change({ placed = [], entries = [], forwarded = [], freed = [] }: Part): Change {
+    const root = this.shown.get("/");
+    const forwardings = forwarded.flatMap(({ placed: { slot }, forward }) =>
+      forward === undefined ? [] : [{ slot, to: forward.buffer as SharedArrayBuffer }],
+    );
+    return {
+      tree: {
+        rootSlot: root && shownAt(root).placed.slot,
+        placed: placed.map((resident) => resident.placed),
+        entries,
+        forwardings,
+        freed,
+      },
+      images: placed.map(({ shared }) => shared),
+    };
+  }
+}
+
+/** What is new in a change. */
+export interface Part {
+  readonly placed?: readonly Resident[];
+  readonly entries?: readonly EntryChange[];
+  readonly forwarded?: readonly Resident[];
+  readonly freed?: readonly number[];
+}
+
+const AT_ROOT: { parent: number; entries: EntryChange[] } = { parent: ROOT_NODE, entries: [] };
+
+function rootOf(
+  slot: number,
+  names: readonly string[],
+  { image }: TakenImage,
+): Omit<Placed, "serial" | "parent"> {
+  const { rootNid } = image.handle;
+  const rootNode = names.length === 0 ? ROOT_NODE : nodeIn(slot, ROOT_NODE);
+  return { slot, rootNid, rootNode, rootIno: nodeIn(slot, rootNid) };
+}
+
+/** Names of virtual directories that lead elsewhere. */
+const changed = (entries: readonly EntryChange[]): Buffer[] =>
+  entries.flatMap(({ directory, name }) => [
+    invalidateEntry(directory, name),
+    invalidateDirectory(directory),
+  ]);
+
+/** Names of the session's root that may lead elsewhere, and the root itself is another. */
+const renamed = (names: readonly Uint8Array[]): Buffer[] => [
+  ...names.map((name) => invalidateEntry(ROOT_NODE, name)),
+  invalidateDirectory(ROOT_NODE),
+];

@@ -1,0 +1,213 @@
+import { BlobFiles } from "../blob/blob-files.ts";
+import type { BlobFile } from "../blob/locate.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
+import { compareBytes, isDots } from "../bytes/name.ts";
+import { type Extent, HOLE, Image, INLINE } from "../erofs/image.ts";
+import { type Attr, type Entry, newAttr, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
+import { ImageFileSystem, swapRoot } from "./image-file-system.ts";
+import type { OpenedImage } from "./open-image.ts";
+
+/** What became of an image when another took its place. Nodes are those of `ImageFileSystem`. */
+export interface Comparison {
+  /**
+   * By node of the new image: the node of the old one that it goes on from, 0 when it is new. A directory goes on under
+   * the same path; anything else only when nothing about it changed.
+   */
+  readonly before: Uint32Array;
+  /** By node of the old image: the node of the new one that goes on from it. */
+  readonly after: Uint32Array;
+  /** Names in old directories that go on, which lead to something else now, or to nothing, or did not exist. */
+  readonly changed: readonly { readonly directory: number; readonly name: Uint8Array }[];
+  /** Old directories that go on with other attributes. */
+  readonly touched: readonly number[];
+}
+
+/** Names, targets and attributes are compared at once; files by where their bytes lie. */
+export function compareImages(older: OpenedImage, newer: OpenedImage): Comparison {
+  return new Comparer(older, newer).run();
+}
+
+/** Largest node, plus one. */
+export const nodeCount = ({ handle }: OpenedImage): number => Math.ceil(handle.shared.byteLength / 32);
+
+interface Side {
+  readonly image: Image;
+  readonly fs: ImageFileSystem;
+  readonly files: readonly BlobFile[];
+  readonly entry: Entry;
+  readonly attr: Attr;
+  readonly extent: Extent;
+  /** Of one symlink, or of all xattrs of an inode. */
+  readonly text: Uint8Array;
+}
+
+const ROOM = 128 * 1024;
+
+function side({ handle, files }: OpenedImage): Side {
+  const image = new Image(handle);
+  return {
+    image,
+    fs: new ImageFileSystem(image, new BlobFiles(files, () => {})), // no byte of which is read
+    files,
+    entry: newEntry(),
+    attr: newAttr(),
+    extent: { device: 0, address: 0, length: 0 },
+    text: new Uint8Array(ROOM),
+  };
+}
+
+class Comparer {
+  private readonly a: Side;
+  private readonly b: Side;
+  private readonly before: Uint32Array;
+  private readonly after: Uint32Array;
+  private readonly changed: { directory: number; name: Uint8Array }[] = [];
+  private readonly touched: number[] = [];
+  private readonly directories: [older: number, newer: number][] = [];
+
+  constructor(older: OpenedImage, newer: OpenedImage) {
+    this.a = side(older);
+    this.b = side(newer);
+    this.after = new Uint32Array(nodeCount(older));
+    this.before = new Uint32Array(nodeCount(newer));
+  }
+
+  run(): Comparison {
+    this.goOn(ROOT_NODE, ROOT_NODE);
+    this.compareDirectory(ROOT_NODE, ROOT_NODE);
+    for (let pair = this.directories.pop(); pair !== undefined; pair = this.directories.pop())
+      this.compareEntries(...pair);
+    const { before, after, changed, touched } = this;
+    return { before, after, changed, touched };
+  }
+
+  private goOn(older: number, newer: number): void {
+    this.after[older] = newer;
+    this.before[newer] = older;
+  }
+
+  private compareDirectory(older: number, newer: number): void {
+    this.directories.push([older, newer]);
+    if (!this.hasSameAttr(older, newer) || !this.hasSameXattrs(older, newer)) this.touched.push(older);
+  }
+
+  /** Both list their names in one order. */
+  private compareEntries(older: number, newer: number): void {
+    const { a, b } = this;
+    let inA = first(a, older);
+    let inB = first(b, newer);
+    while (inA || inB) {
+      const order = !inA ? 1 : !inB ? -1 : compareNames(a.entry, b.entry);
+      if (order < 0) this.note(older, a.entry);
+      else if (order > 0) this.note(older, b.entry);
+      else if (!this.isSame(a.entry.node, b.entry.node)) this.note(older, a.entry);
+      if (order <= 0) inA = next(a);
+      if (order >= 0) inB = next(b);
+    }
+  }
+
+  private note(directory: number, { bytes, nameAt, nameLength }: Entry): void {
+    this.changed.push({ directory, name: Uint8Array.from(bytes.subarray(nameAt, nameAt + nameLength)) });
+  }
+
+  /** Whether what a name leads to goes on, which is then noted. */
+  private isSame(older: number, newer: number): boolean {
+    if (older === 0 || newer === 0) return false; // not sound: nothing can be said of it
+    if (this.after[older] !== 0 || this.before[newer] !== 0) return this.after[older] === newer;
+    const { a, b } = this;
+    a.fs.attr(older, a.attr);
+    b.fs.attr(newer, b.attr);
+    const type = a.attr.mode & S_IFMT;
+    if (type !== (b.attr.mode & S_IFMT)) return false;
+    if (type === S_IFDIR) {
+      this.goOn(older, newer);
+      this.compareDirectory(older, newer);
+      return true;
+    }
+    if (!this.hasSameAttr(older, newer) || !this.hasSameXattrs(older, newer)) return false;
+    if (type === S_IFREG && !this.hasSameData(older, newer)) return false;
+    if (type === S_IFLNK && !this.hasSameTarget(older, newer)) return false;
+    this.goOn(older, newer);
+    return true;
+  }
+
+  private hasSameAttr(older: number, newer: number): boolean {
+    const { a, b } = this;
+    a.fs.attr(older, a.attr);
+    b.fs.attr(newer, b.attr);
+    const keys = ["mode", "nlink", "uid", "gid", "rdev", "size", "blocks", "mtime", "mtimeNsec"] as const;
+    return keys.every((key) => a.attr[key] === b.attr[key]);
+  }
+
+  private hasSameXattrs(older: number, newer: number): boolean {
+    const { a, b } = this;
+    const length = xattrsOf(a, older);
+    return length === xattrsOf(b, newer) && compareBytes(a.text, 0, length, b.text, 0, length) === 0;
+  }
+
+  private hasSameTarget(older: number, newer: number): boolean {
+    const { a, b } = this;
+    const length = a.fs.readlink(older, a.text, 0);
+    return (
+      length >= 0 &&
+      length === b.fs.readlink(newer, b.text, 0) &&
+      compareBytes(a.text, 0, length, b.text, 0, length) === 0
+    );
+  }
+
+  /** Sizes are the same already. */
+  private hasSameData(older: number, newer: number): boolean {
+    const { a, b } = this;
+    for (let at = 0; at < a.attr.size; ) {
+      findExtent(a, older, at, a.attr.size);
+      findExtent(b, newer, at, a.attr.size);
+      const length = Math.min(a.extent.length, b.extent.length, a.attr.size - at);
+      if (length <= 0 || !isSamePlace(a, b, length)) return false;
+      at += length;
+    }
+    return true;
+  }
+}
+
+function first(of: Side, directory: number): boolean {
+  const isThere = of.fs.entry(directory, 0, of.entry) === 1;
+  return isThere && isDots(of.entry.bytes, of.entry.nameAt, of.entry.nameLength) ? next(of) : isThere;
+}
+
+function next(of: Side): boolean {
+  while (of.fs.nextEntry(of.entry) === 1)
+    if (!isDots(of.entry.bytes, of.entry.nameAt, of.entry.nameLength)) return true;
+  return false;
+}
+
+const compareNames = (a: Entry, b: Entry): number =>
+  compareBytes(a.bytes, a.nameAt, a.nameLength, b.bytes, b.nameAt, b.nameLength);
+
+/** All names and values, put one after the other in `text`; bytes, or -errno. */
+function xattrsOf(of: Side, node: number): number {
+  if (!of.fs.traits.hasXattrs) return 0;
+  const names = of.fs.listxattr(node, of.text, 0, ROOM, true);
+  let end = Math.max(names, 0);
+  for (let at = 0; at < names; ) {
+    const length = of.text.indexOf(0, at) - at;
+    const value = of.fs.getxattr(node, of.text, at, length, of.text, end, ROOM - end);
+    if (value > 0) end += value;
+    at += length + 1;
+  }
+  return names < 0 ? names : end;
+}
+
+function findExtent({ image, extent }: Side, node: number, at: number, size: number): void {
+  image.extent(image.inodeAt(swapRoot(node, image.handle.rootNid)), at, size - at, extent);
+}
+
+function isSamePlace(a: Side, b: Side, length: number): boolean {
+  if (a.extent.device === HOLE || b.extent.device === HOLE) return a.extent.device === b.extent.device;
+  if (a.extent.device === INLINE || b.extent.device === INLINE)
+    return (
+      a.extent.device === b.extent.device &&
+      compareBytes(a.image.bytes, a.extent.address, length, b.image.bytes, b.extent.address, length) === 0
+    );
+  const [one, other] = [a.files[a.extent.device], b.files[b.extent.device]];
+  return one.dev === other.dev && one.ino === other.ino && a.extent.address === b.extent.address;
+}

@@ -1,0 +1,54 @@
+import { putU64 } from "../bytes/u64.ts";
+import {
+  INVAL_ENTRY,
+  INVAL_INODE,
+  NOTIFY_INVAL_ENTRY,
+  NOTIFY_INVAL_INODE,
+  NOTIFY_RETRIEVE,
+  OUT,
+  RETRIEVE,
+} from "./wire.ts";
+
+/*
+ * Messages to the kernel that answer nothing, each to be written to the device at once. A write may wait for requests
+ * that are being answered (INVAL_ENTRY for lookups in that directory), so never from a thread that serves, nor from
+ * one that must not wait.
+ */
+
+/** The name leads to something else now, or to nothing: what is below it and not in use is forgotten. */
+export function invalidateEntry(parent: number, name: Uint8Array): Buffer {
+  const { message, v } = begin(NOTIFY_INVAL_ENTRY, INVAL_ENTRY.NAME + name.length + 1);
+  putU64(v, INVAL_ENTRY.PARENT, parent);
+  v.setUint32(INVAL_ENTRY.NAMELEN, name.length, true);
+  message.set(name, INVAL_ENTRY.NAME);
+  return message;
+}
+
+/**
+ * A directory has other attributes or entries now. Its listing is cached like pages of a file, and INVAL_ENTRY drops
+ * that only for a name that the kernel knows; it comes after those, which wait for listings that are in flight.
+ */
+export function invalidateDirectory(node: number): Buffer {
+  const { message, v } = begin(NOTIFY_INVAL_INODE, INVAL_INODE.SIZE);
+  putU64(v, INVAL_INODE.NODEID, node);
+  return message;
+}
+
+/**
+ * Makes the kernel send a request (NOTIFY_REPLY, which wants no answer), and so wakes the worker that has waited
+ * longest: a thread that blocks in a read of the device does not look around otherwise. ENOENT when the kernel has
+ * forgotten the file; EINVAL for what is no regular file (since Linux 6.18).
+ */
+export function nudge(file: number): Buffer {
+  const { message, v } = begin(NOTIFY_RETRIEVE, RETRIEVE.SIZE);
+  putU64(v, RETRIEVE.NODEID, file);
+  return message;
+}
+
+function begin(code: number, length: number): { message: Buffer; v: DataView } {
+  const message = Buffer.alloc(length);
+  const v = new DataView(message.buffer, message.byteOffset, length);
+  v.setUint32(OUT.LEN, length, true);
+  v.setInt32(OUT.ERROR, code, true);
+  return { message, v };
+}

@@ -1,0 +1,137 @@
+import { u64 } from "../bytes/u64.ts";
+import { type Counters, countersOf, NOW } from "../metrics/counters.ts";
+import { ROOT_NODE } from "../vfs/file-system.ts";
+import { localOf, slotOf, VIRTUAL } from "../vfs/node-id.ts";
+import type { Frame } from "./frame.ts";
+import { Known } from "./known.ts";
+import { type BoardBuffers, PushBoard } from "./push-board.ts";
+import { FORGET } from "./wire.ts";
+
+/** What all workers share about one image of a session, besides the image. */
+export interface TenantBuffers {
+  readonly slot: number;
+  /** See metrics/counters: a slot a thread. */
+  readonly counters: SharedArrayBuffer;
+  readonly known: SharedArrayBuffer;
+  readonly lookups: SharedArrayBuffer;
+  /** Absent when nothing is to be pushed. */
+  readonly board: BoardBuffers | undefined;
+}
+
+/** What one worker keeps of one image. */
+interface Tenant {
+  readonly counters: Counters;
+  readonly known: Known;
+  /** TOLD and FORGOTTEN of this worker. */
+  readonly lookups: Float64Array;
+  readonly board: PushBoard | undefined;
+}
+
+const TOLD = 0;
+const FORGOTTEN = 1;
+const CELLS = 2;
+
+/** How often the kernel was told of a node of an image, and how often it forgot: two counts a worker, which only grow. */
+export const newLookups = (workers: number): SharedArrayBuffer => new SharedArrayBuffer(8 * CELLS * workers);
+
+/**
+ * Whether the kernel has forgotten every node. Workers count meanwhile, but a count that was the same when it was read
+ * twice had that value in between.
+ */
+export function isForgotten(lookups: SharedArrayBuffer): boolean {
+  const cells = new Float64Array(lookups);
+  const before = cells.slice();
+  let balance = 0;
+  for (let at = 0; at < cells.length; at += CELLS) balance += before[at + TOLD] - before[at + FORGOTTEN];
+  return balance === 0 && cells.every((value, at) => value === before[at]);
+}
+
+/** The images of a session as one worker keeps its books of them. */
+export class Tenants {
+  /** Of what concerns no image: virtual directories, INIT, what the thread is doing now. */
+  readonly session: Counters;
+  private readonly index: number;
+  private readonly onSequential: (slot: number) => void;
+  private readonly tenants: (Tenant | undefined)[] = [];
+  private readonly virtual: Tenant;
+  private rootSlot = VIRTUAL;
+
+  /**
+   * @param index of the worker
+   * @param onSequential told when small files of an image are read one after another and nobody pushes them
+   */
+  constructor(counters: SharedArrayBuffer, index: number, onSequential: (slot: number) => void) {
+    this.session = countersOf(counters, index);
+    this.index = index;
+    this.onSequential = onSequential;
+    this.virtual = {
+      counters: this.session,
+      known: new Known(0),
+      lookups: new Float64Array(CELLS),
+      board: undefined,
+    };
+  }
+
+  add({ slot, counters, known, lookups, board }: TenantBuffers): void {
+    this.tenants[slot] = {
+      counters: countersOf(counters, this.index),
+      known: new Known(known),
+      lookups: new Float64Array(lookups, 8 * CELLS * this.index, CELLS),
+      board: board && new PushBoard(board, () => this.onSequential(slot)),
+    };
+  }
+
+  remove(slot: number): void {
+    this.tenants[slot] = undefined;
+  }
+
+  /** Whose the session's root is; VIRTUAL when it is nobody's. */
+  setRoot(slot: number): void {
+    this.rootSlot = slot;
+  }
+
+  countersAt(node: number): Counters {
+    return this.of(node).counters;
+  }
+
+  /** The kernel is about to be told of a node. It keeps the root whatever happens. */
+  tell(node: number): void {
+    if (node === ROOT_NODE) return;
+    const tenant = this.of(node);
+    tenant.known.tell(localOf(node));
+    tenant.lookups[TOLD]++;
+  }
+
+  /** A directory of the node's image was listed with attributes. */
+  noteListing(node: number): void {
+    this.of(node).board?.noteListing();
+  }
+
+  /** A READ from byte 0 on was answered. @param position of its data, see `FileSystem.readFrom` */
+  noteRead(node: number, position: number): void {
+    const tenant = this.of(node);
+    this.session[NOW.FILE] = node;
+    tenant.known.cache(localOf(node));
+    tenant.board?.noteRead(localOf(node), position);
+  }
+
+  /** FORGET: one node. */
+  forget(f: Frame): void {
+    const node = u64(f.inView, FORGET.NODEID);
+    this.of(node).lookups[FORGOTTEN] += u64(f.inView, FORGET.TIMES);
+  }
+
+  /** BATCH_FORGET: many. */
+  forgetAll(f: Frame): void {
+    const count = f.inView.getUint32(FORGET.COUNT, true);
+    for (let i = 0; i < count; i++) {
+      const at = FORGET.LIST + i * FORGET.STRIDE;
+      this.of(u64(f.inView, at)).lookups[FORGOTTEN] += u64(f.inView, at + 8);
+    }
+  }
+
+  private of(node: number): Tenant {
+    const slot = slotOf(node);
+    return this.tenants[slot === 0 && node === ROOT_NODE ? this.rootSlot : slot] ?? this.virtual;
+  }
+}

@@ -1,0 +1,52 @@
+import type { FileSystem } from "../vfs/file-system.ts";
+
+/** How the nodes of an image have to do with those of the image whose place it took. */
+interface Succession {
+  /** By node within the image: what the kernel calls it already, 0 when it has no such name. Shared memory, float64. */
+  readonly names: SharedArrayBuffer;
+}
+
+/** An image that is shown, as far as the tree is concerned. */
+export interface Placed {
+  readonly slot: number;
+  /** Tells images that had the same slot, one after the other, apart. */
+  readonly serial: number;
+  /** Inode number of the root within the image; FUSE's 1 is its node. */
+  readonly rootNid: number;
+  /** What the kernel calls the root. */
+  readonly rootNode: number;
+  readonly rootIno: number;
+  /** The virtual directory that the root is in. */
+  readonly parent: number;
+  readonly succession?: Succession | undefined;
+}
+
+/** A name in a virtual directory that leads to something from now on, or to nothing. */
+export interface EntryChange {
+  readonly directory: number;
+  readonly name: Uint8Array;
+  readonly cookie: number;
+  /** 0: the name is gone, and a virtual directory that it led to as well. */
+  readonly node: number;
+  readonly ino: number;
+}
+
+/** By node within the slot: who answers for it from now on, 0 when it still does itself. Shared memory, float64. */
+interface Forwarding {
+  readonly slot: number;
+  readonly to: SharedArrayBuffer;
+}
+
+/** What happened to the tree. Taken in as a whole, by each thread before its next request. */
+export interface TreeChange {
+  /** Slot of the image that is at the root of everything; undefined: a virtual directory is. */
+  readonly rootSlot: number | undefined;
+  readonly placed: readonly Placed[];
+  readonly entries: readonly EntryChange[];
+  readonly forwardings: readonly Forwarding[];
+  /** Slots whose image nobody asks for any more. */
+  readonly freed: readonly number[];
+}
+
+/** Makes the file system of an image that was placed. */
+export type FileSystemOf = (slot: number) => FileSystem;

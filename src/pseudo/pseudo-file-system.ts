@@ -1,0 +1,254 @@
+import { EINVAL, EISDIR, ENODATA, ENOENT, ENOTDIR, ESTALE, S_IFDIR } from "../bytes/errno.ts";
+import type { Attr, Entry, FileSystem, Statfs, Traits } from "../vfs/file-system.ts";
+import { ROOT_NODE } from "../vfs/file-system.ts";
+import { localOf, nodeIn, slotOf, VIRTUAL } from "../vfs/node-id.ts";
+import type { FileSystemOf, Placed, TreeChange } from "./change.ts";
+import { Directory } from "./directory.ts";
+
+const DOT = 0x2e;
+const DOTS = Uint8Array.of(DOT, DOT);
+const DT_DIRECTORY = 4;
+const DIRECTORY_MODE = S_IFDIR | 0o755;
+/** Cookies of `.` and `..` come before those of items. */
+export const FIRST_COOKIE = 2;
+
+/** An image in its place. */
+interface Mounted extends Placed {
+  readonly fs: FileSystem;
+  /** Its node 0. */
+  readonly base: number;
+  readonly names: Float64Array | undefined;
+  forward: Float64Array | undefined;
+}
+
+/**
+ * Many images as one file system: virtual directories lead to the root of each. A node carries the slot of the image
+ * it is of (vfs/node-id). What an image answers is passed on; only nodes and inode numbers are made those of the
+ * whole.
+ */
+export class PseudoFileSystem implements FileSystem {
+  readonly traits: Traits;
+  private readonly mtime: number;
+  private readonly images: (Mounted | undefined)[] = [];
+  private readonly directories = new Map<number, Directory>([[ROOT_NODE, new Directory(ROOT_NODE)]]);
+  private root: Mounted | undefined;
+  /** Set by `locate`: the node within the image that it returned. */
+  private local = 0;
+  private lastRead: FileSystem | undefined;
+  private listing: Mounted | undefined;
+
+  /** @param mtime of virtual directories, seconds */
+  constructor(traits: Traits, mtime: number) {
+    this.traits = traits;
+    this.mtime = mtime;
+  }
+
+  /** @param fsOf makes the file systems of images that are placed */
+  apply(change: TreeChange, fsOf: FileSystemOf): void {
+    for (const placed of change.placed) {
+      const { slot, succession } = placed;
+      const names = succession && new Float64Array(succession.names);
+      this.images[slot] = { ...placed, fs: fsOf(slot), base: nodeIn(slot, 0), names, forward: undefined };
+    }
+    for (const { directory, name, cookie, node, ino } of change.entries) {
+      if (node !== 0) this.directoryAt(directory).set({ name, cookie, node, ino });
+      else this.removeEntry(directory, name);
+      if (slotOf(node) === VIRTUAL) this.directories.set(node, new Directory(directory));
+    }
+    for (const { slot, to } of change.forwardings) {
+      const image = this.images[slot];
+      if (image !== undefined) image.forward = new Float64Array(to);
+    }
+    for (const slot of change.freed) this.images[slot] = undefined;
+    this.root = change.rootSlot === undefined ? undefined : this.images[change.rootSlot];
+  }
+
+  lookup(parent: number, bytes: Uint8Array, nameAt: number, nameLength: number): number {
+    const image = this.locate(parent);
+    if (image === undefined) return this.lookupVirtual(parent, bytes, nameAt, nameLength);
+    const isUp = nameLength === 2 && bytes[nameAt] === DOT && bytes[nameAt + 1] === DOT;
+    if (isUp && this.local === ROOT_NODE) return image.parent;
+    const found = image.fs.lookup(this.local, bytes, nameAt, nameLength);
+    return found <= 0 ? found : nameOf(image, found);
+  }
+
+  attr(node: number, into: Attr): number {
+    const image = this.locate(node);
+    if (image === undefined) return this.attrVirtual(node, into);
+    const { local } = this;
+    const result = image.fs.attr(local, into);
+    if (result < 0) return result;
+    into.ino = this.inoOf(image, local, into.ino);
+    into.generation = node === ROOT_NODE ? 0 : this.ownerOf(image, local).serial;
+    return result;
+  }
+
+  entry(node: number, cookie: number, into: Entry): number {
+    const image = this.locate(node);
+    this.listing = image;
+    if (image === undefined) return this.entryVirtual(node, cookie, into);
+    return this.listed(image, image.fs.entry(this.local, cookie, into), into);
+  }
+
+  nextEntry(into: Entry): number {
+    const image = this.listing;
+    if (image === undefined) return this.entryVirtual(into.directory, into.next, into);
+    return this.listed(image, image.fs.nextEntry(into), into);
+  }
+
+  read(node: number, offset: number, length: number, out: Uint8Array, at: number): number {
+    const image = this.locate(node);
+    if (image === undefined) return this.directories.has(node) ? -EISDIR : -ESTALE;
+    this.lastRead = image.fs;
+    return image.fs.read(this.local, offset, length, out, at);
+  }
+
+  readFrom(): number {
+    return this.lastRead === undefined ? 0 : this.lastRead.readFrom();
+  }
+
+  readlink(node: number, out: Uint8Array, at: number): number {
+    const image = this.locate(node);
+    if (image === undefined) return this.directories.has(node) ? -EINVAL : -ESTALE;
+    return image.fs.readlink(this.local, out, at);
+  }
+
+  getxattr(
+    node: number,
+    bytes: Uint8Array,
+    nameAt: number,
+    nameLength: number,
+    out: Uint8Array,
+    at: number,
+    room: number,
+  ): number {
+    const image = this.locate(node);
+    if (image === undefined) return this.directories.has(node) ? -ENODATA : -ESTALE;
+    return image.fs.getxattr(this.local, bytes, nameAt, nameLength, out, at, room);
+  }
+
+  listxattr(node: number, out: Uint8Array, at: number, room: number, privileged: boolean): number {
+    const image = this.locate(node);
+    if (image === undefined) return this.directories.has(node) ? 0 : -ESTALE;
+    return image.fs.listxattr(this.local, out, at, room, privileged);
+  }
+
+  statfs(node: number, into: Statfs): number {
+    const image = this.locate(node);
+    if (image !== undefined) return image.fs.statfs(this.local, into);
+    into.blocks = 0;
+    into.blockSize = 4096;
+    into.files = this.directories.size;
+    return 0;
+  }
+
+  /** @returns the image that answers for a node, `this.local` being the node there; undefined when none does */
+  private locate(node: number): Mounted | undefined {
+    const slot = slotOf(node);
+    if (slot === 0 && node === ROOT_NODE) {
+      this.local = ROOT_NODE;
+      return this.root;
+    }
+    const image = this.images[slot];
+    this.local = localOf(node);
+    if (image?.forward === undefined) return image;
+    const to = image.forward[this.local];
+    if (to === 0) return image;
+    this.local = localOf(to);
+    return this.images[slotOf(to)];
+  }
+
+  /** The inode number of a node that `image` answers for: that of the image whose name the kernel has for it. */
+  private inoOf(image: Mounted, local: number, ino: number): number {
+    if (local === ROOT_NODE) return image.rootIno;
+    const owner = this.ownerOf(image, local);
+    return owner === image ? image.base + ino : owner.base + nidOf(owner, localOf(nameOf(image, local)));
+  }
+
+  /** The image that a node was first told of as, and whose the kernel takes it to be. */
+  private ownerOf(image: Mounted, local: number): Mounted {
+    if (image.names === undefined) return image;
+    return this.images[slotOf(nameOf(image, local))] ?? image;
+  }
+
+  private listed(image: Mounted, result: number, into: Entry): number {
+    if (result !== 1 || into.node === 0) return result;
+    into.ino = this.inoOf(image, into.node, into.ino);
+    into.node = nameOf(image, into.node);
+    return result;
+  }
+
+  private lookupVirtual(parent: number, bytes: Uint8Array, nameAt: number, nameLength: number): number {
+    const directory = this.directories.get(parent);
+    if (directory === undefined) return -ESTALE;
+    if (bytes[nameAt] === DOT && nameLength === 1) return parent;
+    if (bytes[nameAt] === DOT && bytes[nameAt + 1] === DOT && nameLength === 2) return directory.parent;
+    return directory.find(bytes, nameAt, nameLength)?.node ?? 0;
+  }
+
+  private attrVirtual(node: number, into: Attr): number {
+    const directory = this.directories.get(node);
+    if (directory === undefined) return -ESTALE;
+    into.ino = node;
+    into.generation = 0;
+    into.mode = DIRECTORY_MODE;
+    into.nlink = 2 + directory.items.length;
+    into.uid = 0;
+    into.gid = 0;
+    into.rdev = 0;
+    into.size = 0;
+    into.blocks = 0;
+    into.mtime = this.mtime;
+    into.mtimeNsec = 0;
+    return 0;
+  }
+
+  private entryVirtual(node: number, cookie: number, into: Entry): number {
+    const directory = this.directories.get(node);
+    if (directory === undefined) return this.locate(node) === undefined ? -ENOENT : -ENOTDIR;
+    into.directory = node;
+    into.type = DT_DIRECTORY;
+    if (cookie < FIRST_COOKIE) {
+      into.bytes = DOTS;
+      into.nameAt = 0;
+      into.nameLength = cookie + 1;
+      into.node = cookie === 0 ? node : directory.parent;
+      into.ino = into.node;
+      into.next = cookie + 1;
+      return 1;
+    }
+    const at = directory.from(cookie);
+    if (at === directory.items.length) return 0;
+    const item = directory.items[at];
+    into.bytes = item.name;
+    into.nameAt = 0;
+    into.nameLength = item.name.length;
+    into.node = item.node;
+    into.ino = item.ino;
+    into.next = item.cookie + 1;
+    return 1;
+  }
+
+  private directoryAt(node: number): Directory {
+    const directory = this.directories.get(node);
+    if (directory === undefined) throw new Error(`there is no virtual directory ${node}`);
+    return directory;
+  }
+
+  private removeEntry(directory: number, name: Uint8Array): void {
+    const item = this.directoryAt(directory).find(name, 0, name.length);
+    this.directoryAt(directory).remove(name);
+    if (item !== undefined) this.directories.delete(item.node);
+  }
+}
+
+/** What the kernel calls a node of the image. */
+function nameOf(image: Mounted, local: number): number {
+  if (local === ROOT_NODE) return image.rootNode;
+  const named = image.names === undefined ? 0 : image.names[local];
+  return named === 0 ? image.base + local : named;
+}
+
+/** The inode number of a node within the image: the root's and FUSE's 1 change places. */
+const nidOf = ({ rootNid }: Mounted, local: number): number =>
+  local === ROOT_NODE ? rootNid : local === rootNid ? ROOT_NODE : local;
