@@ -91,9 +91,10 @@ export class Mounted {
   }
 }
 
-/** The counts of the last line with `served {...}`. */
+/** The counts of the last line that says what was served, be the log text or JSON: `served {...}`, `{"message":"served",...}`. */
 export function parseServed(log: string): Counts | undefined {
-  const json = [...log.matchAll(/\bserved (\{.*\})/g)].at(-1)?.[1];
+  const [, text, line] = [...log.matchAll(/\bserved (\{.*\})|^(\{.*"message":"served".*\})/gm)].at(-1) ?? [];
+  const json = text ?? line;
   if (json === undefined) return undefined;
   const all: Record<string, unknown> = JSON.parse(json);
   return Object.fromEntries(

@@ -1,7 +1,8 @@
 import { dirname } from "node:path";
 import { type Command, Option } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
-import { LEVELS, type Level, type Logger, openLog } from "../src/daemon/log.ts";
+import { type Logger, openLog } from "../src/daemon/log.ts";
+import { LEVELS, type Level } from "../src/daemon/log-line.ts";
 import { versionText } from "../src/daemon/version.ts";
 import type { UnpackOptions } from "../src/inspect/unpack.ts";
 
@@ -95,5 +96,5 @@ export function versionWord(): string {
 /** @throws StartError if the log file cannot be opened */
 export const logOf = (program: Command, flags: LogFlags): Logger => {
   const { logLevel = "info", logFile } = { ...program.opts<LogFlags>(), ...flags };
-  return openLog(logLevel, logFile);
+  return openLog(logLevel, { logFile, logFormat: "text" });
 };

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { daemonize } from "../src/daemon/daemonize.ts";
 import { mountImage } from "../src/daemon/drive.ts";
+import { formatFor } from "../src/daemon/log-line.ts";
 import { runDaemon } from "../src/daemon/run.ts";
 import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
@@ -37,9 +38,13 @@ const say = (text: string): void => {
 };
 
 async function mount(flags: MountFlags): Promise<void> {
-  if (flags.daemonize) await daemonize(say);
+  if (flags.daemonize) await background(flags);
   else process.exitCode = await runDaemon(await daemonOptions(flags), ready);
 }
+
+/** The log begins on this terminal, but is written into a pipe. */
+const background = ({ logFormat, logFile }: MountFlags): Promise<void> =>
+  daemonize(say, ["--log-format", formatFor(logFormat, logFile)]);
 
 function ready(facts: string, isServed = true): void {
   say(`ready ${facts}`);
@@ -93,7 +98,7 @@ async function mountSources(args: string[], flags: MountFlags & DriverFlags & So
   if (paths.length === 0)
     throw new UsageError("missing argument: want a source and the directory to mount it on");
   // The daemon that is started in the background prepares the image itself.
-  if (flags.daemonize) return daemonize(say);
+  if (flags.daemonize) return background(flags);
   const { cacheDir, ref, platform } = flags;
   const warn = (message: string) => process.stderr.write(`warning: ${message}\n`);
   const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less

@@ -1,3 +1,5 @@
+import { escapeUnseen } from "./unseen.ts";
+
 /**
  * File names are bytes: any but NUL and '/', compared as `memcmp` does. A string is made of them only for
  * messages.
@@ -27,8 +29,6 @@ export const isDots = (bytes: Uint8Array, at: number, length: number): boolean =
   bytes[at] === DOT && (length === 1 || (length === 2 && bytes[at + 1] === DOT));
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-/** Control and invisible characters: what a terminal obeys, or shows as something else. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 /** True when the bytes are well-formed UTF-8. */
 export function isUtf8(bytes: Uint8Array): boolean {
@@ -47,7 +47,7 @@ export function showName(bytes: Uint8Array): string {
     b >= 0x20 && b < 0x7f && b !== 0x5c ? String.fromCharCode(b) : `\\x${b.toString(16).padStart(2, "0")}`;
   if (isUtf8(plain)) {
     const text = decoder.decode(plain);
-    if (!UNSEEN.test(text)) return text;
+    if (escapeUnseen(text) === text) return text;
   }
   return Array.from(plain, ascii).join("");
 }

@@ -5,10 +5,11 @@ import { StartError } from "../bytes/errors.ts";
  * Starts this same command line again as a daemon and returns when it is ready. What it prints before that
  * goes to this process's stderr; afterwards it has only its log file.
  *
+ * @param instead options in the place of `--daemonize`: what this process knows and that one could not see
  * @throws StartError when it ends first
  */
-export async function daemonize(say: (line: string) => void): Promise<void> {
-  const args = process.argv.slice(1).filter((arg) => arg !== "--daemonize");
+export async function daemonize(say: (line: string) => void, instead: readonly string[]): Promise<void> {
+  const args = process.argv.slice(1).flatMap((arg) => (arg === "--daemonize" ? instead : [arg]));
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     detached: true,
     stdio: ["ignore", "ignore", "pipe", "ipc"],

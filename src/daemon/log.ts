@@ -1,12 +1,21 @@
-import { closeSync, openSync, writeSync } from "node:fs";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { escapeUnseen } from "../bytes/unseen.ts";
+import { LineWriter } from "./line-writer.ts";
+import { LogFile } from "./log-file.ts";
+import {
+  type Fields,
+  formatFor,
+  jsonLine,
+  LEVELS,
+  type Level,
+  type LogFormat,
+  textLine,
+} from "./log-line.ts";
 
-export const LEVELS = ["error", "warn", "info", "debug", "trace"] as const;
-export type Level = (typeof LEVELS)[number];
 const WARN = LEVELS.indexOf("warn");
 const STDERR = 2;
+const MIB = 1024 * 1024;
 
-export type Logger = Readonly<Record<Level, (message: string) => void>> & { close(): void };
+export type Logger = Readonly<Record<Level, (message: string, fields?: Fields) => void>> & { close(): void };
 
 /** The daemon's own log. */
 export type Log = Logger & {
@@ -20,56 +29,53 @@ export type Log = Logger & {
   watch(heard: (message: string) => void): void;
 };
 
+/** Where a log goes, and how. */
+export interface LogPlace {
+  /** Appended to; undefined: stderr. `.log` is added to a name without extension, as nydusd does. */
+  readonly logFile?: string | undefined;
+  readonly logFormat?: LogFormat | undefined;
+  /** MiB at which the file is put aside; undefined: never. */
+  readonly logRotationSize?: number | undefined;
+}
+
 /**
- * One line a message, `[time] LEVEL message`, as nydusd writes them, to stderr or a file.
+ * One line a message, whatever is in it, written before the call returns.
  *
- * @param file appended to; `.log` is added to a name without extension, as nydusd does
  * @throws StartError if the file cannot be opened
  */
-export function openLog(level: Level, file?: string): Log {
-  const fd = file === undefined ? STDERR : openFile(/\.[^/.]+$/.test(file) ? file : `${file}.log`);
+export function openLog(level: Level, place: LogPlace = {}): Log {
+  const { logFile, logFormat = "auto", logRotationSize = Number.POSITIVE_INFINITY } = place;
+  const line = formatFor(logFormat, logFile) === "json" ? jsonLine : textLine;
+  const out =
+    logFile === undefined ? new LineWriter(STDERR) : new LogFile(logFile, logRotationSize * MIB, warn);
   let most = LEVELS.indexOf(level);
   let heard: (message: string) => void = () => {};
   const at = (name: Level) => {
     const rank = LEVELS.indexOf(name);
-    return (message: string) => {
-      if (rank <= most) put(fd, name, message);
-      if (rank <= WARN) heard(message);
+    return (message: string, fields?: Fields) => {
+      if (rank <= most) out.write(line(new Date(), name, message, fields));
+      if (rank <= WARN) heard(escapeUnseen(message));
     };
   };
-  return {
+  const log = {
     error: at("error"),
     warn: at("warn"),
     info: at("info"),
     debug: at("debug"),
     trace: at("trace"),
-    close: () => {
-      if (fd !== STDERR) closeSync(fd);
-    },
-    setLevel: (name) => {
+    close: () => out.close(),
+    setLevel: (name: string) => {
       const wanted = ["off", ...LEVELS].indexOf(name);
       if (wanted >= 0) most = wanted - 1;
       return wanted >= 0;
     },
-    watch: (listener) => {
+    watch: (listener: (message: string) => void) => {
       heard = listener;
     },
   };
-}
-
-/** A log that cannot be written (full disk, closed pipe) must not stop a file system. */
-function put(fd: number, level: Level, message: string): void {
-  try {
-    writeSync(fd, `[${new Date().toISOString()}] ${level.toUpperCase()} ${message}\n`);
-  } catch {
-    // Nowhere left to say it.
+  /** What the file complains of goes through the log that writes to it, and is an event like others. */
+  function warn(problem: string): void {
+    log.warn(problem);
   }
-}
-
-function openFile(path: string): number {
-  try {
-    return openSync(path, "a", 0o600);
-  } catch (error) {
-    throw new StartError(`log file ${path}: ${messageOf(error)}`);
-  }
+  return log;
 }

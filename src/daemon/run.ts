@@ -7,7 +7,8 @@ import { chooseTransport, type TRANSPORTS } from "./choose.ts";
 import { countsOf } from "./counts.ts";
 import { Crew } from "./crew.ts";
 import { serveDirect } from "./direct.ts";
-import { type Level, type Log, type Logger, openLog } from "./log.ts";
+import { type Log, type Logger, type LogPlace, openLog } from "./log.ts";
+import type { Level } from "./log-line.ts";
 import type { Monitoring, MonitoringOptions } from "./monitoring.ts";
 import { withOverlay } from "./overlay.ts";
 import { writePidFile } from "./pid-file.ts";
@@ -18,7 +19,7 @@ import type { MountRequest, Session } from "./transport.ts";
 import { buildInfo } from "./version.ts";
 
 /** What the daemon is asked to do, whoever asks. */
-export interface DaemonOptions {
+export interface DaemonOptions extends LogPlace {
   /** The image to begin with; undefined: the management API will bring one. */
   readonly bootstrap: string | undefined;
   readonly mountpoint: string;
@@ -37,7 +38,6 @@ export interface DaemonOptions {
   /** Where the changes of a writable overlay above the image go; undefined: there is none. */
   readonly upper?: string | undefined;
   readonly logLevel: Level;
-  readonly logFile: string | undefined;
   readonly pidFile: string | undefined;
   /** Where the management API is served; undefined: nowhere. */
   readonly apiSocket?: string | undefined;
@@ -63,7 +63,7 @@ export const runDaemon = (options: DaemonOptions, onReady: (facts: string) => vo
 
 /** What comes before anything else, whichever driver it will be. */
 export function openDaemonLog(options: DaemonOptions): Log {
-  const log = openLog(options.logLevel, options.logFile);
+  const log = openLog(options.logLevel, options);
   for (const warning of options.warnings) log.warn(warning);
   if (options.openFiles !== undefined) setOpenFiles(options.openFiles);
   return log;
@@ -123,7 +123,7 @@ async function serve(
   const end = await session.ended;
   api?.stopped();
   removePidFile();
-  log.info(`served ${JSON.stringify(countsOf(session.counts()))}`);
+  log.info("served", countsOf(session.counts()));
   if (end.how === "unmounted" || end.how === "stopped") {
     log.info(`${options.mountpoint}: ${end.how}`);
     return 0;

@@ -104,7 +104,7 @@ describe("--driver auto takes FUSE", () => {
 /** The mount lives and dies with the namespace. */
 const IN_NAMESPACE = `
 node=$1 command=$2 mnt=$3; shift 3
-"$node" "$command" mount "$@" "$mnt" >"$mnt.log" 2>&1 &
+"$node" "$command" mount --log-format text "$@" "$mnt" >"$mnt.log" 2>&1 &
 for i in $(seq 200); do grep -q '^ready ' "$mnt.log" && break; sleep 0.05; done
 cat "$mnt.log"; ls "$mnt"
 "$node" "$command" umount "$mnt"; wait $!; echo "status $?"`;
@@ -139,7 +139,7 @@ describe("where EROFS may not be mounted", () => {
       mknod "$dir/fuse" c 10 229; chmod 666 "$dir/fuse"; mount --bind "$dir/fuse" /dev/fuse
       as() { setpriv --reuid "$user" --regid "$user" --clear-groups "$@"; }
       export XDG_CACHE_HOME="$dir/mnt.cache"
-      as "$node" "$command" mount "$dir/image.boot" --blob "1=$dir/$tar" "$dir/mnt" >"$dir/log" 2>&1 &
+      as "$node" "$command" mount --log-format text "$dir/image.boot" --blob "1=$dir/$tar" "$dir/mnt" >"$dir/log" 2>&1 &
       for i in $(seq 200); do grep -q '^ready ' "$dir/log" && break; sleep 0.05; done
       cat "$dir/log"; as "$node" "$command" umount "$dir/mnt"; wait $!
       as "$node" "$command" mount "$dir/image.boot" --blob "1=$dir/$tar" "$dir/mnt" --driver erofs 2>&1 || echo "status $?"

@@ -9,6 +9,8 @@ describe("a wrong command line ends with status 2", () => {
   const blob = (s: string) => `error: option '--blob <ID=PATH>' argument '${s}' is invalid. want ID=PATH.`;
   const choice = (option: string, s: string, choices: string) =>
     `error: option '${option}' argument '${s}' is invalid. Allowed choices are ${choices}.`;
+  const rotation = (n: string) =>
+    `error: option '--log-rotation-size <MiB>' argument '${n}' is invalid. want a whole number from 0 to 1048576.`;
   const address = (s: string) =>
     `error: option '--metrics-address <[HOST:]PORT>' argument '${s}' is invalid. want [HOST:]PORT.`;
   it.each<[line: string, want: string]>([
@@ -25,6 +27,11 @@ describe("a wrong command line ends with status 2", () => {
     ["-B x --push yes", choice("--push <when>", "yes", "on, off")],
     ["-B x --low-latency 1", choice("--low-latency <when>", "1", "on, off")],
     ["-B x --log-level all", choice("-l, --log-level <level>", "all", "error, warn, info, debug, trace")],
+    ["-B x --log-format xml", choice("--log-format <name>", "xml", "auto, text, json")],
+    ["-B x --log-rotation-size -1", rotation("-1")],
+    ["-B x --log-rotation-size 1M", rotation("1M")],
+    ["-B x --log-rotation-size 0.5", rotation("0.5")],
+    ["-B x --log-rotation-size 1048577", rotation("1048577")],
     [
       "-B x --rlimit-nofile -1",
       "error: option '--rlimit-nofile <n>' argument '-1' is invalid. want a whole number from 0 to 1073741824.",
@@ -43,10 +50,6 @@ describe("a wrong command line ends with status 2", () => {
     ["-B x --upgrade", "Error: --upgrade is not supported: there is no takeover yet"],
     ["-B x --failover-policy none", "Error: --failover-policy is not supported: there is no takeover yet"],
     ["-B x --prefetch-files f", "Error: --prefetch-files is not supported: there is no prefetch yet"],
-    [
-      "-B x --log-rotation-size 5",
-      "Error: --log-rotation-size is not supported: logs are not rotated yet; use logrotate with copytruncate",
-    ],
     ["-B x --writable", "Error: --writable is not supported: an image is read-only; put an overlayfs on top"],
     [
       "-B x -s /d",

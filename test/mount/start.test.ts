@@ -118,7 +118,7 @@ it("--pid-file is written once it is ready, and removed at the end", async () =>
 it("--log-file takes all but the ready line, with .log added to a bare name", async () => {
   const name = join(workDir(), "daemon");
   writeFileSync(`${name}.log`, "before\n");
-  const daemon = await startFixture("04-large", ["--log-file", name]);
+  const daemon = await startFixture("04-large", ["--log-file", name, "--log-format", "text"]);
   expect(await daemon.stop()).toBe(0);
   expect(daemon.output()).toMatch(/^ready .*\n$/);
   expect(readFileSync(`${name}.log`, "utf8")).toMatch(

@@ -10,7 +10,7 @@ const SCENARIO = `
 node=$1 command=$2 dir=$3 tar=$4 user=$5
 mknod "$dir/fuse" c 10 229; chmod 666 "$dir/fuse"; mount --bind "$dir/fuse" /dev/fuse
 as() { setpriv --reuid "$user" --regid "$user" --clear-groups "$@"; }
-as "$node" "$command" --bootstrap "$dir/image.boot" --blob "1=$dir/$tar" --mountpoint "$dir/mnt" >"$dir/log" 2>&1 &
+as "$node" "$command" --log-format text --bootstrap "$dir/image.boot" --blob "1=$dir/$tar" --mountpoint "$dir/mnt" >"$dir/log" 2>&1 &
 for i in $(seq 200); do grep -q '^ready ' "$dir/log" && break; sleep 0.05; done
 cat "$dir/log"
 as find "$dir/mnt" -maxdepth 1 -printf '%f %m\n' | sort

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
+import { textLine } from "../../src/daemon/log-line.ts";
 import { mountAt, readMounts } from "../../src/mounts/table.ts";
 import { fixture } from "./image.ts";
 
@@ -24,7 +25,7 @@ export interface Daemon {
   readonly pid: number;
   /** Resolves with its exit status (or signal) once it ended. */
   readonly exited: Promise<number | string>;
-  /** Everything it has printed so far. */
+  /** Everything it has printed so far, its log as text. */
   output(): string;
   /** Sends a signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<number | string>;
@@ -60,10 +61,10 @@ export function emptyDir(): string {
 export const blobFlags = (devices: readonly string[]): string[] =>
   devices.flatMap((path, i) => ["--blob", `${i + 1}=${path}`]);
 
-/** Runs the command to its end. */
+/** Runs the command to its end; what it logs is text in `stderr`. */
 export function run(args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
   const child = spawnSync(process.execPath, [COMMAND, ...args], { encoding: "utf8", timeout: PATIENCE_MS });
-  return { status: child.status, stdout: child.stdout, stderr: child.stderr };
+  return { status: child.status, stdout: child.stdout, stderr: withTextLog(child.stderr) };
 }
 
 /** Runs a mount that must fail to its end; what it says, and what it leaves behind. */
@@ -99,7 +100,7 @@ export async function start(
     mountpoint,
     pid: child.pid ?? 0,
     exited,
-    output: () => text,
+    output: () => withTextLog(text),
     stop: async (signal = "SIGTERM") => {
       child.kill(signal);
       const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
@@ -204,6 +205,13 @@ export const mentioning = (word: string): string[] =>
     } catch {
       return false; // gone meanwhile
     }
+  });
+
+/** What a daemon printed, with JSON lines of its log as it writes them for a terminal. */
+export const withTextLog = (output: string): string =>
+  output.replace(/^\{"time":.*\}\n/gm, (line) => {
+    const { time, level, message, ...fields } = JSON.parse(line);
+    return textLine(new Date(time), level, message, Object.keys(fields).length > 0 ? fields : undefined);
   });
 
 /** Counts by opcode and name, from the line a daemon logs at its end. */

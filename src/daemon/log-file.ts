@@ -1,0 +1,97 @@
+import { closeSync, fstatSync, openSync, realpathSync, renameSync, statSync } from "node:fs";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import { LineWriter } from "./line-writer.ts";
+import { RotatedLogs } from "./rotated-logs.ts";
+
+const MODE = 0o600;
+
+/**
+ * A log that is appended to and put aside when it is full. Before each line it looks whether the file is still the one
+ * of that name: somebody else may have moved it (logrotate, another daemon), or emptied it.
+ */
+export class LogFile {
+  private readonly path: string;
+  private readonly limit: number;
+  private say: (problem: string) => void;
+  /** undefined: a pipe or a terminal, which has no size and is no file to move. */
+  private readonly rotated: RotatedLogs | undefined;
+  private fd: number;
+  private out: LineWriter;
+  private tidying: Promise<void> = Promise.resolve();
+  /** The same again and again would fill the log with itself. */
+  private hasComplained = false;
+
+  /**
+   * @param limit bytes that the file may have; whatever else, a line is written whole
+   * @param say told what keeps it from being put aside
+   * @throws StartError if it cannot be opened
+   */
+  constructor(name: string, limit: number, say: (problem: string) => void) {
+    this.limit = limit;
+    this.say = say;
+    this.path = /\.[^/.]+$/.test(name) ? name : `${name}.log`;
+    try {
+      this.fd = openSync(this.path, "a", MODE);
+      if (fstatSync(this.fd).isFile()) this.rotated = new RotatedLogs(realpathSync(this.path));
+    } catch (error) {
+      throw new StartError(`log file ${this.path}: ${messageOf(error)}`);
+    }
+    this.out = new LineWriter(this.fd);
+  }
+
+  write(line: string): void {
+    try {
+      if (this.rotated !== undefined) this.makeRoom(this.rotated, Buffer.byteLength(line));
+    } catch (error) {
+      this.complain(error); // and go on in the file there is
+    }
+    this.out.write(line);
+  }
+
+  /** What is being compressed still is. */
+  close(): void {
+    this.say = () => {}; // there is no log any more
+    closeSync(this.fd);
+    this.tidying.then(() => this.rotated?.close());
+  }
+
+  private makeRoom(rotated: RotatedLogs, bytes: number): void {
+    const own = fstatSync(this.fd, { bigint: true });
+    const named = statSync(rotated.current, { bigint: true, throwIfNoEntry: false });
+    if (named?.ino !== own.ino || named.dev !== own.dev) this.reopen(rotated);
+    else if (own.size > 0n && Number(own.size) + bytes > this.limit) this.rotate(rotated);
+  }
+
+  private reopen({ current }: RotatedLogs): void {
+    const fd = openSync(current, "a", MODE);
+    closeSync(this.fd);
+    this.fd = fd;
+    this.out = new LineWriter(fd);
+  }
+
+  private rotate(rotated: RotatedLogs): void {
+    const old = rotated.unused(new Date());
+    renameSync(rotated.current, old);
+    try {
+      this.reopen(rotated);
+    } catch (error) {
+      renameSync(old, rotated.current);
+      throw error;
+    }
+    this.tidying = this.tidying
+      .then(() => rotated.tidy())
+      .then(
+        () => {
+          this.hasComplained = false;
+        },
+        (error) => this.complain(error),
+      );
+  }
+
+  private complain(error: unknown): void {
+    if (this.hasComplained) return;
+    this.hasComplained = true;
+    const problem = messageOf(error);
+    this.say(`log file ${this.path}: ${this.rotated?.withPaths(problem) ?? problem}`);
+  }
+}
