@@ -11,7 +11,9 @@ import { openImage } from "../src/fs/open-image.ts";
 import { newFrame } from "../src/fuse/frame.ts";
 import { Known } from "../src/fuse/known.ts";
 import { ops } from "../src/fuse/ops.ts";
+import { account } from "../src/fuse/serve.ts";
 import { IN, IN_HEADER, OP, READ_IN } from "../src/fuse/wire.ts";
+import { FileAccounts, newAccounts } from "../src/metrics/file-accounts.ts";
 import { median } from "./report.ts";
 import { walkTree } from "./tree.ts";
 
@@ -37,7 +39,9 @@ const opened = openImage(bootstrap, { dirs: [blobDir], files: new Map() }, false
 const onLoss = (_: number, problem: string) => process.stderr.write(`${problem}\n`);
 const fs = new ImageFileSystem(new Image(opened.handle), new BlobFiles(opened.files, onLoss));
 const frame = newFrame(1 << 20);
-const known = new Known(Math.ceil(opened.handle.shared.byteLength / 32));
+const nodes = Math.ceil(opened.handle.shared.byteLength / 32);
+const known = new Known(nodes);
+const accounts = new FileAccounts(newAccounts(nodes));
 const kept: unknown[] = [];
 const found = walkTree(fs);
 const directories = found.filter((f) => (f.mode & S_IFMT) === S_IFDIR);
@@ -45,8 +49,10 @@ const files = found.filter((f) => (f.mode & S_IFMT) === S_IFREG && f.size > 0);
 const big = files.reduce((most, f) => (f.size > most.size ? f : most));
 const pages = Math.max(1, Math.floor(big.size / 4096));
 
-process.stdout.write(`| request | heap bytes each, first ${STEP} | later | µs each, later |\n`);
-process.stdout.write("| --- | ---: | ---: | ---: |\n");
+process.stdout.write(
+  `| request | heap bytes each, first ${STEP} | later | µs each, later | counted by file, bytes | µs |\n`,
+);
+process.stdout.write("| --- | ---: | ---: | ---: | ---: | ---: |\n");
 measure("READ 4 KiB, one big file", OP.READ, (i) => {
   ask(big.node, READ_IN.SIZE + 8);
   putU64(frame.inView, READ_IN.OFFSET, ((i * 7919) % pages) * 4096);
@@ -92,21 +98,32 @@ function ask(node: number, length: number): void {
 /** Calls an operation as a worker does; what making the requests costs is measured too, and taken off. */
 function measure(title: string, opcode: number, request: (i: number) => void, isControl = false): void {
   const op = ops[opcode];
-  const all = repeat((i) => {
+  const answer = (i: number): number => {
     request(i);
     const result = op(fs, frame, known);
     if (result < 0) throw new Error(`${title}: answered ${result}`);
     if (isControl) kept.push({ result, i });
-  });
+    return result;
+  };
+  const all = repeat(answer);
+  const counted = repeat((i) => account(frame, accounts, opcode, answer(i)));
   const empty = repeat(request);
-  const bytes = (all.bytes - empty.bytes) / STEP;
   const first = (all.firstBytes - empty.firstBytes) / STEP;
-  const time = ((all.ms - empty.ms) / STEP) * 1000;
-  process.stdout.write(`| ${title} | ${first.toFixed(1)} | ${bytes.toFixed(1)} | ${time.toFixed(2)} |\n`);
+  const cost = (of: Repeated) => [
+    ((of.bytes - empty.bytes) / STEP).toFixed(1),
+    (((of.ms - empty.ms) / STEP) * 1000).toFixed(2),
+  ];
+  process.stdout.write(`| ${[title, first.toFixed(1), ...cost(all), ...cost(counted)].join(" | ")} |\n`);
+}
+
+interface Repeated {
+  readonly firstBytes: number;
+  readonly bytes: number;
+  readonly ms: number;
 }
 
 /** Runs in steps, so that a collection in the middle of one would be seen. Medians of the second half of them. */
-function repeat(body: (i: number) => void): { firstBytes: number; bytes: number; ms: number } {
+function repeat(body: (i: number) => void): Repeated {
   const bytes: number[] = [];
   const ms: number[] = [];
   const steps = Math.max(2, Math.ceil(Number(count) / STEP));

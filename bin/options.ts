@@ -4,6 +4,7 @@ import { UsageError } from "../src/bytes/errors.ts";
 import { TRANSPORTS } from "../src/daemon/choose.ts";
 import type { DaemonConfig } from "../src/daemon/config.ts";
 import { DRIVERS, type DriveOptions } from "../src/daemon/drive.ts";
+import { ALL_FILE_RECORDS, type FileRecords, NO_FILE_RECORDS } from "../src/daemon/file-records.ts";
 import { LEVELS, type Level } from "../src/daemon/log.ts";
 import { parseAddress } from "../src/daemon/metrics-address.ts";
 import type { MonitoringOptions } from "../src/daemon/monitoring.ts";
@@ -30,6 +31,7 @@ export interface MountFlags {
   pidFile?: string;
   apisock?: string;
   id?: string;
+  fileStats: boolean;
   rlimitNofile?: number;
   metricsAddress?: MonitoringOptions["address"];
   hungAfter?: number;
@@ -90,6 +92,7 @@ export function addMountOptions(command: Command): Command {
     .option("--pid-file <file>", "write the pid there once the mount can be used")
     .option("-A, --apisock <path>", "serve nydusd's management API on a unix socket there")
     .option("--id <id>", "what the management API calls this daemon")
+    .option("--file-stats", "with --apisock: count what is asked about each file", false)
     .addOption(new Option("-l, --log-level <level>", "how much is logged").choices(LEVELS).default("info"))
     .option("-L, --log-file <file>", "append the log there instead of stderr")
     .option("--rlimit-nofile <n>", "files the process may have open, 0 leaves the limit", integer(0, 1 << 30))
@@ -129,6 +132,7 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
     "--pid-file": flags.pidFile !== undefined,
     "--apisock": flags.apisock !== undefined,
     "--id": flags.id !== undefined,
+    "--file-stats": flags.fileStats,
     "--lenient": flags.lenient,
     "--transport": flags.transport !== "auto",
     "--fuse-threads": flags.fuseThreads !== THREADS,
@@ -153,6 +157,8 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
   if (metricsAddress === undefined && flags.hungAfter !== undefined)
     throw new UsageError("--hung-after has no meaning without --metrics-address");
+  if (flags.fileStats && flags.apisock === undefined)
+    throw new UsageError("--file-stats has no meaning without --apisock");
   const config = flags.config === undefined ? undefined : await loadConfig(flags.config);
   const dirs = [
     ...flags.blobDir,
@@ -181,10 +187,17 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     pidFile: flags.pidFile,
     apiSocket: flags.apisock,
     id: flags.id,
+    fileRecords: fileRecords(flags, config),
     openFiles: flags.rlimitNofile || undefined,
     monitoring: metricsAddress && { address: metricsAddress, hungAfter },
     warnings: config?.warnings ?? [],
   };
+}
+
+/** Nothing is recorded for nobody: only the API tells it. */
+function fileRecords({ apisock, fileStats }: MountFlags, config: DaemonConfig | undefined): FileRecords {
+  if (fileStats) return ALL_FILE_RECORDS;
+  return (apisock === undefined ? undefined : config?.fileRecords) ?? NO_FILE_RECORDS;
 }
 
 /** The schema library costs 90 ms and 13 MB (measured): only for those who have a file. */

@@ -1,15 +1,16 @@
 import { resolve } from "node:path";
-import type { BlobFile } from "../blob/locate.ts";
+import type { OpenedImage } from "../fs/open-image.ts";
 import type { Log } from "./log.ts";
 import type { DaemonOptions } from "./run.ts";
+import type { Session } from "./transport.ts";
 import { buildInfo } from "./version.ts";
 
 /** The management API of this daemon, told how far the daemon is. */
 export interface Api {
   /** The image was checked and signals are listened to: mounting begins. */
   ready(): void;
-  /** @param files of the image, which is the first of them */
-  running(counters: SharedArrayBuffer, files: readonly BlobFile[]): void;
+  /** @param mayPause others serve the mount, so that this thread may keep clients waiting */
+  running(session: Session, image: OpenedImage, mayPause: boolean): void;
   stopped(): void;
   close(): Promise<void>;
 }
@@ -30,7 +31,10 @@ export async function openApi(options: DaemonOptions, log: Log): Promise<Api | u
   log.info(`management API at ${options.apiSocket}`);
   return {
     ready: () => management.ready(),
-    running: (counters, files) => management.running(counters, files),
+    running: (session, image, mayPause) => {
+      management.running(session, image);
+      if (mayPause) server.pace();
+    },
     stopped: () => management.stopped(),
     close: () => server.close(),
   };

@@ -5,7 +5,7 @@ import type { DaemonOptions } from "./run.ts";
  * What the API shows as configuration: how this daemon serves, in nydusd's words (version 2), as nydusctl reads it. Keys
  * of backends that there are not here are null, as there.
  */
-export function configOf({ places }: DaemonOptions): Record<string, unknown> {
+export function configOf({ places, fileRecords }: DaemonOptions): Record<string, unknown> {
   const [dir = "", ...others] = places.dirs.map((each) => resolve(each));
   const prefetch = { enable: false, threads: 0, batch_size: 0, bandwidth_limit: 0, prefetch_all: false };
   return {
@@ -33,9 +33,9 @@ export function configOf({ places }: DaemonOptions): Record<string, unknown> {
       batch_size: 0,
       validate: false,
       enable_xattr: true,
-      iostats_files: false,
-      access_pattern: false,
-      latest_read_files: false,
+      iostats_files: fileRecords.counts,
+      access_pattern: fileRecords.pattern,
+      latest_read_files: fileRecords.latest,
       prefetch,
     },
   };

@@ -9,6 +9,7 @@ import { newBoard, PushBoard } from "../fuse/push-board.ts";
 import { CONTROL } from "../fuse/serve.ts";
 import { OP_COUNT } from "../fuse/wire.ts";
 import { newCounters, total } from "../metrics/counters.ts";
+import { type AccountsBuffer, newAccounts } from "../metrics/file-accounts.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach, unmount } from "../mounts/umount.ts";
 import { type Crew, LIMITS, type Listener } from "./crew.ts";
@@ -44,6 +45,12 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     counters,
     lost: new SharedArrayBuffer(image.files.length),
   };
+  const accounts: AccountsBuffer[] = [];
+  const nextAccounts = () => {
+    if (!request.countsFiles) return undefined;
+    accounts.push(newAccounts(nodes));
+    return accounts.at(-1);
+  };
   const board = request.push ? newBoard(nodes) : undefined;
   const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
   const lowLatency = request.lowLatency ? new LowLatency(() => requests(counters), rearm, log) : undefined;
@@ -68,7 +75,11 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     },
   };
   const maxRead = maxPages() * 4096;
-  crew.serve((index) => ({ ...shared, index, control, maxRead, board }), heard, log);
+  crew.serve(
+    (index) => ({ ...shared, index, control, maxRead, board, accounts: nextAccounts() }),
+    heard,
+    log,
+  );
   const ended = crew.ended.then(async (end) => {
     lowLatency?.close();
     if (board !== undefined) new PushBoard(board).end();
@@ -95,6 +106,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,
     ended,
     counters,
+    accounts,
     workers: () => crew.workers,
     stop: async () => {
       if (isStopping) {

@@ -1,12 +1,14 @@
 import { type Instance, type Management, NoCounter, WrongState } from "../api/management.ts";
 import type { Backend, DaemonInfo, InflightRequest, State } from "../api/shapes.ts";
-import type { BlobFile } from "../blob/locate.ts";
+import type { OpenedImage } from "../fs/open-image.ts";
 import { inflight } from "../metrics/counters.ts";
 import { configOf } from "./config-shown.ts";
 import { ErrorRing } from "./events.ts";
+import { FileReport } from "./file-report.ts";
 import type { Log } from "./log.ts";
 import { backendMetrics, cacheMetrics, fsStats } from "./nydusd-metrics.ts";
 import type { DaemonOptions } from "./run.ts";
+import type { Session } from "./transport.ts";
 import type { BuildInfo } from "./version.ts";
 
 /** Of the image within the mount: it is the whole of it. */
@@ -40,15 +42,20 @@ export class DaemonManagement implements Management {
     this.state = "READY";
   }
 
-  running(counters: SharedArrayBuffer, files: readonly BlobFile[]): void {
+  running({ counters, accounts }: Pick<Session, "counters" | "accounts">, image: OpenedImage): void {
     const config = configOf(this.options);
+    const { fileRecords } = this.options;
+    const report = new FileReport(image, accounts, fileRecords, this.log.warn);
     this.serving = {
       counters,
       backend: { backend_type: "Rafs", mountpoint: ROOT, mounted_time: mountedTime(new Date()), config },
       instance: {
-        fsStats: () => fsStats(ROOT, counters),
+        fsStats: () => fsStats(ROOT, counters, fileRecords),
         backend: () => backendMetrics(counters),
-        cache: () => cacheMetrics(files.slice(1).map(({ path }) => path)),
+        cache: () => cacheMetrics(image.files.slice(1).map(({ path }) => path)),
+        files: () => report.counts(),
+        latestFiles: () => report.latest(),
+        pattern: () => report.pattern(),
       },
     };
     this.state = "RUNNING";

@@ -1,14 +1,9 @@
-import { BlobFiles } from "../blob/blob-files.ts";
-import { showName } from "../bytes/name.ts";
-import { Image } from "../erofs/image.ts";
-import { ImageFileSystem } from "../fs/image-file-system.ts";
-import type { OpenedImage } from "../fs/open-image.ts";
-import { rootOf, walk } from "../fs/walk.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
 import type { Address } from "../monitor/http.ts";
 import { Monitor } from "../monitor/monitor.ts";
 import type { State } from "../monitor/monitored.ts";
 import type { Logger } from "./log.ts";
+import { pathsOf } from "./paths-of.ts";
 import type { TakenImage } from "./take.ts";
 import type { Session } from "./transport.ts";
 import type { BuildInfo } from "./version.ts";
@@ -66,17 +61,4 @@ export class Monitoring {
       },
     };
   }
-}
-
-/** A file with several names has the first. What a broken image hides stays unknown. */
-function pathsOf({ handle, files }: OpenedImage, nodes: ReadonlySet<number>): Map<number, string> {
-  const paths = new Map<number, string>();
-  const fs = new ImageFileSystem(new Image(handle), new BlobFiles(files, () => {}));
-  try {
-    for (const { node, path } of walk(fs, rootOf(fs))) {
-      if (nodes.has(node) && !paths.has(node)) paths.set(node, showName(path));
-      if (paths.size === nodes.size) break;
-    }
-  } catch {} // says which entry is broken, which was said at the start
-  return paths;
 }

@@ -30,6 +30,7 @@ const FACTS = "transport=fuse-native workers=1 protocol=7.19 max_read=131072";
  */
 export async function serveNative(request: MountRequest): Promise<Session> {
   const { image, mountpoint, log } = request;
+  if (request.countsFiles) log.warn("files are counted one by one with --transport direct only");
   const shared = newCounters(1);
   const counters = countersOf(shared, 0);
   const blobs = new BlobFiles(image.files, (_, problem) => {
@@ -90,6 +91,7 @@ function session(
     facts: FACTS,
     ended,
     counters,
+    accounts: [],
     workers: () => 1,
     stop: async () => {
       if (isStopping) {

@@ -44,6 +44,7 @@ export async function withOverlay(
     facts: `${session.facts} upper=${upper}`,
     ended,
     counters: session.counters,
+    accounts: session.accounts,
     workers: session.workers,
     stop: async () => {
       const isFirst = !isStopping;

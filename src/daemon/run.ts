@@ -7,6 +7,7 @@ import { chooseTransport, type TRANSPORTS } from "./choose.ts";
 import { countsOf } from "./counts.ts";
 import { Crew } from "./crew.ts";
 import { serveDirect } from "./direct.ts";
+import { countsFiles, type FileRecords } from "./file-records.ts";
 import { type Level, type Log, type Logger, openLog } from "./log.ts";
 import type { Monitoring, MonitoringOptions } from "./monitoring.ts";
 import { withOverlay } from "./overlay.ts";
@@ -38,6 +39,8 @@ export interface DaemonOptions {
   readonly apiSocket?: string | undefined;
   /** What the API calls this daemon. */
   readonly id?: string | undefined;
+  /** What the API can tell of single files. */
+  readonly fileRecords: FileRecords;
   /** Files the process may have open; undefined leaves the limit. */
   readonly openFiles: number | undefined;
   /** Whether, and where, to tell of it over HTTP. */
@@ -151,14 +154,18 @@ async function open(
   const monitoring = await startMonitoring(options, log);
   const whole = taken ?? (await takeImage(options, log));
   const { mountpoint, image, source, facts } = whole;
+  const isCounted = countsFiles(options.fileRecords);
+  if (isCounted && options.push)
+    log.info("push off: what is pushed is not asked for, and could not be counted");
   const request: MountRequest = {
     image,
     mountpoint,
     source,
     options: options.mountOptions,
     threads: options.threads,
-    push: options.push,
+    push: options.push && !isCounted,
     lowLatency: options.lowLatency,
+    countsFiles: isCounted,
     log,
   };
   const isAskedToStop = handleSignals(log);
@@ -168,7 +175,7 @@ async function open(
   const { upper } = options;
   const covered = upper === undefined ? served : await withOverlay(served, request, upper, device);
   const session = monitoring?.follow(covered, whole) ?? covered;
-  api?.running(session.counters, image.files);
+  api?.running(session, image, crew !== undefined);
   return { session, mountpoint, device, isAsked: isAskedToStop(session), facts: `${facts} ${session.facts}` };
 }
 

@@ -1,4 +1,5 @@
 import type { OpenedImage } from "../fs/open-image.ts";
+import type { AccountsBuffer } from "../metrics/file-accounts.ts";
 import type { Logger } from "./log.ts";
 
 /** What every transport needs to serve one image. */
@@ -14,6 +15,8 @@ export interface MountRequest {
   readonly push: boolean;
   /** Keep CPUs awake while requests come in numbers. */
   readonly lowLatency: boolean;
+  /** Files are counted one by one. */
+  readonly countsFiles: boolean;
   readonly log: Logger;
 }
 
@@ -30,6 +33,8 @@ export interface Session {
   stop(): Promise<void>;
   /** What its threads have counted so far, see metrics/counters. */
   readonly counters: SharedArrayBuffer;
+  /** What each thread has counted file by file; more join as threads do. Empty when files are not counted. */
+  readonly accounts: readonly AccountsBuffer[];
   /** Threads that answer requests at the moment. */
   workers(): number;
 }

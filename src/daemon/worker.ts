@@ -11,6 +11,7 @@ import { type BoardBuffers, PushBoard } from "../fuse/push-board.ts";
 import { type Ending, serve } from "../fuse/serve.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
 import { COUNT, countersOf } from "../metrics/counters.ts";
+import { type AccountsBuffer, FileAccounts } from "../metrics/file-accounts.ts";
 
 /** What all threads of a session have in common. Shared buffers are shared, the rest is copied. */
 export interface SharedState {
@@ -31,6 +32,8 @@ export interface WorkerTask extends SharedState {
   readonly maxRead: number;
   /** Absent when nothing is to be pushed. */
   readonly board: BoardBuffers | undefined;
+  /** Absent when files are not counted one by one. */
+  readonly accounts: AccountsBuffer | undefined;
 }
 
 /** What a worker tells the main thread. */
@@ -64,6 +67,7 @@ port.once("message", (task: WorkerTask) => {
       known: new Known(task.known),
       board: task.board && new PushBoard(task.board, () => tell({ type: "sequential" })),
       counters,
+      accounts: task.accounts && new FileAccounts(task.accounts),
       control: new Int32Array(task.control),
       agreed: { minor: 0, maxRead: 0 },
       onInit: (agreed) => tell({ type: "init", agreed }),

@@ -3,6 +3,7 @@ import { EIO, ENOSYS } from "../bytes/errno.ts";
 import { codeOf } from "../bytes/errors.ts";
 import { u64 } from "../bytes/u64.ts";
 import { COUNT, type Counters, countAnswer, countRead, NOW } from "../metrics/counters.ts";
+import type { FileAccounts } from "../metrics/file-accounts.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { Crowd } from "./crowd.ts";
 import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
@@ -10,7 +11,7 @@ import { type Agreed, answerInit } from "./init.ts";
 import type { Known } from "./known.ts";
 import { NO_REPLY, ops } from "./ops.ts";
 import type { PushBoard } from "./push-board.ts";
-import { IN, OP, OP_COUNT, OUT, OUT_HEADER, READ_IN } from "./wire.ts";
+import { ENTRY, IN, OP, OP_COUNT, OUT, OUT_HEADER, READ_IN } from "./wire.ts";
 
 /** What one worker works with. */
 export interface Service {
@@ -22,6 +23,8 @@ export interface Service {
   /** Where reads are noted for the pusher; undefined when there is none. */
   readonly board: PushBoard | undefined;
   readonly counters: Counters;
+  /** Where files are counted one by one; undefined when they are not. */
+  readonly accounts: FileAccounts | undefined;
   /** Words shared with the main thread, see CONTROL. */
   readonly control: Int32Array;
   /** What INIT agreed on; filled by the worker that answered it. */
@@ -63,7 +66,7 @@ export type Ending = "unmounted" | "aborted" | "stopped";
  * @throws the system error of a read that means none of the known endings
  */
 export function serve(s: Service): Ending {
-  const { fd, fs, frame: f, known, board, counters, control } = s;
+  const { fd, fs, frame: f, known, board, counters, accounts, control } = s;
   const { inView, outView } = f;
   const capacity = f.in.length;
   const crowd = new Crowd();
@@ -120,6 +123,7 @@ export function serve(s: Service): Ending {
     counters[NOW.OPCODE] = 0;
     end = performance.now();
     if (result !== NO_REPLY) countAnswer(counters, slot, result, 1000 * (end - begin));
+    if (accounts !== undefined && result !== NO_REPLY) account(f, accounts, slot, result);
     if (opcode === OP.INIT) s.onInit(s.agreed);
     if (control[CONTROL.STOP] !== 0) return "stopped";
     if (isSampled && crowd.sample(begin - before, end - begin)) {
@@ -131,6 +135,17 @@ export function serve(s: Service): Ending {
       s.onBusy();
     }
   }
+}
+
+/** Counts an answer, which lies in the frame, for the file that was asked about. */
+export function account(
+  { inView, outView }: Frame,
+  accounts: FileAccounts,
+  opcode: number,
+  result: number,
+): void {
+  const found = opcode === OP.LOOKUP && result > 0 ? u64(outView, PAYLOAD + ENTRY.NODEID) : 0;
+  accounts.count(opcode, u64(inView, IN.NODEID), result, found);
 }
 
 /** Keeps the board and what the kernel has up to date. */

@@ -1,11 +1,14 @@
 import { expect, it } from "vitest";
 import { ErrorRing } from "../../src/daemon/events.ts";
+import { ALL_FILE_RECORDS } from "../../src/daemon/file-records.ts";
 import { openLog } from "../../src/daemon/log.ts";
 import { DaemonManagement } from "../../src/daemon/management.ts";
 import { fsStats } from "../../src/daemon/nydusd-metrics.ts";
+import { openImage } from "../../src/fs/open-image.ts";
 import { countAnswer, countersOf, countRead, NOW, newCounters } from "../../src/metrics/counters.ts";
 import { get, startManaged } from "../support/api.ts";
 import { ask } from "../support/daemon.ts";
+import { fixture } from "../support/image.ts";
 
 const EIO = 5;
 const ENOENT = 2;
@@ -64,7 +67,8 @@ it("counts what was done through a mount", async () => {
 });
 
 it("states, instances and what is in flight", () => {
-  const options = { places: { dirs: ["/b"], files: new Map() } } as unknown as ConstructorParameters<
+  const places = { dirs: ["/b"], files: new Map() };
+  const options = { places, fileRecords: ALL_FILE_RECORDS } as unknown as ConstructorParameters<
     typeof DaemonManagement
   >[0];
   const log = openLog("error");
@@ -79,7 +83,16 @@ it("states, instances and what is in flight", () => {
   expect(m.info().state).toBe("READY");
   m.start();
   const shared = newCounters(1);
-  m.running(shared, [{ path: "/b/boot", size: 1, dev: 1, ino: 1 }]);
+  const { path, devices } = fixture("01-basic");
+  m.running(
+    { counters: shared, accounts: [] },
+    openImage(path, { dirs: [], files: blobsOf(devices) }, false),
+  );
+  expect(m.instance("/").fsStats()).toMatchObject({
+    files_account_enabled: true,
+    access_pattern_enabled: true,
+    record_latest_read_files_enabled: true,
+  });
   expect(m.info().state).toBe("RUNNING");
   expect(() => m.start()).toThrow(wrongState("Start"));
   expect(m.inflight()).toEqual([]);
@@ -94,6 +107,8 @@ it("states, instances and what is in flight", () => {
   expect(m.info()).toMatchObject({ state: "STOPPED", backend_collection: {} });
   expect(() => m.exit()).toThrow(wrongState("Exit"));
 });
+
+const blobsOf = (devices: readonly string[]) => new Map(devices.map((path, i) => [`${i + 1}`, path]));
 
 it("events are the last that fit: 500, and 51,200 bytes", () => {
   const ring = new ErrorRing();

@@ -3,6 +3,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, it } from "vitest";
 import { ROUTES } from "../../src/api/routes.ts";
 import { say, startManaged } from "../support/api.ts";
+import { ask } from "../support/daemon.ts";
 
 interface Operation {
   readonly parameters?: readonly { readonly name: string; readonly schema: { readonly enum?: string[] } }[];
@@ -46,7 +47,8 @@ it("docs/openapi.json names what is served, and nothing else", () => {
 });
 
 it("every answer is one that docs/openapi.json promises", async () => {
-  const daemon = await startManaged("01-basic", "--id", "one");
+  const daemon = await startManaged("01-basic", "--id", "one", "--file-stats");
+  await ask('find "$1" -type f -exec cat {} + >/dev/null', daemon.mountpoint);
   const seen = new Set<string>();
   const broken: unknown[] = [];
   // What ends the daemon comes last.
