@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { HeldFiles } from "../src/blob/held-files.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../src/bytes/errno.ts";
-import { putU64 } from "../src/bytes/u64.ts";
+import { putU64, u64 } from "../src/bytes/u64.ts";
+import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../src/daemon/file-records.ts";
 import { openLog } from "../src/daemon/log.ts";
 import { Submounts } from "../src/daemon/submounts.ts";
 import { takeImage } from "../src/daemon/take.ts";
@@ -18,14 +19,15 @@ import { walkTree } from "./tree.ts";
 
 const STEP = 50_000;
 
-const { bootstrap, blobDir, count, at } = new Command("heap")
+const { bootstrap, blobDir, count, at, fileStats } = new Command("heap")
   .description("measure what one request costs inside the daemon: heap bytes and time, no mount, no kernel")
   .requiredOption("--bootstrap <file>", "the image's metadata")
   .requiredOption("--blob-dir <dir>", "where its tars are, by blob id")
   .option("--count <n>", "requests of each kind", "1000000")
   .option("--at <path>", "where it is mounted within the session", "/")
+  .option("--file-stats", "count each file by itself", false)
   .parse()
-  .opts<{ bootstrap: string; blobDir: string; count: string; at: string }>();
+  .opts<{ bootstrap: string; blobDir: string; count: string; at: string; fileStats: boolean }>();
 
 // A young generation that holds everything: no collection falls between two readings of the heap.
 const gc = globalThis.gc;
@@ -36,9 +38,10 @@ if (gc === undefined) {
 }
 
 const held = new HeldFiles();
+const records = fileStats ? ALL_FILE_RECORDS : NO_FILE_RECORDS;
 const places = { dirs: [blobDir], files: new Map() };
 const submounts = new Submounts(1, true, held);
-const taken = takeImage({ bootstrap, places, lenient: false }, held, openLog("warn"));
+const taken = takeImage({ bootstrap, places, lenient: false, records }, held, openLog("warn"));
 await submounts.mount(namesOf(at) ?? [], taken);
 const { handle } = taken.image;
 const images = new WorkerImages(
@@ -105,6 +108,7 @@ function measure(title: string, opcode: number, request: (i: number) => void, is
   const all = repeat((i) => {
     request(i);
     const result = op(fs, frame, tenants);
+    tenants.account(u64(frame.inView, IN.NODEID), frame, opcode, result);
     if (result < 0) throw new Error(`${title}: answered ${result}`);
     if (isControl) kept.push({ result, i });
   });

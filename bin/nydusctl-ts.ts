@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command } from "commander";
 import { Client } from "../src/ctl/client.ts";
-import { INFO, LISTS, look, METRICS, watch, watchBackend } from "../src/ctl/commands.ts";
+import { FILES, INFO, LATEST, LISTS, look, METRICS, watch, watchBackend } from "../src/ctl/commands.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { integer } from "./integer.ts";
 import { runProgram } from "./run-program.ts";
@@ -67,6 +67,11 @@ for (const [name, what] of Object.entries(LISTS))
     .command(name)
     .description(what.about)
     .action(() => show(what));
+program
+  .command("files")
+  .description("counts by file, where the daemon keeps them (--file-stats)")
+  .option("--latest", "only inodes that were read since this was asked last")
+  .action(({ latest }: { latest?: true }) => show(latest ? LATEST : FILES));
 
 for (const [name, about] of [
   ["start", "begin to serve, where a daemon waits for that"],

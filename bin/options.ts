@@ -3,6 +3,7 @@ import { UsageError } from "../src/bytes/errors.ts";
 import { TRANSPORTS } from "../src/daemon/choose.ts";
 import type { DaemonConfig } from "../src/daemon/config.ts";
 import { DRIVERS, type DriveOptions } from "../src/daemon/drive.ts";
+import { ALL_FILE_RECORDS, type FileRecords, NO_FILE_RECORDS } from "../src/daemon/file-records.ts";
 import { LEVELS, type Level, LOG_FORMATS, type LogFormat } from "../src/daemon/log-line.ts";
 import { parseAddress } from "../src/daemon/metrics-address.ts";
 import type { MonitoringOptions } from "../src/daemon/monitoring.ts";
@@ -33,6 +34,7 @@ export interface MountFlags {
   pidFile?: string;
   apisock?: string;
   id?: string;
+  fileStats: boolean;
   rlimitNofile?: number;
   metricsAddress?: MonitoringOptions["address"];
   hungAfter?: number;
@@ -92,6 +94,7 @@ export function addMountOptions(command: Command): Command {
     .option("-A, --apisock <path>", "serve nydusd's management API on a unix socket there")
     .option("-m, --virtual-mountpoint <path>", "where the image is to be seen within the mount", "/")
     .option("--id <id>", "what the management API calls this daemon")
+    .option("--file-stats", "with --apisock: count what is asked about each file", false)
     .addOption(new Option("-l, --log-level <level>", "how much is logged").choices(LEVELS).default("info"))
     .option("-L, --log-file <file>", "append the log there instead of stderr")
     .addOption(
@@ -147,6 +150,7 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
     "--pid-file": flags.pidFile !== undefined,
     "--apisock": flags.apisock !== undefined,
     "--id": flags.id !== undefined,
+    "--file-stats": flags.fileStats,
     "--lenient": flags.lenient,
     "--transport": flags.transport !== "auto",
     "--fuse-threads": flags.fuseThreads !== THREADS,
@@ -173,6 +177,8 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
   if (metricsAddress === undefined && flags.hungAfter !== undefined)
     throw new UsageError("--hung-after has no meaning without --metrics-address");
+  if (flags.fileStats && flags.apisock === undefined)
+    throw new UsageError("--file-stats has no meaning without --apisock");
   const config = flags.config === undefined ? undefined : await loadConfig(flags.config);
   const dirs = [...flags.blobDir, ...(flags.localfsDir === undefined ? [] : [flags.localfsDir])];
   const given = { dirs, files: new Map(flags.blob) };
@@ -196,6 +202,7 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     pidFile: flags.pidFile,
     apiSocket: flags.apisock,
     id: flags.id,
+    fileRecords: fileRecords(flags, config),
     openFiles: flags.rlimitNofile || undefined,
     monitoring: metricsAddress && { address: metricsAddress, hungAfter },
     warnings: [...(config?.warnings ?? []), ...withoutEffect(flags)],
@@ -207,6 +214,12 @@ const withoutEffect = ({ logFile, logRotationSize }: MountFlags): string[] =>
   logRotationSize > 0 && logFile === undefined
     ? ["--log-rotation-size has no effect without --log-file"]
     : [];
+
+/** Nothing is recorded for nobody: only the API tells it. */
+function fileRecords({ apisock, fileStats }: MountFlags, config: DaemonConfig | undefined): FileRecords {
+  if (fileStats) return ALL_FILE_RECORDS;
+  return (apisock === undefined ? undefined : config?.fileRecords) ?? NO_FILE_RECORDS;
+}
 
 /** The schema library costs 90 ms and 13 MB (measured): only for those who have a file. */
 async function loadConfig(path: string): Promise<DaemonConfig> {

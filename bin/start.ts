@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { codeOf, messageOf, StartError } from "../src/bytes/errors.ts";
+import { NO_FILE_RECORDS } from "../src/daemon/file-records.ts";
 import { runDaemon } from "../src/daemon/run.ts";
 import { type Demo, withDemoImage } from "../src/source/demo-image.ts";
 import { mib } from "./progress.ts";
@@ -59,6 +60,7 @@ async function serve(image: Demo, mountpoint: string): Promise<number> {
       threads: 2,
       push: true,
       lowLatency: true,
+      fileRecords: NO_FILE_RECORDS,
       lenient: false,
       force: false,
       mountOptions: [],

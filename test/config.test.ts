@@ -131,10 +131,20 @@ describe("parseConfig finds the tars", () => {
   });
 });
 
+it.each([
+  ["v1", v1],
+  ["v2", (keys: Tree) => v2({ rafs: keys })],
+])("parseConfig reads what is recorded of files: %s", (_, of) => {
+  const records = (keys: Tree) => parseConfig(of(keys), "c").fileRecords;
+  expect(records({})).toEqual({ counts: false, pattern: false, latest: false });
+  expect(records({ iostats_files: true })).toEqual({ counts: true, pattern: false, latest: false });
+  expect(records({ access_pattern: true })).toEqual({ counts: false, pattern: true, latest: false });
+  expect(records({ latest_read_files: true })).toEqual({ counts: false, pattern: false, latest: true });
+});
+
 describe("parseConfig warns", () => {
   const local = "has no effect here: the tars are local and the kernel reads ahead";
   const asked = "has no effect here: each read is as long as the kernel asks for";
-  const record = "has no effect here: reads are not recorded by file";
   const cached = "has no effect here: nothing is cached, the tars are read where they are";
   const place = "has no effect here: metadata is always read in place";
   const one = "has no effect here: all blobs come from localfs";
@@ -150,9 +160,7 @@ describe("parseConfig warns", () => {
       `fs_prefetch.enable: ${local}`,
     ],
     ["v1: amplify_io", v1({ amplify_io: 0 }), `amplify_io: ${asked}`],
-    ["v1: iostats_files", v1({ iostats_files: true }), `iostats_files: ${record}`],
-    ["v1: access_pattern", v1({ access_pattern: true }), `access_pattern: ${record}`],
-    ["v1: latest_read_files", v1({ latest_read_files: true }), `latest_read_files: ${record}`],
+    ["v1: records of files", v1({ iostats_files: true, access_pattern: true, latest_read_files: true })],
     ["v1: mode", v1({ mode: "cached" }), `mode: ${place}`],
     ["v1: external", v1({ "device.external_backends": [{}] }), `device.external_backends: ${one}`],
     [
@@ -389,6 +397,7 @@ describe("readConfig", () => {
       blobDirs: ["/b"],
       blobFile: undefined,
       workDir: undefined,
+      fileRecords: { counts: false, pattern: false, latest: false },
       warnings: [],
     });
   });

@@ -1,4 +1,14 @@
-import type { BackendMetrics, CacheMetrics, DaemonInfo, Events, FsStats, InflightRequest } from "./shapes.ts";
+import type {
+  AccessPattern,
+  BackendMetrics,
+  CacheMetrics,
+  DaemonInfo,
+  Events,
+  FilesStats,
+  FsStats,
+  InflightRequest,
+  ReadRanges,
+} from "./shapes.ts";
 
 /** What the API asks of the daemon behind it. */
 export interface Management {
@@ -44,6 +54,10 @@ export interface Instance {
   fsStats(): FsStats;
   backend(): BackendMetrics;
   cache(): CacheMetrics;
+  files(): FilesStats;
+  /** Files that were read since this was called last. */
+  latestFiles(): ReadRanges;
+  pattern(): readonly AccessPattern[];
 }
 
 /** What was asked for cannot be. The message is nydusd's: its clients show it, and some compare it. */

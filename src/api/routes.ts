@@ -163,15 +163,11 @@ export const ROUTES: readonly Route[] = [
       ),
   },
   get("/api/v1/metrics", "GlobalMetrics", (m, query) => m.instance(id(query)).fsStats()),
-  // Files are not counted one by one; nydusd answers so, too, until it is told to.
   get("/api/v1/metrics/files", "FsFilesMetrics", (m, query) => {
-    m.instance(id(query));
-    return query.get("latest") === "true" ? [] : {};
+    const instance = m.instance(id(query));
+    return query.get("latest") === "true" ? instance.latestFiles() : instance.files();
   }),
-  get("/api/v1/metrics/pattern", "Pattern", (m, query) => {
-    m.instance(id(query));
-    return [];
-  }),
+  get("/api/v1/metrics/pattern", "Pattern", (m, query) => m.instance(id(query)).pattern()),
   get("/api/v1/metrics/backend", "BackendMetrics", (m, query) => m.instance(id(query)).backend()),
   get("/api/v1/metrics/blobcache", "BlobcacheMetrics", (m, query) => m.instance(id(query)).cache()),
   {

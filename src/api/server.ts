@@ -1,9 +1,10 @@
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import type { Socket } from "node:net";
 import { type FastifyReply, fastify } from "fastify";
 import { messageOf } from "../bytes/errors.ts";
 import { listenAt } from "./listen.ts";
 import type { Management } from "./management.ts";
+import { pace } from "./pace.ts";
 import { type Answer, BAD_REQUEST, NO_ROUTE, problem, ROUTES } from "./routes.ts";
 
 /** The first two are nydusd's. */
@@ -13,6 +14,8 @@ const HEADERS = 8 * 1024;
 /** To have sent a request as a whole. */
 const REQUEST_MS = 10_000;
 const KEEP_ALIVE_MS = 10_000;
+/** Requests that a connection has sent without having had its answers: a thousand fit into one packet. */
+const UNANSWERED = 8;
 
 const SERVER = "Nydus API";
 const JSON_TYPE = "application/json";
@@ -21,6 +24,8 @@ const JSON_TYPE = "application/json";
 export interface ApiServer {
   /** Ends every connection, and removes the socket. */
   close(): Promise<void>;
+  /** From now on clients have a bounded share of a CPU, see there. */
+  pace(): void;
 }
 
 /** @throws StartError when the socket cannot be made */
@@ -40,7 +45,7 @@ export async function serveApi(path: string, management: Management): Promise<Ap
           connectionsCheckingInterval: 1000,
           keepAliveTimeout: KEEP_ALIVE_MS,
         },
-        handler,
+        limited(handler),
       );
       server.maxConnections = CONNECTIONS;
       return server;
@@ -72,11 +77,29 @@ export async function serveApi(path: string, management: Management): Promise<Ap
   await app.ready();
   await listenAt(app.server, path);
   return {
+    pace: () => pace(app.server),
     close: async () => {
       await app.close(); // it does not know that the server listens
       app.server.closeAllConnections();
       await new Promise((resolve) => app.server.close(resolve));
     },
+  };
+}
+
+/** Ends connections that send requests and do not wait for answers. */
+function limited(handler: RequestListener): RequestListener {
+  const unanswered = new WeakMap<Socket, number>();
+  return (request, response) => {
+    const { socket } = request;
+    const add = (n: number) => unanswered.set(socket, (unanswered.get(socket) ?? 0) + n);
+    if (socket.destroyed) return; // what was sent with the rest
+    add(1);
+    if ((unanswered.get(socket) ?? 0) > UNANSWERED) {
+      socket.destroy();
+      return;
+    }
+    response.once("close", () => add(-1));
+    handler(request, response);
   };
 }
 

@@ -63,6 +63,34 @@ export const FOPS = [
 /** Where the first seven classes of `read_latency_dist` end, µs, inclusive. */
 export const READ_LATENCIES = [200, 1000, 20_000, 50_000, 500_000, 1_000_000, 2_000_000] as const;
 
+/** By inode, as `stat` has it: what was asked about a file. Lists as in FsStats. */
+export type FilesStats = Readonly<
+  Record<
+    string,
+    {
+      readonly total_fops: number;
+      readonly data_read: number;
+      readonly block_count_read: readonly number[];
+      readonly fop_hits: readonly number[];
+      readonly fop_errors: readonly number[];
+    }
+  >
+>;
+
+/** Inodes: `[first, last]`, or `[only]`. */
+export type ReadRanges = readonly (readonly number[])[];
+
+/** A file that was read. */
+export interface AccessPattern {
+  readonly ino: number;
+  readonly nr_read: number;
+  readonly first_access_time_secs: number;
+  readonly first_access_time_nanos: number;
+  /** Not in nydusd: within the image, and the tar that the file begins in, by its file's name. */
+  readonly path: string;
+  readonly blob: string;
+}
+
 export interface BackendMetrics {
   readonly backend_type: string;
   readonly read_count: number;

@@ -19,11 +19,17 @@ export const METRICS: Readonly<Record<string, Look>> = {
   fsstats: { path: "v1/metrics", text: (answer: FsStats) => fsStatsText(answer) },
 };
 
+export const FILES: Look = { path: "v1/metrics/files" };
+/** Each answer is what was read since the one before, whoever asked for that. */
+export const LATEST: Look = { path: "v1/metrics/files?latest=true" };
+
 /** Those that nydusctl does not have: shown as the JSON that they are. */
 export const LISTS: Readonly<Record<string, Look & { readonly about: string }>> = {
   events: { path: "v1/daemon/events", about: "what went wrong lately" },
-  files: { path: "v1/metrics/files", about: "counts by file" },
-  pattern: { path: "v1/metrics/pattern", about: "which files were read" },
+  pattern: {
+    path: "v1/metrics/pattern",
+    about: "which files were read, the first one first, where that is recorded (--file-stats)",
+  },
   inflight: { path: "v1/metrics/inflight", about: "requests that are being answered" },
 };
 

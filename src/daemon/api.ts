@@ -9,8 +9,12 @@ import { buildInfo } from "./version.ts";
 export interface Api {
   /** The image was checked and signals are listened to: mounting begins. */
   ready(): void;
-  /** Requests are answered. */
-  running(session: Session, setting: Setting): void;
+  /**
+   * Requests are answered.
+   *
+   * @param mayPause others serve the mount, so that this thread may keep clients waiting
+   */
+  running(session: Session, setting: Setting, mayPause: boolean): void;
   stopped(): void;
   close(): Promise<void>;
 }
@@ -31,7 +35,10 @@ export async function openApi(options: DaemonOptions, log: Log): Promise<Api | u
   log.info(`management API at ${options.apiSocket}`);
   return {
     ready: () => management.ready(),
-    running: (session, setting) => management.running(session, setting),
+    running: (session, setting, mayPause) => {
+      management.running(session, setting);
+      if (mayPause) server.pace();
+    },
     stopped: () => management.stopped(),
     close: () => server.close(),
   };

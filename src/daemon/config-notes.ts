@@ -3,7 +3,6 @@ type NoEffect = readonly [key: string, idle: unknown, why: string];
 
 const LOCAL = "the tars are local and the kernel reads ahead";
 const AS_ASKED = "each read is as long as the kernel asks for";
-const NO_RECORD = "reads are not recorded by file";
 const NO_CACHE = "nothing is cached, the tars are read where they are";
 const IN_PLACE = "metadata is always read in place";
 const ONE_BACKEND = "all blobs come from localfs";
@@ -15,9 +14,6 @@ export const NO_EFFECT_V1: readonly NoEffect[] = [
   ["device.cache.config.enable_encryption", false, NO_CACHE],
   ["device.cache.config.enable_convergent_encryption", false, NO_CACHE],
   ["mode", "direct", IN_PLACE],
-  ["iostats_files", false, NO_RECORD],
-  ["access_pattern", false, NO_RECORD],
-  ["latest_read_files", false, NO_RECORD],
   ["amplify_io", DEFAULT_BATCH, AS_ASKED],
   ["fs_prefetch.enable", false, LOCAL],
 ];
@@ -36,9 +32,6 @@ export const NO_EFFECT_V2: readonly NoEffect[] = [
   ["cache.fscache", undefined, NO_CACHE],
   ["rafs.mode", "direct", IN_PLACE],
   ["rafs.batch_size", DEFAULT_BATCH, AS_ASKED],
-  ["rafs.iostats_files", false, NO_RECORD],
-  ["rafs.access_pattern", false, NO_RECORD],
-  ["rafs.latest_read_files", false, NO_RECORD],
   ["rafs.prefetch.enable", false, LOCAL],
 ];
 

@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
-import type { BlobPlaces } from "../blob/locate.ts";
+import type { ImageChoice } from "./take.ts";
 
 /**
  * What the API shows as configuration: how this daemon serves, in nydusd's words (version 2), as nydusctl reads it. Keys
  * of backends that there are not here are null, as there.
  */
-export function configOf(places: BlobPlaces): Record<string, unknown> {
+export function configOf({ places, records }: ImageChoice): Record<string, unknown> {
   const [dir = "", ...others] = places.dirs.map((each) => resolve(each));
   const prefetch = { enable: false, threads: 0, batch_size: 0, bandwidth_limit: 0, prefetch_all: false };
   return {
@@ -33,9 +33,9 @@ export function configOf(places: BlobPlaces): Record<string, unknown> {
       batch_size: 0,
       validate: false,
       enable_xattr: true,
-      iostats_files: false,
-      access_pattern: false,
-      latest_read_files: false,
+      iostats_files: records.counts,
+      access_pattern: records.pattern,
+      latest_read_files: records.latest,
       prefetch,
     },
   };

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { isRecord, keyPath, NO_EFFECT_V1, NO_EFFECT_V2, unknownKeys, withoutEffect } from "./config-notes.ts";
 import { configV1, configV2, describeIssue } from "./config-schema.ts";
 import { parseText, problem, readText } from "./config-text.ts";
+import type { FileRecords } from "./file-records.ts";
 
 /** What a nydusd configuration file means to this daemon. Relative paths are the process's, as in nydusd. */
 export interface DaemonConfig {
@@ -11,6 +12,8 @@ export interface DaemonConfig {
   readonly blobFile: string | undefined;
   /** The file cache's directory, when named: nydusd opens the tars of a TARFS image there. */
   readonly workDir: string | undefined;
+  /** What is recorded of single files. */
+  readonly fileRecords: FileRecords;
   /** One line each, with the file's name: keys that nobody knows and settings without effect here. */
   readonly warnings: readonly string[];
 }
@@ -25,7 +28,15 @@ interface Places {
   readonly cacheType: string;
   readonly workDir: string | undefined;
   readonly workDirKey: string;
+  readonly records: RecordKeys | null | undefined;
   readonly notes: readonly string[];
+}
+
+/** Both layouts have these, in different places. */
+interface RecordKeys {
+  readonly iostats_files?: boolean | undefined;
+  readonly access_pattern?: boolean | undefined;
+  readonly latest_read_files?: boolean | undefined;
 }
 
 /**
@@ -49,7 +60,7 @@ export function parseConfig(text: string, name: string): DaemonConfig {
     throw problem(name, "is a blob cache entry, want what is under its config_v2");
   // Version 1 has no `version` key and is never TOML.
   const isV2 = isToml || (isRecord(data) && ("version" in data || "backend" in data));
-  const { localfs, cacheType, workDir, workDirKey, notes } = isV2
+  const { localfs, cacheType, workDir, workDirKey, records, notes } = isV2
     ? placesV2(data, name)
     : placesV1(data, name);
 
@@ -64,6 +75,11 @@ export function parseConfig(text: string, name: string): DaemonConfig {
     blobDirs: [...new Set(dirs)],
     blobFile: localfs.blob_file || undefined,
     workDir: usedDir,
+    fileRecords: {
+      counts: records?.iostats_files ?? false,
+      pattern: records?.access_pattern ?? false,
+      latest: records?.latest_read_files ?? false,
+    },
     warnings: [...notes, ...unused].map((note) => `config ${name}: ${note}`),
   };
 }
@@ -76,6 +92,7 @@ function placesV1(data: unknown, name: string): Places {
     cacheType: cache.type,
     workDir: cache.config?.work_dir,
     workDirKey: "device.cache.config.work_dir",
+    records: config,
     notes: [...unknownKeys(data, config), ...withoutEffect(NO_EFFECT_V1, config)],
   };
 }
@@ -87,6 +104,7 @@ function placesV2(data: unknown, name: string): Places {
     cacheType: config.cache?.type ?? "",
     workDir: config.cache?.filecache?.work_dir,
     workDirKey: "cache.filecache.work_dir",
+    records: config.rafs,
     notes: [...unknownKeys(data, config), ...withoutEffect(NO_EFFECT_V2, config)],
   };
 }

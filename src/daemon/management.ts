@@ -12,15 +12,18 @@ import type { Backend, DaemonInfo, InflightRequest, State } from "../api/shapes.
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { sumOf } from "../metrics/counters.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
+import { nodeIn } from "../vfs/node-id.ts";
 import { parseConfig } from "./config.ts";
 import { configOf } from "./config-shown.ts";
 import { ErrorRing } from "./events.ts";
+import { withRecords } from "./file-records.ts";
+import { FileReport } from "./file-report.ts";
 import type { Log } from "./log.ts";
 import { backendMetrics, cacheMetrics, fsStats } from "./nydusd-metrics.ts";
 import { placesIn } from "./places.ts";
 import type { DaemonOptions } from "./run.ts";
 import type { Setting } from "./setting.ts";
-import { shownAt } from "./submount.ts";
+import { type Resident, shownAt } from "./submount.ts";
 import { MountObstacle, type Submounts } from "./submounts.ts";
 import { type TakenImage, takeImage } from "./take.ts";
 import type { Session } from "./transport.ts";
@@ -33,6 +36,8 @@ interface Shown {
   readonly taken: TakenImage;
   readonly since: Date;
   readonly counts: Session["counts"];
+  /** It, and those whose place it took. */
+  readonly residents: readonly Resident[];
 }
 
 /** What is known once requests are answered. */
@@ -51,6 +56,7 @@ export class DaemonManagement implements Management {
   private state: State = "INIT";
   private serving: Serving | undefined;
   private isLeaving = false;
+  private readonly reports = new WeakMap<Resident, FileReport>();
 
   constructor(options: DaemonOptions, log: Log, build: BuildInfo) {
     this.options = options;
@@ -129,11 +135,32 @@ export class DaemonManagement implements Management {
     const found =
       id === undefined ? (all.length === 1 ? all[0] : undefined) : all.find(({ path }) => path === id);
     if (found === undefined) throw new NoCounter();
+    const { path, taken, counts, residents } = found;
+    const reports = residents.map((resident) => this.reportOf(resident));
     return {
-      fsStats: () => fsStats(found.path, found.counts()),
-      backend: () => backendMetrics(found.counts()),
-      cache: () => cacheMetrics(found.taken.image.files.slice(1).map(({ path }) => path)),
+      fsStats: () => fsStats(path, counts(), taken.choice.records),
+      backend: () => backendMetrics(counts()),
+      cache: () => cacheMetrics(taken.image.files.slice(1).map(({ path }) => path)),
+      files: () => Object.assign({}, ...reports.map((report) => report.counts())),
+      latestFiles: () => reports.flatMap((report) => report.latest()),
+      pattern: () => reports.flatMap((report) => report.pattern()),
     };
+  }
+
+  private reportOf(resident: Resident): FileReport {
+    const { taken, placed, shared } = resident;
+    const known = this.reports.get(resident);
+    if (known !== undefined) return known;
+    const base = nodeIn(placed.slot, 0);
+    const report = new FileReport(
+      taken.image,
+      base,
+      shared.accounts ?? [],
+      taken.choice.records,
+      this.log.warn,
+    );
+    this.reports.set(resident, report);
+    return report;
   }
 
   inflight(): InflightRequest[] {
@@ -155,10 +182,11 @@ export class DaemonManagement implements Management {
         taken: shownAt(submount).taken,
         since: submount.since,
         counts: () => sumOf([submount.counters]),
+        residents: submount.residents,
       }));
     return setting.first === undefined
       ? []
-      : [{ path: "/", taken: setting.first.taken, since, counts: session.counts }];
+      : [{ path: "/", taken: setting.first.taken, since, counts: session.counts, residents: [] }];
   }
 
   private changeable(): { submounts: Submounts; setting: Setting; session: Session } {
@@ -184,7 +212,9 @@ export class DaemonManagement implements Management {
         dirs: isPlaced ? [] : this.options.blobDirs,
         files: new Map(),
       });
-      const taken = takeImage({ bootstrap: source, places, lenient: this.options.lenient }, held, this.log);
+      const { lenient, fileRecords } = this.options;
+      const records = withRecords(fileRecords, given?.fileRecords);
+      const taken = takeImage({ bootstrap: source, places, lenient, records }, held, this.log);
       try {
         mayShow(session, taken);
         await put(submounts, names, taken);
@@ -227,7 +257,7 @@ const backendOf = ({ path, taken, since }: Shown): Backend => ({
   backend_type: "Rafs",
   mountpoint: path,
   mounted_time: mountedTime(since),
-  config: configOf(taken.choice.places),
+  config: configOf(taken.choice),
 });
 
 /** As nydusd writes it: `2026-11-23 17:55:54.047000000 +00:00:00`. */

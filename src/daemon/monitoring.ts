@@ -1,9 +1,3 @@
-import { BlobFiles } from "../blob/blob-files.ts";
-import { showName } from "../bytes/name.ts";
-import { Image } from "../erofs/image.ts";
-import { ImageFileSystem } from "../fs/image-file-system.ts";
-import type { OpenedImage } from "../fs/open-image.ts";
-import { rootOf, walk } from "../fs/walk.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
 import { type Counters, sumOf } from "../metrics/counters.ts";
 import type { Address } from "../monitor/http.ts";
@@ -11,6 +5,7 @@ import { Monitor } from "../monitor/monitor.ts";
 import type { MonitoredImage, State } from "../monitor/monitored.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import type { Logger } from "./log.ts";
+import { pathsOf } from "./paths-of.ts";
 import type { Setting } from "./setting.ts";
 import { shownAt } from "./submount.ts";
 import type { TakenImage } from "./take.ts";
@@ -56,7 +51,7 @@ export class Monitoring {
       workers: session.workers,
       state: () => state,
       operation: (opcode) => OP_NAMES[opcode] ?? String(opcode),
-      pathsOf: (nodes) => pathsOf(session, setting, nodes),
+      pathsOf: (nodes) => pathsIn(session, setting, nodes),
     });
     session.ended.then(() => this.monitor.close());
     return {
@@ -87,12 +82,12 @@ function imagesOf(session: Session, { mountpoint, first }: Setting): MonitoredIm
 }
 
 /** Of each image that has any of the nodes. */
-function pathsOf(session: Session, { first }: Setting, nodes: ReadonlySet<number>): Map<number, string> {
+function pathsIn(session: Session, { first }: Setting, nodes: ReadonlySet<number>): Map<number, string> {
   const paths = new Map<number, string>();
   const add = ({ image }: TakenImage, slot: number, path: string) => {
     const local = [...nodes].filter((node) => slotOf(node) === slot).map(localOf);
     if (local.length === 0) return;
-    for (const [node, name] of pathsIn(image, new Set(local)))
+    for (const [node, name] of pathsOf(image, new Set(local)))
       paths.set(nodeIn(slot, node), (path === "/" ? "" : path) + name);
   };
   if (session.submounts === undefined) {
@@ -100,18 +95,5 @@ function pathsOf(session: Session, { first }: Setting, nodes: ReadonlySet<number
   } else
     for (const [path, { residents }] of session.submounts.list())
       for (const { taken, placed } of residents) add(taken, placed.slot, path);
-  return paths;
-}
-
-/** A file with several names has the first. What a broken image hides stays unknown. */
-function pathsIn({ handle, files }: OpenedImage, nodes: ReadonlySet<number>): Map<number, string> {
-  const paths = new Map<number, string>();
-  const fs = new ImageFileSystem(new Image(handle), new BlobFiles(files, () => {}));
-  try {
-    for (const { node, path } of walk(fs, rootOf(fs))) {
-      if (nodes.has(node) && !paths.has(node)) paths.set(node, showName(path));
-      if (paths.size === nodes.size) break;
-    }
-  } catch {} // says which entry is broken, which was said at the start
   return paths;
 }

@@ -13,6 +13,7 @@ import { COUNT, countersOf, inflight, newCounters, sumOf } from "../metrics/coun
 import { mountAt } from "../mounts/table.ts";
 import { type Unmounted, unmount } from "../mounts/umount.ts";
 import type { Traits } from "../vfs/file-system.ts";
+import { countsFiles } from "./file-records.ts";
 import type { Logger } from "./log.ts";
 import type { Ended, MountRequest, Session } from "./transport.ts";
 
@@ -33,7 +34,8 @@ export async function serveNative(request: MountRequest): Promise<Session> {
   const { first, mountpoint, log } = request;
   if (first === undefined || first.names.length > 0)
     throw new StartError("fuse-native shows one image, at the root: use --transport direct");
-  const { image } = first.taken;
+  const { image, choice } = first.taken;
+  if (countsFiles(choice.records)) log.warn("files are counted one by one with --transport direct only");
   const shared = newCounters(1);
   const counters = countersOf(shared, 0);
   const blobs = new BlobFiles(image.files, (_, problem) => {

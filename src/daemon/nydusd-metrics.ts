@@ -11,12 +11,14 @@ import {
   SIZE_BOUNDS,
 } from "../metrics/counters.ts";
 
+import type { FileRecords } from "./file-records.ts";
+
 /** nydusd's classes of sizes and times. */
 const CLASSES = 8;
 const zeros = (): number[] => new Array<number>(CLASSES).fill(0);
 
 /** @returns what nydusd's `/metrics` has, from our counters; what is not counted is 0, as there */
-export function fsStats(id: string, counters: Counters): FsStats {
+export function fsStats(id: string, counters: Counters, records: FileRecords): FsStats {
   const seen = new Map(opcodeTotals(counters).map((totals) => [OP_NAMES[totals.opcode], totals]));
   const each = (value: (totals: OpcodeTotals) => number) =>
     FOPS.map((name) => {
@@ -24,9 +26,9 @@ export function fsStats(id: string, counters: Counters): FsStats {
       return totals === undefined ? 0 : value(totals);
     });
   return {
-    files_account_enabled: false,
-    access_pattern_enabled: false,
-    record_latest_read_files_enabled: false,
+    files_account_enabled: records.counts,
+    access_pattern_enabled: records.pattern,
+    record_latest_read_files_enabled: records.latest,
     measure_latency: true,
     id,
     nr_opens: 0, // the kernel opens files without us

@@ -7,6 +7,7 @@ import { chooseTransport, type TRANSPORTS } from "./choose.ts";
 import { countsOf } from "./counts.ts";
 import { Crew } from "./crew.ts";
 import { serveDirect } from "./direct.ts";
+import type { FileRecords } from "./file-records.ts";
 import { type Log, type Logger, type LogPlace, openLog } from "./log.ts";
 import type { Level } from "./log-line.ts";
 import type { Monitoring, MonitoringOptions } from "./monitoring.ts";
@@ -43,6 +44,8 @@ export interface DaemonOptions extends LogPlace {
   readonly apiSocket?: string | undefined;
   /** What the API calls this daemon. */
   readonly id?: string | undefined;
+  /** What the API can tell of single files. */
+  readonly fileRecords: FileRecords;
   /** Files the process may have open; undefined leaves the limit. */
   readonly openFiles: number | undefined;
   /** Whether, and where, to tell of it over HTTP. */
@@ -175,7 +178,7 @@ async function open(
   const { upper } = options;
   const covered = upper === undefined ? served : await withOverlay(served, request, upper, device);
   const session = monitoring?.follow(covered, whole) ?? covered;
-  api?.running(session, whole);
+  api?.running(session, whole, crew !== undefined);
   const facts = `${factsOf(whole)} ${session.facts}`;
   return { session, mountpoint, device, isAsked: isAskedToStop(session), facts };
 }

@@ -19,14 +19,18 @@ export interface Setting {
 
 /** @throws StartError, FormatError */
 export async function prepareSetting(options: DaemonOptions, log: Logger): Promise<Setting> {
-  const { virtualMountpoint, bootstrap, places, lenient } = options;
+  const { virtualMountpoint, bootstrap, places, lenient, fileRecords: records } = options;
   const names = namesOf(virtualMountpoint);
   if (names === undefined)
     throw new StartError(`virtual mountpoint ${virtualMountpoint}: want an absolute path without . and ..`);
   const mountpoint = await prepareMountpoint(options.mountpoint, options.force, log);
   const held = new HeldFiles();
   if (bootstrap === undefined) return { mountpoint, held, first: undefined };
-  return { mountpoint, held, first: { names, taken: takeImage({ bootstrap, places, lenient }, held, log) } };
+  return {
+    mountpoint,
+    held,
+    first: { names, taken: takeImage({ bootstrap, places, lenient, records }, held, log) },
+  };
 }
 
 /** What the ready line says of it. */

@@ -4,10 +4,12 @@ import { Known } from "../fuse/known.ts";
 import { newBoard } from "../fuse/push-board.ts";
 import { newLookups } from "../fuse/tenants.ts";
 import { newCounters } from "../metrics/counters.ts";
+import { newAccounts } from "../metrics/file-accounts.ts";
 import type { Placed } from "../pseudo/change.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import type { SharedImage } from "./change.ts";
+import { countsFiles } from "./file-records.ts";
 import type { TakenImage } from "./take.ts";
 
 /** An image that has a slot: shown, or still known to the kernel after another took its place. */
@@ -39,7 +41,8 @@ export interface Lodging {
 
 /** Makes what threads share about an image. */
 export function lodge(taken: TakenImage, { placed, counters, workers, push }: Lodging): Resident {
-  const { image } = taken;
+  const { image, choice } = taken;
+  const isCounted = countsFiles(choice.records);
   const nodes = nodeCount(image);
   const shared: SharedImage = {
     slot: placed.slot,
@@ -50,7 +53,9 @@ export function lodge(taken: TakenImage, { placed, counters, workers, push }: Lo
     known: new Known(nodes).shared,
     lookups: newLookups(workers),
     // One whose nodes have names of older images is not pushed: its files are not found by their number.
-    board: push && placed.succession === undefined ? newBoard(nodes) : undefined,
+    // What is pushed is not asked for, and could not be counted.
+    board: push && !isCounted && placed.succession === undefined ? newBoard(nodes) : undefined,
+    accounts: isCounted ? Array.from({ length: workers }, () => newAccounts(nodes)) : undefined,
   };
   return { taken, placed, shared, forward: undefined };
 }

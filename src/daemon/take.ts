@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { HeldFiles } from "../blob/held-files.ts";
 import type { BlobPlaces } from "../blob/locate.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
+import { countsFiles, type FileRecords } from "./file-records.ts";
 import type { Logger } from "./log.ts";
 
 /** Which image, and where its blobs are. */
@@ -9,6 +10,8 @@ export interface ImageChoice {
   readonly bootstrap: string;
   readonly places: BlobPlaces;
   readonly lenient: boolean;
+  /** What is recorded of its files. */
+  readonly records: FileRecords;
 }
 
 /** A checked image whose files are held open: enough for any driver. */
@@ -28,6 +31,8 @@ export function takeImage(choice: ImageChoice, held: HeldFiles, log: Logger): Ta
     log.warn(`${bootstrap}: ${report.unsound} broken entries will answer EUCLEAN; the first:`);
     for (const problem of report.problems) log.warn(`  ${problem.message}`);
   }
+  if (countsFiles(choice.records))
+    log.info(`${bootstrap}: push off: what is pushed is not asked for, and could not be counted`);
   // Nothing that happens to a path from now on matters, whenever a thread comes to it.
   const files = held.hold(image.files);
   return { image: { ...image, files }, source: resolve(bootstrap), choice };

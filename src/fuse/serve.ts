@@ -125,7 +125,10 @@ export function serve(s: Service): Ending {
     }
     session[NOW.OPCODE] = 0;
     end = performance.now();
-    if (result !== NO_REPLY) countAnswer(counters, slot, result, 1000 * (end - begin));
+    if (result !== NO_REPLY) {
+      countAnswer(counters, slot, result, 1000 * (end - begin));
+      tenants.account(node, f, slot, result);
+    }
     if (opcode === OP.INIT) s.onInit(s.agreed);
     if (control[CONTROL.STOP] !== 0) return "stopped";
     if (isSampled && crowd.sample(begin - before, end - begin)) {

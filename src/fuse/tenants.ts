@@ -1,11 +1,12 @@
 import { u64 } from "../bytes/u64.ts";
 import { type Counters, countersOf, NOW } from "../metrics/counters.ts";
+import { type AccountsBuffer, FileAccounts } from "../metrics/file-accounts.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, slotOf, VIRTUAL } from "../vfs/node-id.ts";
-import type { Frame } from "./frame.ts";
+import { type Frame, PAYLOAD } from "./frame.ts";
 import { Known } from "./known.ts";
 import { type BoardBuffers, PushBoard } from "./push-board.ts";
-import { FORGET } from "./wire.ts";
+import { ENTRY, FORGET, OP } from "./wire.ts";
 
 /** What all workers share about one image of a session, besides the image. */
 export interface TenantBuffers {
@@ -16,6 +17,8 @@ export interface TenantBuffers {
   readonly lookups: SharedArrayBuffer;
   /** Absent when nothing is to be pushed. */
   readonly board: BoardBuffers | undefined;
+  /** By worker, where files are counted one by one; absent when they are not. */
+  readonly accounts: readonly AccountsBuffer[] | undefined;
 }
 
 /** What one worker keeps of one image. */
@@ -25,6 +28,7 @@ interface Tenant {
   /** TOLD and FORGOTTEN of this worker. */
   readonly lookups: Float64Array;
   readonly board: PushBoard | undefined;
+  readonly accounts: FileAccounts | undefined;
 }
 
 const TOLD = 0;
@@ -69,15 +73,17 @@ export class Tenants {
       known: new Known(0),
       lookups: new Float64Array(CELLS),
       board: undefined,
+      accounts: undefined,
     };
   }
 
-  add({ slot, counters, known, lookups, board }: TenantBuffers): void {
+  add({ slot, counters, known, lookups, board, accounts }: TenantBuffers): void {
     this.tenants[slot] = {
       counters: countersOf(counters, this.index),
       known: new Known(known),
       lookups: new Float64Array(lookups, 8 * CELLS * this.index, CELLS),
       board: board && new PushBoard(board, () => this.onSequential(slot)),
+      accounts: accounts && new FileAccounts(accounts[this.index]),
     };
   }
 
@@ -113,6 +119,14 @@ export class Tenants {
     this.session[NOW.FILE] = node;
     tenant.known.cache(localOf(node));
     tenant.board?.noteRead(localOf(node), position);
+  }
+
+  /** An answer, which lies in the frame, is counted for the file that was asked about, where files are. */
+  account(node: number, f: Frame, opcode: number, result: number): void {
+    const { accounts } = this.of(node);
+    if (accounts === undefined) return;
+    const found = opcode === OP.LOOKUP && result > 0 ? u64(f.outView, PAYLOAD + ENTRY.NODEID) : 0;
+    accounts.count(opcode, localOf(node), result, slotOf(found) === slotOf(node) ? localOf(found) : 0);
   }
 
   /** FORGET: one node. */

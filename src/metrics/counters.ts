@@ -79,14 +79,18 @@ export function addTo(sum: Counters, shared: SharedArrayBuffer): void {
     for (let i = 0; i < NOW_AT; i++) sum[i] += counters[at + i];
 }
 
+/** @param result of a request, or -errno; what "there is none" and "ask no more" look like is no error */
+export const isError = (result: number): boolean =>
+  result < 0 && result !== -ENOENT && result !== -ENODATA && result !== -ENOSYS && result !== -ERANGE;
+
 /**
  * Counts an answer.
  *
- * @param result of the request, or -errno; what "there is none" and "ask no more" look like is no error
+ * @param result of the request, or -errno
  * @param us how long it took
  */
 export function countAnswer(counters: Counters, opcode: number, result: number, us: number): void {
-  if (result < 0 && result !== -ENOENT && result !== -ENODATA && result !== -ENOSYS && result !== -ERANGE) {
+  if (isError(result)) {
     counters[COUNT.ERRORS]++;
     counters[ERRORS_AT + opcode]++;
   }
@@ -103,6 +107,13 @@ export function countRead(counters: Counters, bytes: number): void {
   let bound = 0;
   while (bound < SIZE_BOUNDS.length && bytes > SIZE_BOUNDS[bound]) bound++;
   counters[SIZES_AT + 2 * bound + (bytes === SIZE_BOUNDS[bound] ? 1 : 0)]++;
+}
+
+/** Class of an answer to READ as nydusd has them: from a bound on. */
+export function sizeClass(bytes: number): number {
+  let size = 0;
+  while (size < SIZE_BOUNDS.length && bytes >= SIZE_BOUNDS[size]) size++;
+  return size;
 }
 
 /** All there is to know of one opcode. */

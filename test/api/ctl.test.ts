@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ctl, startManaged } from "../support/api.ts";
@@ -58,33 +57,3 @@ it("nydusctl-ts says what is wrong", async () => {
   });
   expect(await ctl(["-S", none, "metrics", "fsstats", "-I", "0"])).toMatchObject({ status: 2 });
 });
-
-// Where there is one: nydus's own client understands the daemon, and says what ours says.
-if (spawnSync("nydusctl", ["--version"]).error === undefined)
-  it("nydus's own nydusctl understands it", async () => {
-    const daemon = await startManaged();
-    const both = async (...args: string[]) => [
-      await ctl(["-S", daemon.sock, ...args]),
-      await ctl(["-S", daemon.sock, ...args], ["nydusctl"]),
-    ];
-    const plain = (out: string) =>
-      out
-        .replace(/ +$/gm, "")
-        .replace(/NaN/g, "0")
-        .replace(/Time: .*/, "")
-        .trim();
-    for (const args of [
-      ["info"],
-      ["metrics", "backend"],
-      ["metrics", "cache"],
-      ["set", "log-level", "info"],
-    ]) {
-      const [ours, theirs] = await both(...args);
-      expect(theirs.status).toBe(0);
-      expect(plain(ours.stdout)).toBe(plain(theirs.stdout));
-    }
-    const [ours, theirs] = await both("metrics", "fsstats");
-    const unlabelled = (out: string) => plain(out).replace(/Read Latency:.*/, "");
-    expect(unlabelled(ours.stdout)).toBe(unlabelled(theirs.stdout));
-    expect(await daemon.stop()).toBe(0);
-  });

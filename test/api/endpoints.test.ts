@@ -6,6 +6,8 @@ import { ask, isMounted, until } from "../support/daemon.ts";
 const error = (message: string) => JSON.stringify({ code: "UNDEFINED", message });
 const NO_ROUTE = error("NoRoute");
 const BAD = error("BadRequest");
+const NO_MOUNTPOINT = error(`QueryString("'mountpoint' should be specified in query string")`);
+const mountError = (why: string) => error(`Mount(MountFilesystem(Other(${JSON.stringify(why)})))`);
 const level = (name: string) => JSON.stringify({ log_level: name });
 
 /** What goes in, and what comes out: the answers that a running nydusd 2.2.0 gave, where it has the same words. */
@@ -67,8 +69,14 @@ const rows: [line: string, body: string | undefined, status: number, text: strin
   ["GET /api/v2/blobs", undefined, 404, NO_ROUTE],
   ["GET /api/v1/config", undefined, 404, NO_ROUTE],
   ["GET /api/v1/daemon/backend?mountpoint=/", undefined, 404, NO_ROUTE],
-  ["POST /api/v1/mount?mountpoint=/", "{}", 404, NO_ROUTE],
-  ["DELETE /api/v1/mount?mountpoint=/", undefined, 404, NO_ROUTE],
+  ["POST /api/v1/mount?mountpoint=/", "{}", 400, /"ParseBody\(Error\(.*at source/],
+  ["POST /api/v1/mount?mountpoint=/", undefined, 400, BAD],
+  ["POST /api/v1/mount", '{"source":"x"}', 400, NO_MOUNTPOINT],
+  ["PUT /api/v1/mount", '{"source":"x"}', 400, NO_MOUNTPOINT],
+  ["DELETE /api/v1/mount", undefined, 400, NO_MOUNTPOINT],
+  ["DELETE /api/v1/mount?mountpoint=/x", "{}", 400, BAD],
+  ["DELETE /api/v1/mount?mountpoint=/x", undefined, 500, mountError("object or filesystem doesn't exist")],
+  ["GET /api/v1/mount?mountpoint=/", undefined, 400, BAD],
   ["PUT /api/v1/daemon/fuse/sendfd", undefined, 404, NO_ROUTE],
   ["PUT /api/v1/daemon/fuse/takeover", undefined, 404, NO_ROUTE],
   ["PATCH /api/v1/nope", undefined, 404, NO_ROUTE],

@@ -1,9 +1,12 @@
 import { expect, it } from "vitest";
+import { HeldFiles } from "../../src/blob/held-files.ts";
 import { ErrorRing } from "../../src/daemon/events.ts";
+import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../../src/daemon/file-records.ts";
 import { openLog } from "../../src/daemon/log.ts";
 import { DaemonManagement } from "../../src/daemon/management.ts";
 import { fsStats } from "../../src/daemon/nydusd-metrics.ts";
 import type { Setting } from "../../src/daemon/setting.ts";
+import { takeImage } from "../../src/daemon/take.ts";
 import type { Session } from "../../src/daemon/transport.ts";
 import {
   countAnswer,
@@ -16,6 +19,7 @@ import {
 } from "../../src/metrics/counters.ts";
 import { get, startManaged } from "../support/api.ts";
 import { ask } from "../support/daemon.ts";
+import { fixture, placesOf } from "../support/image.ts";
 
 const EIO = 5;
 const ENOENT = 2;
@@ -51,7 +55,7 @@ it("classes are nydusd's, at both sides of every bound", () => {
   countAnswer(two, READ, -EIO, 1);
   two[LOOKUP]++;
   countAnswer(two, LOOKUP, -ENOENT, 7);
-  const stats = fsStats("/", sumOf([shared]));
+  const stats = fsStats("/", sumOf([shared]), NO_FILE_RECORDS);
   expect(stats.read_latency_dist).toEqual([2, 2, 2, 2, 2, 2, 2, 1]);
   expect(stats.block_count_read).toEqual([1, 2, 2, 2, 2, 2, 2, 1]);
   expect(stats.fop_hits).toEqual([0, 0, 0, 0, 14, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
@@ -90,7 +94,15 @@ it("states, instances and what is in flight", () => {
   m.start();
   const shared = newCounters(1);
   const session = { counts: () => sumOf([shared]), inflight: () => inflight(shared) };
-  m.running(session as Session, {} as Setting);
+  const { path, devices } = fixture("01-basic");
+  const choice = { bootstrap: path, places: placesOf(devices), lenient: false, records: ALL_FILE_RECORDS };
+  const taken = takeImage(choice, new HeldFiles(), log);
+  m.running(session as Session, { first: { names: [], taken } } as unknown as Setting);
+  expect(m.instance("/").fsStats()).toMatchObject({
+    files_account_enabled: true,
+    access_pattern_enabled: true,
+    record_latest_read_files_enabled: true,
+  });
   expect(m.info().state).toBe("RUNNING");
   expect(() => m.start()).toThrow(wrongState("Start"));
   expect(m.inflight()).toEqual([]);

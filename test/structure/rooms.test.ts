@@ -59,6 +59,7 @@ const BUILTINS: Record<string, readonly string[]> = {
       "daemon",
       "inspect",
       "api/listen",
+      "api/pace",
       "monitor/process-metrics",
     ],
     ...["bin/start", "bin/image-build"],

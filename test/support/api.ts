@@ -26,8 +26,10 @@ export interface Said {
 /** @param line `GET /path` */
 export function say(sock: string, line: string, body?: string, headers = {}): Promise<Said> {
   const [method, path] = line.split(" ");
+  // Node says no length for a DELETE, whose body would then be taken for another request.
+  const sized = body === undefined ? headers : { "Content-Length": Buffer.byteLength(body), ...headers };
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath: sock, method, path, headers, agent: false }, (response) => {
+    const sent = request({ socketPath: sock, method, path, headers: sized, agent: false }, (response) => {
       let text = "";
       response.on("data", (chunk: Buffer) => {
         text += chunk;

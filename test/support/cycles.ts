@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { HeldFiles } from "../../src/blob/held-files.ts";
 import { Crew } from "../../src/daemon/crew.ts";
 import { serveDirect } from "../../src/daemon/direct.ts";
+import { NO_FILE_RECORDS } from "../../src/daemon/file-records.ts";
 import { openLog } from "../../src/daemon/log.ts";
 import { takeImage } from "../../src/daemon/take.ts";
 import { COUNT } from "../../src/metrics/counters.ts";
@@ -30,7 +31,7 @@ let crowded = 0;
 async function cycle(isRead: boolean): Promise<void> {
   const held = new HeldFiles();
   const places = { dirs: [], files: new Map([["1", tar]]) };
-  const taken = takeImage({ bootstrap, places, lenient: false }, held, log);
+  const taken = takeImage({ bootstrap, places, lenient: false, records: NO_FILE_RECORDS }, held, log);
   const crew = new Crew(2);
   const request = {
     ...{

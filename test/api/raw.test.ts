@@ -1,0 +1,132 @@
+import { connect } from "node:net";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { get, startManaged } from "../support/api.ts";
+import { ask, facts } from "../support/daemon.ts";
+
+/** For the end of a connection after all was sent: as long as a request may take, and more. */
+const END_MS = 15_000;
+
+/** Sends bytes, in pieces, and says no more. @returns all that came back until the end */
+function exchange(sock: string, pieces: readonly Uint8Array[]): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const socket = connect(sock);
+    const timer = setTimeout(() => reject(new Error("the connection was left open")), END_MS);
+    socket.on("data", (chunk) => chunks.push(chunk));
+    socket.on("error", () => {}); // it was closed before all was sent
+    socket.once("close", () => {
+      clearTimeout(timer);
+      resolve(Buffer.concat(chunks));
+    });
+    for (const piece of pieces) socket.write(piece);
+    socket.end();
+  });
+}
+
+/** Splits what came back into answers. @throws where it is not HTTP */
+function answers(bytes: Buffer): { status: number; body: string }[] {
+  const found: { status: number; body: string }[] = [];
+  for (let rest = bytes.toString("latin1"); rest !== ""; ) {
+    const head = /^HTTP\/1\.1 (\d{3}) [ \w-]+\r\n((?:[\w-]+: [^\r\n]*\r\n)*)\r\n/.exec(rest);
+    if (head === null) throw new Error(`no answer: ${JSON.stringify(rest.slice(0, 200))}`);
+    const status = Number(head[1]);
+    const length = Number(/^content-length: (\d+)\r$/im.exec(head[2])?.[1] ?? 0);
+    const body = rest.slice(head[0].length, head[0].length + length);
+    rest = rest.slice(head[0].length + length);
+    if (status >= 200) found.push({ status, body }); // 100: go on
+  }
+  return found;
+}
+
+const bytes = (text: string) => Buffer.from(text, "latin1");
+const anything = fc.uint8Array({ maxLength: 200 });
+const method = fc.constantFrom(
+  "GET",
+  "PUT",
+  "POST",
+  "DELETE",
+  "OPTIONS",
+  "TRACE",
+  "M-SEARCH",
+  "get",
+  "FROB",
+  "",
+);
+const target = fc.oneof(
+  fc.constantFrom(
+    "/api/v1/daemon",
+    "/api/v1/metrics/files?latest=true",
+    "/api/v1/metrics?id=%ff",
+    "*",
+    "",
+    "//",
+    "http://x/api/v1/daemon",
+  ),
+  anything.map((raw) => `/${Buffer.from(raw).toString("latin1")}`),
+);
+const version = fc.constantFrom("HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/9.9", "http/1.1", "");
+const header = fc.oneof(
+  fc.constantFrom(
+    ...[
+      "Content-Length: 3",
+      "Content-Length: -1",
+      "Content-Length: 1e9",
+      "Content-Length: 0",
+      "Connection: close",
+    ],
+    ...[
+      "Transfer-Encoding: chunked",
+      "Transfer-Encoding: gzip, chunked",
+      "Expect: 100-continue",
+      "Expect: x",
+      "Upgrade: x",
+    ],
+    ...["Connection: upgrade", "Host: x", "Host: y", ": x", "X : y", " folded"],
+  ),
+  anything.map((raw) => `X: ${Buffer.from(raw).toString("latin1")}`),
+);
+const request = fc
+  .tuple(method, target, version, fc.array(header, { maxLength: 5 }), fc.constantFrom("\r\n", "\n"), anything)
+  .map(([verb, path, protocol, headers, eol, body]) =>
+    Buffer.concat([bytes([`${verb} ${path} ${protocol}`, "Host: x", ...headers, "", ""].join(eol)), body]),
+  );
+/** Whole requests, parts of some, and noise, in pieces. */
+const conversation = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: request },
+    anything,
+    request.chain((r) => fc.nat(r.length).map((n) => r.subarray(0, n))),
+  ),
+  { minLength: 1, maxLength: 4 },
+);
+
+it("whatever is sent, the answer is HTTP and the connection ends; readers notice nothing", async () => {
+  const { sock, mountpoint, pid, stop, output } = await startManaged("04-large", "--log-level", "info");
+  const read = () => ask('dd if="$1/m1p1" iflag=direct bs=64k status=none | sha256sum', mountpoint);
+  const right = await read();
+  const { threads } = facts(pid);
+  await fc.assert(
+    fc.asyncProperty(conversation, async (pieces) => {
+      for (const { status, body } of answers(await exchange(sock, pieces))) {
+        expect(status === 200 || status === 204 || (status >= 400 && status < 600)).toBe(true);
+        if (body !== "") JSON.parse(body);
+      }
+    }),
+    { numRuns: 300 },
+  );
+  expect(await read()).toBe(right);
+  expect(await get(sock, "/api/v1/daemon")).toMatchObject({ state: "RUNNING" });
+  expect(facts(pid).threads).toBeLessThanOrEqual(threads);
+  expect(output()).not.toMatch(/WARN|ERROR/);
+  expect(await stop()).toBe(0);
+});
+
+it("requests may be sent ahead of answers, within reason", async () => {
+  const { sock, stop } = await startManaged();
+  const ahead = (n: number) =>
+    exchange(sock, [bytes("GET /api/v1/daemon HTTP/1.1\r\nHost: x\r\n\r\n".repeat(n))]);
+  expect(answers(await ahead(8)).map(({ status }) => status)).toEqual(new Array(8).fill(200));
+  expect((await ahead(1000)).length).toBe(0);
+  expect(await stop()).toBe(0);
+});
