@@ -12,7 +12,9 @@ import type { Logger } from "./log.ts";
 
 /** Between two looks at who has taken in a change. */
 const LOOK_MS = 5;
-/** A worker that is in the middle of a request needs no nudge, and a slow disk may keep it for long. */
+/** From then on nudges are of no use: the kernel has forgotten the file. */
+const CALL_MS = 40;
+/** A worker that is in the middle of a request needs no call, and a slow disk may keep it for long. */
 const MAX_LOOK_MS = 500;
 /** Changes that a worker may have waiting for it: each holds memory. */
 const MAX_BEHIND = 64;
@@ -35,7 +37,7 @@ export interface Staged {
 export class Stage {
   private readonly of: Staged;
   private isOver = false;
-  private isCalling = false;
+  private calling: Promise<void> | undefined;
   /** Notifications go one after the other: each may wait for requests, in a thread of libuv's. */
   private last: Promise<void> = Promise.resolve();
 
@@ -60,8 +62,8 @@ export class Stage {
   async taken(number: number): Promise<void> {
     for (let ms = LOOK_MS; !this.isOver && this.behind(number) > 0; ms = Math.min(2 * ms, MAX_LOOK_MS)) {
       await sleep(ms);
-      if (ms < MAX_LOOK_MS) this.nudge(number);
-      else if (this.behind(number) > 0) this.call();
+      if (ms < CALL_MS) this.nudge(number);
+      else if (this.behind(number) > 0) await this.call();
     }
   }
 
@@ -89,14 +91,17 @@ export class Stage {
   }
 
   /** Where the kernel knows no file to be nudged with: another process asks for what is never answered from a cache. */
-  private call(): void {
-    if (this.isCalling) return;
-    this.isCalling = true;
+  private call(): Promise<void> {
     const { mountpoint, crew } = this.of;
-    const args = ["-f", ...Array.from({ length: crew.workers }, () => mountpoint)];
-    execFile("stat", args, { timeout: CALLER_MS, killSignal: "SIGKILL" }, () => {
-      this.isCalling = false;
+    // Not every request goes to another worker.
+    const args = ["-f", ...Array.from({ length: 4 * crew.workers }, () => mountpoint)];
+    this.calling ??= new Promise((resolve) => {
+      execFile("stat", args, { timeout: CALLER_MS, killSignal: "SIGKILL" }, () => {
+        this.calling = undefined;
+        resolve();
+      });
     });
+    return this.calling;
   }
 
   private behind(number: number): number {

@@ -1,12 +1,12 @@
-import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { get, say, startManaged } from "../support/api.ts";
-import { ask, hold, run, shell, until } from "../support/daemon.ts";
+import { ask, hold, run, shell } from "../support/daemon.ts";
 import {
   change,
-  type Empty,
+  isFreed,
   must,
+  openFilesOf,
   orderOf,
   resourcesOf,
   startEmpty,
@@ -37,22 +37,6 @@ async function alone(of: Versions, i = 0): Promise<string> {
   await daemon.stop();
   return seen;
 }
-
-/** Once nothing of an image is left, the daemon holds no file of it. */
-const isFreed = ({ pid }: Empty, { dir }: Versions) =>
-  until(
-    () => resourcesOf(pid).fds > 0 && !openFiles(pid).some((path) => path.startsWith(dir)),
-    "the files to be closed",
-  );
-
-const openFiles = (pid: number): string[] =>
-  readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-    try {
-      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
-    } catch {
-      return [];
-    }
-  });
 
 describe("images of one daemon", async () => {
   const image = await versions(BASE, ABOVE);
@@ -217,7 +201,7 @@ describe("images of one daemon", async () => {
     await must(sock, "DELETE /i");
     expect(await ask('ls -A "$1"', mountpoint)).toBe("");
     await must(sock, "POST /i", other);
-    expect(openFiles(daemon.pid)).toContain(image.boots[0]);
+    expect(openFilesOf(daemon.pid, image)).toContain(image.boots[0]);
     expect(await holder.release()).toBe("old\n1\na\nbig\nlink\n");
     await isFreed(daemon, image);
     expect(await ask('cat "$1/i/x/y"', mountpoint)).toBe("other\n");
@@ -227,7 +211,7 @@ describe("images of one daemon", async () => {
     const { sock, pid } = await startEmpty();
     await must(sock, "POST /0", image);
     for (let i = 1; i <= 20; i++) await must(sock, `POST /${i}`, image);
-    expect(openFiles(pid).filter((path) => path.startsWith(image.dir)).length).toBe(2);
+    expect(openFilesOf(pid, image).length).toBe(2);
   });
 
   it("have their numbers each", async () => {

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { build, merge } from "../build/support.ts";
 import { type Said, say } from "./api.ts";
-import { type Daemon, sh, start, workDir } from "./daemon.ts";
+import { type Daemon, sh, start, until, workDir } from "./daemon.ts";
 import { scratchDir } from "./image.ts";
 import { TAR } from "./tar-image.ts";
 
@@ -95,3 +95,18 @@ export function resourcesOf(pid: number): Resources {
     rssMb: Math.round(field("VmRSS") / 1024),
   };
 }
+
+/** Files of an image that a process has open. */
+export const openFilesOf = (pid: number, { dir }: Versions): string[] =>
+  readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      return path.startsWith(dir) ? [path] : [];
+    } catch {
+      return [];
+    }
+  });
+
+/** Once nothing of an image is left, the daemon holds no file of it. */
+export const isFreed = ({ pid }: Daemon, image: Versions): Promise<void> =>
+  until(() => openFilesOf(pid, image).length === 0, "the files of an image to be closed");
