@@ -9,9 +9,10 @@ import { parseAddress } from "../src/daemon/metrics-address.ts";
 import type { MonitoringOptions } from "../src/daemon/monitoring.ts";
 import type { DaemonOptions } from "../src/daemon/run.ts";
 import { integer } from "./integer.ts";
+import { addPrefetchOptions, type PrefetchFlags, prefetchOptions } from "./prefetch-options.ts";
 
 /** What commander makes of the command line of a mount. */
-export interface MountFlags {
+export interface MountFlags extends PrefetchFlags {
   bootstrap: string;
   mountpoint: string;
   localfsDir?: string;
@@ -47,7 +48,6 @@ const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
   ["--supervisor <socket>", "there is no takeover yet"],
   ["--upgrade", "there is no takeover yet"],
   ["--failover-policy <policy>", "there is no takeover yet"],
-  ["--prefetch-files <file>", "there is no prefetch yet"],
   ["-m, --virtual-mountpoint <path>", "a daemon serves one image, at the root of its mount"],
   ["--log-rotation-size <MiB>", "logs are not rotated yet; use logrotate with copytruncate"],
   ["--writable", "an image is read-only; put an overlayfs on top"],
@@ -99,6 +99,7 @@ export function addMountOptions(command: Command): Command {
       `with --metrics-address: requests older than this are hung (default: ${HUNG_AFTER})`,
       integer(1, 86_400),
     );
+  addPrefetchOptions(command);
   for (const [flags, why] of NOT_YET)
     command.addOption(
       new Option(flags).hideHelp().argParser(() => {
@@ -135,6 +136,7 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
     "--push off": flags.push === "off",
     "--low-latency off": flags.lowLatency === "off",
     "--metrics-address": flags.metricsAddress !== undefined,
+    "--trace": flags.trace !== undefined,
   };
   return {
     ...(await daemonOptions(flags)),
@@ -183,6 +185,8 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     id: flags.id,
     openFiles: flags.rlimitNofile || undefined,
     monitoring: metricsAddress && { address: metricsAddress, hungAfter },
+    prefetch: prefetchOptions(flags, config?.prefetch),
+    trace: flags.trace,
     warnings: config?.warnings ?? [],
   };
 }

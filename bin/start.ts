@@ -21,6 +21,7 @@ const WORDS = new Set([
   "umount",
   "doctor",
   "cache",
+  "trace",
   "help",
   "-h",
   "--help",

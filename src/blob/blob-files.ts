@@ -1,10 +1,16 @@
-import { closeSync, readSync } from "node:fs";
+import { closeSync, read as readCallback, readSync } from "node:fs";
+import { promisify } from "node:util";
 import { LRUCache } from "lru-cache";
 import { EIO } from "../bytes/errno.ts";
+import { messageOf } from "../bytes/errors.ts";
 import { ABSENT, type BlobFile, openBlob } from "./locate.ts";
+
+const readAsync = promisify(readCallback);
 
 /** Open files a thread keeps; an image has at most a few hundred blobs, a daemon may have many images. */
 export const MAX_OPEN = 256;
+
+const endsBefore = (byte: number): string => `ends before byte ${byte}: it was truncated`;
 
 /** Told when a blob's file cannot give what it promised: once a blob, not once a read. */
 export type OnLoss = (blob: number, problem: string) => void;
@@ -40,16 +46,38 @@ export class BlobFiles {
    */
   read(blob: number, address: number, length: number, out: Uint8Array, at: number): number {
     try {
-      const fd = this.files[blob].fd ?? this.open.get(blob) ?? this.openFile(blob);
+      const fd = this.descriptor(blob);
       let done = 0;
       while (done < length) {
         const n = readSync(fd, out, at + done, length - done, address + done);
-        if (n === 0) return this.lose(blob, `ends before byte ${address + length}: it was truncated`);
+        if (n === 0) return this.lose(blob, endsBefore(address + length));
         done += n;
       }
       return done;
     } catch (error) {
-      return this.lose(blob, error instanceof Error ? error.message : String(error));
+      return this.lose(blob, messageOf(error));
+    }
+  }
+
+  /** As `read`, while the thread does something else. */
+  async readLater(
+    blob: number,
+    address: number,
+    length: number,
+    out: Uint8Array,
+    at: number,
+  ): Promise<number> {
+    try {
+      const fd = this.descriptor(blob);
+      let done = 0;
+      while (done < length) {
+        const { bytesRead } = await readAsync(fd, out, at + done, length - done, address + done);
+        if (bytesRead === 0) return this.lose(blob, endsBefore(address + length));
+        done += bytesRead;
+      }
+      return done;
+    } catch (error) {
+      return this.lose(blob, messageOf(error));
     }
   }
 
@@ -70,6 +98,10 @@ export class BlobFiles {
 
   close(): void {
     this.open.clear();
+  }
+
+  private descriptor(blob: number): number {
+    return this.files[blob].fd ?? this.open.get(blob) ?? this.openFile(blob);
   }
 
   private openFile(blob: number): number {

@@ -8,8 +8,11 @@ import { buildInfo } from "./version.ts";
 export interface Api {
   /** The image was checked and signals are listened to: mounting begins. */
   ready(): void;
-  /** @param files of the image, which is the first of them */
-  running(counters: SharedArrayBuffer, files: readonly BlobFile[]): void;
+  /**
+   * @param files of the image, which is the first of them
+   * @param prefetch see metrics/prefetch-progress
+   */
+  running(counters: SharedArrayBuffer, files: readonly BlobFile[], prefetch: SharedArrayBuffer): void;
   stopped(): void;
   close(): Promise<void>;
 }
@@ -30,7 +33,7 @@ export async function openApi(options: DaemonOptions, log: Log): Promise<Api | u
   log.info(`management API at ${options.apiSocket}`);
   return {
     ready: () => management.ready(),
-    running: (counters, files) => management.running(counters, files),
+    running: (counters, files, prefetch) => management.running(counters, files, prefetch),
     stopped: () => management.stopped(),
     close: () => server.close(),
   };

@@ -1,7 +1,6 @@
 /** A setting that nydusd acts on and this daemon does not: key, the value that asks for nothing, why. */
 type NoEffect = readonly [key: string, idle: unknown, why: string];
 
-const LOCAL = "the tars are local and the kernel reads ahead";
 const AS_ASKED = "each read is as long as the kernel asks for";
 const NO_RECORD = "reads are not recorded by file";
 const NO_CACHE = "nothing is cached, the tars are read where they are";
@@ -19,7 +18,6 @@ export const NO_EFFECT_V1: readonly NoEffect[] = [
   ["access_pattern", false, NO_RECORD],
   ["latest_read_files", false, NO_RECORD],
   ["amplify_io", DEFAULT_BATCH, AS_ASKED],
-  ["fs_prefetch.enable", false, LOCAL],
 ];
 
 export const NO_EFFECT_V2: readonly NoEffect[] = [
@@ -29,7 +27,6 @@ export const NO_EFFECT_V2: readonly NoEffect[] = [
   ["backend.registry", undefined, ONE_BACKEND],
   ["backend.http-proxy", undefined, ONE_BACKEND],
   ["external_backends", undefined, ONE_BACKEND],
-  ["cache.prefetch.enable", false, LOCAL],
   ["cache.filecache.disable_indexed_map", false, NO_CACHE],
   ["cache.filecache.enable_encryption", false, NO_CACHE],
   ["cache.filecache.enable_convergent_encryption", false, NO_CACHE],
@@ -39,7 +36,6 @@ export const NO_EFFECT_V2: readonly NoEffect[] = [
   ["rafs.iostats_files", false, NO_RECORD],
   ["rafs.access_pattern", false, NO_RECORD],
   ["rafs.latest_read_files", false, NO_RECORD],
-  ["rafs.prefetch.enable", false, LOCAL],
 ];
 
 /** The settings of `table` that ask for something. One that is absent or idle is not worth a line. */

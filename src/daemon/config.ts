@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { isRecord, keyPath, NO_EFFECT_V1, NO_EFFECT_V2, unknownKeys, withoutEffect } from "./config-notes.ts";
-import { configV1, configV2, describeIssue } from "./config-schema.ts";
+import { configV1, configV2, describeIssue, type prefetchSection } from "./config-schema.ts";
 import { parseText, problem, readText } from "./config-text.ts";
 
 /** What a nydusd configuration file means to this daemon. Relative paths are the process's, as in nydusd. */
@@ -11,8 +11,19 @@ export interface DaemonConfig {
   readonly blobFile: string | undefined;
   /** The file cache's directory, when named: nydusd opens the tars of a TARFS image there. */
   readonly workDir: string | undefined;
+  /** Undefined when the file does not speak of it. */
+  readonly prefetch: ConfigPrefetch | undefined;
   /** One line each, with the file's name: keys that nobody knows and settings without effect here. */
   readonly warnings: readonly string[];
+}
+
+/** What nydusd reads ahead. */
+export interface ConfigPrefetch {
+  readonly enable: boolean;
+  /** Everything, after what a list or the image's table names. */
+  readonly isAll: boolean;
+  /** Bytes a second, 0: no limit. */
+  readonly rate: number;
 }
 
 /** What both layouts come down to. */
@@ -25,6 +36,7 @@ interface Places {
   readonly cacheType: string;
   readonly workDir: string | undefined;
   readonly workDirKey: string;
+  readonly prefetch: ConfigPrefetch | undefined;
   readonly notes: readonly string[];
 }
 
@@ -49,7 +61,7 @@ export function parseConfig(text: string, name: string): DaemonConfig {
     throw problem(name, "is a blob cache entry, want what is under its config_v2");
   // Version 1 has no `version` key and is never TOML.
   const isV2 = isToml || (isRecord(data) && ("version" in data || "backend" in data));
-  const { localfs, cacheType, workDir, workDirKey, notes } = isV2
+  const { localfs, cacheType, workDir, workDirKey, prefetch, notes } = isV2
     ? placesV2(data, name)
     : placesV1(data, name);
 
@@ -64,6 +76,7 @@ export function parseConfig(text: string, name: string): DaemonConfig {
     blobDirs: [...new Set(dirs)],
     blobFile: localfs.blob_file || undefined,
     workDir: usedDir,
+    prefetch,
     warnings: [...notes, ...unused].map((note) => `config ${name}: ${note}`),
   };
 }
@@ -76,6 +89,11 @@ function placesV1(data: unknown, name: string): Places {
     cacheType: cache.type,
     workDir: cache.config?.work_dir,
     workDirKey: "device.cache.config.work_dir",
+    prefetch: config.fs_prefetch && {
+      enable: config.fs_prefetch.enable,
+      isAll: config.fs_prefetch.prefetch_all,
+      rate: config.fs_prefetch.bandwidth_rate ?? 0,
+    },
     notes: [...unknownKeys(data, config), ...withoutEffect(NO_EFFECT_V1, config)],
   };
 }
@@ -87,8 +105,24 @@ function placesV2(data: unknown, name: string): Places {
     cacheType: config.cache?.type ?? "",
     workDir: config.cache?.filecache?.work_dir,
     workDirKey: "cache.filecache.work_dir",
+    prefetch: prefetchV2([config.rafs?.prefetch, config.cache?.prefetch]),
     notes: [...unknownKeys(data, config), ...withoutEffect(NO_EFFECT_V2, config)],
   };
+}
+
+/** Of the file system and of the cache: there is no cache here, and whichever is enabled means the tars. */
+function prefetchV2(
+  sections: readonly (z.output<typeof prefetchSection> | undefined)[],
+): ConfigPrefetch | undefined {
+  const given = sections.filter((section) => section !== undefined);
+  const section = given.find(({ enable }) => enable) ?? given[0];
+  return (
+    section && {
+      enable: section.enable,
+      isAll: section.prefetch_all,
+      rate: section.bandwidth_limit ?? 0,
+    }
+  );
 }
 
 /** Only the first problem is told: later ones often follow from it. */

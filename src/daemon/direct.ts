@@ -68,7 +68,15 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     },
   };
   const maxRead = maxPages() * 4096;
-  crew.serve((index) => ({ ...shared, index, control, maxRead, board }), heard, log);
+  const taskOf = (index: number) => ({
+    ...shared,
+    index,
+    control,
+    maxRead,
+    board,
+    trace: request.trace?.[index],
+  });
+  crew.serve(taskOf, heard, log);
   const ended = crew.ended.then(async (end) => {
     lowLatency?.close();
     if (board !== undefined) new PushBoard(board).end();

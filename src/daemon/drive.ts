@@ -5,6 +5,7 @@ import { mountAt } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
 import type { Logger } from "./log.ts";
 import { mayOverlay } from "./overlay.ts";
+import { Prefetching } from "./prefetching.ts";
 import { type DaemonOptions, openDaemonLog, serveImage } from "./run.ts";
 import { type TakenImage, takeImage } from "./take.ts";
 
@@ -47,18 +48,21 @@ export async function mountImage(options: DriveOptions, onReady: OnReady): Promi
   };
   if (driver === "fuse") return serve("asked for");
   if (daemonOnly !== undefined) return serve(daemonOnly);
-  const taken = await takeImage(options, log);
+  const prefetching = new Prefetching(options.prefetch, log);
+  const taken = await takeImage(options, log, prefetching);
   let backing: Backing;
   try {
     backing = await mountByKernel(taken, options, BACKINGS[driver]);
   } catch (error) {
     if (driver === "auto") return serve(messageOf(error), taken);
+    await prefetching.stop();
     throw new StartError(`--driver ${driver}: ${messageOf(error)}`);
   }
   log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
-  if (upper !== undefined) await coverWithOverlay(taken.mountpoint, upper, options, log);
+  if (upper !== undefined) await coverWithOverlay(taken, upper, options, log);
   const more = upper === undefined ? "" : ` upper=${upper}`;
   onReady(`${taken.facts} driver=erofs backing=${backing}${more} ms=${Math.round(performance.now())}`, false);
+  await prefetching.finish(); // through the descriptors of this process: the image can be unmounted meanwhile
   return 0;
 }
 
@@ -80,7 +84,7 @@ async function mountByKernel(
 
 /** @throws StartError: the image is unmounted then */
 async function coverWithOverlay(
-  mountpoint: string,
+  { mountpoint, prefetching }: TakenImage,
   upper: string,
   { mountOptions }: DriveOptions,
   log: Logger,
@@ -89,6 +93,7 @@ async function coverWithOverlay(
   try {
     await mountOverlay(mountpoint, upper, mountOptions);
   } catch (error) {
+    await prefetching.stop();
     await unmount(mountpoint, device).catch((problem) => log.error(messageOf(problem)));
     throw error;
   }

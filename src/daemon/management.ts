@@ -2,6 +2,7 @@ import { type Instance, type Management, NoCounter, WrongState } from "../api/ma
 import type { Backend, DaemonInfo, InflightRequest, State } from "../api/shapes.ts";
 import type { BlobFile } from "../blob/locate.ts";
 import { inflight } from "../metrics/counters.ts";
+import { progressOf } from "../metrics/prefetch-progress.ts";
 import { configOf } from "./config-shown.ts";
 import { ErrorRing } from "./events.ts";
 import type { Log } from "./log.ts";
@@ -40,7 +41,7 @@ export class DaemonManagement implements Management {
     this.state = "READY";
   }
 
-  running(counters: SharedArrayBuffer, files: readonly BlobFile[]): void {
+  running(counters: SharedArrayBuffer, files: readonly BlobFile[], prefetch: SharedArrayBuffer): void {
     const config = configOf(this.options);
     this.serving = {
       counters,
@@ -48,7 +49,11 @@ export class DaemonManagement implements Management {
       instance: {
         fsStats: () => fsStats(ROOT, counters),
         backend: () => backendMetrics(counters),
-        cache: () => cacheMetrics(files.slice(1).map(({ path }) => path)),
+        cache: () =>
+          cacheMetrics(
+            files.slice(1).map(({ path }) => path),
+            progressOf(prefetch),
+          ),
       },
     };
     this.state = "RUNNING";

@@ -39,7 +39,7 @@ export class Monitoring {
   }
 
   /** @returns the session, with what it is about to do noticed */
-  follow(session: Session, { image, mountpoint, source }: TakenImage): Session {
+  follow(session: Session, { image, mountpoint, source, prefetching }: TakenImage): Session {
     let state: State = "serving";
     const { version, commit } = this.build;
     this.monitor.watch({
@@ -51,6 +51,7 @@ export class Monitoring {
       version,
       commit,
       counters: session.counters,
+      prefetch: prefetching.progress,
       workers: session.workers,
       state: () => state,
       operation: (opcode) => OP_NAMES[opcode] ?? String(opcode),

@@ -2,7 +2,6 @@ import { statfs } from "node:fs/promises";
 import { BlobFiles } from "../blob/blob-files.ts";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import { Image } from "../erofs/image.ts";
-import { ImageFileSystem } from "../fs/image-file-system.ts";
 import { FUSE_TYPE } from "../fuse/device.ts";
 import { OP, OP_NAMES } from "../fuse/wire.ts";
 import { type Mounted, mount } from "../fuse-native/mount.ts";
@@ -13,6 +12,7 @@ import { COUNT, countersOf, newCounters } from "../metrics/counters.ts";
 import { mountAt } from "../mounts/table.ts";
 import { type Unmounted, unmount } from "../mounts/umount.ts";
 import type { Logger } from "./log.ts";
+import { fileSystemOf } from "./traced-file-system.ts";
 import type { Ended, MountRequest, Session } from "./transport.ts";
 
 /** After an unmount, how long those still inside are served. */
@@ -36,7 +36,7 @@ export async function serveNative(request: MountRequest): Promise<Session> {
     counters[COUNT.LOST_BLOBS]++;
     log.warn(problem);
   });
-  const fs = new ImageFileSystem(new Image(image.handle), blobs);
+  const fs = fileSystemOf(new Image(image.handle), blobs, request.trace?.[0]);
 
   checkMountpoint(mountpoint);
   const options = optionString(request.source, FUSE_TYPE.slice("fuse.".length), request.options);

@@ -3,6 +3,7 @@ import { BlobFiles } from "../blob/blob-files.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
 import type { Logger } from "./log.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
+import type { Prefetching } from "./prefetching.ts";
 import type { DaemonOptions } from "./run.ts";
 
 /** A checked image whose files are held open, and a directory that can be mounted on: enough for any driver. */
@@ -14,10 +15,19 @@ export interface TakenImage {
   readonly source: string;
   /** What the ready line says of them. */
   readonly facts: string;
+  /** Begun already, if there is anything to be warmed. */
+  readonly prefetching: Prefetching;
 }
 
-/** @throws StartError, FormatError */
-export async function takeImage(options: DaemonOptions, log: Logger): Promise<TakenImage> {
+/**
+ * @param prefetching begins as soon as it can
+ * @throws StartError, FormatError
+ */
+export async function takeImage(
+  options: DaemonOptions,
+  log: Logger,
+  prefetching: Prefetching,
+): Promise<TakenImage> {
   const mountpoint = await prepareMountpoint(options.mountpoint, options.force, log);
   const image = openImage(options.bootstrap, options.places, options.lenient);
   const { report } = image;
@@ -28,9 +38,12 @@ export async function takeImage(options: DaemonOptions, log: Logger): Promise<Ta
   // Until the process ends: nothing that happens to a path from now on matters, whenever a thread comes to it.
   const held = new BlobFiles(image.files, () => {});
   held.openAll();
+  const files = held.shared();
+  prefetching.begin({ ...image, files });
   return {
     mountpoint,
-    image: { ...image, files: held.shared() },
+    image: { ...image, files },
+    prefetching,
     source: resolve(options.bootstrap),
     facts: `image=${options.bootstrap} mountpoint=${mountpoint} inodes=${report.inodes} blobs=${image.files.length - 1}`,
   };

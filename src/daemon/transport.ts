@@ -14,6 +14,8 @@ export interface MountRequest {
   readonly push: boolean;
   /** Keep CPUs awake while requests come in numbers. */
   readonly lowLatency: boolean;
+  /** A log a worker of what is read (trace/read-log); absent when nobody traces. */
+  readonly trace: readonly SharedArrayBuffer[] | undefined;
   readonly log: Logger;
 }
 

@@ -3,7 +3,6 @@ import { BlobFiles } from "../blob/blob-files.ts";
 import type { BlobFile } from "../blob/locate.ts";
 import { messageOf } from "../bytes/errors.ts";
 import { Image, type ImageHandle } from "../erofs/image.ts";
-import { ImageFileSystem } from "../fs/image-file-system.ts";
 import { newFrame } from "../fuse/frame.ts";
 import type { Agreed } from "../fuse/init.ts";
 import { Known } from "../fuse/known.ts";
@@ -11,6 +10,7 @@ import { type BoardBuffers, PushBoard } from "../fuse/push-board.ts";
 import { type Ending, serve } from "../fuse/serve.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
 import { COUNT, countersOf } from "../metrics/counters.ts";
+import { fileSystemOf } from "./traced-file-system.ts";
 
 /** What all threads of a session have in common. Shared buffers are shared, the rest is copied. */
 export interface SharedState {
@@ -31,6 +31,8 @@ export interface WorkerTask extends SharedState {
   readonly maxRead: number;
   /** Absent when nothing is to be pushed. */
   readonly board: BoardBuffers | undefined;
+  /** Where its reads are logged; absent when nobody traces. */
+  readonly trace: SharedArrayBuffer | undefined;
 }
 
 /** What a worker tells the main thread. */
@@ -59,7 +61,7 @@ port.once("message", (task: WorkerTask) => {
   try {
     const ending = serve({
       fd: task.fd,
-      fs: new ImageFileSystem(new Image(task.handle), blobs),
+      fs: fileSystemOf(new Image(task.handle), blobs, task.trace),
       frame: newFrame(task.maxRead),
       known: new Known(task.known),
       board: task.board && new PushBoard(task.board, () => tell({ type: "sequential" })),

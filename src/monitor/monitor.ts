@@ -6,6 +6,7 @@ import type { Registry as AnyRegistry } from "./metric.ts";
 import type { Monitored } from "./monitored.ts";
 import { addMountMetrics } from "./mount-metrics.ts";
 import { addOperationMetrics } from "./operation-metrics.ts";
+import { addPrefetchMetrics } from "./prefetch-metrics.ts";
 import { addProcessMetrics } from "./process-metrics.ts";
 import { addReadMetrics } from "./read-metrics.ts";
 
@@ -74,6 +75,7 @@ export class Monitor {
 function addMetrics(registry: AnyRegistry, mount: Monitored, hung: HungRequests): void {
   addOperationMetrics(registry, mount);
   addReadMetrics(registry, mount);
+  addPrefetchMetrics(registry, mount);
   hung.addMetrics(registry);
   addMountMetrics(registry, mount);
   addProcessMetrics(registry);

@@ -15,6 +15,8 @@ export interface Monitored {
   readonly commit: string;
   /** See metrics/counters. */
   readonly counters: SharedArrayBuffer;
+  /** See metrics/prefetch-progress. */
+  readonly prefetch: SharedArrayBuffer;
   /** Workers that run; more may join. */
   workers(): number;
   state(): State;

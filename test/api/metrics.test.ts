@@ -2,8 +2,9 @@ import { expect, it } from "vitest";
 import { ErrorRing } from "../../src/daemon/events.ts";
 import { openLog } from "../../src/daemon/log.ts";
 import { DaemonManagement } from "../../src/daemon/management.ts";
-import { fsStats } from "../../src/daemon/nydusd-metrics.ts";
+import { cacheMetrics, fsStats } from "../../src/daemon/nydusd-metrics.ts";
 import { countAnswer, countersOf, countRead, NOW, newCounters } from "../../src/metrics/counters.ts";
+import { newProgress, progressOf } from "../../src/metrics/prefetch-progress.ts";
 import { get, startManaged } from "../support/api.ts";
 import { ask } from "../support/daemon.ts";
 
@@ -79,7 +80,7 @@ it("states, instances and what is in flight", () => {
   expect(m.info().state).toBe("READY");
   m.start();
   const shared = newCounters(1);
-  m.running(shared, [{ path: "/b/boot", size: 1, dev: 1, ino: 1 }]);
+  m.running(shared, [{ path: "/b/boot", size: 1, dev: 1, ino: 1 }], newProgress());
   expect(m.info().state).toBe("RUNNING");
   expect(() => m.start()).toThrow(wrongState("Start"));
   expect(m.inflight()).toEqual([]);
@@ -107,4 +108,27 @@ it("events are the last that fit: 500, and 51,200 bytes", () => {
   expect(total_size).toBe(Buffer.byteLength(errors.join("")));
   expect(total_size).toBeLessThanOrEqual(51_200);
   expect(errors.at(-1)).toMatch(/ - last$/);
+});
+
+it("the cache says how far warming is", () => {
+  const shared = newProgress();
+  const cache = () => cacheMetrics(["/blobs/a"], progressOf(shared));
+  expect(cache()).toMatchObject({
+    prefetch_data_amount: 0,
+    prefetch_workers: 0,
+    prefetch_begin_time_secs: 0,
+  });
+  const progress = new Float64Array(shared);
+  progress.set([5_000_000, 7, 6, 12.6, 1_700_000_000_250, 0]);
+  const running = {
+    prefetch_data_amount: 5_000_000,
+    prefetch_requests_count: 6,
+    prefetch_cumulative_time_millis: 13,
+    prefetch_begin_time_secs: 1_700_000_000,
+    prefetch_begin_time_millis: 250,
+  };
+  expect(cache()).toMatchObject({ ...running, prefetch_workers: 1, prefetch_end_time_secs: 0 });
+  progress[5] = 1_700_000_001_900;
+  const end = { prefetch_end_time_secs: 1_700_000_001, prefetch_end_time_millis: 900 };
+  expect(cache()).toMatchObject({ ...running, ...end, prefetch_workers: 0 });
 });

@@ -8,6 +8,7 @@ import {
   NOW,
   newCounters,
 } from "../../src/metrics/counters.ts";
+import { newProgress } from "../../src/metrics/prefetch-progress.ts";
 import { Monitor } from "../../src/monitor/monitor.ts";
 import type { Monitored, State } from "../../src/monitor/monitored.ts";
 
@@ -35,6 +36,7 @@ export function fakeMount(): FakeMount {
     version: "1.2.3",
     commit: "abc",
     counters,
+    prefetch: newProgress(),
     slots: [countersOf(counters, 0), countersOf(counters, 1)],
     at: "serving",
     walks: 0,
@@ -65,7 +67,7 @@ export function begin(slot: Counters, opcode: number, node: number, unique: numb
 }
 
 /** Some of everything. */
-export function work({ slots: [a, b] }: FakeMount): void {
+export function work({ slots: [a, b], prefetch }: FakeMount): void {
   answerRead(a, 4096, 150);
   answerRead(b, 4097, 30);
   answerRead(b, 0, 3_000_000);
@@ -75,6 +77,7 @@ export function work({ slots: [a, b] }: FakeMount): void {
   a[COUNT.PUSHED_FILES] += 5;
   a[COUNT.PUSHED_BYTES] += 500;
   a[COUNT.LOST_BLOBS]++;
+  new Float64Array(prefetch).set([4096, 3, 2, 1500, Date.now()]);
 }
 
 const open: Monitor[] = [];

@@ -16,6 +16,8 @@ const ROOMS: Record<string, readonly string[]> = {
   fs: ["vfs", "erofs", "blob", "bytes"],
   disk: ["bytes"],
   tar: ["bytes", "npm:fzstd"],
+  trace: ["bytes"],
+  prefetch: ["trace", "fs", "erofs", "blob", "vfs", "metrics", "bytes"],
   build: ["tar", "erofs", "disk", "bytes"],
   source: ["build", "tar", "disk", "erofs", "bytes", "npm:zod"],
   mounts: ["bytes"],
@@ -28,12 +30,12 @@ const ROOMS: Record<string, readonly string[]> = {
   ctl: ["api", "bytes"],
   daemon: [
     ...["fs", "fuse", "fuse-native", "kernel-erofs", "mounts", "erofs", "blob", "metrics", "vfs", "bytes"],
-    ...["api", "monitor", "npm:smol-toml", "npm:zod"],
+    ...["api", "monitor", "trace", "prefetch", "npm:smol-toml", "npm:zod"],
   ],
   inspect: ["fs", "erofs", "blob", "tar", "disk", "vfs", "bytes", "npm:tar-stream"],
   doctor: ["kernel-erofs", "sys", "fuse", "mounts", "fs", "blob", "build", "tar", "inspect", "bytes"],
   bin: [
-    ...["daemon", "build", "inspect", "source", "doctor", "ctl", "bytes"],
+    ...["daemon", "build", "inspect", "source", "doctor", "ctl", "trace", "bytes"],
     ...["npm:commander", "npm:cli-progress"],
   ],
 };
@@ -58,6 +60,8 @@ const BUILTINS: Record<string, readonly string[]> = {
       "daemon",
       "inspect",
       "api/listen",
+      "trace/summary",
+      "prefetch/list",
       "monitor/process-metrics",
     ],
     ...["bin/start", "bin/image-build"],

@@ -31,7 +31,7 @@ async function cycle(isRead: boolean): Promise<void> {
   const crew = new Crew(2);
   const request = {
     ...{ image, mountpoint, source: bootstrap, options: [], threads: 2 },
-    ...{ push: true, lowLatency: true, log },
+    ...{ push: true, lowLatency: true, trace: undefined, log },
   };
   const session = await serveDirect(request, crew);
   await readdir(mountpoint);
