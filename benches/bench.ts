@@ -1,11 +1,8 @@
-import { writeFileSync } from "node:fs";
 import { messageOf } from "../src/bytes/errors.ts";
 import type { Load, Reference } from "./load.ts";
 import { type Counts, Mounted } from "./mounted.ts";
-import { run } from "./processes.ts";
+import { dropCaches } from "./processes.ts";
 import type { BenchImage, System } from "./systems.ts";
-
-const SYNC_MS = 120_000;
 
 /** What a workload measures with: one system, one image. */
 export class Bench {
@@ -47,8 +44,7 @@ export class Bench {
 
   /** Empties the kernel's caches. */
   async dropCaches(): Promise<void> {
-    await run(["sync"], SYNC_MS, this.signal);
-    writeFileSync("/proc/sys/vm/drop_caches", "3");
+    await dropCaches(this.signal);
   }
 
   /** Brings the image and its tars into the page cache, and the system's own program with it. */

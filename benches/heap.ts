@@ -41,7 +41,11 @@ const held = new HeldFiles();
 const records = fileStats ? ALL_FILE_RECORDS : NO_FILE_RECORDS;
 const places = { dirs: [blobDir], files: new Map() };
 const submounts = new Submounts(1, true, held);
-const taken = takeImage({ bootstrap, places, lenient: false, records }, held, openLog("warn"));
+const taken = takeImage(
+  { bootstrap, places, lenient: false, records, prefetch: undefined },
+  held,
+  openLog("warn"),
+);
 await submounts.mount(namesOf(at) ?? [], taken);
 const { handle } = taken.image;
 const images = new WorkerImages(

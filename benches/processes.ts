@@ -1,6 +1,8 @@
 import { execFile } from "node:child_process";
-import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
+import { accessSync, constants, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, delimiter, join } from "node:path";
+
+const SYNC_MS = 120_000;
 
 /** A command that ended badly. `status` is its exit status, -1 when it was killed (timeout or interrupt). */
 export class CommandError extends Error {
@@ -34,6 +36,12 @@ export function run(argv: readonly string[], timeoutMs: number, signal?: AbortSi
       reject(new CommandError(`${basename(argv[0])} ${argv[1] ?? ""}: ${why}`, status));
     });
   });
+}
+
+/** Empties the kernel's caches. */
+export async function dropCaches(signal: AbortSignal): Promise<void> {
+  await run(["sync"], SYNC_MS, signal);
+  writeFileSync("/proc/sys/vm/drop_caches", "3");
 }
 
 /** The path of a program on PATH. */

@@ -33,11 +33,11 @@ export interface System {
 }
 
 /** How to set a system up, or a sentence saying why it is not here. */
-type Setup = (image: BenchImage, tools: Tools) => Promise<System | string>;
+export type Setup = (image: BenchImage, tools: Tools) => Promise<System | string>;
 
 const THREADS = "4";
 
-const nydusdTs =
+export const nydusdTs =
   (name: string, more: readonly string[]): Setup =>
   async (image, { ts, tsFlags }) => {
     const built = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
@@ -58,31 +58,34 @@ const fuseNative: Setup = async (image, tools) => {
 };
 
 /** Genuine nydusd opens `<work_dir>/<blob id>`: links in a directory of ours keep what it writes out of others'. */
-const nydusd: Setup = async (image, tools) => {
-  const program = tools.nydusd ?? which("nydusd");
-  if (program === undefined || !isExecutable(program)) return "no nydusd; name it with --nydusd";
-  const dir = join(image.workDir, "nydusd");
-  await mkdir(dir);
-  for (const { id, path } of image.blobs) await symlink(path, join(dir, id));
-  const backend = { type: "localfs", config: { dir } };
-  const cache = { type: "blobcache", config: { work_dir: dir } };
-  const config = {
-    device: { backend, cache },
-    mode: "direct",
-    digest_validate: false,
-    enable_xattr: true,
-    fs_prefetch: { enable: false },
+export const nydusd =
+  (name: string, prefetchFiles?: string): Setup =>
+  async (image, tools) => {
+    const program = tools.nydusd ?? which("nydusd");
+    if (program === undefined || !isExecutable(program)) return "no nydusd; name it with --nydusd";
+    const dir = join(image.workDir, name);
+    await mkdir(dir);
+    for (const { id, path } of image.blobs) await symlink(path, join(dir, id));
+    const backend = { type: "localfs", config: { dir } };
+    const cache = { type: "blobcache", config: { work_dir: dir } };
+    const config = {
+      device: { backend, cache },
+      mode: "direct",
+      digest_validate: false,
+      enable_xattr: true,
+      fs_prefetch: { enable: prefetchFiles !== undefined, prefetch_all: false },
+    };
+    const file = join(dir, "config.json");
+    await writeFile(file, JSON.stringify(config));
+    // Without --rlimit-nofile 0 it ends with EPERM where CAP_SYS_RESOURCE is missing.
+    const flags = ["--rlimit-nofile", "0", "--thread-num", THREADS, "--log-level", "warn"];
+    if (prefetchFiles !== undefined) flags.push("--prefetch-files", prefetchFiles);
+    const where = ["--config", file, "--bootstrap", image.bootstrap, "--mountpoint"];
+    return { name, isDaemon: true, command: (m) => [program, "fuse", ...where, m, ...flags] };
   };
-  const file = join(dir, "config.json");
-  await writeFile(file, JSON.stringify(config));
-  // Without --rlimit-nofile 0 it ends with EPERM where CAP_SYS_RESOURCE is missing.
-  const flags = ["--rlimit-nofile", "0", "--thread-num", THREADS, "--log-level", "warn"];
-  const where = ["--config", file, "--bootstrap", image.bootstrap, "--mountpoint"];
-  return { name: "nydusd", isDaemon: true, command: (m) => [program, "fuse", ...where, m, ...flags] };
-};
 
 /** mount(2) itself: mount(8) would put a loop device between. */
-const erofs: Setup = async (image, { load }) => {
+export const erofs: Setup = async (image, { load }) => {
   if (!/\terofs$/m.test(readFileSync("/proc/filesystems", "utf8"))) return "the kernel has no EROFS";
   const options = image.blobs.map(({ path }) => `device=${path}`).join(",");
   return { name: "erofs", isDaemon: false, command: (m) => [load, "mount", image.bootstrap, m, options] };
@@ -102,7 +105,7 @@ const erofsfuse: Setup = async (image, tools) => {
 /** In the order of the table's columns. */
 export const SYSTEMS: ReadonlyMap<string, Setup> = new Map([
   ["nydusd-ts", nydusdTs("nydusd-ts", [])],
-  ["nydusd", nydusd],
+  ["nydusd", nydusd("nydusd")],
   ["erofs", erofs],
   ["erofsfuse", erofsfuse],
   ["fuse-native", fuseNative],

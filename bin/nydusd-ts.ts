@@ -19,6 +19,7 @@ import {
 } from "./options.ts";
 import { progress } from "./progress.ts";
 import { runProgram } from "./run-program.ts";
+import { addTrace } from "./trace.ts";
 
 interface SourceFlags {
   readonly cacheDir: string;
@@ -121,6 +122,7 @@ program
   .action(async (dir: string) => say(await unmountImage(dir)));
 
 addCache(program, say);
+addTrace(program);
 
 program
   .command("doctor")

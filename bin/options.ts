@@ -10,9 +10,10 @@ import type { MonitoringOptions } from "../src/daemon/monitoring.ts";
 import { placesIn } from "../src/daemon/places.ts";
 import type { DaemonOptions } from "../src/daemon/run.ts";
 import { integer } from "./integer.ts";
+import { addPrefetchOptions, type PrefetchFlags, prefetchOptions } from "./prefetch-options.ts";
 
 /** What commander makes of the command line of a mount. */
-export interface MountFlags {
+export interface MountFlags extends PrefetchFlags {
   bootstrap?: string;
   mountpoint: string;
   virtualMountpoint: string;
@@ -52,7 +53,6 @@ const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
   ["--supervisor <socket>", "there is no takeover yet"],
   ["--upgrade", "there is no takeover yet"],
   ["--failover-policy <policy>", "there is no takeover yet"],
-  ["--prefetch-files <file>", "there is no prefetch yet"],
   ["--writable", "an image is read-only; put an overlayfs on top"],
   ["-s, --shared-dir <dir>", "directories are not passed through; mount --bind does that"],
 ];
@@ -120,6 +120,7 @@ export function addMountOptions(command: Command): Command {
       `with --metrics-address: requests older than this are hung (default: ${HUNG_AFTER})`,
       integer(1, 86_400),
     );
+  addPrefetchOptions(command);
   for (const [flags, why] of NOT_YET)
     command.addOption(
       new Option(flags).hideHelp().argParser(() => {
@@ -157,6 +158,7 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
     "--push off": flags.push === "off",
     "--low-latency off": flags.lowLatency === "off",
     "--metrics-address": flags.metricsAddress !== undefined,
+    "--trace": flags.trace !== undefined,
   };
   return {
     ...(await daemonOptions(flags)),
@@ -205,6 +207,8 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     fileRecords: fileRecords(flags, config),
     openFiles: flags.rlimitNofile || undefined,
     monitoring: metricsAddress && { address: metricsAddress, hungAfter },
+    prefetch: prefetchOptions(flags, config?.prefetch),
+    trace: flags.trace,
     warnings: [...(config?.warnings ?? []), ...withoutEffect(flags)],
   };
 }

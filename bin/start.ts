@@ -22,6 +22,7 @@ const WORDS = new Set([
   "umount",
   "doctor",
   "cache",
+  "trace",
   "help",
   "-h",
   "--help",

@@ -143,7 +143,6 @@ it.each([
 });
 
 describe("parseConfig warns", () => {
-  const local = "has no effect here: the tars are local and the kernel reads ahead";
   const asked = "has no effect here: each read is as long as the kernel asks for";
   const cached = "has no effect here: nothing is cached, the tars are read where they are";
   const place = "has no effect here: metadata is always read in place";
@@ -154,11 +153,7 @@ describe("parseConfig warns", () => {
     ["v1: idle", v1({ amplify_io: 1048576, fs_prefetch: { enable: false, threads_count: 8 } })],
     ["v1: empty external_backends", v1({ "device.external_backends": [] })],
     ["v1: enable_xattr either way", v1({ enable_xattr: false })],
-    [
-      "v1: fs_prefetch",
-      v1({ fs_prefetch: { enable: true, prefetch_all: true } }),
-      `fs_prefetch.enable: ${local}`,
-    ],
+    ["v1: fs_prefetch", v1({ fs_prefetch: { enable: true, prefetch_all: true } })],
     ["v1: amplify_io", v1({ amplify_io: 0 }), `amplify_io: ${asked}`],
     ["v1: records of files", v1({ iostats_files: true, access_pattern: true, latest_read_files: true })],
     ["v1: mode", v1({ mode: "cached" }), `mode: ${place}`],
@@ -191,14 +186,34 @@ describe("parseConfig warns", () => {
       `backend.registy: ${unknown}`,
       `cache.enable_encryption: ${unknown}`,
       `backend.oss: ${one}`,
-      `cache.prefetch.enable: ${local}`,
       `cache.fscache: ${cached}`,
       `rafs.batch_size: ${asked}`,
-      `rafs.prefetch.enable: ${local}`,
     ],
   ])("%s", (_, text, ...want) => {
     expect(parseConfig(text, "/etc/c").warnings).toEqual(want.map((line) => `config /etc/c: ${line}`));
   });
+});
+
+describe("parseConfig says what is to be warmed", () => {
+  const all = { enable: true, isAll: true, rate: 0 };
+  it.each<[name: string, text: string, want: object | undefined]>([
+    ["v1: nothing said", v1(), undefined],
+    ["v1: off", v1({ fs_prefetch: { enable: false } }), { ...all, enable: false }],
+    ["v1: everything", v1({ fs_prefetch: { enable: true } }), all],
+    [
+      "v1: the table, slowly",
+      v1({ fs_prefetch: { enable: true, prefetch_all: false, bandwidth_rate: 1000 } }),
+      { enable: true, isAll: false, rate: 1000 },
+    ],
+    ["v2: nothing said", v2(), undefined],
+    ["v2: of the file system", v2({ "rafs.prefetch": { enable: true } }), all],
+    [
+      "v2: of the cache",
+      v2({ "cache.prefetch": { enable: true, bandwidth_limit: 5 }, "rafs.prefetch": { enable: false } }),
+      { ...all, rate: 5 },
+    ],
+    ["v2: off", v2({ "cache.prefetch": { enable: false } }), { ...all, enable: false }],
+  ])("%s", (_, text, want) => expect(parseConfig(text, "c").prefetch).toEqual(want));
 });
 
 describe("parseConfig rejects", () => {

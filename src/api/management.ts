@@ -47,6 +47,8 @@ export interface MountOrder {
   readonly source: string;
   /** nydusd's configuration as text; "" when there is none. */
   readonly config: string;
+  /** Paths in the image that are warmed. */
+  readonly prefetchFiles: readonly string[] | undefined;
 }
 
 /** An image, as far as it is counted. */

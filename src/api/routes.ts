@@ -111,13 +111,17 @@ const mounting = (method: "POST" | "PUT", give: "mount" | "remount"): Route => (
   takesBody: true,
   answer: (management, query, body) =>
     atMountpoint(query, (path) =>
-      parsed(MOUNT, body, ({ fs_type, source, config }) =>
+      parsed(MOUNT, body, ({ fs_type, source, config, prefetch_files }) =>
         wrapped("Mount", async () => {
           if (fs_type !== RAFS)
             throw new MountFailed(
               `invalid argument \`only 'rafs' is supported, but ${fs_type} was specified\``,
             );
-          await management[give](path, { source, config: config ?? "" });
+          await management[give](path, {
+            source,
+            config: config ?? "",
+            prefetchFiles: prefetch_files ?? undefined,
+          });
           return DONE;
         }),
       ),

@@ -1,7 +1,13 @@
-import { readSync } from "node:fs";
+import { read as readCallback, readSync } from "node:fs";
+import { promisify } from "node:util";
 import { EIO } from "../bytes/errno.ts";
+import { messageOf } from "../bytes/errors.ts";
 import type { BlobFile } from "./locate.ts";
 import { OpenFiles } from "./open-files.ts";
+
+const readAsync = promisify(readCallback);
+
+const endsBefore = (byte: number): string => `ends before byte ${byte}: it was truncated`;
 
 /** Told when a blob's file cannot give what it promised: once a blob, not once a read. */
 export type OnLoss = (blob: number, problem: string) => void;
@@ -37,23 +43,49 @@ export class BlobFiles {
    */
   read(blob: number, address: number, length: number, out: Uint8Array, at: number): number {
     try {
-      const file = this.files[blob];
-      const fd = file.fd ?? this.open.descriptor(file);
+      const fd = this.descriptor(blob);
       let done = 0;
       while (done < length) {
         const n = readSync(fd, out, at + done, length - done, address + done);
-        if (n === 0) return this.lose(blob, `ends before byte ${address + length}: it was truncated`);
+        if (n === 0) return this.lose(blob, endsBefore(address + length));
         done += n;
       }
       return done;
     } catch (error) {
-      return this.lose(blob, error instanceof Error ? error.message : String(error));
+      return this.lose(blob, messageOf(error));
+    }
+  }
+
+  /** As `read`, while the thread does something else. */
+  async readLater(
+    blob: number,
+    address: number,
+    length: number,
+    out: Uint8Array,
+    at: number,
+  ): Promise<number> {
+    try {
+      const fd = this.descriptor(blob);
+      let done = 0;
+      while (done < length) {
+        const { bytesRead } = await readAsync(fd, out, at + done, length - done, address + done);
+        if (bytesRead === 0) return this.lose(blob, endsBefore(address + length));
+        done += bytesRead;
+      }
+      return done;
+    } catch (error) {
+      return this.lose(blob, messageOf(error));
     }
   }
 
   /** Closes what was opened for these files. */
   close(): void {
     this.open.drop(this.files);
+  }
+
+  private descriptor(blob: number): number {
+    const file = this.files[blob];
+    return file.fd ?? this.open.descriptor(file);
   }
 
   private lose(blob: number, problem: string): number {

@@ -1,4 +1,5 @@
 import { compareBytes } from "../bytes/name.ts";
+import { linesOf } from "../bytes/path-list.ts";
 import { NONE, ROOT, type Tree } from "./tree.ts";
 
 const SLASH = 0x2f;
@@ -33,16 +34,9 @@ function isCovered(tree: Tree, node: number, earlier: readonly number[]): boolea
   return false;
 }
 
-/** Lines of a list: absolute paths; others, and empty ones, are left out, as nydus-image does. */
+/** Paths of a list; lines that are no absolute path are left out, as nydus-image does. */
 export function prefetchList(text: Uint8Array): Uint8Array[] {
-  const paths: Uint8Array[] = [];
-  for (let at = 0; at < text.length; ) {
-    let end = text.indexOf(0x0a, at);
-    if (end < 0) end = text.length;
-    const line = Buffer.from(text.subarray(at, end)).toString("latin1").trim();
-    if (line.startsWith("/")) paths.push(Buffer.from(line, "latin1"));
-    at = end + 1;
-  }
+  const paths = [...linesOf(text)].map((line) => line.text).filter((line) => line[0] === SLASH);
   const isFirst = (path: Uint8Array, i: number) =>
     paths.findIndex((p) => compareBytes(p, 0, p.length, path, 0, path.length) === 0) === i;
   return paths.filter(isFirst);

@@ -9,6 +9,8 @@ export interface SharedImage extends TenantBuffers {
   readonly files: readonly BlobFile[];
   /** A byte a file: its loss was told. */
   readonly lost: SharedArrayBuffer;
+  /** By worker, where its reads are logged; absent when nobody traces. */
+  readonly trace: readonly SharedArrayBuffer[] | undefined;
 }
 
 /** What happened to the images of a session: whole, so that nobody serves half of it. */

@@ -1,7 +1,6 @@
 /** A setting that nydusd acts on and this daemon does not: key, the value that asks for nothing, why. */
 type NoEffect = readonly [key: string, idle: unknown, why: string];
 
-const LOCAL = "the tars are local and the kernel reads ahead";
 const AS_ASKED = "each read is as long as the kernel asks for";
 const NO_CACHE = "nothing is cached, the tars are read where they are";
 const IN_PLACE = "metadata is always read in place";
@@ -15,7 +14,6 @@ export const NO_EFFECT_V1: readonly NoEffect[] = [
   ["device.cache.config.enable_convergent_encryption", false, NO_CACHE],
   ["mode", "direct", IN_PLACE],
   ["amplify_io", DEFAULT_BATCH, AS_ASKED],
-  ["fs_prefetch.enable", false, LOCAL],
 ];
 
 export const NO_EFFECT_V2: readonly NoEffect[] = [
@@ -25,14 +23,12 @@ export const NO_EFFECT_V2: readonly NoEffect[] = [
   ["backend.registry", undefined, ONE_BACKEND],
   ["backend.http-proxy", undefined, ONE_BACKEND],
   ["external_backends", undefined, ONE_BACKEND],
-  ["cache.prefetch.enable", false, LOCAL],
   ["cache.filecache.disable_indexed_map", false, NO_CACHE],
   ["cache.filecache.enable_encryption", false, NO_CACHE],
   ["cache.filecache.enable_convergent_encryption", false, NO_CACHE],
   ["cache.fscache", undefined, NO_CACHE],
   ["rafs.mode", "direct", IN_PLACE],
   ["rafs.batch_size", DEFAULT_BATCH, AS_ASKED],
-  ["rafs.prefetch.enable", false, LOCAL],
 ];
 
 /** The settings of `table` that ask for something. One that is absent or idle is not worth a line. */

@@ -88,26 +88,25 @@ export const configV1 = z.object({
   amplify_io: whole,
   fs_prefetch: z
     .object({
-      enable: flag,
+      enable: z.boolean().default(false),
       threads_count: whole,
       merging_size: whole,
       bandwidth_rate: whole,
-      prefetch_all: flag,
+      prefetch_all: z.boolean().default(true),
       stream_prefetch: flag,
     })
     .optional(),
 });
 
-const prefetch = z
-  .object({
-    enable: flag,
-    threads: whole,
-    batch_size: whole,
-    bandwidth_limit: whole,
-    prefetch_all: flag,
-    stream_prefetch: flag,
-  })
-  .optional();
+export const prefetchSection = z.object({
+  enable: z.boolean().default(false),
+  threads: whole,
+  batch_size: whole,
+  bandwidth_limit: whole,
+  prefetch_all: z.boolean().default(true),
+  stream_prefetch: flag,
+});
+const prefetch = prefetchSection.optional();
 
 /** Version 2: JSON or TOML, `version` is 2. */
 export const configV2 = z.object({

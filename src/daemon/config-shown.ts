@@ -1,13 +1,20 @@
 import { resolve } from "node:path";
+import { PIECE } from "../prefetch/warm.ts";
 import type { ImageChoice } from "./take.ts";
 
 /**
  * What the API shows as configuration: how this daemon serves, in nydusd's words (version 2), as nydusctl reads it. Keys
  * of backends that there are not here are null, as there.
  */
-export function configOf({ places, records }: ImageChoice): Record<string, unknown> {
+export function configOf({ places, records, prefetch: asked }: ImageChoice): Record<string, unknown> {
   const [dir = "", ...others] = places.dirs.map((each) => resolve(each));
-  const prefetch = { enable: false, threads: 0, batch_size: 0, bandwidth_limit: 0, prefetch_all: false };
+  const prefetch = {
+    enable: asked !== undefined,
+    threads: asked === undefined ? 0 : 1,
+    batch_size: asked === undefined ? 0 : PIECE,
+    bandwidth_limit: asked?.rate ?? 0,
+    prefetch_all: asked?.isAll ?? false,
+  };
   return {
     version: 2,
     id: "",

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { isRecord, keyPath, NO_EFFECT_V1, NO_EFFECT_V2, unknownKeys, withoutEffect } from "./config-notes.ts";
-import { configV1, configV2, describeIssue } from "./config-schema.ts";
+import { configV1, configV2, describeIssue, type prefetchSection } from "./config-schema.ts";
 import { parseText, problem, readText } from "./config-text.ts";
 import type { FileRecords } from "./file-records.ts";
 
@@ -14,8 +14,19 @@ export interface DaemonConfig {
   readonly workDir: string | undefined;
   /** What is recorded of single files. */
   readonly fileRecords: FileRecords;
+  /** Undefined when the file does not speak of it. */
+  readonly prefetch: ConfigPrefetch | undefined;
   /** One line each, with the file's name: keys that nobody knows and settings without effect here. */
   readonly warnings: readonly string[];
+}
+
+/** What nydusd reads ahead. */
+export interface ConfigPrefetch {
+  readonly enable: boolean;
+  /** Everything, after what a list or the image's table names. */
+  readonly isAll: boolean;
+  /** Bytes a second, 0: no limit. */
+  readonly rate: number;
 }
 
 /** What both layouts come down to. */
@@ -29,6 +40,7 @@ interface Places {
   readonly workDir: string | undefined;
   readonly workDirKey: string;
   readonly records: RecordKeys | null | undefined;
+  readonly prefetch: ConfigPrefetch | undefined;
   readonly notes: readonly string[];
 }
 
@@ -60,7 +72,7 @@ export function parseConfig(text: string, name: string): DaemonConfig {
     throw problem(name, "is a blob cache entry, want what is under its config_v2");
   // Version 1 has no `version` key and is never TOML.
   const isV2 = isToml || (isRecord(data) && ("version" in data || "backend" in data));
-  const { localfs, cacheType, workDir, workDirKey, records, notes } = isV2
+  const { localfs, cacheType, workDir, workDirKey, records, prefetch, notes } = isV2
     ? placesV2(data, name)
     : placesV1(data, name);
 
@@ -80,6 +92,7 @@ export function parseConfig(text: string, name: string): DaemonConfig {
       pattern: records?.access_pattern ?? false,
       latest: records?.latest_read_files ?? false,
     },
+    prefetch,
     warnings: [...notes, ...unused].map((note) => `config ${name}: ${note}`),
   };
 }
@@ -93,6 +106,11 @@ function placesV1(data: unknown, name: string): Places {
     workDir: cache.config?.work_dir,
     workDirKey: "device.cache.config.work_dir",
     records: config,
+    prefetch: config.fs_prefetch && {
+      enable: config.fs_prefetch.enable,
+      isAll: config.fs_prefetch.prefetch_all,
+      rate: config.fs_prefetch.bandwidth_rate ?? 0,
+    },
     notes: [...unknownKeys(data, config), ...withoutEffect(NO_EFFECT_V1, config)],
   };
 }
@@ -105,8 +123,24 @@ function placesV2(data: unknown, name: string): Places {
     workDir: config.cache?.filecache?.work_dir,
     workDirKey: "cache.filecache.work_dir",
     records: config.rafs,
+    prefetch: prefetchV2([config.rafs?.prefetch, config.cache?.prefetch]),
     notes: [...unknownKeys(data, config), ...withoutEffect(NO_EFFECT_V2, config)],
   };
+}
+
+/** Of the file system and of the cache: there is no cache here, and whichever is enabled means the tars. */
+function prefetchV2(
+  sections: readonly (z.output<typeof prefetchSection> | undefined)[],
+): ConfigPrefetch | undefined {
+  const given = sections.filter((section) => section !== undefined);
+  const section = given.find(({ enable }) => enable) ?? given[0];
+  return (
+    section && {
+      enable: section.enable,
+      isAll: section.prefetch_all,
+      rate: section.bandwidth_limit ?? 0,
+    }
+  );
 }
 
 /** Only the first problem is told: later ones often follow from it. */

@@ -3,7 +3,7 @@ import { messageOf, StartError } from "../bytes/errors.ts";
 import { abortConnection } from "../fuse/abort.ts";
 import { MOUNT_OPTIONS, maxPages, mountDevice, raiseReadAhead } from "../fuse/device.ts";
 import type { Agreed } from "../fuse/init.ts";
-import { CONTROL } from "../fuse/serve.ts";
+import { CONTROL, newControl } from "../fuse/serve.ts";
 import { OP_COUNT } from "../fuse/wire.ts";
 import { inflight } from "../metrics/counters.ts";
 import { mountAt } from "../mounts/table.ts";
@@ -28,9 +28,9 @@ const GRACE_MS = 5_000;
 export async function serveDirect(request: MountRequest, crew: Crew): Promise<Session> {
   const { first: initial, mountpoint, log } = request;
   const submounts = new Submounts(crew.limit, request.push, request.held);
-  if (initial !== undefined) await submounts.mount(initial.names, initial.taken);
+  if (initial !== undefined) await submounts.mount(initial.names, initial.taken, initial.tracing);
   const fd = mountDevice(mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options]);
-  const control = new SharedArrayBuffer(4 * (CONTROL.TAKEN + crew.limit));
+  const control = newControl(crew.limit);
   const words = new Int32Array(control);
   const { residents } = submounts;
   const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
@@ -66,7 +66,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   submounts.begin(stage);
   const ended = crew.ended.then(async (end) => {
     lowLatency?.close();
-    residents.close();
+    await residents.close();
     // Not before nobody writes to it: the number may be another session's device next.
     await pushers.close();
     await stage.close();
@@ -92,6 +92,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     ended,
     counts: () => residents.counts(),
     inflight: () => inflight(residents.session),
+    prefetched: () => residents.prefetched(),
     traits: task.traits,
     submounts,
     workers: () => crew.workers,

@@ -53,15 +53,18 @@ export async function mountImage(options: DriveOptions, onReady: OnReady): Promi
     backing = await mountByKernel(setting, options, BACKINGS[driver]);
   } catch (error) {
     if (driver === "auto") return serve(messageOf(error), setting);
+    await setting.first?.taken.prefetching.stop();
     throw new StartError(`--driver ${driver}: ${messageOf(error)}`);
   }
   log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
-  if (upper !== undefined) await coverWithOverlay(setting.mountpoint, upper, options, log);
+  if (upper !== undefined) await coverWithOverlay(setting, upper, options, log);
   const more = upper === undefined ? "" : ` upper=${upper}`;
   onReady(
     `${factsOf(setting)} driver=erofs backing=${backing}${more} ms=${Math.round(performance.now())}`,
     false,
   );
+  // Through the descriptors of this process: the image can be unmounted meanwhile.
+  await setting.first?.taken.prefetching.finish();
   return 0;
 }
 
@@ -85,7 +88,7 @@ async function mountByKernel(
 
 /** @throws StartError: the image is unmounted then */
 async function coverWithOverlay(
-  mountpoint: string,
+  { mountpoint, first }: Setting,
   upper: string,
   { mountOptions }: DriveOptions,
   log: Logger,
@@ -94,6 +97,7 @@ async function coverWithOverlay(
   try {
     await mountOverlay(mountpoint, upper, mountOptions);
   } catch (error) {
+    await first?.taken.prefetching.stop();
     await unmount(mountpoint, device).catch((problem) => log.error(messageOf(problem)));
     throw error;
   }

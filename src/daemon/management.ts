@@ -11,9 +11,10 @@ import {
 import type { Backend, DaemonInfo, InflightRequest, State } from "../api/shapes.ts";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { sumOf } from "../metrics/counters.ts";
+import { progressOf } from "../metrics/prefetch-progress.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
 import { nodeIn } from "../vfs/node-id.ts";
-import { parseConfig } from "./config.ts";
+import { type ConfigPrefetch, parseConfig } from "./config.ts";
 import { configOf } from "./config-shown.ts";
 import { ErrorRing } from "./events.ts";
 import { withRecords } from "./file-records.ts";
@@ -21,11 +22,12 @@ import { FileReport } from "./file-report.ts";
 import type { Log } from "./log.ts";
 import { backendMetrics, cacheMetrics, fsStats } from "./nydusd-metrics.ts";
 import { placesIn } from "./places.ts";
+import type { PrefetchOptions } from "./prefetching.ts";
 import type { DaemonOptions } from "./run.ts";
 import type { Setting } from "./setting.ts";
 import { type Resident, shownAt } from "./submount.ts";
 import { MountObstacle, type Submounts } from "./submounts.ts";
-import { type TakenImage, takeImage } from "./take.ts";
+import { releaseImage, type TakenImage, takeImage } from "./take.ts";
 import type { Session } from "./transport.ts";
 import type { BuildInfo } from "./version.ts";
 
@@ -140,7 +142,11 @@ export class DaemonManagement implements Management {
     return {
       fsStats: () => fsStats(path, counts(), taken.choice.records),
       backend: () => backendMetrics(counts()),
-      cache: () => cacheMetrics(taken.image.files.slice(1).map(({ path }) => path)),
+      cache: () =>
+        cacheMetrics(
+          taken.image.files.slice(1).map(({ path }) => path),
+          progressOf(taken.prefetching.progress),
+        ),
       files: () => Object.assign({}, ...reports.map((report) => report.counts())),
       latestFiles: () => reports.flatMap((report) => report.latest()),
       pattern: () => reports.flatMap((report) => report.pattern()),
@@ -198,7 +204,7 @@ export class DaemonManagement implements Management {
 
   private async place(
     path: string,
-    { source, config }: MountOrder,
+    { source, config, prefetchFiles }: MountOrder,
     put: (submounts: Submounts, names: string[], taken: TakenImage) => Promise<void>,
   ): Promise<void> {
     const { submounts, setting, session } = this.changeable();
@@ -214,14 +220,19 @@ export class DaemonManagement implements Management {
       });
       const { lenient, fileRecords } = this.options;
       const records = withRecords(fileRecords, given?.fileRecords);
-      const taken = takeImage({ bootstrap: source, places, lenient, records }, held, this.log);
+      const taken = takeImage(
+        { bootstrap: source, places, lenient, records, prefetch: prefetchOf(prefetchFiles, given?.prefetch) },
+        held,
+        this.log,
+      );
       try {
         mayShow(session, taken);
         await put(submounts, names, taken);
       } catch (error) {
-        held.release(taken.image.files);
+        await releaseImage(taken, held);
         throw error;
       }
+      taken.prefetching.finish();
     } catch (error) {
       fail(error);
     }
@@ -242,6 +253,15 @@ function mayShow({ traits }: Session, { image }: TakenImage): void {
     throw new StartError(
       "the image has ACLs, which this session does not ask for: it began with an image without any",
     );
+}
+
+/** As nydusd: what a mount names is warmed; the image's table, unless the configuration turns prefetching off. */
+function prefetchOf(
+  list: readonly string[] | undefined,
+  config: ConfigPrefetch | undefined,
+): PrefetchOptions | undefined {
+  if (config?.enable === false && list === undefined) return undefined;
+  return { list, isAll: config?.enable === true && config.isAll, rate: config?.rate ?? 0, memory: undefined };
 }
 
 /** nydusd's words where it has any. */

@@ -46,6 +46,7 @@ export class Monitoring {
       commit,
       counts: session.counts,
       inflight: session.inflight,
+      prefetch: session.prefetched,
       images: () => imagesOf(session, setting),
       blobDescriptors: () => setting.held.size,
       workers: session.workers,

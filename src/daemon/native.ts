@@ -2,7 +2,6 @@ import { statfs } from "node:fs/promises";
 import { BlobFiles } from "../blob/blob-files.ts";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import { Image } from "../erofs/image.ts";
-import { ImageFileSystem } from "../fs/image-file-system.ts";
 import { FUSE_TYPE } from "../fuse/device.ts";
 import { OP, OP_NAMES } from "../fuse/wire.ts";
 import { type Mounted, mount } from "../fuse-native/mount.ts";
@@ -10,11 +9,14 @@ import { checkMountpoint, optionString } from "../fuse-native/options.ts";
 import { fusermount } from "../fuse-native/umount.ts";
 import { findNonUtf8 } from "../fuse-native/utf8.ts";
 import { COUNT, countersOf, inflight, newCounters, sumOf } from "../metrics/counters.ts";
+import { progressOf } from "../metrics/prefetch-progress.ts";
 import { mountAt } from "../mounts/table.ts";
 import { type Unmounted, unmount } from "../mounts/umount.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import { countsFiles } from "./file-records.ts";
 import type { Logger } from "./log.ts";
+import { Prefetching } from "./prefetching.ts";
+import { fileSystemOf } from "./traced-file-system.ts";
 import type { Ended, MountRequest, Session } from "./transport.ts";
 
 /** After an unmount, how long those still inside are served. */
@@ -42,7 +44,7 @@ export async function serveNative(request: MountRequest): Promise<Session> {
     counters[COUNT.LOST_BLOBS]++;
     log.warn(problem);
   });
-  const fs = new ImageFileSystem(new Image(image.handle), blobs);
+  const fs = fileSystemOf(new Image(image.handle), blobs, first.tracing?.logs[0]);
 
   checkMountpoint(mountpoint);
   const options = optionString(request.source, FUSE_TYPE.slice("fuse.".length), request.options);
@@ -71,7 +73,7 @@ export async function serveNative(request: MountRequest): Promise<Session> {
 }
 
 function session(
-  { mountpoint, log }: MountRequest,
+  { first, mountpoint, log }: MountRequest,
   mounted: Mounted,
   blobs: BlobFiles,
   counters: SharedArrayBuffer,
@@ -90,14 +92,19 @@ function session(
     mounted.release();
     blobs.close();
   });
+  const prefetching = first?.taken.prefetching ?? new Prefetching(undefined, log);
 
   const stopServing = () => end({ how: "stopped", message: "" });
   let isStopping = false;
   return {
     facts: FACTS,
-    ended,
+    ended: ended.then(async (end) => {
+      await prefetching.stop();
+      return end;
+    }),
     counts: () => sumOf([counters]),
     inflight: () => inflight(counters),
+    prefetched: () => progressOf(prefetching.progress),
     traits,
     submounts: undefined,
     workers: () => 1,

@@ -10,6 +10,7 @@ import {
   readSizes,
   SIZE_BOUNDS,
 } from "../metrics/counters.ts";
+import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
 
 import type { FileRecords } from "./file-records.ts";
 
@@ -60,7 +61,7 @@ export function backendMetrics(counters: Counters): BackendMetrics {
 }
 
 /** What nydusd's `/metrics/blobcache` has: a tar is its own cache, complete from the start. */
-export function cacheMetrics(files: readonly string[]): CacheMetrics {
+export function cacheMetrics(files: readonly string[], prefetch: PrefetchProgress): CacheMetrics {
   return {
     underlying_files: files.map((path) => basename(path)),
     store_path: files.length === 0 ? "" : dirname(files[0]),
@@ -68,15 +69,15 @@ export function cacheMetrics(files: readonly string[]): CacheMetrics {
     whole_hits: 0,
     total: 0,
     entries_count: 0,
-    prefetch_data_amount: 0,
-    prefetch_requests_count: 0,
-    prefetch_workers: 0,
+    prefetch_data_amount: prefetch.bytes,
+    prefetch_requests_count: prefetch.requests,
+    prefetch_workers: prefetch.isRunning ? 1 : 0,
     prefetch_unmerged_chunks: 0,
-    prefetch_cumulative_time_millis: 0,
-    prefetch_begin_time_secs: 0,
-    prefetch_begin_time_millis: 0,
-    prefetch_end_time_secs: 0,
-    prefetch_end_time_millis: 0,
+    prefetch_cumulative_time_millis: Math.round(prefetch.busyMs),
+    prefetch_begin_time_secs: Math.floor(prefetch.begin / 1000),
+    prefetch_begin_time_millis: Math.floor(prefetch.begin % 1000),
+    prefetch_end_time_secs: Math.floor(prefetch.end / 1000),
+    prefetch_end_time_millis: Math.floor(prefetch.end % 1000),
     buffered_backend_size: 0,
     data_all_ready: true,
   };

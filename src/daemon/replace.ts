@@ -12,8 +12,8 @@ export interface Replacement {
   readonly names: Float64Array;
   /** For each image that was there before: who answers for its nodes now. */
   readonly forwards: ReadonlyMap<Resident, Float64Array>;
-  /** Only for what the kernel may know. */
-  readonly notifications: readonly Buffer[];
+  /** Only for what the kernel may know when it is called. */
+  readonly notifications: () => Buffer[];
 }
 
 /**
@@ -37,7 +37,8 @@ export function replace(
   const forwards = new Map(
     residents.map((resident) => [resident, forwarded(resident, shown.placed.slot, comparison.after, slot)]),
   );
-  return { names, forwards, notifications: notificationsOf(comparison, residents, nameOf) };
+  const before = [...residents];
+  return { names, forwards, notifications: () => notificationsOf(comparison, before, nameOf) };
 }
 
 /** Who answers for nodes of `resident`: those that were answered by the image that is shown may go on. */

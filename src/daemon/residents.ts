@@ -1,11 +1,13 @@
 import type { HeldFiles } from "../blob/held-files.ts";
 import { isForgotten } from "../fuse/tenants.ts";
 import { addTo, type Counters, newCounters, sumOf } from "../metrics/counters.ts";
+import { type PrefetchProgress, progressOf, sumProgress } from "../metrics/prefetch-progress.ts";
 import { slotOf } from "../vfs/node-id.ts";
 import { evictions } from "./evict.ts";
 import type { Stage } from "./stage.ts";
 import type { Resident, Submount } from "./submount.ts";
 import type { Part } from "./submounts.ts";
+import { releaseImage } from "./take.ts";
 
 /** Between two looks at whether the kernel has forgotten an image. */
 const LOOK_MS = 100;
@@ -31,6 +33,7 @@ export class Residents {
   private readonly leaving = new Map<Resident, Leaving>();
   private readonly submounts = new Map<Submount, number>();
   private readonly departed: Counters = sumOf([]);
+  private warmed = sumProgress([]);
   private stage: Stage | undefined;
   private timer: NodeJS.Timeout | undefined;
   private isLooking = false;
@@ -70,6 +73,7 @@ export class Residents {
 
   /** They are not shown any more. */
   leave(submount: Submount, residents: readonly Resident[]): void {
+    for (const { taken } of residents) taken.prefetching.stop();
     for (const resident of residents) this.leaving.set(resident, { submount, looks: 0, ask: FIRST_ASK });
     this.timer ??= setInterval(() => this.look(), LOOK_MS).unref();
   }
@@ -83,8 +87,18 @@ export class Residents {
     return sum;
   }
 
-  close(): void {
+  /** What was warmed, also of images that are gone. */
+  prefetched(): PrefetchProgress {
+    return sumProgress([
+      this.warmed,
+      ...this.all().map(({ taken }) => progressOf(taken.prefetching.progress)),
+    ]);
+  }
+
+  /** Resolves when nothing is warmed any more. */
+  async close(): Promise<void> {
     clearInterval(this.timer);
+    await Promise.all(this.all().map(({ taken }) => taken.prefetching.stop()));
   }
 
   private async look(): Promise<void> {
@@ -122,16 +136,20 @@ export class Residents {
 
   private async free(residents: readonly Resident[]): Promise<void> {
     for (const { placed } of residents) await this.onFree(placed.slot);
+    for (const { taken } of residents) await taken.prefetching.stop();
     const number = this.tell({ freed: residents.map(({ placed }) => placed.slot) });
     await this.stage?.taken(number); // before that, a worker might read from another file under an old number
-    for (const resident of residents) this.forget(resident);
+    for (const resident of residents) {
+      this.forget(resident);
+      await releaseImage(resident.taken, this.held);
+    }
   }
 
   private forget(resident: Resident): void {
     const submount = this.leaving.get(resident)?.submount;
     this.leaving.delete(resident);
     this.slots[resident.placed.slot] = undefined;
-    this.held.release(resident.shared.files);
+    this.warmed = sumProgress([this.warmed, progressOf(resident.taken.prefetching.progress)]);
     if (submount === undefined) return;
     const left = (this.submounts.get(submount) ?? 1) - 1;
     this.submounts.set(submount, left);

@@ -13,6 +13,7 @@ import type { Level } from "./log-line.ts";
 import type { Monitoring, MonitoringOptions } from "./monitoring.ts";
 import { withOverlay } from "./overlay.ts";
 import { writePidFile } from "./pid-file.ts";
+import type { PrefetchOptions } from "./prefetching.ts";
 import { setOpenFiles } from "./rlimit.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 import { handleSignals } from "./signals.ts";
@@ -50,6 +51,10 @@ export interface DaemonOptions extends LogPlace {
   readonly openFiles: number | undefined;
   /** Whether, and where, to tell of it over HTTP. */
   readonly monitoring?: MonitoringOptions | undefined;
+  /** What is warmed of the first image; undefined: nothing. */
+  readonly prefetch?: PrefetchOptions | undefined;
+  /** Where first reads of it are written down; undefined: nowhere. */
+  readonly trace?: string | undefined;
   /** Said before anything else, at level warn. */
   readonly warnings: readonly string[];
 }
@@ -171,13 +176,35 @@ async function open(
     lowLatency: options.lowLatency,
     log,
   };
-  const isAskedToStop = handleSignals(log);
+  try {
+    return await mount(options, request, whole, { crew, api, monitoring });
+  } catch (error) {
+    await first?.taken.prefetching.stop();
+    throw error;
+  }
+}
+
+interface Helpers {
+  readonly crew: Crew | undefined;
+  readonly api: Api | undefined;
+  readonly monitoring: Monitoring | undefined;
+}
+
+async function mount(
+  { upper }: DaemonOptions,
+  request: MountRequest,
+  whole: Setting,
+  { crew, api, monitoring }: Helpers,
+): Promise<Opened> {
+  const { first, mountpoint } = whole;
+  const isAskedToStop = handleSignals(request.log);
   api?.ready();
   const served = crew === undefined ? await serveWithLibfuse(request) : await serveDirect(request, crew);
   const device = mountAt(mountpoint)?.device;
-  const { upper } = options;
   const covered = upper === undefined ? served : await withOverlay(served, request, upper, device);
-  const session = monitoring?.follow(covered, whole) ?? covered;
+  const traced = first?.tracing?.follow(covered, first.taken.image) ?? covered;
+  first?.taken.prefetching.finish();
+  const session = monitoring?.follow(traced, whole) ?? traced;
   api?.running(session, whole, crew !== undefined);
   const facts = `${factsOf(whole)} ${session.facts}`;
   return { session, mountpoint, device, isAsked: isAskedToStop(session), facts };

@@ -5,6 +5,7 @@ import type { Logger } from "./log.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
 import type { DaemonOptions } from "./run.ts";
 import { takeImage } from "./take.ts";
+import type { Tracing } from "./tracing.ts";
 import type { ImageAt } from "./transport.ts";
 
 /** What there is before anything is mounted, for any driver. */
@@ -19,18 +20,22 @@ export interface Setting {
 
 /** @throws StartError, FormatError */
 export async function prepareSetting(options: DaemonOptions, log: Logger): Promise<Setting> {
-  const { virtualMountpoint, bootstrap, places, lenient, fileRecords: records } = options;
+  const { virtualMountpoint, bootstrap, places, lenient, fileRecords: records, prefetch } = options;
   const names = namesOf(virtualMountpoint);
   if (names === undefined)
     throw new StartError(`virtual mountpoint ${virtualMountpoint}: want an absolute path without . and ..`);
   const mountpoint = await prepareMountpoint(options.mountpoint, options.force, log);
   const held = new HeldFiles();
   if (bootstrap === undefined) return { mountpoint, held, first: undefined };
-  return {
-    mountpoint,
-    held,
-    first: { names, taken: takeImage({ bootstrap, places, lenient, records }, held, log) },
-  };
+  const taken = takeImage({ bootstrap, places, lenient, records, prefetch }, held, log);
+  const tracing = await startTracing(options, log); // the list was read already: it may be the same file
+  return { mountpoint, held, first: { names, taken, tracing } };
+}
+
+/** Loaded only when it is asked for. @throws StartError */
+async function startTracing({ trace, threads }: DaemonOptions, log: Logger): Promise<Tracing | undefined> {
+  if (trace === undefined) return undefined;
+  return new (await import("./tracing.ts")).Tracing(trace, threads, log);
 }
 
 /** What the ready line says of it. */

@@ -10,12 +10,9 @@ import type { Change } from "./change.ts";
 import type { Crew } from "./crew.ts";
 import type { Logger } from "./log.ts";
 
-/** Between two looks at who has taken in a change. */
-const LOOK_MS = 5;
-/** From then on nudges are of no use: the kernel has forgotten the file. */
-const CALL_MS = 40;
-/** A worker that is in the middle of a request needs no call, and a slow disk may keep it for long. */
-const MAX_LOOK_MS = 500;
+/** Between two looks at who still answers by what was before. A slow disk may keep a worker for long. */
+const LOOK_MS = 1;
+const MAX_LOOK_MS = 200;
 /** Changes that a worker may have waiting for it: each holds memory. */
 const MAX_BEHIND = 64;
 const CALLER_MS = 10_000;
@@ -37,7 +34,7 @@ export interface Staged {
 export class Stage {
   private readonly of: Staged;
   private isOver = false;
-  private calling: Promise<void> | undefined;
+  private isCalling = false;
   /** Notifications go one after the other: each may wait for requests, in a thread of libuv's. */
   private last: Promise<void> = Promise.resolve();
 
@@ -54,16 +51,21 @@ export class Stage {
     crew.send(change);
     const number = Atomics.add(control, CONTROL.CHANGE, 1) + 1;
     this.nudge(number);
-    if (this.behind(number - MAX_BEHIND) > 0) this.call();
+    if (this.count((index) => this.isBehind(index, number - MAX_BEHIND)) > 0) this.call();
     return number;
   }
 
-  /** Resolves when no worker is in a request that it began before the change, or when the session is over. */
-  async taken(number: number): Promise<void> {
-    for (let ms = LOOK_MS; !this.isOver && this.behind(number) > 0; ms = Math.min(2 * ms, MAX_LOOK_MS)) {
+  /**
+   * Resolves when no worker is in a request that it began before the change, or when the session is over. One that
+   * waits for a request will take the change in before it answers that.
+   *
+   * @param most ms to wait
+   */
+  async taken(number: number, most = Number.POSITIVE_INFINITY): Promise<void> {
+    const end = performance.now() + most;
+    for (let ms = LOOK_MS; !this.isOver && performance.now() < end; ms = Math.min(2 * ms, MAX_LOOK_MS)) {
+      if (this.count((index) => this.isBehind(index, number) && this.isBusy(index)) === 0) return;
       await sleep(ms);
-      if (ms < CALL_MS) this.nudge(number);
-      else if (this.behind(number) > 0) await this.call();
     }
   }
 
@@ -84,31 +86,36 @@ export class Stage {
     await this.last;
   }
 
-  /** Each wakes the worker that has waited longest. */
+  /** Wakes those that wait, the one that has waited longest first: what is gone is in their memory still. */
   private nudge(number: number): void {
     const file = lastFile(this.of.session);
-    if (file !== 0) this.notify(Array.from({ length: this.behind(number) }, () => nudge(file)));
+    const behind = this.count((index) => this.isBehind(index, number));
+    if (file !== 0) this.notify(Array.from({ length: behind }, () => nudge(file)));
   }
 
   /** Where the kernel knows no file to be nudged with: another process asks for what is never answered from a cache. */
-  private call(): Promise<void> {
+  private call(): void {
+    if (this.isCalling) return;
+    this.isCalling = true;
     const { mountpoint, crew } = this.of;
     // Not every request goes to another worker.
     const args = ["-f", ...Array.from({ length: 4 * crew.workers }, () => mountpoint)];
-    this.calling ??= new Promise((resolve) => {
-      execFile("stat", args, { timeout: CALLER_MS, killSignal: "SIGKILL" }, () => {
-        this.calling = undefined;
-        resolve();
-      });
+    execFile("stat", args, { timeout: CALLER_MS, killSignal: "SIGKILL" }, () => {
+      this.isCalling = false;
     });
-    return this.calling;
   }
 
-  private behind(number: number): number {
-    const { crew, control } = this.of;
+  private isBehind(index: number, number: number): boolean {
+    return Atomics.load(this.of.control, CONTROL.TAKEN + CONTROL.WORDS * index) < number;
+  }
+
+  private isBusy(index: number): boolean {
+    return Atomics.load(this.of.control, CONTROL.BUSY + CONTROL.WORDS * index) !== 0;
+  }
+
+  private count(isOne: (index: number) => boolean): number {
     let count = 0;
-    for (let index = 0; index < crew.workers; index++)
-      if (Atomics.load(control, CONTROL.TAKEN + index) < number) count++;
+    for (let index = 0; index < this.of.crew.workers; index++) if (isOne(index)) count++;
     return count;
   }
 

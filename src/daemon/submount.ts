@@ -11,6 +11,7 @@ import { nodeIn } from "../vfs/node-id.ts";
 import type { SharedImage } from "./change.ts";
 import { countsFiles } from "./file-records.ts";
 import type { TakenImage } from "./take.ts";
+import type { Tracing } from "./tracing.ts";
 
 /** An image that has a slot: shown, or still known to the kernel after another took its place. */
 export interface Resident {
@@ -37,10 +38,11 @@ export interface Lodging {
   readonly counters: SharedArrayBuffer;
   readonly workers: number;
   readonly push: boolean;
+  readonly tracing: Tracing | undefined;
 }
 
 /** Makes what threads share about an image. */
-export function lodge(taken: TakenImage, { placed, counters, workers, push }: Lodging): Resident {
+export function lodge(taken: TakenImage, { placed, counters, workers, push, tracing }: Lodging): Resident {
   const { image, choice } = taken;
   const isCounted = countsFiles(choice.records);
   const nodes = nodeCount(image);
@@ -53,8 +55,12 @@ export function lodge(taken: TakenImage, { placed, counters, workers, push }: Lo
     known: new Known(nodes).shared,
     lookups: newLookups(workers),
     // One whose nodes have names of older images is not pushed: its files are not found by their number.
-    // What is pushed is not asked for, and could not be counted.
-    board: push && !isCounted && placed.succession === undefined ? newBoard(nodes) : undefined,
+    // What is pushed is not asked for, and could be neither counted nor traced.
+    board:
+      push && !isCounted && tracing === undefined && placed.succession === undefined
+        ? newBoard(nodes)
+        : undefined,
+    trace: tracing?.logs,
     accounts: isCounted ? Array.from({ length: workers }, () => newAccounts(nodes)) : undefined,
   };
   return { taken, placed, shared, forward: undefined };

@@ -11,9 +11,12 @@ import { Residents } from "./residents.ts";
 import type { Stage } from "./stage.ts";
 import { type Lodging, lodge, newSubmount, type Resident, type Submount, shownAt } from "./submount.ts";
 import type { TakenImage } from "./take.ts";
+import type { Tracing } from "./tracing.ts";
 
 /** Images at one place that took each other's place and are kept for who may know them; then one starts afresh. */
 const MAX_SUCCESSION = 8;
+/** For requests that were begun before a change; a READ from a slow disk does not matter. */
+const PATIENCE_MS = 1_000;
 
 /** Why an image cannot be mounted, unmounted or replaced. */
 export class MountObstacle extends Error {
@@ -73,14 +76,14 @@ export class Submounts {
    *
    * @throws MountObstacle
    */
-  async mount(names: readonly string[], taken: TakenImage): Promise<void> {
+  async mount(names: readonly string[], taken: TakenImage, tracing?: Tracing): Promise<void> {
     this.check(names);
     const slot = this.residents.freeSlot(names.length === 0);
     const root = rootOf(slot, names, taken);
     const planned =
       names.length === 0 ? AT_ROOT : this.tree.plan(names, { node: root.rootNode, ino: root.rootIno });
     const submount = newSubmount(names, this.workers + 1);
-    const resident = this.lodge(submount, taken, { ...root, parent: planned.parent });
+    const resident = this.lodge(submount, taken, { ...root, parent: planned.parent }, tracing);
     this.shown.set(pathOf(names), submount);
     this.tell({ placed: [resident], entries: planned.entries });
     await this.stage?.notify(
@@ -97,10 +100,11 @@ export class Submounts {
     const submount = this.at(names);
     const entries = this.tree.remove(names);
     this.shown.delete(pathOf(names));
-    this.tell({ entries });
+    const number = this.tell({ entries });
     const { image } = shownAt(submount).taken;
-    this.residents.leave(submount, submount.residents.splice(0));
+    const left = submount.residents.splice(0);
     await this.stage?.notify(names.length === 0 ? renamed(rootNames(image)) : changed(entries));
+    this.leave(submount, left, number);
   }
 
   /**
@@ -121,8 +125,10 @@ export class Submounts {
     const succession = { names: replacement.names.buffer as SharedArrayBuffer };
     const place = { slot, rootNid: taken.image.handle.rootNid, rootNode, rootIno, parent, succession };
     const resident = this.lodge(submount, taken, place);
-    this.tell({ placed: [resident], forwarded: [...replacement.forwards.keys()] });
-    await this.stage?.notify(replacement.notifications);
+    const number = this.tell({ placed: [resident], forwarded: [...replacement.forwards.keys()] });
+    // What the kernel knows is known when nobody answers by the old image any more.
+    await this.stage?.taken(number, PATIENCE_MS);
+    await this.stage?.notify(replacement.notifications());
   }
 
   /** All there is, for a worker that joins. */
@@ -137,14 +143,21 @@ export class Submounts {
   private async afresh(submount: Submount, taken: TakenImage): Promise<void> {
     const { names } = submount;
     const old = shownAt(submount);
-    this.residents.leave(submount, submount.residents.splice(0));
+    const left = submount.residents.splice(0);
     const root = rootOf(this.residents.freeSlot(names.length === 0), names, taken);
     const entries =
       names.length === 0 ? [] : this.tree.lead(names, { node: root.rootNode, ino: root.rootIno });
     const resident = this.lodge(submount, taken, { ...root, parent: old.placed.parent });
-    this.tell({ placed: [resident], entries });
+    const number = this.tell({ placed: [resident], entries });
     const all = [...rootNames(old.taken.image), ...rootNames(taken.image)];
     await this.stage?.notify(names.length === 0 ? renamed(all) : changed(entries));
+    this.leave(submount, left, number);
+  }
+
+  /** Not before nobody can lead the kernel to them: it might have forgotten them, and be told of them again. */
+  private async leave(submount: Submount, residents: readonly Resident[], number: number): Promise<void> {
+    await this.stage?.taken(number);
+    this.residents.leave(submount, residents);
   }
 
   private at(names: readonly string[]): Submount {
@@ -153,10 +166,15 @@ export class Submounts {
     return submount;
   }
 
-  private lodge(submount: Submount, taken: TakenImage, place: Omit<Placed, "serial">): Resident {
+  private lodge(
+    submount: Submount,
+    taken: TakenImage,
+    place: Omit<Placed, "serial">,
+    tracing?: Tracing,
+  ): Resident {
     const placed = { ...place, serial: this.serial++ };
     const { counters } = submount;
-    const lodging: Lodging = { placed, counters, workers: this.workers, push: this.push };
+    const lodging: Lodging = { placed, counters, workers: this.workers, push: this.push, tracing };
     const resident = lodge(taken, lodging);
     submount.residents.push(resident);
     this.residents.add(resident, submount);

@@ -4,6 +4,7 @@ import type { BlobPlaces } from "../blob/locate.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
 import { countsFiles, type FileRecords } from "./file-records.ts";
 import type { Logger } from "./log.ts";
+import { Prefetching, type PrefetchOptions } from "./prefetching.ts";
 
 /** Which image, and where its blobs are. */
 export interface ImageChoice {
@@ -12,6 +13,8 @@ export interface ImageChoice {
   readonly lenient: boolean;
   /** What is recorded of its files. */
   readonly records: FileRecords;
+  /** What is warmed; undefined: nothing. */
+  readonly prefetch: PrefetchOptions | undefined;
 }
 
 /** A checked image whose files are held open: enough for any driver. */
@@ -20,11 +23,14 @@ export interface TakenImage {
   /** Absolute path of the image, to be shown as the mount's source. */
   readonly source: string;
   readonly choice: ImageChoice;
+  /** Begun already, if there is anything to be warmed. */
+  readonly prefetching: Prefetching;
 }
 
 /** @throws StartError, FormatError: nothing is held then */
 export function takeImage(choice: ImageChoice, held: HeldFiles, log: Logger): TakenImage {
   const { bootstrap, places, lenient } = choice;
+  const prefetching = new Prefetching(choice.prefetch, log);
   const image = openImage(bootstrap, places, lenient);
   const { report } = image;
   if (report.unsound > 0) {
@@ -35,5 +41,12 @@ export function takeImage(choice: ImageChoice, held: HeldFiles, log: Logger): Ta
     log.info(`${bootstrap}: push off: what is pushed is not asked for, and could not be counted`);
   // Nothing that happens to a path from now on matters, whenever a thread comes to it.
   const files = held.hold(image.files);
-  return { image: { ...image, files }, source: resolve(bootstrap), choice };
+  prefetching.begin({ ...image, files });
+  return { image: { ...image, files }, source: resolve(bootstrap), choice, prefetching };
+}
+
+/** Gives up an image that was taken. */
+export async function releaseImage({ image, prefetching }: TakenImage, held: HeldFiles): Promise<void> {
+  await prefetching.stop();
+  held.release(image.files);
 }

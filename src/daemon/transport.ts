@@ -1,14 +1,18 @@
 import type { HeldFiles } from "../blob/held-files.ts";
 import type { Counters, Inflight } from "../metrics/counters.ts";
+import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Logger } from "./log.ts";
 import type { Submounts } from "./submounts.ts";
 import type { TakenImage } from "./take.ts";
+import type { Tracing } from "./tracing.ts";
 
 /** An image, and where in the mount it is to be seen: names from the root on. */
 export interface ImageAt {
   readonly names: readonly string[];
   readonly taken: TakenImage;
+  /** Who writes down what is read first of it. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** What every transport needs to serve images. */
@@ -46,6 +50,8 @@ export interface Session {
   counts(): Counters;
   /** What they are answering. */
   inflight(): Inflight[];
+  /** What was warmed of its images. */
+  prefetched(): PrefetchProgress;
   /** What the kernel asks of its images. */
   readonly traits: Traits;
   /** Its images, where they can come and go. */

@@ -2,13 +2,14 @@ import { BlobFiles } from "../blob/blob-files.ts";
 import type { BlobFile } from "../blob/locate.ts";
 import { OpenFiles } from "../blob/open-files.ts";
 import { Image } from "../erofs/image.ts";
-import { ImageFileSystem } from "../fs/image-file-system.ts";
+import type { ImageFileSystem } from "../fs/image-file-system.ts";
 import { Tenants } from "../fuse/tenants.ts";
 import { COUNT, countersOf } from "../metrics/counters.ts";
 import { PseudoFileSystem } from "../pseudo/pseudo-file-system.ts";
 import { VIRTUAL } from "../vfs/node-id.ts";
 import type { Change, SharedImage } from "./change.ts";
 import { Garbage } from "./garbage.ts";
+import { fileSystemOf } from "./traced-file-system.ts";
 import type { WorkerEvent, WorkerTask } from "./worker.ts";
 
 /** The images of a session in one worker: as a file system, and the books that are kept of them. */
@@ -57,15 +58,13 @@ export class WorkerImages {
     this.open.close();
   }
 
-  private fileSystem({ handle, files, lost, counters }: SharedImage): ImageFileSystem {
+  private fileSystem({ handle, files, lost, counters, trace }: SharedImage): ImageFileSystem {
     const mine = countersOf(counters, this.index);
     const onLoss = (_: number, message: string) => {
       mine[COUNT.LOST_BLOBS]++;
       this.tell({ type: "problem", message });
     };
-    return new ImageFileSystem(
-      new Image(handle),
-      new BlobFiles(files, onLoss, new Uint8Array(lost), this.open),
-    );
+    const blobs = new BlobFiles(files, onLoss, new Uint8Array(lost), this.open);
+    return fileSystemOf(new Image(handle), blobs, trace?.[this.index]);
   }
 }

@@ -54,7 +54,7 @@ port.once("message", (task: WorkerTask) => {
       if (received === undefined) break;
       images.apply(received.message as Change);
     }
-    Atomics.store(control, CONTROL.TAKEN + task.index, number);
+    Atomics.store(control, CONTROL.TAKEN + CONTROL.WORDS * task.index, number);
     return number;
   };
   try {
@@ -66,6 +66,7 @@ port.once("message", (task: WorkerTask) => {
       catchUp,
       frame: newFrame(task.maxRead),
       control,
+      index: task.index,
       agreed: { minor: 0, maxRead: 0 },
       onInit: (agreed) => tell({ type: "init", agreed }),
       onCrowded: () => tell({ type: "crowded" }),

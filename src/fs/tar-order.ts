@@ -1,15 +1,13 @@
 import type { BlobFiles } from "../blob/blob-files.ts";
-import { isDots } from "../bytes/name.ts";
 import type { Extent, Image } from "../erofs/image.ts";
 import { inodeSize } from "../erofs/inode.ts";
 import { type DataOrder, type PlaceTable, SMALL_FILE } from "../vfs/data-order.ts";
-import { newEntry, ROOT_NODE } from "../vfs/file-system.ts";
+import { ROOT_NODE } from "../vfs/file-system.ts";
+import { forEachFile } from "./files-below.ts";
 import { type ImageFileSystem, swapRoot } from "./image-file-system.ts";
 
 /** Two files farther apart are read separately: what lies between would be read for nothing. */
 const MAX_GAP = 64 * 1024;
-const DT_DIRECTORY = 4;
-const DT_REGULAR = 8;
 
 /** Files whose data is one run in one file, by device and address. Columns instead of objects: a million rows. */
 export class TarOrder implements DataOrder {
@@ -88,21 +86,13 @@ function forEachSmallFile(
   image: Image,
   found: (nid: number, extent: Extent) => void,
 ): void {
-  const entry = newEntry();
   const extent: Extent = { device: 0, address: 0, length: 0 };
   const seen = new Uint8Array(Math.ceil(image.handle.shared.byteLength / 32));
-  const directories = [ROOT_NODE];
-  for (let i = 0; i < directories.length; i++)
-    for (let more = fs.entry(directories[i], 0, entry); more === 1; more = fs.nextEntry(entry)) {
-      if (entry.node === 0 || isDots(entry.bytes, entry.nameAt, entry.nameLength)) continue;
-      if (entry.type === DT_DIRECTORY) directories.push(entry.node);
-      if (entry.type !== DT_REGULAR || seen[entry.ino]) continue;
-      const at = image.inodeAt(entry.ino);
-      const size = inodeSize(image.v, at);
-      if (size === 0 || size > SMALL_FILE) continue;
-      image.extent(at, 0, size, extent);
-      if (extent.device < 0 || extent.length < size) continue;
-      seen[entry.ino] = 1;
-      found(entry.ino, extent);
-    }
+  forEachFile(fs, ROOT_NODE, seen, (nid) => {
+    const at = image.inodeAt(nid);
+    const size = inodeSize(image.v, at);
+    if (size === 0 || size > SMALL_FILE) return;
+    image.extent(at, 0, size, extent);
+    if (extent.device >= 0 && extent.length >= size) found(nid, extent);
+  });
 }

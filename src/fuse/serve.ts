@@ -20,6 +20,8 @@ export interface Service {
   readonly tenants: Tenants;
   /** Words shared with the main thread, see CONTROL. */
   readonly control: Int32Array;
+  /** Of this worker. */
+  readonly index: number;
   /** Takes in what changed about the images of the session; returns which change was the last. */
   readonly catchUp: () => number;
   /** What INIT agreed on; filled by the worker that answered it. */
@@ -43,9 +45,15 @@ export const CONTROL = {
   CROWDED: 2,
   /** Grows with each change of the session's images: workers take it in before they answer another request. */
   CHANGE: 3,
-  /** From here on, a word a worker: the change that it took in last. */
+  /** From here on, WORDS a worker: the change that it took in last, and whether it answers a request. */
   TAKEN: 4,
+  BUSY: 5,
+  WORDS: 2,
 } as const;
+
+/** @param workers most that there will be */
+export const newControl = (workers: number): SharedArrayBuffer =>
+  new SharedArrayBuffer(4 * (CONTROL.TAKEN + CONTROL.WORDS * workers));
 
 /** Requests of one worker between two looks at WATCHED, less one. */
 const LOOK_MASK = 127;
@@ -66,6 +74,7 @@ export type Ending = "unmounted" | "aborted" | "stopped";
 export function serve(s: Service): Ending {
   const { fd, fs, frame: f, tenants, control } = s;
   const { session } = tenants;
+  const busy = CONTROL.BUSY + CONTROL.WORDS * s.index;
   const { inView, outView } = f;
   const capacity = f.in.length;
   const crowd = new Crowd();
@@ -83,7 +92,9 @@ export function serve(s: Service): Ending {
       if (ending) return ending;
       continue;
     }
-    if (control[CONTROL.CHANGE] !== change) change = s.catchUp();
+    // In this order: who sees that nobody is busy after a change knows that nobody goes by what was before.
+    Atomics.store(control, busy, 1);
+    if (Atomics.load(control, CONTROL.CHANGE) !== change) change = s.catchUp();
     const begin = performance.now();
     const opcode = inView.getUint32(IN.OPCODE, true);
     const node = u64(inView, IN.NODEID);
@@ -124,6 +135,7 @@ export function serve(s: Service): Ending {
       }
     }
     session[NOW.OPCODE] = 0;
+    Atomics.store(control, busy, 0);
     end = performance.now();
     if (result !== NO_REPLY) {
       countAnswer(counters, slot, result, 1000 * (end - begin));

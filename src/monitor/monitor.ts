@@ -6,6 +6,7 @@ import type { Registry as AnyRegistry } from "./metric.ts";
 import type { Monitored } from "./monitored.ts";
 import { addMountMetrics } from "./mount-metrics.ts";
 import { addOperationMetrics } from "./operation-metrics.ts";
+import { addPrefetchMetrics } from "./prefetch-metrics.ts";
 import { addProcessMetrics } from "./process-metrics.ts";
 import { addReadMetrics } from "./read-metrics.ts";
 import { Reading } from "./reading.ts";
@@ -77,6 +78,7 @@ export class Monitor {
 function addMetrics(registry: AnyRegistry, reading: Reading, hung: HungRequests): void {
   addOperationMetrics(registry, reading);
   addReadMetrics(registry, reading);
+  addPrefetchMetrics(registry, reading);
   hung.addMetrics(registry);
   addMountMetrics(registry, reading);
   addProcessMetrics(registry);

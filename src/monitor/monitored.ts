@@ -1,4 +1,5 @@
 import type { Counters, Inflight } from "../metrics/counters.ts";
+import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
 
 /** What becomes of a mount, as far as somebody who watches it cares. */
 export const STATES = ["starting", "serving", "stopping"] as const;
@@ -12,6 +13,8 @@ export interface Monitored {
   counts(): Counters;
   images(): readonly MonitoredImage[];
   inflight(): readonly Inflight[];
+  /** What was warmed, of all images. */
+  prefetch(): PrefetchProgress;
   /** Descriptors of images and blobs that are held open. */
   blobDescriptors(): number;
   /** Workers that run; more may join. */

@@ -95,7 +95,13 @@ it("states, instances and what is in flight", () => {
   const shared = newCounters(1);
   const session = { counts: () => sumOf([shared]), inflight: () => inflight(shared) };
   const { path, devices } = fixture("01-basic");
-  const choice = { bootstrap: path, places: placesOf(devices), lenient: false, records: ALL_FILE_RECORDS };
+  const choice = {
+    bootstrap: path,
+    places: placesOf(devices),
+    lenient: false,
+    records: ALL_FILE_RECORDS,
+    prefetch: undefined,
+  };
   const taken = takeImage(choice, new HeldFiles(), log);
   m.running(session as Session, { first: { names: [], taken } } as unknown as Setting);
   expect(m.instance("/").fsStats()).toMatchObject({

@@ -10,6 +10,7 @@ import {
   newCounters,
   sumOf,
 } from "../../src/metrics/counters.ts";
+import { newProgress, progressOf } from "../../src/metrics/prefetch-progress.ts";
 import { Monitor } from "../../src/monitor/monitor.ts";
 import type { Monitored, State } from "../../src/monitor/monitored.ts";
 
@@ -21,6 +22,8 @@ export const LOOKUP = 1;
 export interface FakeMount extends Monitored {
   /** Of its two workers. */
   readonly slots: readonly Counters[];
+  /** See metrics/prefetch-progress. */
+  readonly warmed: SharedArrayBuffer;
   at: State;
   /** How often a path was asked for. */
   walks: number;
@@ -28,6 +31,7 @@ export interface FakeMount extends Monitored {
 
 export function fakeMount(): FakeMount {
   const counters = newCounters(2);
+  const warmed = newProgress();
   const mount: FakeMount = {
     version: "1.2.3",
     commit: "abc",
@@ -37,6 +41,8 @@ export function fakeMount(): FakeMount {
     ],
     inflight: () => inflight(counters),
     blobDescriptors: () => 4,
+    prefetch: () => progressOf(warmed),
+    warmed,
     slots: [countersOf(counters, 0), countersOf(counters, 1)],
     at: "serving",
     walks: 0,
@@ -67,7 +73,7 @@ export function begin(slot: Counters, opcode: number, node: number, unique: numb
 }
 
 /** Some of everything. */
-export function work({ slots: [a, b] }: FakeMount): void {
+export function work({ slots: [a, b], warmed }: FakeMount): void {
   answerRead(a, 4096, 150);
   answerRead(b, 4097, 30);
   answerRead(b, 0, 3_000_000);
@@ -77,6 +83,7 @@ export function work({ slots: [a, b] }: FakeMount): void {
   a[COUNT.PUSHED_FILES] += 5;
   a[COUNT.PUSHED_BYTES] += 500;
   a[COUNT.LOST_BLOBS]++;
+  new Float64Array(warmed).set([4096, 3, 2, 1500, Date.now()]);
 }
 
 const open: Monitor[] = [];

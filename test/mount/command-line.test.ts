@@ -49,7 +49,15 @@ describe("a wrong command line ends with status 2", () => {
     ["-B x --supervisor /s", "Error: --supervisor is not supported: there is no takeover yet"],
     ["-B x --upgrade", "Error: --upgrade is not supported: there is no takeover yet"],
     ["-B x --failover-policy none", "Error: --failover-policy is not supported: there is no takeover yet"],
-    ["-B x --prefetch-files f", "Error: --prefetch-files is not supported: there is no prefetch yet"],
+    ["-B x --prefetch off --prefetch-files f", "Error: --prefetch-files has no meaning with --prefetch off"],
+    [
+      "-B x --prefetch-rate 1.5",
+      "error: option '--prefetch-rate <MiB/s>' argument '1.5' is invalid. want a whole number from 0 to 1048576.",
+    ],
+    [
+      "-B x --prefetch-memory 0",
+      "error: option '--prefetch-memory <MiB>' argument '0' is invalid. want a whole number from 1 to 1073741824.",
+    ],
     ["-B x --writable", "Error: --writable is not supported: an image is read-only; put an overlayfs on top"],
     [
       "-B x -s /d",

@@ -17,6 +17,8 @@ const ROOMS: Record<string, readonly string[]> = {
   pseudo: ["vfs", "bytes"],
   disk: ["bytes"],
   tar: ["bytes", "npm:fzstd"],
+  trace: ["bytes"],
+  prefetch: ["trace", "fs", "erofs", "blob", "vfs", "metrics", "bytes"],
   build: ["tar", "erofs", "disk", "bytes"],
   source: ["build", "tar", "disk", "erofs", "bytes", "npm:zod"],
   mounts: ["bytes"],
@@ -29,12 +31,12 @@ const ROOMS: Record<string, readonly string[]> = {
   ctl: ["api", "bytes"],
   daemon: [
     ...["fs", "fuse", "fuse-native", "kernel-erofs", "mounts", "erofs", "blob", "metrics", "vfs", "bytes"],
-    ...["pseudo", "api", "monitor", "npm:smol-toml", "npm:zod"],
+    ...["pseudo", "api", "monitor", "trace", "prefetch", "npm:smol-toml", "npm:zod"],
   ],
   inspect: ["fs", "erofs", "blob", "tar", "disk", "vfs", "bytes", "npm:tar-stream"],
   doctor: ["kernel-erofs", "sys", "fuse", "mounts", "fs", "blob", "build", "tar", "inspect", "bytes"],
   bin: [
-    ...["daemon", "build", "inspect", "source", "doctor", "ctl", "bytes"],
+    ...["daemon", "build", "inspect", "source", "doctor", "ctl", "trace", "bytes"],
     ...["npm:commander", "npm:cli-progress"],
   ],
 };
@@ -60,6 +62,8 @@ const BUILTINS: Record<string, readonly string[]> = {
       "inspect",
       "api/listen",
       "api/pace",
+      "trace/summary",
+      "prefetch/list",
       "monitor/process-metrics",
     ],
     ...["bin/start", "bin/image-build"],

@@ -31,7 +31,11 @@ let crowded = 0;
 async function cycle(isRead: boolean): Promise<void> {
   const held = new HeldFiles();
   const places = { dirs: [], files: new Map([["1", tar]]) };
-  const taken = takeImage({ bootstrap, places, lenient: false, records: NO_FILE_RECORDS }, held, log);
+  const taken = takeImage(
+    { bootstrap, places, lenient: false, records: NO_FILE_RECORDS, prefetch: undefined },
+    held,
+    log,
+  );
   const crew = new Crew(2);
   const request = {
     ...{

@@ -1,0 +1,24 @@
+import type { Command } from "commander";
+
+interface Flags {
+  readonly json: boolean;
+  readonly paths: boolean;
+}
+
+/** `nydusd-ts trace`: what `--trace` wrote. */
+export function addTrace(program: Command): void {
+  const trace = program.command("trace").description("look at what --trace wrote");
+  trace
+    .command("summarize <file>")
+    .description("what was read, file by file, in the order of their first reads")
+    .option("--json", "one JSON document", false)
+    .option("--paths", "the paths alone: a prefetch list for nydusd and nydus-image, too", false)
+    .action(async (file: string, { json, paths }: Flags) => {
+      const { summarizeFile, summaryJson, summaryPaths, summaryText } = await import(
+        "../src/trace/summary.ts"
+      );
+      const summary = summarizeFile(file);
+      if (paths) process.stdout.write(summaryPaths(summary));
+      else process.stdout.write(`${json ? summaryJson(summary) : summaryText(summary)}\n`);
+    });
+}

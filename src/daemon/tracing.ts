@@ -1,0 +1,86 @@
+import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { BlobFiles } from "../blob/blob-files.ts";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import { Image } from "../erofs/image.ts";
+import { ImageFileSystem } from "../fs/image-file-system.ts";
+import type { OpenedImage } from "../fs/open-image.ts";
+import { PathTable } from "../fs/path-table.ts";
+import { FirstReads } from "../trace/first-reads.ts";
+import { HEADER, lineOf } from "../trace/format.ts";
+import { newReadLog, ReadLog } from "../trace/read-log.ts";
+import type { Logger } from "./log.ts";
+import type { Session } from "./transport.ts";
+
+const PERIOD_MS = 1_000;
+
+/** Writes down what is read first of one image: threads log reads, this one takes them, names them and writes. */
+export class Tracing {
+  /** A log a worker. */
+  readonly logs: readonly SharedArrayBuffer[];
+  private readonly file: string;
+  private readonly log: Logger;
+  private readonly fd: number;
+  private readonly first = new FirstReads();
+  private readonly begin = performance.timeOrigin + performance.now();
+  private paths: PathTable | undefined;
+  private isBroken = false;
+
+  /** @throws StartError when the file cannot be made */
+  constructor(file: string, threads: number, log: Logger) {
+    this.file = file;
+    this.log = log;
+    this.logs = Array.from({ length: threads }, () => newReadLog());
+    const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+    try {
+      this.fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o600);
+      writeSync(this.fd, HEADER);
+    } catch (error) {
+      throw new StartError(`trace ${file}: ${messageOf(error)}`);
+    }
+  }
+
+  /** @returns the session; when it has ended the trace is complete */
+  follow(session: Session, image: OpenedImage): Session {
+    const timer = setInterval(() => this.drain(image), PERIOD_MS).unref();
+    const ended = session.ended.then((end) => {
+      clearInterval(timer);
+      this.drain(image);
+      closeSync(this.fd);
+      this.report();
+      return end;
+    });
+    return { ...session, ended };
+  }
+
+  private drain({ handle, files }: OpenedImage): void {
+    const reads = this.logs.flatMap((log) => new ReadLog(log).take()).sort((a, b) => a.at - b.at);
+    const lines: Buffer[] = [];
+    for (const read of reads) {
+      if (!this.first.isFirst(read)) continue;
+      this.paths ??= new PathTable(
+        new ImageFileSystem(new Image(handle), new BlobFiles(files, () => {})),
+        Math.ceil(handle.shared.byteLength / 32),
+      );
+      const path = this.paths.pathOf(read.node);
+      const seconds = Math.max(0, read.at - this.begin) / 1000;
+      if (path !== undefined) lines.push(lineOf({ ...read, path, seconds }));
+    }
+    if (lines.length > 0 && !this.isBroken) this.write(Buffer.concat(lines));
+  }
+
+  private write(text: Buffer): void {
+    try {
+      for (let at = 0; at < text.length; ) at += writeSync(this.fd, text, at);
+    } catch (error) {
+      this.isBroken = true; // half a line may be there, so nothing may follow it
+      this.log.error(`trace ${this.file}: ${messageOf(error)}: it ends here`);
+    }
+  }
+
+  private report(): void {
+    const { pieces, files } = this.first;
+    const dropped = this.logs.reduce((sum, log) => sum + new ReadLog(log).dropped, this.first.dropped);
+    this.log.info(`trace ${this.file}: ${pieces} first reads of ${files} files`);
+    if (dropped > 0) this.log.warn(`trace ${this.file}: ${dropped} reads came too fast or too late for it`);
+  }
+}

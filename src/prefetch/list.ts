@@ -1,0 +1,75 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import { showName } from "../bytes/name.ts";
+import { linesOf } from "../bytes/path-list.ts";
+import { isTrace, readsOf } from "../trace/format.ts";
+
+/** Longest list that is read: more than all paths of any image. */
+const MAX_BYTES = 64 << 20;
+const SLASH = 0x2f;
+
+/** A file, or a directory with all below it, that is to be warmed; of a file, maybe only a piece. */
+export interface Listed {
+  readonly path: Uint8Array;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What is to be warmed, the most important first. */
+export interface PrefetchList {
+  /** Pieces in the order in which they were needed once. */
+  readonly isTrace: boolean;
+  readonly entries: () => Iterable<Listed>;
+}
+
+/**
+ * Reads a list of absolute paths, one a line as nydusd takes it, or a trace.
+ *
+ * @throws StartError naming the file, and the line that is wrong
+ */
+export function readList(file: string): PrefetchList {
+  let text: Uint8Array;
+  try {
+    text = readBounded(file);
+  } catch (error) {
+    throw new StartError(`prefetch list ${file}: ${messageOf(error)}`);
+  }
+  return parseList(text, file);
+}
+
+/** As `readList`, for text that is already here. */
+export function parseList(text: Uint8Array, file: string): PrefetchList {
+  const list = isTrace(text)
+    ? { isTrace: true, entries: () => readsOf(text, file) }
+    : { isTrace: false, entries: () => pathsOf(text, file) };
+  // Every line is looked at now: a list is refused as a whole, before anything is mounted. What it says is not kept,
+  // only the text: a list may be long.
+  for (const _ of list.entries());
+  return list;
+}
+
+function* pathsOf(text: Uint8Array, file: string): Generator<Listed> {
+  for (const { number, text: path } of linesOf(text)) {
+    if (path[0] !== SLASH)
+      throw new StartError(
+        `prefetch list ${file}: line ${number}: "${showName(path.subarray(0, 100))}" is no absolute path`,
+      );
+    yield { path, offset: 0, length: Number.POSITIVE_INFINITY };
+  }
+}
+
+function readBounded(file: string): Uint8Array {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw new Error("not a regular file");
+    if (stats.size > MAX_BYTES) throw new Error(`${stats.size} bytes is too long (limit: ${MAX_BYTES})`);
+    const text = new Uint8Array(stats.size);
+    let length = 0;
+    for (let n = 1; n > 0 && length < text.length; length += n)
+      n = readSync(fd, text, length, text.length - length, length);
+    return text.subarray(0, length);
+  } finally {
+    closeSync(fd);
+  }
+}

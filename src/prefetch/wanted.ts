@@ -1,0 +1,55 @@
+import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
+import type { ImageFileSystem } from "../fs/image-file-system.ts";
+import { newAttr, ROOT_NODE } from "../vfs/file-system.ts";
+import type { Listed } from "./list.ts";
+import { Rows } from "./rows.ts";
+
+/** Columns of what is wanted: a node, and a piece of it in bytes; of a directory, all below it. */
+export const WANTED = { NODE: 0, OFFSET: 1, LENGTH: 2, WIDTH: 3 } as const;
+const SLASH = 0x2f;
+
+/** A list as numbers, which another thread can be given. */
+export interface Wanted {
+  readonly rows: Float64Array;
+  /** Paths that are not in the image. */
+  readonly missing: number;
+}
+
+/** Finds what a list names. Links are not followed, as nydusd does not. */
+export function findListed(fs: ImageFileSystem, entries: Iterable<Listed>): Wanted {
+  const rows = new Rows(WANTED.WIDTH);
+  let missing = 0;
+  for (const { path, offset, length } of entries) {
+    const node = findPath(fs, path);
+    if (node > 0) rows.add(node, offset, length);
+    else missing++;
+  }
+  return { rows: rows.toArray(), missing };
+}
+
+/** All of these nodes, in this order. */
+export function wholeNodes(nodes: readonly number[]): Float64Array {
+  const rows = new Rows(WANTED.WIDTH);
+  for (const node of nodes) rows.add(node, 0, Number.POSITIVE_INFINITY);
+  return rows.toArray();
+}
+
+/** Whether directories have to be walked for it: in a large image that takes a moment. */
+export function namesDirectory(fs: ImageFileSystem, wanted: Float64Array): boolean {
+  const attr = newAttr();
+  for (let at = WANTED.NODE; at < wanted.length; at += WANTED.WIDTH)
+    if (fs.attr(wanted[at], attr) === 0 && (attr.mode & S_IFMT) === S_IFDIR) return true;
+  return false;
+}
+
+/** @returns the node, 0 when there is none, or -errno */
+function findPath(fs: ImageFileSystem, path: Uint8Array): number {
+  let node: number = ROOT_NODE;
+  for (let at = 0; at < path.length && node > 0; ) {
+    let end = path.indexOf(SLASH, at);
+    if (end < 0) end = path.length;
+    if (end > at) node = fs.lookup(node, path, at, end - at);
+    at = end + 1;
+  }
+  return node;
+}

@@ -1,0 +1,61 @@
+import { freemem } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { BlobFiles } from "../blob/blob-files.ts";
+import { PROGRESS } from "../metrics/prefetch-progress.ts";
+import { RUN } from "./plan.ts";
+import type { Rows } from "./rows.ts";
+
+/** Bytes of one read. */
+export const PIECE = 1 << 20;
+/** With less memory than this available nothing more is warmed: it would push out what is in use. */
+const MIN_FREE = 128 << 20;
+const LOOK_AGAIN_MS = 500;
+
+/** Bounds of warming. */
+export interface Limits {
+  /** Bytes a second, 0: none. */
+  readonly rate: number;
+  /** Bytes in all. */
+  readonly memory: number;
+}
+
+/**
+ * Reads runs one after the other, so that the page cache has them, until all are read, a limit is reached or it is
+ * aborted: at once, but for a read that is under way. The thread is free meanwhile. What cannot be read is passed over:
+ * whoever reads it as a file is told.
+ *
+ * @param progress see metrics/prefetch-progress
+ * @throws AbortError
+ */
+export async function warm(
+  runs: Rows,
+  blobs: BlobFiles,
+  limits: Limits,
+  signal: AbortSignal,
+  progress: Float64Array,
+): Promise<void> {
+  const buffer = new Uint8Array(PIECE);
+  const begin = performance.now();
+  const bytesBefore = progress[PROGRESS.BYTES];
+  for (let run = 0; run < runs.length; run++) {
+    const address = runs.get(run, RUN.ADDRESS);
+    const length = runs.get(run, RUN.LENGTH);
+    for (let at = 0; at < length; at += PIECE) {
+      const wanted = Math.min(PIECE, length - at, limits.memory - progress[PROGRESS.BYTES]);
+      if (wanted <= 0) return;
+      while (freemem() < MIN_FREE) await sleep(LOOK_AGAIN_MS, undefined, { signal });
+      const before = performance.now();
+      const n = await blobs.readLater(runs.get(run, RUN.DEVICE), address + at, wanted, buffer, 0);
+      const now = performance.now();
+      progress[PROGRESS.REQUESTS]++;
+      progress[PROGRESS.BUSY_MS] += now - before;
+      signal.throwIfAborted();
+      if (n < 0) break;
+      progress[PROGRESS.BYTES] += n;
+      if (at + n >= length) progress[PROGRESS.FILES] += runs.get(run, RUN.FILES);
+      const bytes = progress[PROGRESS.BYTES] - bytesBefore;
+      const due = limits.rate === 0 ? 0 : begin + (1000 * bytes) / limits.rate - now;
+      if (due > 0) await sleep(due, undefined, { signal });
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { readFileSync } from "node:fs";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import { showName } from "../bytes/name.ts";
+import { readsOf, type TracedRead } from "./format.ts";
+
+/** All first reads of one file. */
+interface TracedFile {
+  readonly path: Uint8Array;
+  reads: number;
+  bytes: number;
+  /** Of the first of them. */
+  readonly seconds: number;
+}
+
+/** What a trace comes down to. */
+export interface Summary {
+  readonly reads: number;
+  readonly bytes: number;
+  /** From the first to the last read. */
+  readonly seconds: number;
+  /** In the order of their first reads. */
+  readonly files: readonly TracedFile[];
+}
+
+/** @throws StartError when the file cannot be read or is no trace */
+export function summarizeFile(file: string): Summary {
+  let text: Buffer;
+  try {
+    text = readFileSync(file);
+  } catch (error) {
+    throw new StartError(`trace ${file}: ${messageOf(error)}`);
+  }
+  return summarize(readsOf(text, file));
+}
+
+export function summarize(trace: Iterable<TracedRead>): Summary {
+  const files = new Map<string, TracedFile>();
+  let reads = 0;
+  let bytes = 0;
+  let first = Number.POSITIVE_INFINITY;
+  let last = Number.NEGATIVE_INFINITY;
+  for (const { path, length, seconds } of trace) {
+    const key = Buffer.from(path).toString("latin1");
+    let file = files.get(key);
+    if (file === undefined) {
+      file = { path, reads: 0, bytes: 0, seconds };
+      files.set(key, file);
+    }
+    file.reads++;
+    file.bytes += length;
+    reads++;
+    bytes += length;
+    first = Math.min(first, seconds);
+    last = Math.max(last, seconds);
+  }
+  return { reads, bytes, seconds: Math.max(0, last - first), files: [...files.values()] };
+}
+
+/** For people. */
+export function summaryText({ reads, bytes, seconds, files }: Summary): string {
+  const rows = files.map((file) => [
+    file.seconds.toFixed(3),
+    String(file.reads),
+    String(file.bytes),
+    showName(file.path),
+  ]);
+  const columns = [["SECONDS", "READS", "BYTES", "PATH"], ...rows];
+  const widths = [0, 1, 2].map((i) => Math.max(...columns.map((row) => row[i].length)));
+  const lines = columns.map((row) =>
+    row.map((cell, i) => (i < widths.length ? cell.padStart(widths[i]) : cell)).join("  "),
+  );
+  const total = `${reads} first reads, ${bytes} bytes of ${files.length} files within ${seconds.toFixed(3)} s`;
+  return [total, ...lines].join("\n");
+}
+
+/** For programs. Paths are as people see them: those that are no UTF-8 have `\xNN` in them. */
+export const summaryJson = ({ files, ...totals }: Summary): string =>
+  JSON.stringify({ ...totals, files: files.map((file) => ({ ...file, path: showName(file.path) })) });
+
+/**
+ * The files alone, a path a line: a list for `--prefetch-files`, nydusd and `nydus-image create`. They take paths as
+ * they are, so that one with a newline in it, or with blanks at its end, cannot be said to them and is left out.
+ */
+export const summaryPaths = ({ files }: Summary): Buffer =>
+  Buffer.concat(
+    files
+      .map(({ path }) => Buffer.from(path))
+      .filter((path) => !/\n|\s$/.test(path.toString("latin1")))
+      .flatMap((path) => [path, Buffer.from("\n")]),
+  );
