@@ -4,6 +4,7 @@ import { addTo, type Counters, newCounters, sumOf } from "../metrics/counters.ts
 import { type PrefetchProgress, progressOf, sumProgress } from "../metrics/prefetch-progress.ts";
 import { slotOf } from "../vfs/node-id.ts";
 import { evictions } from "./evict.ts";
+import { Garbage } from "./garbage.ts";
 import type { Stage } from "./stage.ts";
 import type { Resident, Submount } from "./submount.ts";
 import type { Part } from "./submounts.ts";
@@ -37,6 +38,7 @@ export class Residents {
   private stage: Stage | undefined;
   private timer: NodeJS.Timeout | undefined;
   private isLooking = false;
+  private readonly garbage = new Garbage();
   /** Called before the memory and the files of an image are given up. */
   onFree: (slot: number) => Promise<unknown> = async () => {};
 
@@ -142,6 +144,7 @@ export class Residents {
     for (const resident of residents) {
       this.forget(resident);
       await releaseImage(resident.taken, this.held);
+      this.garbage.add();
     }
   }
 
