@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { Client } from "../src/ctl/client.ts";
 import { FILES, INFO, LATEST, LISTS, look, METRICS, watch, watchBackend } from "../src/ctl/commands.ts";
+import { type MountFlags, mountImage, unmountImage } from "../src/ctl/mount.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { integer } from "./integer.ts";
 import { runProgram } from "./run-program.ts";
@@ -9,6 +10,7 @@ import { runProgram } from "./run-program.ts";
 interface Common {
   readonly sock: string;
   readonly raw: boolean;
+  readonly id?: string;
 }
 
 /** `nydusctl-ts`: asks a running daemon, ours or nydusd. No logic lives here. */
@@ -17,14 +19,16 @@ const program = new Command("nydusctl-ts")
   .version(versionText(), "-V, --version")
   .requiredOption("-S, --sock <path>", "the daemon's --apisock")
   .option("-r, --raw", "print answers as the JSON that they are", false)
+  .option("--id <mountpoint>", "of which image, where a daemon has several")
   .exitOverride();
 
 const say = (text: string): void => {
   process.stdout.write(text);
 };
 const common = () => program.opts<Common>();
+const how = () => ({ isRaw: common().raw, id: common().id });
 const client = () => new Client(common().sock);
-const show = async (what: Parameters<typeof look>[1]) => say(await look(client(), what, common().raw));
+const show = async (what: Parameters<typeof look>[1]) => say(await look(client(), what, how()));
 const seconds = integer(1, 86_400);
 
 program
@@ -47,10 +51,10 @@ for (const [name, what] of Object.entries(METRICS))
     .command(name)
     .option("-I, --interval <seconds>", "again and again", seconds)
     .action(async ({ interval }: { interval?: number }) => {
-      const isRaw = common().raw;
+      const { isRaw, id } = how();
       if (interval === undefined) await show(what);
-      else if (name === "backend" && !isRaw) await watchBackend(client(), interval, say);
-      else await watch(client(), what, { isRaw, seconds: interval }, say);
+      else if (name === "backend" && !isRaw) await watchBackend(client(), { seconds: interval, id }, say);
+      else await watch(client(), what, { isRaw, id, seconds: interval }, say);
     });
 
 program
@@ -59,7 +63,7 @@ program
   .option("-I, --interval <seconds>", "how often", seconds, 2)
   .option("-n, --times <n>", "how many times", integer(1, 1 << 30))
   .action(({ interval, times }: { interval: number; times?: number }) =>
-    watch(client(), METRICS.fsstats, { isRaw: common().raw, seconds: interval, times }, say),
+    watch(client(), METRICS.fsstats, { ...how(), seconds: interval, times }, say),
   );
 
 for (const [name, what] of Object.entries(LISTS))
@@ -72,6 +76,26 @@ program
   .description("counts by file, where the daemon keeps them (--file-stats)")
   .option("--latest", "only inodes that were read since this was asked last")
   .action(({ latest }: { latest?: true }) => show(latest ? LATEST : FILES));
+
+for (const [name, method, about] of [
+  ["mount", "POST", "show an image at a path within the daemon's mount"],
+  ["remount", "PUT", "show an image in the place of one, under the feet of its readers"],
+] as const)
+  program
+    .command(name)
+    .description(about)
+    .requiredOption("-s, --source <bootstrap>", "the image")
+    .requiredOption("-m, --mountpoint <path>", "where, / being all of the mount")
+    .option("-c, --config <file>", "nydusd configuration that says where the tars are")
+    .option("-t, --type <type>", "rafs is all there is", "rafs")
+    .option("--prefetch-files <path...>", "warm the tars of these files of the image", [])
+    .action((flags: MountFlags) => mountImage(client(), method, flags));
+
+program
+  .command("umount")
+  .description("take an image away; who is inside is served until he leaves")
+  .requiredOption("-m, --mountpoint <path>", "where it is")
+  .action(({ mountpoint }: { mountpoint: string }) => unmountImage(client(), mountpoint));
 
 for (const [name, about] of [
   ["start", "begin to serve, where a daemon waits for that"],

@@ -20,6 +20,10 @@ export class Client {
   put = (path: string, body?: object): Promise<Answer> =>
     this.ask("PUT", path, body === undefined ? undefined : JSON.stringify(body));
 
+  post = (path: string, body: object): Promise<Answer> => this.ask("POST", path, JSON.stringify(body));
+
+  delete = (path: string): Promise<Answer> => this.ask("DELETE", path);
+
   /** @throws StartError when nobody answers, or the answer is an error */
   private async ask(method: string, path: string, body?: string): Promise<Answer> {
     const { socketPath } = this;

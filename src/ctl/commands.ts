@@ -33,9 +33,19 @@ export const LISTS: Readonly<Record<string, Look & { readonly about: string }>> 
   inflight: { path: "v1/metrics/inflight", about: "requests that are being answered" },
 };
 
+/** How something is shown. */
+export interface How {
+  readonly isRaw: boolean;
+  /** Mountpoint of the image that is asked about, where there are several. */
+  readonly id?: string | undefined;
+}
+
+const withId = (path: string, id: string | undefined): string =>
+  id === undefined ? path : `${path}${path.includes("?") ? "&" : "?"}id=${encodeURIComponent(id)}`;
+
 /** @returns as it is printed; what is not there is an empty list */
-export async function look(client: Client, { path, text }: Look, isRaw: boolean): Promise<string> {
-  const answer = await client.get(path);
+export async function look(client: Client, { path, text }: Look, { isRaw, id }: How): Promise<string> {
+  const answer = await client.get(withId(path, id));
   if (text === undefined || isRaw) return `${JSON.stringify(answer ?? [], null, isRaw ? 0 : 2)}\n`;
   return text(answer as never);
 }
@@ -44,24 +54,27 @@ export async function look(client: Client, { path, text }: Look, isRaw: boolean)
 export async function watch(
   client: Client,
   what: Look,
-  { isRaw, seconds, times = Number.POSITIVE_INFINITY }: Watched,
+  { seconds, times = Number.POSITIVE_INFINITY, ...how }: Watched,
   say: Say,
 ): Promise<void> {
   for (let i = 0; i < times; i++) {
     if (i > 0) await sleep(1000 * seconds);
-    say(await look(client, what, isRaw));
+    say(await look(client, what, how));
   }
 }
 
-interface Watched {
-  readonly isRaw: boolean;
+interface Watched extends How {
   readonly seconds: number;
   readonly times?: number | undefined;
 }
 
 /** What the backend did in each interval. */
-export async function watchBackend(client: Client, seconds: number, say: Say): Promise<void> {
-  const now = async () => (await client.get(METRICS.backend.path)) as BackendMetrics;
+export async function watchBackend(
+  client: Client,
+  { seconds, id }: { readonly seconds: number; readonly id?: string | undefined },
+  say: Say,
+): Promise<void> {
+  const now = async () => (await client.get(withId(METRICS.backend.path, id))) as BackendMetrics;
   for (let last = await now(); ; ) {
     await sleep(1000 * seconds);
     const current = await now();

@@ -1,7 +1,9 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ctl, startManaged } from "../support/api.ts";
 import { ask, workDir } from "../support/daemon.ts";
+import { startEmpty, versions } from "../support/submounts.ts";
 
 const text = (stdout: string) => ({ status: 0, stdout, stderr: "" });
 const matches = (pattern: RegExp) => text(expect.stringMatching(pattern) as unknown as string);
@@ -42,6 +44,40 @@ it("nydusctl-ts shows all there is", async () => {
   );
   expect(await run("exit")).toEqual(text(""));
   expect(await daemon.exited).toBe(0);
+});
+
+it("nydusctl-ts mounts, remounts and unmounts", async () => {
+  const image = await versions("echo one >f; echo more >g", "echo two >f");
+  const { sock, mountpoint } = await startEmpty();
+  const run = (line: string) => ctl(["-S", sock, ...line.split(" ")]);
+  const config = join(workDir(), "config.json");
+  const localfs = { dir: image.dir };
+  writeFileSync(config, JSON.stringify({ version: 2, backend: { type: "localfs", localfs } }));
+  const warmed = "--prefetch-files /f /g";
+  expect(await run(`mount -m /a -t rafs -c ${config} -s ${image.boots[0]} ${warmed}`)).toEqual(text(""));
+  expect(await run(`mount -m /b -s ${image.boots[0]}`)).toEqual(text("")); // tars beside the bootstrap
+  expect(await ask('cat "$1/a/f" "$1/b/g"', mountpoint)).toBe("one\nmore\n");
+  expect(await run("--id /a metrics cache")).toEqual(matches(/Prefetch Requests: +[12]\n/));
+  expect(await run("--id /a metrics fsstats")).toEqual(matches(/Read Data: 4Bytes/));
+  expect(await run("--id /b metrics fsstats")).toEqual(matches(/Read Data: 5Bytes/));
+  expect(await run("metrics fsstats")).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("NoCounter"),
+  });
+  expect(await run(`remount -m /a -c ${config} -s ${image.boots[1]}`)).toEqual(text(""));
+  expect(await ask('cat "$1/a/f" "$1/a/g"', mountpoint)).toBe("two\nmore\n");
+  expect(await run("umount -m /a")).toEqual(text(""));
+  expect(await ask('ls "$1"', mountpoint)).toBe("b\n");
+  expect(await run("umount -m /a")).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("doesn't exist"),
+  });
+  expect(await run(`mount -m /b -s ${image.boots[0]}`)).toMatchObject({ status: 1 });
+  expect(await run(`mount -m /c -s ${image.boots[0]} -c /none`)).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("config /none"),
+  });
+  expect(await run("mount -m /c")).toMatchObject({ status: 2 });
 });
 
 it("nydusctl-ts says what is wrong", async () => {

@@ -1,7 +1,10 @@
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ctl, type Managed, startManaged } from "../support/api.ts";
-import { ask } from "../support/daemon.ts";
+import { ask, workDir } from "../support/daemon.ts";
+import { startEmpty, versions } from "../support/submounts.ts";
 
 /** nydus's own client, in $NYDUSCTL or on the PATH. */
 const NYDUSCTL = process.env.NYDUSCTL ?? "nydusctl";
@@ -51,3 +54,23 @@ it.runIf(isThere).each(["direct", "fuse-native"])(
     expect(await daemon.stop()).toBe(0);
   },
 );
+
+it.runIf(isThere)("mounts and unmounts for nydus's own client", async () => {
+  const image = await versions("echo one >f");
+  const daemon = await startEmpty();
+  const config = join(workDir(), "config.json");
+  const device = { backend: { type: "localfs", config: { dir: image.dir } }, cache: { type: "blobcache" } };
+  writeFileSync(config, JSON.stringify({ device, mode: "direct" }));
+  const theirs = (line: string) => ctl(["-S", daemon.sock, ...line.split(" ")], [NYDUSCTL]);
+  const line = `mount -s ${image.boots[0]} -c ${config} -m /a -t rafs`;
+  expect(await theirs(line)).toMatchObject({ status: 0 });
+  expect(await ask('cat "$1/a/f"', daemon.mountpoint)).toBe("one\n");
+  const again = await theirs(line);
+  expect(again.stdout + again.stderr).toContain("already exists");
+  expect((await theirs("info")).stdout).toContain("Instance Mountpoint:  /a");
+  // 2.2.0 says -m and takes it for none.
+  const umount = await theirs("umount -m /a");
+  expect(umount.status === 0 ? umount : await theirs("umount /a")).toMatchObject({ status: 0 });
+  expect(await ask('ls -A "$1"', daemon.mountpoint)).toBe("");
+  expect(await daemon.stop()).toBe(0);
+});

@@ -61,6 +61,7 @@ const BUILTINS: Record<string, readonly string[]> = {
       "daemon",
       "inspect",
       "api/listen",
+      "ctl/mount",
       "api/pace",
       "trace/summary",
       "prefetch/list",
