@@ -12,8 +12,8 @@ const ENTRIES = {
   start: "bin/start.ts",
   "hash-thread": "src/build/hash-thread.ts",
   "layer-thread": "src/build/layer-thread.ts",
-  worker: "src/daemon/worker.ts",
-  "pusher-thread": "src/daemon/pusher-thread.ts",
+  worker: "src/session/worker.ts",
+  "pusher-thread": "src/session/pusher-thread.ts",
 };
 
 /** They load some parts only when those are needed; threads need all of theirs. */

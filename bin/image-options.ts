@@ -1,10 +1,10 @@
 import { dirname } from "node:path";
 import { type Command, Option } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
-import { type Logger, openLog } from "../src/daemon/log.ts";
-import { LEVELS, type Level } from "../src/daemon/log-line.ts";
 import { versionText } from "../src/daemon/version.ts";
 import type { UnpackOptions } from "../src/inspect/unpack.ts";
+import { type Logger, openLog } from "../src/log/log.ts";
+import { LEVELS, type Level } from "../src/log/log-line.ts";
 
 /** Where tars are; bin does not know the room that looks for them. */
 type BlobPlaces = UnpackOptions["places"];

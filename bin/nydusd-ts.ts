@@ -3,10 +3,10 @@ import { Command } from "commander";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { daemonize } from "../src/daemon/daemonize.ts";
 import { mountImage } from "../src/daemon/drive.ts";
-import { formatFor } from "../src/daemon/log-line.ts";
 import { runDaemon } from "../src/daemon/run.ts";
 import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
+import { formatFor } from "../src/log/log-line.ts";
 import { defaultCacheDir } from "../src/source/cache.ts";
 import { addCache } from "./cache.ts";
 import {

@@ -1,14 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
-import { TRANSPORTS } from "../src/daemon/choose.ts";
 import type { DaemonConfig } from "../src/daemon/config.ts";
 import { DRIVERS, type DriveOptions } from "../src/daemon/drive.ts";
-import { ALL_FILE_RECORDS, type FileRecords, NO_FILE_RECORDS } from "../src/daemon/file-records.ts";
-import { LEVELS, type Level, LOG_FORMATS, type LogFormat } from "../src/daemon/log-line.ts";
 import { parseAddress } from "../src/daemon/metrics-address.ts";
 import type { MonitoringOptions } from "../src/daemon/monitoring.ts";
 import { placesIn } from "../src/daemon/places.ts";
 import type { DaemonOptions } from "../src/daemon/run.ts";
+import { LEVELS, type Level, LOG_FORMATS, type LogFormat } from "../src/log/log-line.ts";
+import { TRANSPORTS } from "../src/session/choose.ts";
+import { ALL_FILE_RECORDS, type FileRecords, NO_FILE_RECORDS } from "../src/session/file-records.ts";
 import { integer } from "./integer.ts";
 import { addPrefetchOptions, type PrefetchFlags, prefetchOptions } from "./prefetch-options.ts";
 

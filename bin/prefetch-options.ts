@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
 import type { ConfigPrefetch } from "../src/daemon/config.ts";
-import type { PrefetchOptions } from "../src/daemon/prefetching.ts";
+import type { PrefetchOptions } from "../src/session/prefetching.ts";
 import { integer } from "./integer.ts";
 
 /** What commander makes of what is warmed, and of how that becomes known. */

@@ -3,8 +3,8 @@ import { homedir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { codeOf, messageOf, StartError } from "../src/bytes/errors.ts";
-import { NO_FILE_RECORDS } from "../src/daemon/file-records.ts";
 import { runDaemon } from "../src/daemon/run.ts";
+import { NO_FILE_RECORDS } from "../src/session/file-records.ts";
 import { type Demo, withDemoImage } from "../src/source/demo-image.ts";
 import { mib } from "./progress.ts";
 

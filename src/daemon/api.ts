@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
-import type { Log } from "./log.ts";
+import type { Log } from "../log/log.ts";
+import type { Session } from "../session/transport.ts";
 import type { DaemonOptions } from "./run.ts";
 import type { Setting } from "./setting.ts";
-import type { Session } from "./transport.ts";
 import { buildInfo } from "./version.ts";
 
 /** The management API of this daemon, told how far the daemon is. */

@@ -1,8 +1,8 @@
 import type { z } from "zod";
+import type { FileRecords } from "../session/file-records.ts";
 import { isRecord, keyPath, NO_EFFECT_V1, NO_EFFECT_V2, unknownKeys, withoutEffect } from "./config-notes.ts";
 import { configV1, configV2, describeIssue, type prefetchSection } from "./config-schema.ts";
 import { parseText, problem, readText } from "./config-text.ts";
-import type { FileRecords } from "./file-records.ts";
 
 /** What a nydusd configuration file means to this daemon. Relative paths are the process's, as in nydusd. */
 export interface DaemonConfig {

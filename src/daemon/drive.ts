@@ -1,9 +1,9 @@
 import { messageOf, StartError, UsageError } from "../bytes/errors.ts";
 import type { Backing } from "../kernel-erofs/backing.ts";
+import type { Logger } from "../log/log.ts";
 import { mountOverlay } from "../mounts/overlay.ts";
 import { mountAt } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
-import type { Logger } from "./log.ts";
 import { mayOverlay } from "./overlay.ts";
 import { type DaemonOptions, openDaemonLog, serveImage } from "./run.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";

@@ -13,7 +13,7 @@ import {
   goodReadsOf,
   readsOf,
 } from "../metrics/file-accounts.ts";
-import type { FileRecords } from "./file-records.ts";
+import type { FileRecords } from "../session/file-records.ts";
 import { pathsOf } from "./paths-of.ts";
 
 /** Where FILE_OPCODES are among nydusd's operations. */

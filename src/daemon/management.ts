@@ -10,25 +10,25 @@ import {
 } from "../api/management.ts";
 import type { Backend, DaemonInfo, InflightRequest, State } from "../api/shapes.ts";
 import { messageOf, StartError } from "../bytes/errors.ts";
+import type { Log } from "../log/log.ts";
 import { sumOf } from "../metrics/counters.ts";
 import { progressOf } from "../metrics/prefetch-progress.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
+import { withRecords } from "../session/file-records.ts";
+import type { PrefetchOptions } from "../session/prefetching.ts";
+import { type Resident, shownAt } from "../session/submount.ts";
+import { MountObstacle, type Submounts } from "../session/submounts.ts";
+import { releaseImage, type TakenImage, takeImage } from "../session/take.ts";
+import type { Session } from "../session/transport.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import { type ConfigPrefetch, parseConfig } from "./config.ts";
 import { configOf } from "./config-shown.ts";
 import { ErrorRing } from "./events.ts";
-import { withRecords } from "./file-records.ts";
 import { FileReport } from "./file-report.ts";
-import type { Log } from "./log.ts";
 import { backendMetrics, cacheMetrics, fsStats } from "./nydusd-metrics.ts";
 import { placesIn } from "./places.ts";
-import type { PrefetchOptions } from "./prefetching.ts";
 import type { DaemonOptions } from "./run.ts";
 import type { Setting } from "./setting.ts";
-import { type Resident, shownAt } from "./submount.ts";
-import { MountObstacle, type Submounts } from "./submounts.ts";
-import { releaseImage, type TakenImage, takeImage } from "./take.ts";
-import type { Session } from "./transport.ts";
 import type { BuildInfo } from "./version.ts";
 
 /** An image that is shown, as the API tells of it. */

@@ -1,15 +1,15 @@
 import { OP_NAMES } from "../fuse/wire.ts";
+import type { Logger } from "../log/log.ts";
 import { type Counters, sumOf } from "../metrics/counters.ts";
 import type { Address } from "../monitor/http.ts";
 import { Monitor } from "../monitor/monitor.ts";
 import type { MonitoredImage, State } from "../monitor/monitored.ts";
+import { shownAt } from "../session/submount.ts";
+import type { TakenImage } from "../session/take.ts";
+import type { Session } from "../session/transport.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
-import type { Logger } from "./log.ts";
 import { pathsOf } from "./paths-of.ts";
 import type { Setting } from "./setting.ts";
-import { shownAt } from "./submount.ts";
-import type { TakenImage } from "./take.ts";
-import type { Session } from "./transport.ts";
 import type { BuildInfo } from "./version.ts";
 
 export interface MonitoringOptions {

@@ -1,8 +1,8 @@
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import type { Logger } from "../log/log.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";
-import type { Logger } from "./log.ts";
 
 /**
  * Makes sure that a directory can be mounted on: it exists, no dead mount hides it, nothing is mounted there

@@ -12,7 +12,7 @@ import {
 } from "../metrics/counters.ts";
 import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
 
-import type { FileRecords } from "./file-records.ts";
+import type { FileRecords } from "../session/file-records.ts";
 
 /** nydusd's classes of sizes and times. */
 const CLASSES = 8;

@@ -1,23 +1,23 @@
 import { setFlagsFromString } from "node:v8";
 import type { BlobPlaces } from "../blob/locate.ts";
+import { type Log, type Logger, type LogPlace, openLog } from "../log/log.ts";
+import type { Level } from "../log/log-line.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";
+import { chooseTransport, type TRANSPORTS } from "../session/choose.ts";
+import { Crew } from "../session/crew.ts";
+import { serveDirect } from "../session/direct.ts";
+import type { FileRecords } from "../session/file-records.ts";
+import type { PrefetchOptions } from "../session/prefetching.ts";
+import type { MountRequest, Session } from "../session/transport.ts";
 import { type Api, openApi } from "./api.ts";
-import { chooseTransport, type TRANSPORTS } from "./choose.ts";
 import { countsOf } from "./counts.ts";
-import { Crew } from "./crew.ts";
-import { serveDirect } from "./direct.ts";
-import type { FileRecords } from "./file-records.ts";
-import { type Log, type Logger, type LogPlace, openLog } from "./log.ts";
-import type { Level } from "./log-line.ts";
 import type { Monitoring, MonitoringOptions } from "./monitoring.ts";
 import { withOverlay } from "./overlay.ts";
 import { writePidFile } from "./pid-file.ts";
-import type { PrefetchOptions } from "./prefetching.ts";
 import { setOpenFiles } from "./rlimit.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 import { handleSignals } from "./signals.ts";
-import type { MountRequest, Session } from "./transport.ts";
 import { buildInfo } from "./version.ts";
 
 /** What the daemon is asked to do, whoever asks. */
@@ -218,6 +218,6 @@ async function startMonitoring({ monitoring }: DaemonOptions, log: Logger): Prom
 
 /** Loaded only when it is used: the addon costs start-up time and memory. */
 async function serveWithLibfuse(request: MountRequest): Promise<Session> {
-  const { serveNative } = await import("./native.ts");
+  const { serveNative } = await import("../session/native.ts");
   return serveNative(request);
 }

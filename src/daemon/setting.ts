@@ -1,12 +1,12 @@
 import { HeldFiles } from "../blob/held-files.ts";
 import { StartError } from "../bytes/errors.ts";
+import type { Logger } from "../log/log.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
-import type { Logger } from "./log.ts";
+import { takeImage } from "../session/take.ts";
+import type { Tracing } from "../session/tracing.ts";
+import type { ImageAt } from "../session/transport.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
 import type { DaemonOptions } from "./run.ts";
-import { takeImage } from "./take.ts";
-import type { Tracing } from "./tracing.ts";
-import type { ImageAt } from "./transport.ts";
 
 /** What there is before anything is mounted, for any driver. */
 export interface Setting {
@@ -35,7 +35,7 @@ export async function prepareSetting(options: DaemonOptions, log: Logger): Promi
 /** Loaded only when it is asked for. @throws StartError */
 async function startTracing({ trace, threads }: DaemonOptions, log: Logger): Promise<Tracing | undefined> {
   if (trace === undefined) return undefined;
-  return new (await import("./tracing.ts")).Tracing(trace, threads, log);
+  return new (await import("../session/tracing.ts")).Tracing(trace, threads, log);
 }
 
 /** What the ready line says of it. */

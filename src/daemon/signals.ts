@@ -1,6 +1,6 @@
 import { messageOf } from "../bytes/errors.ts";
-import type { Logger } from "./log.ts";
-import type { Session } from "./transport.ts";
+import type { Logger } from "../log/log.ts";
+import type { Session } from "../session/transport.ts";
 
 /** After a second SIGTERM, how long workers have to leave; one that is stuck in a read of a dead disk never does. */
 const LAST_RESORT_MS = 3_000;

@@ -1,13 +1,10 @@
 import { expect, it } from "vitest";
 import { HeldFiles } from "../../src/blob/held-files.ts";
 import { ErrorRing } from "../../src/daemon/events.ts";
-import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../../src/daemon/file-records.ts";
-import { openLog } from "../../src/daemon/log.ts";
 import { DaemonManagement } from "../../src/daemon/management.ts";
 import { fsStats } from "../../src/daemon/nydusd-metrics.ts";
 import type { Setting } from "../../src/daemon/setting.ts";
-import { takeImage } from "../../src/daemon/take.ts";
-import type { Session } from "../../src/daemon/transport.ts";
+import { openLog } from "../../src/log/log.ts";
 import {
   countAnswer,
   countersOf,
@@ -17,6 +14,9 @@ import {
   newCounters,
   sumOf,
 } from "../../src/metrics/counters.ts";
+import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../../src/session/file-records.ts";
+import { takeImage } from "../../src/session/take.ts";
+import type { Session } from "../../src/session/transport.ts";
 import { get, startManaged } from "../support/api.ts";
 import { ask } from "../support/daemon.ts";
 import { fixture, placesOf } from "../support/image.ts";

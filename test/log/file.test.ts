@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
-import { LogFile } from "../../src/daemon/log-file.ts";
+import { LogFile } from "../../src/log/log-file.ts";
 import { sh, until, workDir } from "../support/daemon.ts";
 
 const NAME = "d.log";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatFor, jsonLine, LEVELS, textLine } from "../../src/daemon/log-line.ts";
+import { formatFor, jsonLine, LEVELS, textLine } from "../../src/log/log-line.ts";
 
 const TIME = new Date("2026-11-24T22:42:52.007Z");
 const TEXT = "[2026-11-24T22:42:52.007Z] WARN ";

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { ask, type Daemon, launch, servedCounts, sh, start, until, workDir } from "../support/daemon.ts";
 import { metric, metricsAddress } from "../support/metrics.ts";
+import { must, versions } from "../support/submounts.ts";
 import { tarImage } from "../support/tar-image.ts";
 
 const DOCS = fileURLToPath(new URL("../../docs/monitoring/", import.meta.url));
@@ -92,7 +93,11 @@ it("a Prometheus has what a daemon served, and every query of the dashboard an a
   const FILES = 40;
   const SIZE = 300_000;
   const image = tarImage(`for i in $(seq ${FILES}); do head -c ${SIZE} /dev/urandom >f$i; done`);
-  const daemon = await start([...image.flags, "--metrics-address", "0"]);
+  const sock = join(workDir(), "api.sock");
+  const first = ["--apisock", sock, "--virtual-mountpoint", "/a"];
+  const daemon = await start([...image.flags, ...first, "--metrics-address", "0"]);
+  await must(sock, "POST /b", await versions("echo other >f"));
+  await ask('cat "$1/b/f"', daemon.mountpoint);
   const prometheus = await watch(daemon);
   const value = async (expr: string) => Number((await prometheus.query(expr))[0]?.value[1] ?? Number.NaN);
   const eventually = async (expr: string, wanted: (value: number) => boolean) => {
@@ -103,7 +108,7 @@ it("a Prometheus has what a daemon served, and every query of the dashboard an a
   // It takes its time to find a target. Then work, past the page cache; a name that is not there is asked for as well.
   await eventually('up{job="nydusd-ts"}', (up) => up === 1);
   const load = ask(
-    'for round in 1 2 3 4 5 6; do for f in "$1"/f*; do dd if=$f bs=64k iflag=direct status=none; done | wc -c; [ ! -e "$1"/none$round ]; sleep 0.5; done',
+    'for round in 1 2 3 4 5 6; do for f in "$1"/a/f*; do dd if=$f bs=64k iflag=direct status=none; done | wc -c; [ ! -e "$1"/none$round ]; sleep 0.5; done',
     daemon.mountpoint,
   );
   const served = (await load).trim().split("\n").map(Number);
@@ -112,13 +117,16 @@ it("a Prometheus has what a daemon served, and every query of the dashboard an a
   const bytes = await metric(daemon, "tarfs_read_size_bytes_sum");
   const reads = await metric(daemon, 'tarfs_requests_total{operation="read"}');
   expect(bytes).toBeGreaterThanOrEqual(6 * FILES * SIZE);
-  await eventually("nydusd_total_read_bytes", (stored) => stored === bytes);
+  await eventually("sum(nydusd_total_read_bytes)", (stored) => stored === bytes);
+  await eventually("min(nydusd_total_read_bytes)", (stored) => stored === "other\n".length);
+  expect(await value("count(tarfs_mount_info)")).toBe(2);
   await eventually('tarfs_requests_total{operation="read"}', (stored) => stored === reads);
   await eventually('tarfs_request_duration_seconds_count{operation="read"}', (stored) => stored === reads);
   expect(await value("tarfs_page_cache_misses_total")).toBe(reads);
   expect(await value('tarfs_request_errors_total{operation="read"}')).toBe(0);
   expect(await value('tarfs_mount_state{state="serving"}')).toBe(1);
-  expect(await value("tarfs_bootstrap_inodes")).toBe(FILES + 1);
+  expect(await value("tarfs_bootstrap_inodes")).toBe(FILES + 1 + 2);
+  expect(await value("tarfs_images")).toBe(2);
   expect(await prometheus.targets()).toEqual([expect.objectContaining({ health: "up", lastError: "" })]);
 
   // What rate() needs two of is there by now, and so is what rules make of it.

@@ -29,14 +29,31 @@ const ROOMS: Record<string, readonly string[]> = {
   "fuse-native": ["vfs", "metrics", "bytes", "npm:fuse-native", "npm:lru-cache"],
   api: ["bytes", "npm:fastify", "npm:zod"],
   ctl: ["api", "bytes"],
+  log: ["bytes"],
+  session: [
+    ...[
+      "fs",
+      "fuse",
+      "fuse-native",
+      "pseudo",
+      "prefetch",
+      "trace",
+      "mounts",
+      "erofs",
+      "blob",
+      "metrics",
+      "vfs",
+    ],
+    ...["log", "bytes"],
+  ],
   daemon: [
-    ...["fs", "fuse", "fuse-native", "kernel-erofs", "mounts", "erofs", "blob", "metrics", "vfs", "bytes"],
-    ...["pseudo", "api", "monitor", "trace", "prefetch", "npm:smol-toml", "npm:zod"],
+    ...["session", "fs", "fuse", "kernel-erofs", "mounts", "erofs", "blob", "metrics", "vfs", "log", "bytes"],
+    ...["pseudo", "api", "monitor", "prefetch", "npm:smol-toml", "npm:zod"],
   ],
   inspect: ["fs", "erofs", "blob", "tar", "disk", "vfs", "bytes", "npm:tar-stream"],
   doctor: ["kernel-erofs", "sys", "fuse", "mounts", "fs", "blob", "build", "tar", "inspect", "bytes"],
   bin: [
-    ...["daemon", "build", "inspect", "source", "doctor", "ctl", "trace", "bytes"],
+    ...["daemon", "session", "log", "build", "inspect", "source", "doctor", "ctl", "trace", "bytes"],
     ...["npm:commander", "npm:cli-progress"],
   ],
 };
@@ -58,6 +75,8 @@ const BUILTINS: Record<string, readonly string[]> = {
       "doctor",
       "fuse",
       "fuse-native",
+      "log",
+      "session",
       "daemon",
       "inspect",
       "api/listen",
@@ -70,8 +89,8 @@ const BUILTINS: Record<string, readonly string[]> = {
     ...["bin/start", "bin/image-build"],
   ],
   http: ["monitor/http", "api/server", "ctl/client"],
-  child_process: ["tar", "mounts", "doctor/host", "fuse", "fuse-native", "daemon"],
-  worker_threads: ["build/hash", "build/hash-thread", "build/create-layers", "build/layer-thread", "daemon"],
+  child_process: ["tar", "mounts", "doctor/host", "fuse", "fuse-native", "session", "daemon"],
+  worker_threads: ["build/hash", "build/hash-thread", "build/create-layers", "build/layer-thread", "session"],
   module: [], // createRequire would hide imports from this test
 };
 
@@ -157,7 +176,7 @@ describe("a wrong arrow is found", () => {
       want: "../erofs/image.ts",
     },
     { path: "src/fuse/ops.ts", text: 'await import("../fs/xattrs.ts")', want: "../fs/xattrs.ts" },
-    { path: "src/fuse/ops.ts", text: 'new URL("../daemon/worker.js", x)', want: "../daemon/worker.js" },
+    { path: "src/fuse/ops.ts", text: 'new URL("../session/worker.js", x)', want: "../session/worker.js" },
     { path: "src/daemon/run.ts", text: 'import "../../bin/options.ts";', want: "../../bin/options.ts" },
     {
       path: "src/daemon/run.ts",

@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { HeldFiles } from "../../src/blob/held-files.ts";
-import { Crew } from "../../src/daemon/crew.ts";
-import { serveDirect } from "../../src/daemon/direct.ts";
-import { NO_FILE_RECORDS } from "../../src/daemon/file-records.ts";
-import { openLog } from "../../src/daemon/log.ts";
-import { takeImage } from "../../src/daemon/take.ts";
+import { openLog } from "../../src/log/log.ts";
 import { COUNT } from "../../src/metrics/counters.ts";
+import { Crew } from "../../src/session/crew.ts";
+import { serveDirect } from "../../src/session/direct.ts";
+import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";
+import { takeImage } from "../../src/session/take.ts";
 
 /**
  * Mounts and unmounts an image again and again in one process, and prints what the process holds before, half-way

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
-import { textLine } from "../../src/daemon/log-line.ts";
+import { textLine } from "../../src/log/log-line.ts";
 import { mountAt, readMounts } from "../../src/mounts/table.ts";
 import { fixture } from "./image.ts";
 

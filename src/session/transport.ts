@@ -1,8 +1,8 @@
 import type { HeldFiles } from "../blob/held-files.ts";
+import type { Logger } from "../log/log.ts";
 import type { Counters, Inflight } from "../metrics/counters.ts";
 import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
 import type { Traits } from "../vfs/file-system.ts";
-import type { Logger } from "./log.ts";
 import type { Submounts } from "./submounts.ts";
 import type { TakenImage } from "./take.ts";
 import type { Tracing } from "./tracing.ts";

@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { messageOf } from "../bytes/errors.ts";
-import type { Logger } from "./log.ts";
+import type { Logger } from "../log/log.ts";
 
 /** How often requests are counted while they come in numbers. */
 const PERIOD_MS = 20;

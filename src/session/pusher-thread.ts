@@ -31,7 +31,7 @@ export interface PusherTask extends SharedImage {
 const NICE = -5;
 
 const port = parentPort;
-if (port === null) throw new Error("daemon/pusher-thread runs in a worker thread only");
+if (port === null) throw new Error("session/pusher-thread runs in a worker thread only");
 const tell = (event: WorkerEvent) => port.postMessage(event);
 
 /** Of this thread alone: its number is a process's to setpriority(2). */

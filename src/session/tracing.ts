@@ -5,10 +5,10 @@ import { Image } from "../erofs/image.ts";
 import { ImageFileSystem } from "../fs/image-file-system.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { PathTable } from "../fs/path-table.ts";
+import type { Logger } from "../log/log.ts";
 import { FirstReads } from "../trace/first-reads.ts";
 import { HEADER, lineOf } from "../trace/format.ts";
 import { newReadLog, ReadLog } from "../trace/read-log.ts";
-import type { Logger } from "./log.ts";
 import type { Session } from "./transport.ts";
 
 const PERIOD_MS = 1_000;

@@ -2,8 +2,8 @@ import { resolve } from "node:path";
 import type { HeldFiles } from "../blob/held-files.ts";
 import type { BlobPlaces } from "../blob/locate.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
+import type { Logger } from "../log/log.ts";
 import { countsFiles, type FileRecords } from "./file-records.ts";
-import type { Logger } from "./log.ts";
 import { Prefetching, type PrefetchOptions } from "./prefetching.ts";
 
 /** Which image, and where its blobs are. */

@@ -40,7 +40,7 @@ export type WorkerEvent =
   | { readonly type: "ended"; readonly ending: Ending | "failed"; readonly message: string };
 
 const port = parentPort;
-if (port === null) throw new Error("daemon/worker runs in a worker thread only");
+if (port === null) throw new Error("session/worker runs in a worker thread only");
 const tell = (event: WorkerEvent) => port.postMessage(event);
 
 port.once("message", (task: WorkerTask) => {

@@ -1,7 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
+import type { Logger } from "../log/log.ts";
 import type { Change } from "./change.ts";
-import type { Logger } from "./log.ts";
 import type { Ended } from "./transport.ts";
 import type { WorkerEvent, WorkerTask } from "./worker.ts";
 

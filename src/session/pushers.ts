@@ -1,9 +1,9 @@
 import { Worker } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import { PushBoard } from "../fuse/push-board.ts";
+import type { Logger } from "../log/log.ts";
 import type { SharedImage } from "./change.ts";
 import { LIMITS } from "./crew.ts";
-import type { Logger } from "./log.ts";
 import type { PusherTask } from "./pusher-thread.ts";
 import type { WorkerEvent } from "./worker.ts";
 

@@ -5,10 +5,10 @@ import { promisify } from "node:util";
 import { codeOf, messageOf } from "../bytes/errors.ts";
 import { nudge } from "../fuse/notify.ts";
 import { CONTROL } from "../fuse/serve.ts";
+import type { Logger } from "../log/log.ts";
 import { lastFile } from "../metrics/counters.ts";
 import type { Change } from "./change.ts";
 import type { Crew } from "./crew.ts";
-import type { Logger } from "./log.ts";
 
 /** Between two looks at who still answers by what was before. A slow disk may keep a worker for long. */
 const LOOK_MS = 1;
