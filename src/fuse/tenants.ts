@@ -39,15 +39,20 @@ const CELLS = 2;
 export const newLookups = (workers: number): SharedArrayBuffer => new SharedArrayBuffer(8 * CELLS * workers);
 
 /**
- * Whether the kernel has forgotten every node. Workers count meanwhile, but a count that was the same when it was read
- * twice had that value in between.
+ * Whether there is a moment at which the kernel has forgotten every node of all these images. Workers count meanwhile,
+ * but counts that were the same when they were read twice had those values in between.
  */
-export function isForgotten(lookups: SharedArrayBuffer): boolean {
-  const cells = new Float64Array(lookups);
-  const before = cells.slice();
-  let balance = 0;
-  for (let at = 0; at < cells.length; at += CELLS) balance += before[at + TOLD] - before[at + FORGOTTEN];
-  return balance === 0 && cells.every((value, at) => value === before[at]);
+export function areForgotten(lookups: readonly SharedArrayBuffer[]): boolean {
+  const cells = lookups.map((each) => new Float64Array(each));
+  const before = cells.map((each) => each.slice());
+  const isBalanced = (each: Float64Array): boolean => {
+    let balance = 0;
+    for (let at = 0; at < each.length; at += CELLS) balance += each[at + TOLD] - each[at + FORGOTTEN];
+    return balance === 0;
+  };
+  return (
+    before.every(isBalanced) && cells.every((each, i) => each.every((value, at) => value === before[i][at]))
+  );
 }
 
 /** The images of a session as one worker keeps its books of them. */

@@ -15,6 +15,7 @@ import type { Tracing } from "./tracing.ts";
 
 /** An image that has a slot: shown, or still known to the kernel after another took its place. */
 export interface Resident {
+  readonly submount: Submount;
   readonly taken: TakenImage;
   readonly placed: Placed;
   readonly shared: SharedImage;
@@ -33,16 +34,19 @@ export interface Submount {
 }
 
 /** What a resident needs beside its image. */
-export interface Lodging {
+interface Lodging {
   readonly placed: Placed;
-  readonly counters: SharedArrayBuffer;
   readonly workers: number;
   readonly push: boolean;
   readonly tracing: Tracing | undefined;
 }
 
 /** Makes what threads share about an image. */
-export function lodge(taken: TakenImage, { placed, counters, workers, push, tracing }: Lodging): Resident {
+export function lodge(
+  submount: Submount,
+  taken: TakenImage,
+  { placed, workers, push, tracing }: Lodging,
+): Resident {
   const { image, choice } = taken;
   const isCounted = countsFiles(choice.records);
   const nodes = nodeCount(image);
@@ -51,7 +55,7 @@ export function lodge(taken: TakenImage, { placed, counters, workers, push, trac
     handle: image.handle,
     files: image.files,
     lost: new SharedArrayBuffer(image.files.length),
-    counters,
+    counters: submount.counters,
     known: new Known(nodes).shared,
     lookups: newLookups(workers),
     // One whose nodes have names of older images is not pushed: its files are not found by their number.
@@ -63,7 +67,7 @@ export function lodge(taken: TakenImage, { placed, counters, workers, push, trac
     trace: tracing?.logs,
     accounts: isCounted ? Array.from({ length: workers }, () => newAccounts(nodes)) : undefined,
   };
-  return { taken, placed, shared, forward: undefined };
+  return { submount, taken, placed, shared, forward: undefined };
 }
 
 /** @param threads that count */

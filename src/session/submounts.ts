@@ -9,7 +9,7 @@ import type { Change } from "./change.ts";
 import { replace } from "./replace.ts";
 import { Residents } from "./residents.ts";
 import type { Stage } from "./stage.ts";
-import { type Lodging, lodge, newSubmount, type Resident, type Submount, shownAt } from "./submount.ts";
+import { lodge, newSubmount, type Resident, type Submount, shownAt } from "./submount.ts";
 import type { TakenImage } from "./take.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -104,7 +104,7 @@ export class Submounts {
     const { image } = shownAt(submount).taken;
     const left = submount.residents.splice(0);
     await this.stage?.notify(names.length === 0 ? renamed(rootNames(image)) : changed(entries));
-    this.leave(submount, left, number);
+    this.leave(left, number);
   }
 
   /**
@@ -151,13 +151,13 @@ export class Submounts {
     const number = this.tell({ placed: [resident], entries });
     const all = [...rootNames(old.taken.image), ...rootNames(taken.image)];
     await this.stage?.notify(names.length === 0 ? renamed(all) : changed(entries));
-    this.leave(submount, left, number);
+    this.leave(left, number);
   }
 
   /** Not before nobody can lead the kernel to them: it might have forgotten them, and be told of them again. */
-  private async leave(submount: Submount, residents: readonly Resident[], number: number): Promise<void> {
+  private async leave(residents: readonly Resident[], number: number): Promise<void> {
     await this.stage?.taken(number);
-    this.residents.leave(submount, residents);
+    this.residents.leave(residents);
   }
 
   private at(names: readonly string[]): Submount {
@@ -173,11 +173,9 @@ export class Submounts {
     tracing?: Tracing,
   ): Resident {
     const placed = { ...place, serial: this.serial++ };
-    const { counters } = submount;
-    const lodging: Lodging = { placed, counters, workers: this.workers, push: this.push, tracing };
-    const resident = lodge(taken, lodging);
+    const resident = lodge(submount, taken, { placed, workers: this.workers, push: this.push, tracing });
     submount.residents.push(resident);
-    this.residents.add(resident, submount);
+    this.residents.add(resident);
     return resident;
   }
 

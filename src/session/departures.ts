@@ -1,0 +1,70 @@
+import { areForgotten } from "../fuse/tenants.ts";
+import { evictions } from "./evict.ts";
+import type { Stage } from "./stage.ts";
+import type { Resident } from "./submount.ts";
+
+/** Between two looks at whether the kernel has forgotten images. */
+const LOOK_MS = 100;
+/** After how many of them it is asked to forget what nobody uses; then after twice as many, up to a bound. */
+const FIRST_ASK = 10;
+const MAX_ASK = 600;
+
+/** Images that were at one place, one after the other, and are not shown any more. */
+interface Group {
+  readonly residents: readonly Resident[];
+  /** Looks since the kernel was asked. */
+  looks: number;
+  ask: number;
+}
+
+/**
+ * Images that are not shown any more, until the kernel has forgotten the last of their nodes. Those that took each
+ * other's place go together: who is inside one is told of nodes by the names of those before it.
+ */
+export class Departures {
+  private readonly groups = new Set<Group>();
+  private readonly free: (residents: readonly Resident[]) => Promise<void>;
+  private stage: Stage | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private isLooking = false;
+
+  /** @param free gives images up that nobody can ask for any more */
+  constructor(free: (residents: readonly Resident[]) => Promise<void>) {
+    this.free = free;
+  }
+
+  begin(stage: Stage): void {
+    this.stage = stage;
+  }
+
+  add(residents: readonly Resident[]): void {
+    this.groups.add({ residents, looks: 0, ask: FIRST_ASK });
+    this.timer ??= setInterval(() => this.look(), LOOK_MS).unref();
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+  }
+
+  private async look(): Promise<void> {
+    if (this.isLooking) return;
+    this.isLooking = true;
+    const gone = [...this.groups].filter(({ residents }) =>
+      areForgotten(residents.map(({ shared }) => shared.lookups)),
+    );
+    for (const group of gone) this.groups.delete(group);
+    if (gone.length > 0) await this.free(gone.flatMap(({ residents }) => residents));
+    for (const group of this.groups) await this.ask(group);
+    this.isLooking = false;
+    if (this.groups.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private async ask(group: Group): Promise<void> {
+    if (++group.looks < group.ask) return;
+    group.looks = 0;
+    group.ask = Math.min(2 * group.ask, MAX_ASK);
+    for (const resident of group.residents) await this.stage?.notify(evictions(resident, group.residents));
+  }
+}
