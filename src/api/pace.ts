@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { Server } from "node:net";
 
-/** What clients may have of one CPU, and for how long they may have all of it. */
+/** So many clients at once are no flood: one that mounts image after image is not kept waiting. */
+const CALM = 8;
+/** What more of them may have of one CPU, and for how long they may have all of it. */
 const SHARE = 0.1;
 const BURST_MS = 100;
 /** How often that is looked at while there are connections. */
@@ -28,7 +30,8 @@ export function pace(server: Server): void {
 
   const look = () => {
     const { used, time } = now();
-    const more = credit + SHARE * (time - last.time) - (used - last.used);
+    const spent = connections > CALM ? used - last.used : 0;
+    const more = credit + SHARE * (time - last.time) - spent;
     credit = Math.max(-BURST_MS, Math.min(BURST_MS, more));
     last = { used, time };
     if (credit < 0) Atomics.wait(never, 0, 0, Math.min(PAUSE_MS, -credit / SHARE));
