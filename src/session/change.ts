@@ -13,6 +13,12 @@ export interface SharedImage extends TenantBuffers {
   readonly trace: readonly SharedArrayBuffer[] | undefined;
 }
 
+/** A change on its way to a worker. */
+export interface Numbered {
+  readonly number: number;
+  readonly change: Change;
+}
+
 /** What happened to the images of a session: whole, so that nobody serves half of it. */
 export interface Change {
   readonly tree: TreeChange;

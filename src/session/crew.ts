@@ -1,7 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
-import type { Change } from "./change.ts";
+import type { Change, Numbered } from "./change.ts";
 import type { Ended } from "./transport.ts";
 import type { WorkerEvent, WorkerTask } from "./worker.ts";
 
@@ -65,7 +65,7 @@ export class Crew {
   }
 
   /** Each worker will have it before its next request, once it is told so (CONTROL.CHANGE). */
-  send(change: Change): void {
+  send(change: Numbered): void {
     for (const port of this.changes) port.postMessage(change);
   }
 

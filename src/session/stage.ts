@@ -48,8 +48,9 @@ export class Stage {
   /** Every request that arrives from now on is answered with the change. @returns its number */
   change(change: Change): number {
     const { crew, control } = this.of;
-    crew.send(change);
-    const number = Atomics.add(control, CONTROL.CHANGE, 1) + 1;
+    const number = Atomics.load(control, CONTROL.CHANGE) + 1;
+    crew.send({ number, change });
+    Atomics.store(control, CONTROL.CHANGE, number);
     this.nudge(number);
     if (this.count((index) => this.isBehind(index, number - MAX_BEHIND)) > 0) this.call();
     return number;

@@ -5,7 +5,7 @@ import type { Agreed } from "../fuse/init.ts";
 import { CONTROL, type Ending, serve } from "../fuse/serve.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
 import type { Traits } from "../vfs/file-system.ts";
-import type { Change } from "./change.ts";
+import type { Change, Numbered } from "./change.ts";
 import { WorkerImages } from "./worker-images.ts";
 
 /** What a worker thread is given. */
@@ -46,14 +46,16 @@ const tell = (event: WorkerEvent) => port.postMessage(event);
 port.once("message", (task: WorkerTask) => {
   const control = new Int32Array(task.control);
   const images = new WorkerImages(task, tell);
-  /** A change is there before its number is, so whatever has come is part of what is acknowledged. */
+  const early: Numbered[] = [];
+  /**
+   * A change is there before its number is. One whose number is not there yet waits: what it leads the kernel to, another
+   * worker would not know, for it sees no reason to look.
+   */
   const catchUp = () => {
     const number = Atomics.load(control, CONTROL.CHANGE);
-    for (;;) {
-      const received = receiveMessageOnPort(task.changes);
-      if (received === undefined) break;
-      images.apply(received.message as Change);
-    }
+    for (let next = receiveMessageOnPort(task.changes); next; next = receiveMessageOnPort(task.changes))
+      early.push(next.message as Numbered);
+    while (early.length > 0 && early[0].number <= number) images.apply((early.shift() as Numbered).change);
     Atomics.store(control, CONTROL.TAKEN + CONTROL.WORDS * task.index, number);
     return number;
   };
@@ -78,6 +80,7 @@ port.once("message", (task: WorkerTask) => {
   } catch (error) {
     tell({ type: "ended", ending: "failed", message: messageOf(error) });
   } finally {
+    Atomics.store(control, CONTROL.BUSY + CONTROL.WORDS * task.index, 0);
     images.close();
   }
 });
