@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Log } from "../log/log.ts";
 import type { Session } from "../session/transport.ts";
-import type { DaemonOptions } from "./run.ts";
+import type { DaemonOptions } from "./options.ts";
 import type { Setting } from "./setting.ts";
 import { buildInfo } from "./version.ts";
 

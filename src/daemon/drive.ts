@@ -4,8 +4,9 @@ import type { Logger } from "../log/log.ts";
 import { mountOverlay } from "../mounts/overlay.ts";
 import { mountAt } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
+import type { DaemonOptions } from "./options.ts";
 import { mayOverlay } from "./overlay.ts";
-import { type DaemonOptions, openDaemonLog, serveImage } from "./run.ts";
+import { openDaemonLog, serveImage } from "./run.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 
 export const DRIVERS = ["auto", "erofs", "erofs-file", "erofs-loop", "fuse"] as const;

@@ -1,7 +1,6 @@
 import {
   type Instance,
   type Management,
-  MountFailed,
   type MountOrder,
   NoCounter,
   NotReady,
@@ -9,25 +8,19 @@ import {
   WrongState,
 } from "../api/management.ts";
 import type { Backend, DaemonInfo, InflightRequest, State } from "../api/shapes.ts";
-import { messageOf, StartError } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
 import { sumOf } from "../metrics/counters.ts";
 import { progressOf } from "../metrics/prefetch-progress.ts";
-import { namesOf } from "../pseudo/pseudo-tree.ts";
-import { withRecords } from "../session/file-records.ts";
-import type { PrefetchOptions } from "../session/prefetching.ts";
 import { type Resident, shownAt } from "../session/submount.ts";
-import { MountObstacle, type Submounts } from "../session/submounts.ts";
-import { releaseImage, type TakenImage, takeImage } from "../session/take.ts";
+import type { TakenImage } from "../session/take.ts";
 import type { Session } from "../session/transport.ts";
 import { nodeIn } from "../vfs/node-id.ts";
-import { type ConfigPrefetch, parseConfig } from "./config.ts";
 import { configOf } from "./config-shown.ts";
 import { ErrorRing } from "./events.ts";
 import { FileReport } from "./file-report.ts";
+import { type Changeable, placeImage, removeImage } from "./mounting.ts";
 import { backendMetrics, cacheMetrics, fsStats } from "./nydusd-metrics.ts";
-import { placesIn } from "./places.ts";
-import type { DaemonOptions } from "./run.ts";
+import type { DaemonOptions } from "./options.ts";
 import type { Setting } from "./setting.ts";
 import type { BuildInfo } from "./version.ts";
 
@@ -121,15 +114,13 @@ export class DaemonManagement implements Management {
   }
 
   mount = (path: string, order: MountOrder): Promise<void> =>
-    this.place(path, order, (submounts, names, taken) => submounts.mount(names, taken));
+    placeImage("mount", path, order, this.changeable());
 
   remount = (path: string, order: MountOrder): Promise<void> =>
-    this.place(path, order, (submounts, names, taken) => submounts.remount(names, taken));
+    placeImage("remount", path, order, this.changeable());
 
   async unmount(path: string): Promise<void> {
-    const { submounts } = this.changeable();
-    await submounts.unmount(namesAt(path)).catch(fail);
-    this.log.info(`unmounted ${path}`);
+    await removeImage(path, this.changeable());
   }
 
   instance(id: string | undefined): Instance {
@@ -179,6 +170,14 @@ export class DaemonManagement implements Management {
     }));
   }
 
+  private changeable(): Changeable {
+    if (this.serving === undefined) throw new NotReady();
+    const { session, setting } = this.serving;
+    if (session.submounts === undefined) throw new Unsupported();
+    const { options, log } = this;
+    return { submounts: session.submounts, traits: session.traits, held: setting.held, options, log };
+  }
+
   private shown(): Shown[] {
     if (this.serving === undefined) return [];
     const { session, setting, since } = this.serving;
@@ -194,83 +193,6 @@ export class DaemonManagement implements Management {
       ? []
       : [{ path: "/", taken: setting.first.taken, since, counts: session.counts, residents: [] }];
   }
-
-  private changeable(): { submounts: Submounts; setting: Setting; session: Session } {
-    if (this.serving === undefined) throw new NotReady();
-    const { session, setting } = this.serving;
-    if (session.submounts === undefined) throw new Unsupported();
-    return { submounts: session.submounts, setting, session };
-  }
-
-  private async place(
-    path: string,
-    { source, config, prefetchFiles }: MountOrder,
-    put: (submounts: Submounts, names: string[], taken: TakenImage) => Promise<void>,
-  ): Promise<void> {
-    const { submounts, setting, session } = this.changeable();
-    const names = namesAt(path);
-    const { held } = setting;
-    try {
-      const given = config === "" ? undefined : parseConfig(config, `of ${path}`);
-      for (const warning of given?.warnings ?? []) this.log.warn(warning);
-      const isPlaced = given !== undefined && (given.blobDirs.length > 0 || given.blobFile !== undefined);
-      const places = placesIn(source, given, {
-        dirs: isPlaced ? [] : this.options.blobDirs,
-        files: new Map(),
-      });
-      const { lenient, fileRecords } = this.options;
-      const records = withRecords(fileRecords, given?.fileRecords);
-      const taken = takeImage(
-        { bootstrap: source, places, lenient, records, prefetch: prefetchOf(prefetchFiles, given?.prefetch) },
-        held,
-        this.log,
-      );
-      try {
-        mayShow(session, taken);
-        await put(submounts, names, taken);
-      } catch (error) {
-        await releaseImage(taken, held);
-        throw error;
-      }
-      taken.prefetching.finish();
-    } catch (error) {
-      fail(error);
-    }
-    this.log.info(`mounted ${source} at ${path}`);
-  }
-}
-
-function namesAt(path: string): string[] {
-  const names = namesOf(path);
-  if (names === undefined)
-    throw new MountFailed(`mountpoint ${path}: want an absolute path without . and ..`);
-  return names;
-}
-
-/** @throws StartError: the kernel asks for ACLs or not, for the whole session */
-function mayShow({ traits }: Session, { image }: TakenImage): void {
-  if (image.handle.hasAcls && !traits.hasAcls)
-    throw new StartError(
-      "the image has ACLs, which this session does not ask for: it began with an image without any",
-    );
-}
-
-/** As nydusd: what a mount names is warmed; the image's table, unless the configuration turns prefetching off. */
-function prefetchOf(
-  list: readonly string[] | undefined,
-  config: ConfigPrefetch | undefined,
-): PrefetchOptions | undefined {
-  if (config?.enable === false && list === undefined) return undefined;
-  return { list, isAll: config?.enable === true && config.isAll, rate: config?.rate ?? 0, memory: undefined };
-}
-
-/** nydusd's words where it has any. */
-function fail(error: unknown): never {
-  if (error instanceof MountObstacle && error.obstacle === "taken")
-    throw new MountFailed("object or filesystem already exists");
-  if (error instanceof MountObstacle && error.obstacle === "nothing")
-    throw new MountFailed("object or filesystem doesn't exist");
-  throw new MountFailed(messageOf(error));
 }
 
 const backendOf = ({ path, taken, since }: Shown): Backend => ({

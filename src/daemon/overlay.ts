@@ -3,7 +3,8 @@ import type { Logger } from "../log/log.ts";
 import { mountOverlay } from "../mounts/overlay.ts";
 import { readMounts } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
-import type { Ended, MountRequest, Session } from "../session/transport.ts";
+import type { Ended } from "../session/ended.ts";
+import type { MountRequest, Session } from "../session/transport.ts";
 
 /** @throws StartError: mounting an overlay is for root, of the host or of a user namespace */
 export function mayOverlay(upper: string): void {

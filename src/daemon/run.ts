@@ -1,63 +1,21 @@
 import { setFlagsFromString } from "node:v8";
-import type { BlobPlaces } from "../blob/locate.ts";
-import { type Log, type Logger, type LogPlace, openLog } from "../log/log.ts";
-import type { Level } from "../log/log-line.ts";
+import { type Log, type Logger, openLog } from "../log/log.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";
-import { chooseTransport, type TRANSPORTS } from "../session/choose.ts";
+import { chooseTransport } from "../session/choose.ts";
 import { Crew } from "../session/crew.ts";
 import { serveDirect } from "../session/direct.ts";
-import type { FileRecords } from "../session/file-records.ts";
-import type { PrefetchOptions } from "../session/prefetching.ts";
 import type { MountRequest, Session } from "../session/transport.ts";
 import { type Api, openApi } from "./api.ts";
 import { countsOf } from "./counts.ts";
-import type { Monitoring, MonitoringOptions } from "./monitoring.ts";
+import type { Monitoring } from "./monitoring.ts";
+import type { DaemonOptions } from "./options.ts";
 import { withOverlay } from "./overlay.ts";
 import { writePidFile } from "./pid-file.ts";
 import { setOpenFiles } from "./rlimit.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 import { handleSignals } from "./signals.ts";
 import { buildInfo } from "./version.ts";
-
-/** What the daemon is asked to do, whoever asks. */
-export interface DaemonOptions extends LogPlace {
-  /** The image to begin with; undefined: the management API will bring one. */
-  readonly bootstrap: string | undefined;
-  readonly mountpoint: string;
-  /** Where that image is to be seen within the mount: `/` is all of it. */
-  readonly virtualMountpoint: string;
-  readonly places: BlobPlaces;
-  /** Directories of blobs that were named, for images that name none. */
-  readonly blobDirs: readonly string[];
-  readonly transport: (typeof TRANSPORTS)[number];
-  readonly threads: number;
-  readonly push: boolean;
-  readonly lowLatency: boolean;
-  readonly lenient: boolean;
-  readonly force: boolean;
-  readonly mountOptions: readonly string[];
-  /** Where the changes of a writable overlay above the image go; undefined: there is none. */
-  readonly upper?: string | undefined;
-  readonly logLevel: Level;
-  readonly pidFile: string | undefined;
-  /** Where the management API is served; undefined: nowhere. */
-  readonly apiSocket?: string | undefined;
-  /** What the API calls this daemon. */
-  readonly id?: string | undefined;
-  /** What the API can tell of single files. */
-  readonly fileRecords: FileRecords;
-  /** Files the process may have open; undefined leaves the limit. */
-  readonly openFiles: number | undefined;
-  /** Whether, and where, to tell of it over HTTP. */
-  readonly monitoring?: MonitoringOptions | undefined;
-  /** What is warmed of the first image; undefined: nothing. */
-  readonly prefetch?: PrefetchOptions | undefined;
-  /** Where first reads of it are written down; undefined: nowhere. */
-  readonly trace?: string | undefined;
-  /** Said before anything else, at level warn. */
-  readonly warnings: readonly string[];
-}
 
 /**
  * Mounts an image and serves it until it is unmounted or a signal ends it.
@@ -202,7 +160,8 @@ async function mount(
   const served = crew === undefined ? await serveWithLibfuse(request) : await serveDirect(request, crew);
   const device = mountAt(mountpoint)?.device;
   const covered = upper === undefined ? served : await withOverlay(served, request, upper, device);
-  const traced = first?.tracing?.follow(covered, first.taken.image) ?? covered;
+  const ended = first?.tracing?.follow(covered.ended, first.taken.image) ?? covered.ended;
+  const traced = { ...covered, ended };
   first?.taken.prefetching.finish();
   const session = monitoring?.follow(traced, whole) ?? traced;
   api?.running(session, whole, crew !== undefined);

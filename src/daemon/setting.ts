@@ -6,7 +6,7 @@ import { takeImage } from "../session/take.ts";
 import type { Tracing } from "../session/tracing.ts";
 import type { ImageAt } from "../session/transport.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
-import type { DaemonOptions } from "./run.ts";
+import type { DaemonOptions } from "./options.ts";
 
 /** What there is before anything is mounted, for any driver. */
 export interface Setting {

@@ -2,8 +2,8 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import type { Change, Numbered } from "./change.ts";
-import type { Ended } from "./transport.ts";
-import type { WorkerEvent, WorkerTask } from "./worker.ts";
+import type { Ended } from "./ended.ts";
+import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
 
 /** Threads of a session need few objects: small heaps keep the daemon's memory down. */
 export const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 };

@@ -14,10 +14,11 @@ import { progressOf } from "../metrics/prefetch-progress.ts";
 import { mountAt } from "../mounts/table.ts";
 import { type Unmounted, unmount } from "../mounts/umount.ts";
 import type { Traits } from "../vfs/file-system.ts";
+import type { Ended } from "./ended.ts";
 import { countsFiles } from "./file-records.ts";
 import { Prefetching } from "./prefetching.ts";
 import { fileSystemOf } from "./traced-file-system.ts";
-import type { Ended, MountRequest, Session } from "./transport.ts";
+import type { MountRequest, Session } from "./transport.ts";
 
 /** After an unmount, how long those still inside are served. */
 const GRACE_MS = 5_000;

@@ -13,7 +13,7 @@ import { push } from "../fuse/pusher.ts";
 import { countersOf } from "../metrics/counters.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import type { SharedImage } from "./change.ts";
-import type { WorkerEvent } from "./worker.ts";
+import type { WorkerEvent } from "./worker-task.ts";
 
 /** What the pusher's thread is given: the image whose files it pushes. */
 export interface PusherTask extends SharedImage {

@@ -5,7 +5,7 @@ import type { Logger } from "../log/log.ts";
 import type { SharedImage } from "./change.ts";
 import { LIMITS } from "./crew.ts";
 import type { PusherTask } from "./pusher-thread.ts";
-import type { WorkerEvent } from "./worker.ts";
+import type { WorkerEvent } from "./worker-task.ts";
 
 /** How long the pusher may take to leave; it does nothing that waits once it is told to. */
 const LEAVE_MS = 2_000;

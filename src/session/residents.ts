@@ -3,9 +3,9 @@ import { addTo, type Counters, newCounters, sumOf } from "../metrics/counters.ts
 import { type PrefetchProgress, progressOf, sumProgress } from "../metrics/prefetch-progress.ts";
 import { Departures } from "./departures.ts";
 import { Garbage } from "./garbage.ts";
+import type { Part } from "./part.ts";
 import type { Stage } from "./stage.ts";
 import type { Resident, Submount } from "./submount.ts";
-import type { Part } from "./submounts.ts";
 import { releaseImage } from "./take.ts";
 
 /** Images that have a slot. One that is not shown keeps it until the kernel has forgotten the last of its nodes. */

@@ -6,6 +6,7 @@ import { type Obstacle, PseudoTree, pathOf } from "../pseudo/pseudo-tree.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import type { Change } from "./change.ts";
+import type { Part } from "./part.ts";
 import { replace } from "./replace.ts";
 import { Residents } from "./residents.ts";
 import type { Stage } from "./stage.ts";
@@ -199,14 +200,6 @@ export class Submounts {
       images: placed.map(({ shared }) => shared),
     };
   }
-}
-
-/** What is new in a change. */
-export interface Part {
-  readonly placed?: readonly Resident[];
-  readonly entries?: readonly EntryChange[];
-  readonly forwarded?: readonly Resident[];
-  readonly freed?: readonly number[];
 }
 
 const AT_ROOT: { parent: number; entries: EntryChange[] } = { parent: ROOT_NODE, entries: [] };

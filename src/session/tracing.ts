@@ -9,7 +9,7 @@ import type { Logger } from "../log/log.ts";
 import { FirstReads } from "../trace/first-reads.ts";
 import { HEADER, lineOf } from "../trace/format.ts";
 import { newReadLog, ReadLog } from "../trace/read-log.ts";
-import type { Session } from "./transport.ts";
+import type { Ended } from "./ended.ts";
 
 const PERIOD_MS = 1_000;
 
@@ -39,17 +39,16 @@ export class Tracing {
     }
   }
 
-  /** @returns the session; when it has ended the trace is complete */
-  follow(session: Session, image: OpenedImage): Session {
+  /** @returns the end of the session, at which the trace is complete */
+  follow(ended: Promise<Ended>, image: OpenedImage): Promise<Ended> {
     const timer = setInterval(() => this.drain(image), PERIOD_MS).unref();
-    const ended = session.ended.then((end) => {
+    return ended.then((end) => {
       clearInterval(timer);
       this.drain(image);
       closeSync(this.fd);
       this.report();
       return end;
     });
-    return { ...session, ended };
   }
 
   private drain({ handle, files }: OpenedImage): void {

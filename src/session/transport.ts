@@ -3,6 +3,7 @@ import type { Logger } from "../log/log.ts";
 import type { Counters, Inflight } from "../metrics/counters.ts";
 import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
 import type { Traits } from "../vfs/file-system.ts";
+import type { Ended } from "./ended.ts";
 import type { Submounts } from "./submounts.ts";
 import type { TakenImage } from "./take.ts";
 import type { Tracing } from "./tracing.ts";
@@ -58,9 +59,4 @@ export interface Session {
   readonly submounts: Submounts | undefined;
   /** Threads that answer requests at the moment. */
   workers(): number;
-}
-
-export interface Ended {
-  readonly how: "unmounted" | "aborted" | "stopped" | "failed";
-  readonly message: string;
 }

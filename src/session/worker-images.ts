@@ -10,7 +10,7 @@ import { VIRTUAL } from "../vfs/node-id.ts";
 import type { Change, SharedImage } from "./change.ts";
 import { Garbage } from "./garbage.ts";
 import { fileSystemOf } from "./traced-file-system.ts";
-import type { WorkerEvent, WorkerTask } from "./worker.ts";
+import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
 
 /** The images of a session in one worker: as a file system, and the books that are kept of them. */
 export class WorkerImages {

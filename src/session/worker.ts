@@ -1,43 +1,11 @@
-import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import { newFrame } from "../fuse/frame.ts";
-import type { Agreed } from "../fuse/init.ts";
-import { CONTROL, type Ending, serve } from "../fuse/serve.ts";
+import { CONTROL, serve } from "../fuse/serve.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
-import type { Traits } from "../vfs/file-system.ts";
-import type { Change, Numbered } from "./change.ts";
+import type { Numbered } from "./change.ts";
 import { WorkerImages } from "./worker-images.ts";
-
-/** What a worker thread is given. */
-export interface WorkerTask {
-  /** The FUSE device. */
-  readonly fd: number;
-  /** Its slot of the counters. */
-  readonly index: number;
-  readonly control: SharedArrayBuffer;
-  /** Of the session; images have their own. */
-  readonly counters: SharedArrayBuffer;
-  readonly maxRead: number;
-  readonly traits: Traits;
-  /** When the session began, s since 1970. */
-  readonly since: number;
-  /** All images of this moment. */
-  readonly images: Change;
-  /** Where later changes come from. */
-  readonly changes: MessagePort;
-}
-
-/** What a worker tells the main thread. */
-export type WorkerEvent =
-  | { readonly type: "init"; readonly agreed: Agreed }
-  /** Small files of an image are read one after another: a pusher may pay. */
-  | { readonly type: "sequential"; readonly slot: number }
-  /** Requests wait for one another: another worker would help. */
-  | { readonly type: "crowded" }
-  /** Requests come in numbers. */
-  | { readonly type: "busy" }
-  | { readonly type: "problem"; readonly message: string }
-  | { readonly type: "ended"; readonly ending: Ending | "failed"; readonly message: string };
+import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
 
 const port = parentPort;
 if (port === null) throw new Error("session/worker runs in a worker thread only");

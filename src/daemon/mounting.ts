@@ -1,0 +1,112 @@
+import { MountFailed, type MountOrder } from "../api/management.ts";
+import type { HeldFiles } from "../blob/held-files.ts";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import type { Log } from "../log/log.ts";
+import { namesOf } from "../pseudo/pseudo-tree.ts";
+import { withRecords } from "../session/file-records.ts";
+import type { PrefetchOptions } from "../session/prefetching.ts";
+import { MountObstacle, type Submounts } from "../session/submounts.ts";
+import { releaseImage, type TakenImage, takeImage } from "../session/take.ts";
+import type { Traits } from "../vfs/file-system.ts";
+import { type ConfigPrefetch, parseConfig } from "./config.ts";
+import type { DaemonOptions } from "./options.ts";
+import { placesIn } from "./places.ts";
+
+/** A session whose images may come and go. */
+export interface Changeable {
+  readonly submounts: Submounts;
+  /** What the kernel asks of its images. */
+  readonly traits: Traits;
+  readonly held: HeldFiles;
+  readonly options: DaemonOptions;
+  readonly log: Log;
+}
+
+/**
+ * Shows the image that somebody ordered.
+ *
+ * @param how remount shows it in the place of one that is there
+ * @throws MountFailed: nothing has changed then
+ */
+export async function placeImage(
+  how: "mount" | "remount",
+  path: string,
+  order: MountOrder,
+  session: Changeable,
+): Promise<void> {
+  const names = namesAt(path);
+  const { submounts, traits, held, log } = session;
+  try {
+    const taken = take(path, order, session);
+    try {
+      mayShow(traits, taken);
+      await submounts[how](names, taken);
+    } catch (error) {
+      await releaseImage(taken, held);
+      throw error;
+    }
+    taken.prefetching.finish();
+  } catch (error) {
+    fail(error);
+  }
+  log.info(`${how}ed ${order.source} at ${path}`);
+}
+
+/** @throws MountFailed */
+export async function removeImage(path: string, { submounts, log }: Changeable): Promise<void> {
+  await submounts.unmount(namesAt(path)).catch(fail);
+  log.info(`unmounted ${path}`);
+}
+
+/** @throws StartError, FormatError */
+function take(
+  path: string,
+  { source, config, prefetchFiles }: MountOrder,
+  { held, options, log }: Changeable,
+): TakenImage {
+  const given = config === "" ? undefined : parseConfig(config, `of ${path}`);
+  for (const warning of given?.warnings ?? []) log.warn(warning);
+  const isPlaced = given !== undefined && (given.blobDirs.length > 0 || given.blobFile !== undefined);
+  const places = placesIn(source, given, { dirs: isPlaced ? [] : options.blobDirs, files: new Map() });
+  const choice = {
+    bootstrap: source,
+    places,
+    lenient: options.lenient,
+    records: withRecords(options.fileRecords, given?.fileRecords),
+    prefetch: prefetchOf(prefetchFiles, given?.prefetch),
+  };
+  return takeImage(choice, held, log);
+}
+
+function namesAt(path: string): string[] {
+  const names = namesOf(path);
+  if (names === undefined)
+    throw new MountFailed(`mountpoint ${path}: want an absolute path without . and ..`);
+  return names;
+}
+
+/** @throws StartError: the kernel asks for ACLs or not, for the whole session */
+function mayShow(traits: Traits, { image }: TakenImage): void {
+  if (image.handle.hasAcls && !traits.hasAcls)
+    throw new StartError(
+      "the image has ACLs, which this session does not ask for: it began with an image without any",
+    );
+}
+
+/** As nydusd: what a mount names is warmed; the image's table, unless the configuration turns prefetching off. */
+function prefetchOf(
+  list: readonly string[] | undefined,
+  config: ConfigPrefetch | undefined,
+): PrefetchOptions | undefined {
+  if (config?.enable === false && list === undefined) return undefined;
+  return { list, isAll: config?.enable === true && config.isAll, rate: config?.rate ?? 0, memory: undefined };
+}
+
+/** nydusd's words where it has any. */
+function fail(error: unknown): never {
+  if (error instanceof MountObstacle && error.obstacle === "taken")
+    throw new MountFailed("object or filesystem already exists");
+  if (error instanceof MountObstacle && error.obstacle === "nothing")
+    throw new MountFailed("object or filesystem doesn't exist");
+  throw new MountFailed(messageOf(error));
+}

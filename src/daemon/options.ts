@@ -1,0 +1,46 @@
+import type { BlobPlaces } from "../blob/locate.ts";
+import type { LogPlace } from "../log/log.ts";
+import type { Level } from "../log/log-line.ts";
+import type { TRANSPORTS } from "../session/choose.ts";
+import type { FileRecords } from "../session/file-records.ts";
+import type { PrefetchOptions } from "../session/prefetching.ts";
+import type { MonitoringOptions } from "./monitoring.ts";
+
+/** What the daemon is asked to do, whoever asks. */
+export interface DaemonOptions extends LogPlace {
+  /** The image to begin with; undefined: the management API will bring one. */
+  readonly bootstrap: string | undefined;
+  readonly mountpoint: string;
+  /** Where that image is to be seen within the mount: `/` is all of it. */
+  readonly virtualMountpoint: string;
+  readonly places: BlobPlaces;
+  /** Directories of blobs that were named, for images that name none. */
+  readonly blobDirs: readonly string[];
+  readonly transport: (typeof TRANSPORTS)[number];
+  readonly threads: number;
+  readonly push: boolean;
+  readonly lowLatency: boolean;
+  readonly lenient: boolean;
+  readonly force: boolean;
+  readonly mountOptions: readonly string[];
+  /** Where the changes of a writable overlay above the image go; undefined: there is none. */
+  readonly upper?: string | undefined;
+  readonly logLevel: Level;
+  readonly pidFile: string | undefined;
+  /** Where the management API is served; undefined: nowhere. */
+  readonly apiSocket?: string | undefined;
+  /** What the API calls this daemon. */
+  readonly id?: string | undefined;
+  /** What the API can tell of single files. */
+  readonly fileRecords: FileRecords;
+  /** Files the process may have open; undefined leaves the limit. */
+  readonly openFiles: number | undefined;
+  /** Whether, and where, to tell of it over HTTP. */
+  readonly monitoring?: MonitoringOptions | undefined;
+  /** What is warmed of the first image; undefined: nothing. */
+  readonly prefetch?: PrefetchOptions | undefined;
+  /** Where first reads of it are written down; undefined: nowhere. */
+  readonly trace?: string | undefined;
+  /** Said before anything else, at level warn. */
+  readonly warnings: readonly string[];
+}

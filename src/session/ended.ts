@@ -1,0 +1,5 @@
+/** How a session, or a worker of it, ended. */
+export interface Ended {
+  readonly how: "unmounted" | "aborted" | "stopped" | "failed";
+  readonly message: string;
+}
