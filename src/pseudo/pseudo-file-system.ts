@@ -98,7 +98,7 @@ export class PseudoFileSystem implements FileSystem {
 
   read(node: number, offset: number, length: number, out: Uint8Array, at: number): number {
     const image = this.locate(node);
-    if (image === undefined) return this.directories.has(node) ? -EISDIR : -ESTALE;
+    if (image === undefined) return this.isDirectory(node) ? -EISDIR : -ESTALE;
     this.lastRead = image.fs;
     return image.fs.read(this.local, offset, length, out, at);
   }
@@ -109,7 +109,7 @@ export class PseudoFileSystem implements FileSystem {
 
   readlink(node: number, out: Uint8Array, at: number): number {
     const image = this.locate(node);
-    if (image === undefined) return this.directories.has(node) ? -EINVAL : -ESTALE;
+    if (image === undefined) return this.isDirectory(node) ? -EINVAL : -ESTALE;
     return image.fs.readlink(this.local, out, at);
   }
 
@@ -123,13 +123,13 @@ export class PseudoFileSystem implements FileSystem {
     room: number,
   ): number {
     const image = this.locate(node);
-    if (image === undefined) return this.directories.has(node) ? -ENODATA : -ESTALE;
+    if (image === undefined) return this.isDirectory(node) ? -ENODATA : -ESTALE;
     return image.fs.getxattr(this.local, bytes, nameAt, nameLength, out, at, room);
   }
 
   listxattr(node: number, out: Uint8Array, at: number, room: number, privileged: boolean): number {
     const image = this.locate(node);
-    if (image === undefined) return this.directories.has(node) ? 0 : -ESTALE;
+    if (image === undefined) return this.isDirectory(node) ? 0 : -ESTALE;
     return image.fs.listxattr(this.local, out, at, room, privileged);
   }
 
@@ -180,19 +180,20 @@ export class PseudoFileSystem implements FileSystem {
 
   private lookupVirtual(parent: number, bytes: Uint8Array, nameAt: number, nameLength: number): number {
     const directory = this.directories.get(parent);
-    if (directory === undefined) return -ESTALE;
+    if (directory === undefined && !isVirtual(parent)) return -ESTALE;
     if (bytes[nameAt] === DOT && nameLength === 1) return parent;
+    if (directory === undefined) return -ENOENT;
     if (bytes[nameAt] === DOT && bytes[nameAt + 1] === DOT && nameLength === 2) return directory.parent;
     return directory.find(bytes, nameAt, nameLength)?.node ?? 0;
   }
 
   private attrVirtual(node: number, into: Attr): number {
     const directory = this.directories.get(node);
-    if (directory === undefined) return -ESTALE;
+    if (directory === undefined && !isVirtual(node)) return -ESTALE;
     into.ino = node;
     into.generation = 0;
     into.mode = DIRECTORY_MODE;
-    into.nlink = 2 + directory.items.length;
+    into.nlink = directory === undefined ? 0 : 2 + directory.items.length;
     into.uid = 0;
     into.gid = 0;
     into.rdev = 0;
@@ -229,6 +230,10 @@ export class PseudoFileSystem implements FileSystem {
     return 1;
   }
 
+  private isDirectory(node: number): boolean {
+    return isVirtual(node) || this.directories.has(node);
+  }
+
   private directoryAt(node: number): Directory {
     const directory = this.directories.get(node);
     if (directory === undefined) throw new Error(`there is no virtual directory ${node}`);
@@ -241,6 +246,9 @@ export class PseudoFileSystem implements FileSystem {
     if (item !== undefined) this.directories.delete(item.node);
   }
 }
+
+/** A virtual directory, maybe one that is gone: who is in it sees what is left of a directory that was removed. */
+const isVirtual = (node: number): boolean => slotOf(node) === VIRTUAL;
 
 /** What the kernel calls a node of the image. */
 function nameOf(image: Mounted, local: number): number {
