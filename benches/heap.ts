@@ -42,18 +42,26 @@ const records = fileStats ? ALL_FILE_RECORDS : NO_FILE_RECORDS;
 const places = { dirs: [blobDir], files: new Map() };
 const submounts = new Submounts(1, true, held);
 const taken = takeImage(
-  { bootstrap, places, lenient: false, records, prefetch: undefined },
+  { bootstrap, places, lenient: false, id: "", records, prefetch: undefined },
   held,
   openLog("warn"),
 );
 await submounts.mount(namesOf(at) ?? [], taken);
 const { handle } = taken.image;
 const images = new WorkerImages(
-  { traits: handle, since: 0, counters: submounts.residents.session, index: 0 },
+  {
+    traits: handle,
+    since: 0,
+    isFixed: at === "/",
+    maxOpen: 256,
+    counters: submounts.residents.session,
+    index: 0,
+  },
   (event) => process.stderr.write(`${JSON.stringify(event)}\n`),
 );
 images.apply(submounts.snapshot());
-const { fs, tenants } = images;
+const { tenants } = images;
+const fs = images.fileSystem();
 const frame = newFrame(1 << 20);
 const kept: unknown[] = [];
 const found = walkTree(fs);

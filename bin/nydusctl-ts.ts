@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from "commander";
+import { UsageError } from "../src/bytes/errors.ts";
 import { Client } from "../src/ctl/client.ts";
 import { FILES, INFO, LATEST, LISTS, look, METRICS, watch, watchBackend } from "../src/ctl/commands.ts";
 import { type MountFlags, mountImage, unmountImage } from "../src/ctl/mount.ts";
@@ -92,10 +93,13 @@ for (const [name, method, about] of [
     .action((flags: MountFlags) => mountImage(client(), method, flags));
 
 program
-  .command("umount")
+  .command("umount [path]")
   .description("take an image away; who is inside is served until he leaves")
-  .requiredOption("-m, --mountpoint <path>", "where it is")
-  .action(({ mountpoint }: { mountpoint: string }) => unmountImage(client(), mountpoint));
+  .option("-m, --mountpoint <path>", "where it is; nydusctl 2.2 takes it without -m")
+  .action((path: string | undefined, { mountpoint = path }: { mountpoint?: string }) => {
+    if (mountpoint === undefined) throw new UsageError("umount: want -m <path>");
+    return unmountImage(client(), mountpoint);
+  });
 
 for (const [name, about] of [
   ["start", "begin to serve, where a daemon waits for that"],
@@ -112,5 +116,5 @@ process.stdout.on("error", () => process.exit(0)); // whoever read it has seen e
 
 await runProgram(
   () => program.parseAsync(),
-  () => 1,
+  (error) => (error instanceof UsageError ? 2 : 1),
 );

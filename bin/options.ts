@@ -151,6 +151,7 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
     "--pid-file": flags.pidFile !== undefined,
     "--apisock": flags.apisock !== undefined,
     "--id": flags.id !== undefined,
+    "--virtual-mountpoint": flags.virtualMountpoint !== "/",
     "--file-stats": flags.fileStats,
     "--lenient": flags.lenient,
     "--transport": flags.transport !== "auto",
@@ -176,6 +177,7 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     throw new UsageError("--config and --localfs-dir cannot be used together");
   if (flags.bootstrap === undefined && flags.apisock === undefined)
     throw new UsageError("nothing to mount: want --bootstrap, or --apisock to be told of images later");
+  if (flags.bootstrap === undefined) needBootstrap(flags);
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
   if (metricsAddress === undefined && flags.hungAfter !== undefined)
     throw new UsageError("--hung-after has no meaning without --metrics-address");
@@ -218,6 +220,18 @@ const withoutEffect = ({ logFile, logRotationSize }: MountFlags): string[] =>
   logRotationSize > 0 && logFile === undefined
     ? ["--log-rotation-size has no effect without --log-file"]
     : [];
+
+/** @throws UsageError for what is about an image that is not there from the start */
+function needBootstrap({ trace, prefetchFiles, blob, virtualMountpoint }: MountFlags): void {
+  const given: Record<string, boolean> = {
+    "--trace": trace !== undefined,
+    "--prefetch-files": prefetchFiles !== undefined,
+    "--blob": blob.length > 0,
+    "--virtual-mountpoint": virtualMountpoint !== "/",
+  };
+  const option = Object.keys(given).find((each) => given[each]);
+  if (option !== undefined) throw new UsageError(`${option} has no meaning without --bootstrap`);
+}
 
 /** Nothing is recorded for nobody: only the API tells it. */
 function fileRecords({ apisock, fileStats }: MountFlags, config: DaemonConfig | undefined): FileRecords {

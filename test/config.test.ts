@@ -412,6 +412,8 @@ describe("readConfig", () => {
       blobDirs: ["/b"],
       blobFile: undefined,
       workDir: undefined,
+      id: "",
+      prefetch: undefined,
       fileRecords: { counts: false, pattern: false, latest: false },
       warnings: [],
     });

@@ -1,5 +1,6 @@
-import { lstatSync, unlinkSync } from "node:fs";
+import { existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
+import { dirname } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 
 /** Of `sun_path`, without the NUL; a longer one would be cut off silently. */
@@ -17,6 +18,8 @@ export async function listenAt(server: Server, path: string): Promise<void> {
   const length = Buffer.byteLength(path);
   if (length > LONGEST)
     throw new StartError(`apisock ${path}: ${length} bytes long, want ${LONGEST} at most`);
+  // Node says "permission denied" of a directory that is not there.
+  if (!existsSync(dirname(path))) throw new StartError(`apisock ${path}: no such directory`);
   await clear(path);
   const before = process.umask(0o177); // from the first moment on; binding happens within this call
   try {

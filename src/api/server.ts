@@ -40,6 +40,7 @@ export async function serveApi(path: string, management: Management): Promise<Ap
       const server = createServer(
         {
           maxHeaderSize: HEADERS,
+          requireHostHeader: false, // it is a unix socket
           headersTimeout: REQUEST_MS,
           requestTimeout: REQUEST_MS,
           connectionsCheckingInterval: 1000,
@@ -48,6 +49,8 @@ export async function serveApi(path: string, management: Management): Promise<Ap
         limited(handler),
       );
       server.maxConnections = CONNECTIONS;
+      // Of its own accord node answers 417 with nothing in it.
+      server.on("checkExpectation", (request, response) => server.emit("request", request, response));
       return server;
     },
   });

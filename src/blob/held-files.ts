@@ -3,9 +3,6 @@ import { codeOf } from "../bytes/errors.ts";
 import { ABSENT, type BlobFile } from "./locate.ts";
 import { openSame } from "./open-files.ts";
 
-/** Files that are held at once by default; an image has at most a few hundred blobs, a daemon may have many images. */
-const MAX_HELD = 1024;
-
 interface Held {
   readonly fd: number;
   users: number;
@@ -19,7 +16,8 @@ export class HeldFiles {
   private readonly held = new Map<string, Held>();
   private readonly max: number;
 
-  constructor(max = MAX_HELD) {
+  /** @param max an image has at most a few hundred blobs, a daemon may have many images */
+  constructor(max = 1024) {
     this.max = max;
   }
 

@@ -6,7 +6,7 @@ import type { ImageChoice } from "../session/take.ts";
  * What the API shows as configuration: how this daemon serves, in nydusd's words (version 2), as nydusctl reads it. Keys
  * of backends that there are not here are null, as there.
  */
-export function configOf({ places, records, prefetch: asked }: ImageChoice): Record<string, unknown> {
+export function configOf({ id, places, records, prefetch: asked }: ImageChoice): Record<string, unknown> {
   const [dir = "", ...others] = places.dirs.map((each) => resolve(each));
   const prefetch = {
     enable: asked !== undefined,
@@ -14,10 +14,11 @@ export function configOf({ places, records, prefetch: asked }: ImageChoice): Rec
     batch_size: asked === undefined ? 0 : PIECE,
     bandwidth_limit: asked?.rate ?? 0,
     prefetch_all: asked?.isAll ?? false,
+    stream_prefetch: false,
   };
   return {
     version: 2,
-    id: "",
+    id,
     backend: {
       type: "localfs",
       localdisk: null,
@@ -27,6 +28,7 @@ export function configOf({ places, records, prefetch: asked }: ImageChoice): Rec
       registry: null,
       "http-proxy": null,
     },
+    external_backends: [],
     cache: {
       type: "dummycache",
       compressed: false,
@@ -45,5 +47,6 @@ export function configOf({ places, records, prefetch: asked }: ImageChoice): Rec
       latest_read_files: records.latest,
       prefetch,
     },
+    overlay: null,
   };
 }

@@ -10,6 +10,8 @@ export interface DaemonConfig {
   readonly blobDirs: readonly string[];
   /** The file of the only blob, whatever its id; nydusd prefers it to the directories. */
   readonly blobFile: string | undefined;
+  /** What it calls the image, "" when it does not. */
+  readonly id: string;
   /** The file cache's directory, when named: nydusd opens the tars of a TARFS image there. */
   readonly workDir: string | undefined;
   /** What is recorded of single files. */
@@ -31,6 +33,7 @@ export interface ConfigPrefetch {
 
 /** What both layouts come down to. */
 interface Places {
+  readonly id: string;
   readonly localfs: {
     readonly dir: string;
     readonly alt_dirs: readonly string[];
@@ -72,7 +75,7 @@ export function parseConfig(text: string, name: string): DaemonConfig {
     throw problem(name, "is a blob cache entry, want what is under its config_v2");
   // Version 1 has no `version` key and is never TOML.
   const isV2 = isToml || (isRecord(data) && ("version" in data || "backend" in data));
-  const { localfs, cacheType, workDir, workDirKey, records, prefetch, notes } = isV2
+  const { id, localfs, cacheType, workDir, workDirKey, records, prefetch, notes } = isV2
     ? placesV2(data, name)
     : placesV1(data, name);
 
@@ -87,6 +90,7 @@ export function parseConfig(text: string, name: string): DaemonConfig {
     blobDirs: [...new Set(dirs)],
     blobFile: localfs.blob_file || undefined,
     workDir: usedDir,
+    id,
     fileRecords: {
       counts: records?.iostats_files ?? false,
       pattern: records?.access_pattern ?? false,
@@ -101,6 +105,7 @@ function placesV1(data: unknown, name: string): Places {
   const config = check(configV1, data, name);
   const { backend, cache } = config.device;
   return {
+    id: config.device.id ?? "",
     localfs: backend.config,
     cacheType: cache.type,
     workDir: cache.config?.work_dir,
@@ -118,6 +123,7 @@ function placesV1(data: unknown, name: string): Places {
 function placesV2(data: unknown, name: string): Places {
   const config = check(configV2, data, name);
   return {
+    id: config.id ?? "",
     localfs: config.backend.localfs,
     cacheType: config.cache?.type ?? "",
     workDir: config.cache?.filecache?.work_dir,

@@ -124,9 +124,7 @@ export class DaemonManagement implements Management {
   }
 
   instance(id: string | undefined): Instance {
-    const all = this.shown();
-    const found =
-      id === undefined ? (all.length === 1 ? all[0] : undefined) : all.find(({ path }) => path === id);
+    const found = this.find(id);
     if (found === undefined) throw new NoCounter();
     const { path, taken, counts, residents } = found;
     const reports = residents.map((resident) => this.reportOf(resident));
@@ -142,6 +140,14 @@ export class DaemonManagement implements Management {
       latestFiles: () => reports.flatMap((report) => report.latest()),
       pattern: () => reports.flatMap((report) => report.pattern()),
     };
+  }
+
+  /** By its place or by what its configuration calls it, or the only one. */
+  private find(id: string | undefined): Shown | undefined {
+    const all = this.shown();
+    if (id === undefined) return all.length === 1 ? all[0] : undefined;
+    const named = () => all.find(({ taken }) => id !== "" && taken.choice.id === id);
+    return all.find(({ path }) => path === id) ?? named();
   }
 
   private reportOf(resident: Resident): FileReport {
@@ -173,8 +179,9 @@ export class DaemonManagement implements Management {
   private changeable(): Changeable {
     if (this.serving === undefined) throw new NotReady();
     const { session, setting } = this.serving;
-    if (session.submounts === undefined) throw new Unsupported();
     const { options, log } = this;
+    // What lies below an overlay must not change.
+    if (session.submounts === undefined || options.upper !== undefined) throw new Unsupported();
     return { submounts: session.submounts, traits: session.traits, held: setting.held, options, log };
   }
 

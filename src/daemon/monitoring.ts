@@ -9,6 +9,7 @@ import type { TakenImage } from "../session/take.ts";
 import type { Session } from "../session/transport.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import { pathsOf } from "./paths-of.ts";
+import { openFileLimit } from "./rlimit.ts";
 import type { Setting } from "./setting.ts";
 import type { BuildInfo } from "./version.ts";
 
@@ -49,6 +50,8 @@ export class Monitoring {
       prefetch: session.prefetched,
       images: () => imagesOf(session, setting),
       blobDescriptors: () => setting.held.size,
+      maxFds: openFileLimit,
+      lostBlobs: session.lostBlobs,
       workers: session.workers,
       state: () => state,
       operation: (opcode) => OP_NAMES[opcode] ?? String(opcode),

@@ -47,6 +47,7 @@ export async function placeImage(
     }
     taken.prefetching.finish();
   } catch (error) {
+    log.warn(`cannot ${how} ${order.source} at ${path}: ${messageOf(error)}`);
     fail(error);
   }
   log.info(`${how}ed ${order.source} at ${path}`);
@@ -65,13 +66,15 @@ function take(
   { held, options, log }: Changeable,
 ): TakenImage {
   const given = config === "" ? undefined : parseConfig(config, `of ${path}`);
-  for (const warning of given?.warnings ?? []) log.warn(warning);
+  // Not at level warn: what comes with every mount would push errors out of the events.
+  for (const note of given?.warnings ?? []) log.info(note);
   const isPlaced = given !== undefined && (given.blobDirs.length > 0 || given.blobFile !== undefined);
   const places = placesIn(source, given, { dirs: isPlaced ? [] : options.blobDirs, files: new Map() });
   const choice = {
     bootstrap: source,
     places,
     lenient: options.lenient,
+    id: given?.id ?? "",
     records: withRecords(options.fileRecords, given?.fileRecords),
     prefetch: prefetchOf(prefetchFiles, given?.prefetch),
   };

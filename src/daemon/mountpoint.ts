@@ -1,4 +1,5 @@
 import { readdirSync, realpathSync, statSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { mountAt } from "../mounts/table.ts";
@@ -29,7 +30,8 @@ export async function prepareMountpoint(path: string, force: boolean, log: Logge
 async function canonical(path: string, log: Logger): Promise<string> {
   try {
     const real = realpathSync(path);
-    statSync(real);
+    // Attributes of a dead mount may be cached, this never is.
+    await statfs(real);
     return real;
   } catch (error) {
     if (codeOf(error) !== "ENOTCONN" && codeOf(error) !== "ECONNABORTED")

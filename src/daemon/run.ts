@@ -126,6 +126,7 @@ async function open(
     first,
     mayChange: api !== undefined,
     held,
+    maxOpen: whole.maxOpen,
     mountpoint,
     source: first?.taken.source ?? "nydusd-ts",
     options: options.mountOptions,

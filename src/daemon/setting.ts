@@ -7,6 +7,7 @@ import type { Tracing } from "../session/tracing.ts";
 import type { ImageAt } from "../session/transport.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
 import type { DaemonOptions } from "./options.ts";
+import { fileBudget } from "./rlimit.ts";
 
 /** What there is before anything is mounted, for any driver. */
 export interface Setting {
@@ -14,6 +15,8 @@ export interface Setting {
   readonly mountpoint: string;
   /** Keeps the files of images open, until the process ends or they are released. */
   readonly held: HeldFiles;
+  /** Most files that a thread may keep open beyond those. */
+  readonly maxOpen: number;
   /** The image to begin with. */
   readonly first: ImageAt | undefined;
 }
@@ -25,11 +28,12 @@ export async function prepareSetting(options: DaemonOptions, log: Logger): Promi
   if (names === undefined)
     throw new StartError(`virtual mountpoint ${virtualMountpoint}: want an absolute path without . and ..`);
   const mountpoint = await prepareMountpoint(options.mountpoint, options.force, log);
-  const held = new HeldFiles();
-  if (bootstrap === undefined) return { mountpoint, held, first: undefined };
-  const taken = takeImage({ bootstrap, places, lenient, records, prefetch }, held, log);
+  const { held: most, each: maxOpen } = fileBudget(options.threads);
+  const held = new HeldFiles(most);
+  if (bootstrap === undefined) return { mountpoint, held, maxOpen, first: undefined };
+  const taken = takeImage({ bootstrap, places, lenient, id: "", records, prefetch }, held, log);
   const tracing = await startTracing(options, log); // the list was read already: it may be the same file
-  return { mountpoint, held, first: { names, taken, tracing } };
+  return { mountpoint, held, maxOpen, first: { names, taken, tracing } };
 }
 
 /** Loaded only when it is asked for. @throws StartError */

@@ -17,9 +17,16 @@ export interface Comparison {
   /** By node of the old image: the node of the new one that goes on from it. */
   readonly after: Uint32Array;
   /** Names in old directories that go on, which lead to something else now, or to nothing, or did not exist. */
-  readonly changed: readonly { readonly directory: number; readonly name: Uint8Array }[];
+  readonly changed: readonly Name[];
   /** Old directories that go on with other attributes. */
   readonly touched: readonly number[];
+  /** Names in old directories that lead to those. */
+  readonly expired: readonly Name[];
+}
+
+interface Name {
+  readonly directory: number;
+  readonly name: Uint8Array;
 }
 
 /** Names, targets and attributes are compared at once; files by where their bytes lie. */
@@ -61,7 +68,8 @@ class Comparer {
   private readonly b: Side;
   private readonly before: Uint32Array;
   private readonly after: Uint32Array;
-  private readonly changed: { directory: number; name: Uint8Array }[] = [];
+  private readonly changed: Name[] = [];
+  private readonly expired: Name[] = [];
   private readonly touched: number[] = [];
   private readonly directories: [older: number, newer: number][] = [];
 
@@ -77,8 +85,8 @@ class Comparer {
     this.compareDirectory(ROOT_NODE, ROOT_NODE);
     for (let pair = this.directories.pop(); pair !== undefined; pair = this.directories.pop())
       this.compareEntries(...pair);
-    const { before, after, changed, touched } = this;
-    return { before, after, changed, touched };
+    const { before, after, changed, touched, expired } = this;
+    return { before, after, changed, touched, expired };
   }
 
   private goOn(older: number, newer: number): void {
@@ -98,16 +106,16 @@ class Comparer {
     let inB = first(b, newer);
     while (inA || inB) {
       const order = !inA ? 1 : !inB ? -1 : compareNames(a.entry, b.entry);
-      if (order < 0) this.note(older, a.entry);
-      else if (order > 0) this.note(older, b.entry);
-      else if (!this.isSame(a.entry.node, b.entry.node)) this.note(older, a.entry);
+      if (order < 0) note(this.changed, older, a.entry);
+      else if (order > 0) note(this.changed, older, b.entry);
+      else {
+        const touched = this.touched.length;
+        if (!this.isSame(a.entry.node, b.entry.node)) note(this.changed, older, a.entry);
+        else if (this.touched.length > touched) note(this.expired, older, a.entry);
+      }
       if (order <= 0) inA = next(a);
       if (order >= 0) inB = next(b);
     }
-  }
-
-  private note(directory: number, { bytes, nameAt, nameLength }: Entry): void {
-    this.changed.push({ directory, name: Uint8Array.from(bytes.subarray(nameAt, nameAt + nameLength)) });
   }
 
   /** Whether what a name leads to goes on, which is then noted. */
@@ -167,6 +175,10 @@ class Comparer {
     }
     return true;
   }
+}
+
+function note(list: Name[], directory: number, { bytes, nameAt, nameLength }: Entry): void {
+  list.push({ directory, name: Uint8Array.from(bytes.subarray(nameAt, nameAt + nameLength)) });
 }
 
 function first(of: Side, directory: number): boolean {

@@ -1,5 +1,6 @@
 import { putU64 } from "../bytes/u64.ts";
 import {
+  EXPIRE_ONLY,
   INVAL_ENTRY,
   INVAL_INODE,
   NOTIFY_INVAL_ENTRY,
@@ -16,10 +17,19 @@ import {
  */
 
 /** The name leads to something else now, or to nothing: what is below it and not in use is forgotten. */
-export function invalidateEntry(parent: number, name: Uint8Array): Buffer {
+export const invalidateEntry = (parent: number, name: Uint8Array): Buffer => entry(parent, name, 0);
+
+/**
+ * The name is to be looked up again, for what it leads to has other attributes. A caller that has an answer, but has not
+ * run since, has no inode yet that INVAL_INODE could find: this one waits for him.
+ */
+export const expireEntry = (parent: number, name: Uint8Array): Buffer => entry(parent, name, EXPIRE_ONLY);
+
+function entry(parent: number, name: Uint8Array, flags: number): Buffer {
   const { message, v } = begin(NOTIFY_INVAL_ENTRY, INVAL_ENTRY.NAME + name.length + 1);
   putU64(v, INVAL_ENTRY.PARENT, parent);
   v.setUint32(INVAL_ENTRY.NAMELEN, name.length, true);
+  v.setUint32(INVAL_ENTRY.FLAGS, flags, true);
   message.set(name, INVAL_ENTRY.NAME);
   return message;
 }

@@ -81,5 +81,5 @@ function addMetrics(registry: AnyRegistry, reading: Reading, hung: HungRequests)
   addPrefetchMetrics(registry, reading);
   hung.addMetrics(registry);
   addMountMetrics(registry, reading);
-  addProcessMetrics(registry);
+  addProcessMetrics(registry, reading.mount.maxFds);
 }

@@ -17,6 +17,10 @@ export interface Monitored {
   prefetch(): PrefetchProgress;
   /** Descriptors of images and blobs that are held open. */
   blobDescriptors(): number;
+  /** That the process may have open. */
+  maxFds(): number;
+  /** Blobs of mounted images whose file became shorter, unreadable or another one. */
+  lostBlobs(): number;
   /** Workers that run; more may join. */
   workers(): number;
   state(): State;

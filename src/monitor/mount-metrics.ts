@@ -22,11 +22,7 @@ export function addMountMetrics(registry: Registry, reading: Reading): void {
   counter("tarfs_pushed_bytes_total", "Bytes of these files.", COUNT.PUSHED_BYTES);
   counter("tarfs_push_refused_total", "Files that the kernel would not take ahead.", COUNT.PUSH_REFUSED);
 
-  gauge(
-    "tarfs_lost_blobs",
-    "Blobs whose file became shorter, unreadable or another one.",
-    () => reading.counts[COUNT.LOST_BLOBS],
-  );
+  gauge("tarfs_lost_blobs", "Blobs whose file became shorter, unreadable or another one.", mount.lostBlobs);
   const all = (value: (image: MonitoredImage) => number) => () =>
     reading.images.reduce((sum, image) => sum + value(image), 0);
   gauge("tarfs_images", "Images that are mounted.", () => reading.images.length);

@@ -1,11 +1,12 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { addCounter, addGauge, type Registry } from "./metric.ts";
 
 /**
  * What every process tells. prom-client's own come all together, with observers of the event loop and of garbage
  * collection that cost something all the time; these cost nothing until they are asked for.
  */
-export function addProcessMetrics(registry: Registry): void {
+/** @param maxFds descriptors that the process may have open */
+export function addProcessMetrics(registry: Registry, maxFds: () => number): void {
   const started = performance.timeOrigin / 1000;
   const cpu = { name: "process_cpu_seconds_total", help: "User and system CPU time of all threads." };
   addCounter(registry, cpu, () => {
@@ -20,9 +21,4 @@ export function addProcessMetrics(registry: Registry): void {
   addGauge(registry, most, maxFds);
   const start = { name: "process_start_time_seconds", help: "When the process started, since 1970." };
   addGauge(registry, start, () => started);
-}
-
-function maxFds(): number {
-  const limit = /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
-  return limit === "unlimited" ? Number.POSITIVE_INFINITY : Number(limit);
 }

@@ -2,6 +2,7 @@ import { freemem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BlobFiles } from "../blob/blob-files.ts";
 import { PROGRESS } from "../metrics/prefetch-progress.ts";
+import { Gate } from "./gate.ts";
 import { RUN } from "./plan.ts";
 import type { Rows } from "./rows.ts";
 
@@ -10,6 +11,8 @@ export const PIECE = 1 << 20;
 /** With less memory than this available nothing more is warmed: it would push out what is in use. */
 const MIN_FREE = 128 << 20;
 const LOOK_AGAIN_MS = 500;
+/** Reads of all images at once: each has a thread of libuv's, of which there are four, and a disk may keep it. */
+const gate = new Gate(2);
 
 /** Bounds of warming. */
 export interface Limits {
@@ -45,7 +48,9 @@ export async function warm(
       if (wanted <= 0) return;
       while (freemem() < MIN_FREE) await sleep(LOOK_AGAIN_MS, undefined, { signal });
       const before = performance.now();
-      const n = await blobs.readLater(runs.get(run, RUN.DEVICE), address + at, wanted, buffer, 0);
+      const n = await gate.through(() =>
+        blobs.readLater(runs.get(run, RUN.DEVICE), address + at, wanted, buffer, 0),
+      );
       const now = performance.now();
       progress[PROGRESS.REQUESTS]++;
       progress[PROGRESS.BUSY_MS] += now - before;

@@ -1,9 +1,15 @@
 import type { FileSystem } from "../vfs/file-system.ts";
 
 /** How the nodes of an image have to do with those of the image whose place it took. */
-interface Succession {
+export interface Succession {
   /** By node within the image: what the kernel calls it already, 0 when it has no such name. Shared memory, float64. */
   readonly names: SharedArrayBuffer;
+  /** By node within the image: the node of the image before it. Shared memory, u32. */
+  readonly before: SharedArrayBuffer;
+  /** Slot of that image. */
+  readonly previous: number;
+  /** How many images were at the place before, since a first one that went on from none. */
+  readonly generation: number;
 }
 
 /** An image that is shown, as far as the tree is concerned. */

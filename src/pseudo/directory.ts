@@ -43,7 +43,7 @@ export class Directory {
   /** In place of what had the name. */
   set(item: Item): void {
     this.remove(item.name);
-    this.items.push(item);
+    this.items.splice(this.from(item.cookie), 0, item);
     this.byName.splice(this.place(item.name, 0, item.name.length), 0, item);
   }
 

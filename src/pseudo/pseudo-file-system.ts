@@ -1,6 +1,7 @@
 import { EINVAL, EISDIR, ENODATA, ENOENT, ENOTDIR, ESTALE, S_IFDIR } from "../bytes/errno.ts";
+import { compareBytes } from "../bytes/name.ts";
 import type { Attr, Entry, FileSystem, Statfs, Traits } from "../vfs/file-system.ts";
-import { ROOT_NODE } from "../vfs/file-system.ts";
+import { newEntry, ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf, VIRTUAL } from "../vfs/node-id.ts";
 import type { FileSystemOf, Placed, TreeChange } from "./change.ts";
 import { Directory } from "./directory.ts";
@@ -9,6 +10,8 @@ const DOT = 0x2e;
 const DOTS = Uint8Array.of(DOT, DOT);
 const DT_DIRECTORY = 4;
 const DIRECTORY_MODE = S_IFDIR | 0o755;
+/** More than a directory has bytes. */
+const COOKIES = 2 ** 40;
 /** Cookies of `.` and `..` come before those of items. */
 export const FIRST_COOKIE = 2;
 
@@ -18,6 +21,9 @@ interface Mounted extends Placed {
   /** Its node 0. */
   readonly base: number;
   readonly names: Float64Array | undefined;
+  readonly before: Uint32Array | undefined;
+  /** In the cookies of its listings: whose positions they are. */
+  readonly tag: number;
   forward: Float64Array | undefined;
 }
 
@@ -36,6 +42,7 @@ export class PseudoFileSystem implements FileSystem {
   private local = 0;
   private lastRead: FileSystem | undefined;
   private listing: Mounted | undefined;
+  private readonly wanted = newEntry();
 
   /** @param mtime of virtual directories, seconds */
   constructor(traits: Traits, mtime: number) {
@@ -47,8 +54,15 @@ export class PseudoFileSystem implements FileSystem {
   apply(change: TreeChange, fsOf: FileSystemOf): void {
     for (const placed of change.placed) {
       const { slot, succession } = placed;
-      const names = succession && new Float64Array(succession.names);
-      this.images[slot] = { ...placed, fs: fsOf(slot), base: nodeIn(slot, 0), names, forward: undefined };
+      this.images[slot] = {
+        ...placed,
+        fs: fsOf(slot),
+        base: nodeIn(slot, 0),
+        names: succession && new Float64Array(succession.names),
+        before: succession && new Uint32Array(succession.before),
+        tag: (succession?.generation ?? 0) * COOKIES,
+        forward: undefined,
+      };
     }
     for (const { directory, name, cookie, node, ino } of change.entries) {
       if (node !== 0) this.directoryAt(directory).set({ name, cookie, node, ino });
@@ -87,12 +101,16 @@ export class PseudoFileSystem implements FileSystem {
     const image = this.locate(node);
     this.listing = image;
     if (image === undefined) return this.entryVirtual(node, cookie, into);
-    return this.listed(image, image.fs.entry(this.local, cookie, into), into);
+    const { local } = this;
+    const position = cookie - image.tag;
+    if (cookie !== 0 && (position < 0 || position >= COOKIES)) return this.resume(image, local, cookie, into);
+    return this.listed(image, image.fs.entry(local, cookie === 0 ? 0 : position, into), into);
   }
 
   nextEntry(into: Entry): number {
     const image = this.listing;
     if (image === undefined) return this.entryVirtual(into.directory, into.next, into);
+    into.next -= image.tag;
     return this.listed(image, image.fs.nextEntry(into), into);
   }
 
@@ -172,10 +190,32 @@ export class PseudoFileSystem implements FileSystem {
   }
 
   private listed(image: Mounted, result: number, into: Entry): number {
-    if (result !== 1 || into.node === 0) return result;
+    if (result !== 1) return result;
+    into.next += image.tag;
+    if (into.node === 0) return result;
     into.ino = this.inoOf(image, into.node, into.ino);
     into.node = nameOf(image, into.node);
     return result;
+  }
+
+  /**
+   * Goes on with a listing that was begun when another image was here: at the first name that is not before the one
+   * that would have been next there. Both images list names in one order, so none that both have is missed or comes twice.
+   */
+  private resume(image: Mounted, local: number, cookie: number, into: Entry): number {
+    let older: Mounted | undefined = image;
+    let there = local;
+    while (older !== undefined && older.tag > cookie) {
+      there = older.before === undefined ? 0 : older.before[there];
+      older = older.succession && this.images[older.succession.previous];
+    }
+    if (older === undefined || there === 0) return 0;
+    const { wanted } = this;
+    const more = older.fs.entry(there, cookie - older.tag, wanted);
+    if (more !== 1) return more;
+    let found = image.fs.entry(local, 0, into);
+    while (found === 1 && compareEntries(into, wanted) < 0) found = image.fs.nextEntry(into);
+    return this.listed(image, found, into);
   }
 
   private lookupVirtual(parent: number, bytes: Uint8Array, nameAt: number, nameLength: number): number {
@@ -246,6 +286,9 @@ export class PseudoFileSystem implements FileSystem {
     if (item !== undefined) this.directories.delete(item.node);
   }
 }
+
+const compareEntries = (a: Entry, b: Entry): number =>
+  compareBytes(a.bytes, a.nameAt, a.nameLength, b.bytes, b.nameAt, b.nameLength);
 
 /** A virtual directory, maybe one that is gone: who is in it sees what is left of a directory that was removed. */
 const isVirtual = (node: number): boolean => slotOf(node) === VIRTUAL;

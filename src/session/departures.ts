@@ -15,6 +15,8 @@ interface Group {
   /** Looks since the kernel was asked. */
   looks: number;
   ask: number;
+  /** It is being asked. */
+  isAsked: boolean;
 }
 
 /**
@@ -26,7 +28,6 @@ export class Departures {
   private readonly free: (residents: readonly Resident[]) => Promise<void>;
   private stage: Stage | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private isLooking = false;
 
   /** @param free gives images up that nobody can ask for any more */
   constructor(free: (residents: readonly Resident[]) => Promise<void>) {
@@ -38,7 +39,7 @@ export class Departures {
   }
 
   add(residents: readonly Resident[]): void {
-    this.groups.add({ residents, looks: 0, ask: FIRST_ASK });
+    this.groups.add({ residents, looks: 0, ask: FIRST_ASK, isAsked: false });
     this.timer ??= setInterval(() => this.look(), LOOK_MS).unref();
   }
 
@@ -46,25 +47,26 @@ export class Departures {
     clearInterval(this.timer);
   }
 
-  private async look(): Promise<void> {
-    if (this.isLooking) return;
-    this.isLooking = true;
+  private look(): void {
     const gone = [...this.groups].filter(({ residents }) =>
       areForgotten(residents.map(({ shared }) => shared.lookups)),
     );
-    for (const group of gone) this.groups.delete(group);
-    if (gone.length > 0) await this.free(gone.flatMap(({ residents }) => residents));
-    for (const group of this.groups) await this.ask(group);
-    this.isLooking = false;
+    for (const group of gone) {
+      this.groups.delete(group);
+      this.free(group.residents); // one that takes long keeps nobody waiting
+    }
+    for (const group of this.groups) this.ask(group);
     if (this.groups.size > 0) return;
     clearInterval(this.timer);
     this.timer = undefined;
   }
 
   private async ask(group: Group): Promise<void> {
-    if (++group.looks < group.ask) return;
+    if (group.isAsked || ++group.looks < group.ask) return;
     group.looks = 0;
     group.ask = Math.min(2 * group.ask, MAX_ASK);
+    group.isAsked = true;
     for (const resident of group.residents) await this.stage?.notify(evictions(resident, group.residents));
+    group.isAsked = false;
   }
 }

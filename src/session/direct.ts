@@ -12,6 +12,7 @@ import type { Traits } from "../vfs/file-system.ts";
 import type { Crew, Listener } from "./crew.ts";
 import { LowLatency } from "./low-latency.ts";
 import { Pushers } from "./pushers.ts";
+import { Relief } from "./relief.ts";
 import { Stage } from "./stage.ts";
 import { Submounts } from "./submounts.ts";
 import type { MountRequest, Session } from "./transport.ts";
@@ -59,13 +60,17 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     counters: residents.session,
     maxRead: maxPages() * 4096,
     traits: traitsOf(request),
+    isFixed: !request.mayChange && initial !== undefined && initial.names.length === 0,
+    maxOpen: request.maxOpen,
     since: Math.floor(Date.now() / 1000),
   };
   crew.serve(task, () => submounts.snapshot(), heard, log);
   const stage = new Stage({ fd, mountpoint, crew, control: words, session: residents.session, log });
   submounts.begin(stage);
+  const relief = new Relief(crew, residents.session);
   const ended = crew.ended.then(async (end) => {
     lowLatency?.close();
+    relief.close();
     await residents.close();
     // Not before nobody writes to it: the number may be another session's device next.
     await pushers.close();
@@ -92,6 +97,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     ended,
     counts: () => residents.counts(),
     inflight: () => inflight(residents.session),
+    lostBlobs: () => submounts.lostBlobs(),
     prefetched: () => residents.prefetched(),
     traits: task.traits,
     submounts,

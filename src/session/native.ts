@@ -105,6 +105,7 @@ function session(
     }),
     counts: () => sumOf([counters]),
     inflight: () => inflight(counters),
+    lostBlobs: () => sumOf([counters])[COUNT.LOST_BLOBS],
     prefetched: () => progressOf(prefetching.progress),
     traits,
     submounts: undefined,

@@ -1,6 +1,6 @@
 import { type Comparison, compareImages, nodeCount } from "../fs/compare-images.ts";
 import { Known } from "../fuse/known.ts";
-import { invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
+import { expireEntry, invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import { imageOf, namer, type Resident, type Submount } from "./submount.ts";
@@ -14,6 +14,8 @@ export interface Replacement {
   readonly forwards: ReadonlyMap<Resident, Float64Array>;
   /** Only for what the kernel may know when it is called. */
   readonly notifications: () => Buffer[];
+  /** By node of the new image: the node of the one that was shown which it goes on from. */
+  readonly before: Uint32Array;
 }
 
 /**
@@ -37,8 +39,10 @@ export function replace(
   const forwards = new Map(
     residents.map((resident) => [resident, forwarded(resident, shown.placed.slot, comparison.after, slot)]),
   );
-  const before = [...residents];
-  return { names, forwards, notifications: () => notificationsOf(comparison, before, nameOf) };
+  const known = [...residents];
+  const before = new Uint32Array(new SharedArrayBuffer(4 * comparison.before.length));
+  before.set(comparison.before);
+  return { names, forwards, before, notifications: () => notificationsOf(comparison, known, nameOf) };
 }
 
 /** Who answers for nodes of `resident`: those that were answered by the image that is shown may go on. */
@@ -54,7 +58,7 @@ function forwarded(resident: Resident, shownSlot: number, after: Uint32Array, sl
 }
 
 function notificationsOf(
-  { changed, touched }: Comparison,
+  { changed, touched, expired }: Comparison,
   residents: readonly Resident[],
   nameOf: (local: number) => number,
 ): Buffer[] {
@@ -67,6 +71,10 @@ function notificationsOf(
     const parent = nameOf(directory);
     if (isKnown(parent)) messages.push(invalidateEntry(parent, name));
     directories.add(directory);
+  }
+  for (const { directory, name } of expired) {
+    const parent = nameOf(directory);
+    if (isKnown(parent)) messages.push(expireEntry(parent, name));
   }
   for (const directory of directories) {
     const node = nameOf(directory);

@@ -1,4 +1,5 @@
 import type { HeldFiles } from "../blob/held-files.ts";
+import { areForgotten } from "../fuse/tenants.ts";
 import { addTo, type Counters, newCounters, sumOf } from "../metrics/counters.ts";
 import { type PrefetchProgress, progressOf, sumProgress } from "../metrics/prefetch-progress.ts";
 import { Departures } from "./departures.ts";
@@ -18,6 +19,7 @@ export class Residents {
   private readonly departures = new Departures((residents) => this.free(residents));
   /** With how many residents. */
   private readonly submounts = new Map<Submount, number>();
+  private readonly burnt = new Set<number>();
   private readonly departed: Counters = sumOf([]);
   private warmed = sumProgress([]);
   private stage: Stage | undefined;
@@ -48,7 +50,7 @@ export class Residents {
   /** @param isRoot the first is for an image at the root, whose nodes are then what they are without others */
   freeSlot(isRoot: boolean): number {
     let slot = isRoot ? 0 : 1;
-    while (this.slots[slot] !== undefined) slot++;
+    while (this.slots[slot] !== undefined || this.burnt.has(slot)) slot++;
     return slot;
   }
 
@@ -90,9 +92,13 @@ export class Residents {
   private async free(residents: readonly Resident[]): Promise<void> {
     for (const { placed } of residents) await this.onFree(placed.slot);
     for (const { taken } of residents) await taken.prefetching.stop();
+    // That took its time, and a file handle needs no name: somebody may have been let in again.
+    if (!areForgotten(residents.map(({ shared }) => shared.lookups))) return this.departures.add(residents);
     const number = this.tell({ freed: residents.map(({ placed }) => placed.slot) });
     await this.stage?.taken(number); // before that, a worker might read from another file under an old number
     for (const resident of residents) {
+      // Or just now: he gets ESTALE, and the nodes that he was told of never become another image's.
+      if (!areForgotten([resident.shared.lookups])) this.burnt.add(resident.placed.slot);
       this.forget(resident);
       await releaseImage(resident.taken, this.held);
       this.garbage.add();

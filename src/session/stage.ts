@@ -5,8 +5,9 @@ import { promisify } from "node:util";
 import { codeOf, messageOf } from "../bytes/errors.ts";
 import { nudge } from "../fuse/notify.ts";
 import { CONTROL } from "../fuse/serve.ts";
+import { OP } from "../fuse/wire.ts";
 import type { Logger } from "../log/log.ts";
-import { lastFile } from "../metrics/counters.ts";
+import { countersOf, lastFile, NOW } from "../metrics/counters.ts";
 import type { Change } from "./change.ts";
 import type { Crew } from "./crew.ts";
 
@@ -35,8 +36,8 @@ export class Stage {
   private readonly of: Staged;
   private isOver = false;
   private isCalling = false;
-  /** Notifications go one after the other: each may wait for requests, in a thread of libuv's. */
-  private last: Promise<void> = Promise.resolve();
+  /** Each writes one after the other, in threads of libuv's, and may wait for requests, or for who holds a directory. */
+  private readonly notifying = new Set<Promise<void>>();
 
   constructor(staged: Staged) {
     this.of = staged;
@@ -58,7 +59,7 @@ export class Stage {
 
   /**
    * Resolves when no worker is in a request that it began before the change, or when the session is over. One that
-   * waits for a request will take the change in before it answers that.
+   * waits for a request will take the change in before it answers that; one that reads tells the kernel of no node.
    *
    * @param most ms to wait
    */
@@ -72,19 +73,22 @@ export class Stage {
 
   /** Tells the kernel, in order. Resolves when it has acted upon all. */
   notify(messages: readonly Buffer[]): Promise<void> {
-    this.last = this.last.then(async () => {
-      for (const message of messages) {
-        if (this.isOver) return;
-        await writeTo(this.of.fd, message).catch((error: unknown) => this.failed(error));
-      }
-    });
-    return this.last;
+    const told = this.write(messages).finally(() => this.notifying.delete(told));
+    this.notifying.add(told);
+    return told;
   }
 
   /** Resolves when nobody writes to the device any more. */
   async close(): Promise<void> {
     this.isOver = true;
-    await this.last;
+    await Promise.all(this.notifying);
+  }
+
+  private async write(messages: readonly Buffer[]): Promise<void> {
+    for (const message of messages) {
+      if (this.isOver) return;
+      await writeTo(this.of.fd, message).catch((error: unknown) => this.failed(error));
+    }
   }
 
   /** Wakes those that wait, the one that has waited longest first: what is gone is in their memory still. */
@@ -111,7 +115,8 @@ export class Stage {
   }
 
   private isBusy(index: number): boolean {
-    return Atomics.load(this.of.control, CONTROL.BUSY + CONTROL.WORDS * index) !== 0;
+    if (Atomics.load(this.of.control, CONTROL.BUSY + CONTROL.WORDS * index) === 0) return false;
+    return countersOf(this.of.session, index)[NOW.OPCODE] !== OP.READ;
   }
 
   private count(isOne: (index: number) => boolean): number {

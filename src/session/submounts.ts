@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { HeldFiles } from "../blob/held-files.ts";
 import { rootNames } from "../fs/root-names.ts";
-import { invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
-import type { EntryChange, Placed } from "../pseudo/change.ts";
+import { expireEntry, invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
+import type { EntryChange, Placed, Succession } from "../pseudo/change.ts";
 import { type Obstacle, PseudoTree, pathOf } from "../pseudo/pseudo-tree.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { nodeIn } from "../vfs/node-id.ts";
@@ -18,6 +19,8 @@ import type { Tracing } from "./tracing.ts";
 const MAX_SUCCESSION = 8;
 /** For requests that were begun before a change; a READ from a slow disk does not matter. */
 const PATIENCE_MS = 1_000;
+/** For the kernel to act upon notifications. */
+const NOTIFY_MS = 5_000;
 
 /** Why an image cannot be mounted, unmounted or replaced. */
 export class MountObstacle extends Error {
@@ -64,6 +67,12 @@ export class Submounts {
     return [...this.shown];
   }
 
+  /** Blobs that are lost, of images that are shown. */
+  lostBlobs(): number {
+    const lost = [...this.shown.values()].map((submount) => new Uint8Array(shownAt(submount).shared.lost));
+    return lost.reduce((sum, blobs) => sum + blobs.reduce((all, isLost) => all + isLost, 0), 0);
+  }
+
   /** @throws MountObstacle when it cannot be there */
   check(names: readonly string[]): void {
     const path = pathOf(names);
@@ -87,7 +96,7 @@ export class Submounts {
     const resident = this.lodge(submount, taken, { ...root, parent: planned.parent }, tracing);
     this.shown.set(pathOf(names), submount);
     this.tell({ placed: [resident], entries: planned.entries });
-    await this.stage?.notify(
+    await this.notify(
       names.length === 0 ? renamed(rootNames(taken.image)) : changed(planned.entries.slice(0, 1)),
     );
   }
@@ -104,7 +113,7 @@ export class Submounts {
     const number = this.tell({ entries });
     const { image } = shownAt(submount).taken;
     const left = submount.residents.splice(0);
-    await this.stage?.notify(names.length === 0 ? renamed(rootNames(image)) : changed(entries));
+    await this.notify(names.length === 0 ? renamed(rootNames(image)) : changed(entries));
     this.leave(left, number);
   }
 
@@ -123,13 +132,22 @@ export class Submounts {
     const replacement = replace(submount, shown, taken, slot);
     const { rootNode, rootIno, parent } = shown.placed;
     for (const [resident, forward] of replacement.forwards) resident.forward = forward;
-    const succession = { names: replacement.names.buffer as SharedArrayBuffer };
+    const succession: Succession = {
+      names: replacement.names.buffer as SharedArrayBuffer,
+      before: replacement.before.buffer as SharedArrayBuffer,
+      previous: shown.placed.slot,
+      generation: (shown.placed.succession?.generation ?? 0) + 1,
+    };
     const place = { slot, rootNid: taken.image.handle.rootNid, rootNode, rootIno, parent, succession };
     const resident = this.lodge(submount, taken, place);
     const number = this.tell({ placed: [resident], forwarded: [...replacement.forwards.keys()] });
+    shown.taken.prefetching.stop();
     // What the kernel knows is known when nobody answers by the old image any more.
     await this.stage?.taken(number, PATIENCE_MS);
-    await this.stage?.notify(replacement.notifications());
+    // The mountpoint itself leads to a root that may have other attributes.
+    const name = names.at(-1);
+    const here = name === undefined ? [] : [expireEntry(parent, Buffer.from(name))];
+    await this.notify([...here, ...replacement.notifications()]);
   }
 
   /** All there is, for a worker that joins. */
@@ -151,7 +169,7 @@ export class Submounts {
     const resident = this.lodge(submount, taken, { ...root, parent: old.placed.parent });
     const number = this.tell({ placed: [resident], entries });
     const all = [...rootNames(old.taken.image), ...rootNames(taken.image)];
-    await this.stage?.notify(names.length === 0 ? renamed(all) : changed(entries));
+    await this.notify(names.length === 0 ? renamed(all) : changed(entries));
     this.leave(left, number);
   }
 
@@ -159,6 +177,13 @@ export class Submounts {
   private async leave(residents: readonly Resident[], number: number): Promise<void> {
     await this.stage?.taken(number);
     this.residents.leave(residents);
+  }
+
+  /** Somebody may hold a directory for long: then the kernel is told when he lets go, and nobody waits for that. */
+  private async notify(messages: readonly Buffer[]): Promise<void> {
+    if (this.stage === undefined) return;
+    const told = this.stage.notify(messages);
+    await Promise.race([told, sleep(NOTIFY_MS, undefined, { ref: false })]);
   }
 
   private at(names: readonly string[]): Submount {

@@ -11,6 +11,8 @@ export interface ImageChoice {
   readonly bootstrap: string;
   readonly places: BlobPlaces;
   readonly lenient: boolean;
+  /** What its configuration calls it; "" when it has none. */
+  readonly id: string;
   /** What is recorded of its files. */
   readonly records: FileRecords;
   /** What is warmed; undefined: nothing. */

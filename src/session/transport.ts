@@ -23,6 +23,8 @@ export interface MountRequest {
   /** Whether images may come and go later. */
   readonly mayChange: boolean;
   readonly held: HeldFiles;
+  /** Most files that a thread may keep open beyond those. */
+  readonly maxOpen: number;
   /** Canonical path of an existing directory. */
   readonly mountpoint: string;
   /** Shown as the mount's source. */
@@ -51,6 +53,8 @@ export interface Session {
   counts(): Counters;
   /** What they are answering. */
   inflight(): Inflight[];
+  /** Blobs of images that are shown whose file cannot give what it promised. */
+  lostBlobs(): number;
   /** What was warmed of its images. */
   prefetched(): PrefetchProgress;
   /** What the kernel asks of its images. */

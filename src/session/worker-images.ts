@@ -6,6 +6,7 @@ import type { ImageFileSystem } from "../fs/image-file-system.ts";
 import { Tenants } from "../fuse/tenants.ts";
 import { COUNT, countersOf } from "../metrics/counters.ts";
 import { PseudoFileSystem } from "../pseudo/pseudo-file-system.ts";
+import type { FileSystem } from "../vfs/file-system.ts";
 import { VIRTUAL } from "../vfs/node-id.ts";
 import type { Change, SharedImage } from "./change.ts";
 import { Garbage } from "./garbage.ts";
@@ -14,33 +15,47 @@ import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
 
 /** The images of a session in one worker: as a file system, and the books that are kept of them. */
 export class WorkerImages {
-  readonly fs: PseudoFileSystem;
   readonly tenants: Tenants;
   private readonly index: number;
   private readonly tell: (event: WorkerEvent) => void;
   /** One for all images: they may be many. */
-  private readonly open = new OpenFiles();
+  private readonly open: OpenFiles;
+  private readonly pseudo: PseudoFileSystem;
+  /** Of the only image, where there will never be another: what all images in one cost is 0.1 s of a first walk. */
+  private fixed: ImageFileSystem | undefined;
+  private readonly isFixed: boolean;
   private readonly files: (readonly BlobFile[])[] = [];
   private readonly garbage = new Garbage();
 
   constructor(
-    { traits, since, counters, index }: Pick<WorkerTask, "traits" | "since" | "counters" | "index">,
+    {
+      traits,
+      since,
+      counters,
+      index,
+      isFixed,
+      maxOpen,
+    }: Pick<WorkerTask, "traits" | "since" | "counters" | "index" | "isFixed" | "maxOpen">,
     tell: (event: WorkerEvent) => void,
   ) {
     this.index = index;
     this.tell = tell;
-    this.fs = new PseudoFileSystem(traits, since);
+    this.isFixed = isFixed;
+    this.open = new OpenFiles(maxOpen);
+    this.pseudo = new PseudoFileSystem(traits, since);
     this.tenants = new Tenants(counters, index, (slot) => tell({ type: "sequential", slot }));
   }
 
   apply({ tree, images }: Change): void {
     const made = new Map<number, ImageFileSystem>();
     for (const image of images) {
-      made.set(image.slot, this.fileSystem(image));
+      const fs = this.fileSystemOf(image);
+      made.set(image.slot, fs);
+      if (this.isFixed) this.fixed = fs;
       this.tenants.add(image);
       this.files[image.slot] = image.files;
     }
-    this.fs.apply(tree, (slot) => {
+    this.pseudo.apply(tree, (slot) => {
       const fs = made.get(slot);
       if (fs === undefined) throw new Error(`no image came with slot ${slot}`);
       return fs;
@@ -54,11 +69,16 @@ export class WorkerImages {
     }
   }
 
+  /** All images in one; to be asked for when there are those to begin with. */
+  fileSystem(): FileSystem {
+    return this.fixed ?? this.pseudo;
+  }
+
   close(): void {
     this.open.close();
   }
 
-  private fileSystem({ handle, files, lost, counters, trace }: SharedImage): ImageFileSystem {
+  private fileSystemOf({ handle, files, lost, counters, trace }: SharedImage): ImageFileSystem {
     const mine = countersOf(counters, this.index);
     const onLoss = (_: number, message: string) => {
       mine[COUNT.LOST_BLOBS]++;

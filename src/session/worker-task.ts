@@ -17,6 +17,10 @@ export interface WorkerTask {
   readonly traits: Traits;
   /** When the session began, s since 1970. */
   readonly since: number;
+  /** One image, at the root, for good: nothing is between it and the kernel. */
+  readonly isFixed: boolean;
+  /** Most files that it may keep open. */
+  readonly maxOpen: number;
   /** All images of this moment. */
   readonly images: Change;
   /** Where later changes come from. */

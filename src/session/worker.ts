@@ -31,7 +31,7 @@ port.once("message", (task: WorkerTask) => {
     images.apply(task.images);
     const ending = serve({
       fd: task.fd,
-      fs: images.fs,
+      fs: images.fileSystem(),
       tenants: images.tenants,
       catchUp,
       frame: newFrame(task.maxRead),

@@ -99,6 +99,7 @@ it("states, instances and what is in flight", () => {
     bootstrap: path,
     places: placesOf(devices),
     lenient: false,
+    id: "",
     records: ALL_FILE_RECORDS,
     prefetch: undefined,
   };

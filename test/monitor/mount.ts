@@ -41,6 +41,8 @@ export function fakeMount(): FakeMount {
     ],
     inflight: () => inflight(counters),
     blobDescriptors: () => 4,
+    maxFds: () => 1024,
+    lostBlobs: () => 1,
     prefetch: () => progressOf(warmed),
     warmed,
     slots: [countersOf(counters, 0), countersOf(counters, 1)],
@@ -82,7 +84,6 @@ export function work({ slots: [a, b], warmed }: FakeMount): void {
   countAnswer(a, LOOKUP, -2, 100);
   a[COUNT.PUSHED_FILES] += 5;
   a[COUNT.PUSHED_BYTES] += 500;
-  a[COUNT.LOST_BLOBS]++;
   new Float64Array(warmed).set([4096, 3, 2, 1500, Date.now()]);
 }
 

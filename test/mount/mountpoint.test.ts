@@ -1,5 +1,5 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { mountAt, readMounts } from "../../src/mounts/table.ts";
@@ -76,10 +76,11 @@ describe.each(["direct", "fuse-native"])("%s mounts", (transport) => {
     expect(await readdir(dir)).toEqual(["x"]);
   });
 
-  it("in the place of a dead mount, and says so", async () => {
+  it("in the place of a dead mount, even one whose attributes are cached, and says so", async () => {
     const dead = await serve(emptyDir());
+    await ask('stat "$1"; ls -la "$1"', dead.mountpoint);
     expect(await dead.stop("SIGKILL")).toBe("SIGKILL");
-    await expect(readdir(dead.mountpoint)).rejects.toThrow("ENOTCONN");
+    await expect(statfs(dead.mountpoint)).rejects.toThrow("ENOTCONN");
     const next = await serve(dead.mountpoint);
     expect(next.output()).toContain(`WARN ${dead.mountpoint}: a mount whose server is gone; detaching it\n`);
     expect(await readdir(next.mountpoint)).toEqual(LISTING);

@@ -1,7 +1,8 @@
+import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { get, say, startManaged } from "../support/api.ts";
-import { ask, hold, run, shell } from "../support/daemon.ts";
+import { ask, emptyDir, hold, launch, run, shell, start, until, workDir } from "../support/daemon.ts";
 import {
   change,
   isFreed,
@@ -246,6 +247,115 @@ it("images with ACLs come only to a session that began ready for them", async ()
   ).toMatchObject({
     status: 1,
   });
+});
+
+it("with few files that may be open, images are mounted and read, and the daemon ends when it is told to", async () => {
+  const image = await versions("seq 1000 >f");
+  const { sock, mountpoint, pid, stop } = await startEmpty("--rlimit-nofile", "200");
+  const copies = Array.from({ length: 120 }, (_, i) => join(image.dir, `copy${i}.boot`));
+  for (const [i, boot] of copies.entries()) {
+    copyFileSync(image.boots[0], boot);
+    await must(sock, `POST /${i}`, orderOf(boot, image.dir));
+  }
+  const sum = (await ask("for i in $(seq 120); do seq 1000; done | sha256sum")).trim();
+  expect(await ask('cat "$1"/*/f | sha256sum', mountpoint)).toBe(`${sum}\n`);
+  expect(resourcesOf(pid).fds).toBeLessThan(190);
+  expect(await stop()).toBe(0);
+});
+
+it("after many remounts everything is where it was, and what nobody uses is given up, at the root, too", async () => {
+  const image = await versions("mkdir -p d/e; echo 1 >d/e/f", "mkdir -p d; echo 2 >d/g");
+  const daemon = await startEmpty();
+  const { sock, mountpoint } = daemon;
+  for (const name of ["a", "b", "c"]) await must(sock, `POST /${name}`, image);
+  for (let i = 0; i < 20; i++) {
+    await must(sock, "PUT /b", version(image, i % 2));
+    expect(await ask('cd "$1"; echo *; echo b/d/*', mountpoint)).toBe(
+      i % 2 === 0 ? "a b c\nb/d/e\n" : "a b c\nb/d/e b/d/g\n",
+    );
+  }
+  for (const name of ["a", "b", "c"]) await must(sock, `DELETE /${name}`);
+  await isFreed(daemon, image);
+  await must(sock, "POST /", image);
+  const holder = await hold('cd "$1/d"', "stat e/f >/dev/null; cat e/f", mountpoint);
+  await must(sock, "DELETE /");
+  expect(await holder.release()).toBe("1\n");
+  await isFreed(daemon, image);
+});
+
+it("a listing that is open when its image is replaced misses nothing that both have, and lists nothing twice", async () => {
+  const image = await versions(
+    "mkdir d; cd d; for i in $(seq 1000 3000); do : >f$i; done",
+    "mkdir d; cd d; for i in $(seq 1000 1300); do : >.wh.f$i; done",
+  );
+  const { sock, mountpoint } = await startEmpty();
+  const READER = `
+import os, sys
+names = []
+with os.scandir(sys.argv[1]) as entries:
+    for entry in entries:
+        names.append(entry.name)
+        if len(names) == 700:
+            print("half", flush=True)
+            sys.stdin.readline()
+names.sort()
+print(len(names), len(set(names)), sum(1 for n in names if int(n[1:]) > 1300), flush=True)`;
+  for (const [from, to] of [
+    [0, 1],
+    [1, 0],
+    [0, 0],
+  ] as const) {
+    await must(sock, "POST /i", version(image, from));
+    const child = launch("python3", ["-c", READER, join(mountpoint, "i/d")]);
+    let text = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      text += chunk;
+    });
+    await until(() => text === "half\n", "the first names");
+    await must(sock, "PUT /i", version(image, to));
+    child.stdin.end("go\n");
+    await until(() => /\n.*\n/.test(text), "the other names");
+    const [all, different, kept] = text.split("\n")[1].split(" ").map(Number);
+    expect({ isOnce: all === different, kept }).toEqual({ isOnce: true, kept: 1700 });
+    await must(sock, "DELETE /i");
+  }
+});
+
+it("a remount ends the warming of what it replaces", async () => {
+  const big = await versions("head -c 60000000 /dev/urandom >f");
+  const { sock } = await startEmpty();
+  const config = {
+    version: 2,
+    id: "big one",
+    backend: { type: "localfs", localfs: { dir: big.dir } },
+    rafs: { prefetch: { enable: true, bandwidth_limit: 1 << 20 } },
+  };
+  const order = JSON.stringify({ source: big.boots[0], config: JSON.stringify(config) });
+  await must(sock, "POST /i", order);
+  const amount = () =>
+    get<{ prefetch_data_amount: number; prefetch_workers: number }>(
+      sock,
+      "/api/v1/metrics/blobcache?id=big%20one",
+    );
+  expect(await amount()).toMatchObject({ prefetch_workers: 1 });
+  await must(sock, "PUT /i", await versions("echo 1 >f"));
+  const { text } = await say(sock, "GET /api/v1/metrics/blobcache?id=/i");
+  expect(JSON.parse(text)).toMatchObject({ prefetch_workers: 0, prefetch_data_amount: 0 });
+});
+
+it("what lies below an overlay stays", async () => {
+  const image = await versions("echo 1 >f");
+  const sock = join(workDir(), "api.sock");
+  const upper = join(workDir(), "upper");
+  mkdirSync(upper);
+  const mountpoint = emptyDir();
+  const daemon = await start(["--rw", upper, "--apisock", sock, "--driver", "fuse"], mountpoint, [
+    "mount",
+    image.boots[0],
+  ]);
+  for (const line of ["DELETE /", "PUT /"])
+    expect((await change(sock, line, line.startsWith("PUT") ? image : undefined)).status).toBe(501);
+  expect(await daemon.stop()).toBe(0);
 });
 
 it("fuse-native has one image, which stays", async () => {

@@ -32,7 +32,7 @@ async function cycle(isRead: boolean): Promise<void> {
   const held = new HeldFiles();
   const places = { dirs: [], files: new Map([["1", tar]]) };
   const taken = takeImage(
-    { bootstrap, places, lenient: false, records: NO_FILE_RECORDS, prefetch: undefined },
+    { bootstrap, places, lenient: false, id: "", records: NO_FILE_RECORDS, prefetch: undefined },
     held,
     log,
   );
@@ -42,6 +42,7 @@ async function cycle(isRead: boolean): Promise<void> {
       first: { names: [], taken },
       mayChange: false,
       held,
+      maxOpen: 256,
       mountpoint,
       source: bootstrap,
       options: [],
