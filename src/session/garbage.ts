@@ -1,8 +1,9 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** Images that may be gone before their memory is given back. */
-const PATIENCE = 32;
+/** What may be gone before it is given back: so many images, or so many bytes of them. */
+const IMAGES = 32;
+const BYTES = 16 << 20;
 
 /**
  * Gives the memory of images that are gone back. It is shared, so no heap feels how much it is; and a thread that
@@ -10,10 +11,19 @@ const PATIENCE = 32;
  */
 export class Garbage {
   private images = 0;
+  private bytes = 0;
 
   /** Another image is gone. */
-  add(): void {
-    if (++this.images % PATIENCE !== 0) return;
+  add(bytes: number): void {
+    this.images++;
+    this.bytes += bytes;
+  }
+
+  /** To be called when nobody holds them any more. */
+  collect(): void {
+    if (this.images < IMAGES && this.bytes < BYTES) return;
+    this.images = 0;
+    this.bytes = 0;
     setFlagsFromString("--expose-gc");
     runInNewContext("gc")();
   }

@@ -101,8 +101,9 @@ export class Residents {
       if (!areForgotten([resident.shared.lookups])) this.burnt.add(resident.placed.slot);
       this.forget(resident);
       await releaseImage(resident.taken, this.held);
-      this.garbage.add();
+      this.garbage.add(resident.taken.image.handle.shared.byteLength);
     }
+    setImmediate(() => this.garbage.collect());
   }
 
   private forget({ placed, submount, taken }: Resident): void {

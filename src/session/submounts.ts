@@ -113,8 +113,7 @@ export class Submounts {
     const number = this.tell({ entries });
     const { image } = shownAt(submount).taken;
     const left = submount.residents.splice(0);
-    await this.notify(names.length === 0 ? renamed(rootNames(image)) : changed(entries));
-    this.leave(left, number);
+    await this.leave(left, number, names.length === 0 ? renamed(rootNames(image)) : changed(entries));
   }
 
   /**
@@ -169,21 +168,27 @@ export class Submounts {
     const resident = this.lodge(submount, taken, { ...root, parent: old.placed.parent });
     const number = this.tell({ placed: [resident], entries });
     const all = [...rootNames(old.taken.image), ...rootNames(taken.image)];
-    await this.notify(names.length === 0 ? renamed(all) : changed(entries));
-    this.leave(left, number);
+    await this.leave(left, number, names.length === 0 ? renamed(all) : changed(entries));
   }
 
-  /** Not before nobody can lead the kernel to them: it might have forgotten them, and be told of them again. */
-  private async leave(residents: readonly Resident[], number: number): Promise<void> {
-    await this.stage?.taken(number);
-    this.residents.leave(residents);
+  /**
+   * Tells the kernel that images are gone. They leave when nobody can lead it to them any more: it might have forgotten
+   * them, and be told of them again.
+   */
+  private async leave(
+    residents: readonly Resident[],
+    number: number,
+    messages: readonly Buffer[],
+  ): Promise<void> {
+    const { stage } = this;
+    if (stage === undefined) return;
+    const told = stage.notify(messages);
+    Promise.all([told, stage.taken(number)]).then(() => this.residents.leave(residents));
+    await patiently(told);
   }
 
-  /** Somebody may hold a directory for long: then the kernel is told when he lets go, and nobody waits for that. */
   private async notify(messages: readonly Buffer[]): Promise<void> {
-    if (this.stage === undefined) return;
-    const told = this.stage.notify(messages);
-    await Promise.race([told, sleep(NOTIFY_MS, undefined, { ref: false })]);
+    if (this.stage !== undefined) await patiently(this.stage.notify(messages));
   }
 
   private at(names: readonly string[]): Submount {
@@ -226,6 +231,10 @@ export class Submounts {
     };
   }
 }
+
+/** Somebody may hold a directory for long: then the kernel is told when he lets go, and nobody waits for that. */
+const patiently = (told: Promise<void>): Promise<void> =>
+  Promise.race([told, sleep(NOTIFY_MS, undefined, { ref: false })]);
 
 const AT_ROOT: { parent: number; entries: EntryChange[] } = { parent: ROOT_NODE, entries: [] };
 

@@ -1,5 +1,4 @@
 import { BlobFiles } from "../blob/blob-files.ts";
-import type { BlobFile } from "../blob/locate.ts";
 import { OpenFiles } from "../blob/open-files.ts";
 import { Image } from "../erofs/image.ts";
 import type { ImageFileSystem } from "../fs/image-file-system.ts";
@@ -24,7 +23,7 @@ export class WorkerImages {
   /** Of the only image, where there will never be another: what all images in one cost is 0.1 s of a first walk. */
   private fixed: ImageFileSystem | undefined;
   private readonly isFixed: boolean;
-  private readonly files: (readonly BlobFile[])[] = [];
+  private readonly images: (SharedImage | undefined)[] = [];
   private readonly garbage = new Garbage();
 
   constructor(
@@ -53,7 +52,7 @@ export class WorkerImages {
       made.set(image.slot, fs);
       if (this.isFixed) this.fixed = fs;
       this.tenants.add(image);
-      this.files[image.slot] = image.files;
+      this.images[image.slot] = image;
     }
     this.pseudo.apply(tree, (slot) => {
       const fs = made.get(slot);
@@ -61,17 +60,22 @@ export class WorkerImages {
       return fs;
     });
     this.tenants.setRoot(tree.rootSlot ?? VIRTUAL);
-    for (const slot of tree.freed) {
-      this.tenants.remove(slot);
-      this.open.drop(this.files[slot] ?? []);
-      delete this.files[slot];
-      this.garbage.add();
-    }
+    for (const slot of tree.freed) this.forget(slot);
+    if (tree.freed.length > 0) this.garbage.collect();
   }
 
   /** All images in one; to be asked for when there are those to begin with. */
   fileSystem(): FileSystem {
     return this.fixed ?? this.pseudo;
+  }
+
+  private forget(slot: number): void {
+    this.tenants.remove(slot);
+    const gone = this.images[slot];
+    this.images[slot] = undefined;
+    if (gone === undefined) return;
+    this.open.drop(gone.files);
+    this.garbage.add(gone.handle.shared.byteLength);
   }
 
   close(): void {
