@@ -9,7 +9,7 @@ const FLOODER = fileURLToPath(new URL("../../dist/test/support/flooder.js", impo
 const CONNECTIONS = 200;
 const FLOOD_MS = 5_000;
 /** What a heap may be larger by after a flood: garbage that nobody had to collect. */
-const GARBAGE_KB = 48 * 1024;
+const GARBAGE_KB = 64 * 1024;
 
 /** Without threads that come and go with what readers do. */
 const FIXED = ["--fuse-threads", "1", "--push", "off"];
@@ -70,9 +70,9 @@ it.each([
   "a flood of the API disturbs no reader and leaves nothing behind: %s",
   async (transport, spare) => {
     const daemon = await startManaged("04-large", "--transport", transport, ...FIXED);
-    // Once before it is counted: it fills pools.
+    // Once before it is counted, as long as then: how large a heap grows before it is collected depends on the load.
     await readDuring(daemon.mountpoint, async () => {
-      await flooded(daemon.sock, () => pause(1_000));
+      await flooded(daemon.sock, () => pause(FLOOD_MS));
     });
     await insist(daemon.sock);
     await pause(1_000);
@@ -94,6 +94,7 @@ it.each([
     await until(() => fds(daemon) <= before.fds, "the end of all connections");
     const after = facts(daemon.pid);
     expect(after.threads).toBeLessThanOrEqual(before.threads + spare);
+    console.log(`resident, KiB: ${before.rssKb}, then ${after.rssKb}`);
     expect(after.rssKb - before.rssKb).toBeLessThan(GARBAGE_KB);
     expect(daemon.output()).not.toMatch(/WARN|ERROR/);
     expect(await daemon.stop()).toBe(0);
