@@ -1,7 +1,6 @@
 import { basename } from "node:path";
 import { type AccessPattern, type FilesStats, FOPS, type ReadRanges } from "../api/shapes.ts";
 import { type Extent, Image } from "../erofs/image.ts";
-import { swapRoot } from "../fs/image-file-system.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
 import {
@@ -14,6 +13,7 @@ import {
   readsOf,
 } from "../metrics/file-accounts.ts";
 import type { FileRecords } from "../session/file-records.ts";
+import { swapRoot } from "../vfs/node-id.ts";
 import { pathsOf } from "./paths-of.ts";
 
 /** Where FILE_OPCODES are among nydusd's operations. */

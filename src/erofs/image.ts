@@ -43,6 +43,9 @@ export interface ImageHandle {
   readonly inos: number;
 }
 
+/** Nids, and nodes, are below it. */
+export const nodeCount = ({ shared }: ImageHandle): number => Math.ceil(shared.byteLength / inode.NID_SHIFT);
+
 /**
  * An image whose whole tree was checked (see `openImage`): bytes read in place, no object per inode, no
  * bounds checks beyond the one that a node is sound.

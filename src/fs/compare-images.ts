@@ -1,10 +1,11 @@
-import { BlobFiles } from "../blob/blob-files.ts";
 import type { BlobFile } from "../blob/locate.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { compareBytes, isDots } from "../bytes/name.ts";
-import { type Extent, HOLE, Image, INLINE } from "../erofs/image.ts";
-import { type Attr, type Entry, newAttr, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
-import { ImageFileSystem, swapRoot } from "./image-file-system.ts";
+import { type Extent, HOLE, Image, INLINE, nodeCount } from "../erofs/image.ts";
+import { type Attr, compareNames, type Entry, newAttr, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
+import { swapRoot } from "../vfs/node-id.ts";
+import type { ImageFileSystem } from "./image-file-system.ts";
+import { metadataOf } from "./metadata.ts";
 import type { OpenedImage } from "./open-image.ts";
 
 /** What became of an image when another took its place. Nodes are those of `ImageFileSystem`. */
@@ -34,9 +35,6 @@ export function compareImages(older: OpenedImage, newer: OpenedImage): Compariso
   return new Comparer(older, newer).run();
 }
 
-/** Largest node, plus one. */
-export const nodeCount = ({ handle }: OpenedImage): number => Math.ceil(handle.shared.byteLength / 32);
-
 interface Side {
   readonly image: Image;
   readonly fs: ImageFileSystem;
@@ -50,12 +48,11 @@ interface Side {
 
 const ROOM = 128 * 1024;
 
-function side({ handle, files }: OpenedImage): Side {
-  const image = new Image(handle);
+function side(opened: OpenedImage): Side {
   return {
-    image,
-    fs: new ImageFileSystem(image, new BlobFiles(files, () => {})), // no byte of which is read
-    files,
+    image: new Image(opened.handle),
+    fs: metadataOf(opened),
+    files: opened.files,
     entry: newEntry(),
     attr: newAttr(),
     extent: { device: 0, address: 0, length: 0 },
@@ -76,8 +73,8 @@ class Comparer {
   constructor(older: OpenedImage, newer: OpenedImage) {
     this.a = side(older);
     this.b = side(newer);
-    this.after = new Uint32Array(nodeCount(older));
-    this.before = new Uint32Array(nodeCount(newer));
+    this.after = new Uint32Array(nodeCount(older.handle));
+    this.before = new Uint32Array(nodeCount(newer.handle));
   }
 
   run(): Comparison {
@@ -191,9 +188,6 @@ function next(of: Side): boolean {
     if (!isDots(of.entry.bytes, of.entry.nameAt, of.entry.nameLength)) return true;
   return false;
 }
-
-const compareNames = (a: Entry, b: Entry): number =>
-  compareBytes(a.bytes, a.nameAt, a.nameLength, b.bytes, b.nameAt, b.nameLength);
 
 /** All names and values, put one after the other in `text`; bytes, or -errno. */
 function xattrsOf(of: Side, node: number): number {

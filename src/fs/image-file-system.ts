@@ -12,14 +12,8 @@ import {
 } from "../erofs/dirent.ts";
 import { type Extent, HOLE, type Image, INLINE } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
-import {
-  type Attr,
-  type Entry,
-  type FileSystem,
-  ROOT_NODE,
-  type Statfs,
-  type Traits,
-} from "../vfs/file-system.ts";
+import type { Attr, Entry, FileSystem, Statfs, Traits } from "../vfs/file-system.ts";
+import { swapRoot } from "../vfs/node-id.ts";
 import { getxattr, listxattr } from "./xattrs.ts";
 
 const DOT = 0x2e;
@@ -230,9 +224,5 @@ export class ImageFileSystem implements FileSystem {
     return swapRoot(id, this.rootNid);
   }
 }
-
-/** nid to node and back, its own inverse: the root's nid and FUSE's 1 change places. */
-export const swapRoot = (id: number, rootNid: number): number =>
-  id === ROOT_NODE ? rootNid : id === rootNid ? ROOT_NODE : id;
 
 const DOT_NAME = Uint8Array.of(DOT);

@@ -1,10 +1,11 @@
 import type { BlobFiles } from "../blob/blob-files.ts";
-import type { Extent, Image } from "../erofs/image.ts";
+import { type Extent, type Image, nodeCount } from "../erofs/image.ts";
 import { inodeSize } from "../erofs/inode.ts";
 import { type DataOrder, type PlaceTable, SMALL_FILE } from "../vfs/data-order.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
+import { swapRoot } from "../vfs/node-id.ts";
 import { forEachFile } from "./files-below.ts";
-import { type ImageFileSystem, swapRoot } from "./image-file-system.ts";
+import type { ImageFileSystem } from "./image-file-system.ts";
 
 /** Two files farther apart are read separately: what lies between would be read for nothing. */
 const MAX_GAP = 64 * 1024;
@@ -87,7 +88,7 @@ function forEachSmallFile(
   found: (nid: number, extent: Extent) => void,
 ): void {
   const extent: Extent = { device: 0, address: 0, length: 0 };
-  const seen = new Uint8Array(Math.ceil(image.handle.shared.byteLength / 32));
+  const seen = new Uint8Array(nodeCount(image.handle));
   forEachFile(fs, ROOT_NODE, seen, (nid) => {
     const at = image.inodeAt(nid);
     const size = inodeSize(image.v, at);

@@ -1,7 +1,7 @@
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { isUtf8, showName } from "../bytes/name.ts";
-import { swapRoot } from "../fs/image-file-system.ts";
 import type { Walked } from "../fs/walk.ts";
+import { swapRoot } from "../vfs/node-id.ts";
 import { chunkNumber, type Run } from "./data.ts";
 import { blobName, type Look } from "./look.ts";
 

@@ -1,8 +1,9 @@
 import { S_IFDIR, S_IFMT, S_IFREG } from "../bytes/errno.ts";
-import type { Extent, Image } from "../erofs/image.ts";
+import { type Extent, type Image, nodeCount } from "../erofs/image.ts";
 import { inodeMode, inodeSize } from "../erofs/inode.ts";
 import { forEachFile } from "../fs/files-below.ts";
-import { type ImageFileSystem, swapRoot } from "../fs/image-file-system.ts";
+import type { ImageFileSystem } from "../fs/image-file-system.ts";
+import { swapRoot } from "../vfs/node-id.ts";
 import { Rows } from "./rows.ts";
 import { WANTED } from "./wanted.ts";
 
@@ -26,7 +27,7 @@ export class Planner {
   constructor(fs: ImageFileSystem, image: Image) {
     this.fs = fs;
     this.image = image;
-    const nids = Math.ceil(image.handle.shared.byteLength / 32);
+    const nids = nodeCount(image.handle);
     this.whole = new Uint8Array(nids);
     this.counted = new Uint8Array(nids);
   }

@@ -1,8 +1,7 @@
 import { EINVAL, EISDIR, ENODATA, ENOENT, ENOTDIR, ESTALE, S_IFDIR } from "../bytes/errno.ts";
-import { compareBytes } from "../bytes/name.ts";
 import type { Attr, Entry, FileSystem, Statfs, Traits } from "../vfs/file-system.ts";
-import { newEntry, ROOT_NODE } from "../vfs/file-system.ts";
-import { localOf, nodeIn, slotOf, VIRTUAL } from "../vfs/node-id.ts";
+import { compareNames, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
+import { localOf, nodeIn, slotOf, swapRoot, VIRTUAL } from "../vfs/node-id.ts";
 import type { FileSystemOf, Placed, TreeChange } from "./change.ts";
 import { Directory } from "./directory.ts";
 
@@ -180,7 +179,9 @@ export class PseudoFileSystem implements FileSystem {
   private inoOf(image: Mounted, local: number, ino: number): number {
     if (local === ROOT_NODE) return image.rootIno;
     const owner = this.ownerOf(image, local);
-    return owner === image ? image.base + ino : owner.base + nidOf(owner, localOf(nameOf(image, local)));
+    return owner === image
+      ? image.base + ino
+      : owner.base + swapRoot(localOf(nameOf(image, local)), owner.rootNid);
   }
 
   /** The image that a node was first told of as, and whose the kernel takes it to be. */
@@ -214,7 +215,7 @@ export class PseudoFileSystem implements FileSystem {
     const more = older.fs.entry(there, cookie - older.tag, wanted);
     if (more !== 1) return more;
     let found = image.fs.entry(local, 0, into);
-    while (found === 1 && compareEntries(into, wanted) < 0) found = image.fs.nextEntry(into);
+    while (found === 1 && compareNames(into, wanted) < 0) found = image.fs.nextEntry(into);
     return this.listed(image, found, into);
   }
 
@@ -287,9 +288,6 @@ export class PseudoFileSystem implements FileSystem {
   }
 }
 
-const compareEntries = (a: Entry, b: Entry): number =>
-  compareBytes(a.bytes, a.nameAt, a.nameLength, b.bytes, b.nameAt, b.nameLength);
-
 /** A virtual directory, maybe one that is gone: who is in it sees what is left of a directory that was removed. */
 const isVirtual = (node: number): boolean => slotOf(node) === VIRTUAL;
 
@@ -299,7 +297,3 @@ function nameOf(image: Mounted, local: number): number {
   const named = image.names === undefined ? 0 : image.names[local];
   return named === 0 ? image.base + local : named;
 }
-
-/** The inode number of a node within the image: the root's and FUSE's 1 change places. */
-const nidOf = ({ rootNid }: Mounted, local: number): number =>
-  local === ROOT_NODE ? rootNid : local === rootNid ? ROOT_NODE : local;

@@ -1,12 +1,8 @@
-import { BlobFiles } from "../blob/blob-files.ts";
 import { isDots } from "../bytes/name.ts";
-import { Image } from "../erofs/image.ts";
-import { ImageFileSystem } from "../fs/image-file-system.ts";
-import { Known } from "../fuse/known.ts";
+import { metadataOf } from "../fs/metadata.ts";
 import { invalidateEntry } from "../fuse/notify.ts";
 import { newEntry, ROOT_NODE } from "../vfs/file-system.ts";
-import { localOf, slotOf } from "../vfs/node-id.ts";
-import { namer, type Resident } from "./submount.ts";
+import { namer, type Resident, toldOf } from "./submount.ts";
 
 const DT_DIRECTORY = 4;
 
@@ -18,11 +14,9 @@ const DT_DIRECTORY = 4;
  * @param of those whose nodes the kernel may know the image by
  */
 export function evictions(resident: Resident, of: readonly Resident[]): Buffer[] {
-  const { handle, files } = resident.taken.image;
-  const fs = new ImageFileSystem(new Image(handle), new BlobFiles(files, () => {}));
+  const fs = metadataOf(resident.taken.image);
   const nameOf = namer(resident);
-  const known = new Map(of.map(({ placed, shared }) => [placed.slot, new Known(shared.known)]));
-  const isKnown = (node: number) => known.get(slotOf(node))?.wasTold(localOf(node)) === true;
+  const isKnown = toldOf(of);
   const messages: Buffer[] = [];
   const directories = [ROOT_NODE];
   for (let at = 0; at < directories.length; at++) {

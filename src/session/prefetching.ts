@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { BlobFiles } from "../blob/blob-files.ts";
 import { messageOf } from "../bytes/errors.ts";
 import { Image } from "../erofs/image.ts";
-import { ImageFileSystem, swapRoot } from "../fs/image-file-system.ts";
+import { ImageFileSystem } from "../fs/image-file-system.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
 import { newProgress, PROGRESS, progressOf } from "../metrics/prefetch-progress.ts";
@@ -12,6 +12,7 @@ import { Planner } from "../prefetch/plan.ts";
 import { findListed, namesDirectory, wholeNodes } from "../prefetch/wanted.ts";
 import { type Limits, warm } from "../prefetch/warm.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
+import { swapRoot } from "../vfs/node-id.ts";
 
 /** What is to be warmed, and within what bounds. */
 export interface PrefetchOptions {

@@ -1,9 +1,9 @@
-import { type Comparison, compareImages, nodeCount } from "../fs/compare-images.ts";
-import { Known } from "../fuse/known.ts";
+import { nodeCount } from "../erofs/image.ts";
+import { type Comparison, compareImages } from "../fs/compare-images.ts";
 import { expireEntry, invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
-import { imageOf, namer, type Resident, type Submount } from "./submount.ts";
+import { imageOf, namer, type Resident, type Submount, toldOf } from "./submount.ts";
 import type { TakenImage } from "./take.ts";
 
 /** What an image that takes another's place goes on from. */
@@ -32,7 +32,7 @@ export function replace(
 ): Replacement {
   const comparison = compareImages(imageOf(shown), taken.image);
   const nameOf = namer(shown);
-  const names = new Float64Array(new SharedArrayBuffer(8 * nodeCount(taken.image)));
+  const names = new Float64Array(new SharedArrayBuffer(8 * nodeCount(taken.image.handle)));
   comparison.before.forEach((older, newer) => {
     if (older !== 0) names[newer] = nameOf(older);
   });
@@ -48,7 +48,7 @@ export function replace(
 /** Who answers for nodes of `resident`: those that were answered by the image that is shown may go on. */
 function forwarded(resident: Resident, shownSlot: number, after: Uint32Array, slot: number): Float64Array {
   const old = resident.forward;
-  const forward = new Float64Array(new SharedArrayBuffer(8 * nodeCount(imageOf(resident))));
+  const forward = new Float64Array(new SharedArrayBuffer(8 * nodeCount(imageOf(resident).handle)));
   for (let local = 0; local < forward.length; local++) {
     const by = old?.[local] || nodeIn(resident.placed.slot, local);
     const next = slotOf(by) === shownSlot ? after[localOf(by)] : 0;
@@ -62,9 +62,8 @@ function notificationsOf(
   residents: readonly Resident[],
   nameOf: (local: number) => number,
 ): Buffer[] {
-  const known = new Map(residents.map(({ placed, shared }) => [placed.slot, new Known(shared.known)]));
-  const isKnown = (node: number) =>
-    node === ROOT_NODE || known.get(slotOf(node))?.wasTold(localOf(node)) === true;
+  const wasTold = toldOf(residents);
+  const isKnown = (node: number) => node === ROOT_NODE || wasTold(node);
   const messages: Buffer[] = [];
   const directories = new Set(touched);
   for (const { directory, name } of changed) {

@@ -1,4 +1,4 @@
-import { nodeCount } from "../fs/compare-images.ts";
+import { nodeCount } from "../erofs/image.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { Known } from "../fuse/known.ts";
 import { newBoard } from "../fuse/push-board.ts";
@@ -7,7 +7,7 @@ import { newCounters } from "../metrics/counters.ts";
 import { newAccounts } from "../metrics/file-accounts.ts";
 import type { Placed } from "../pseudo/change.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
-import { nodeIn } from "../vfs/node-id.ts";
+import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import type { SharedImage } from "./change.ts";
 import { countsFiles } from "./file-records.ts";
 import type { TakenImage } from "./take.ts";
@@ -49,7 +49,7 @@ export function lodge(
 ): Resident {
   const { image, choice } = taken;
   const isCounted = countsFiles(choice.records);
-  const nodes = nodeCount(image);
+  const nodes = nodeCount(image.handle);
   const shared: SharedImage = {
     slot: placed.slot,
     handle: image.handle,
@@ -94,4 +94,10 @@ export function namer({ placed }: Resident): (local: number) => number {
     if (local === ROOT_NODE) return placed.rootNode;
     return names?.[local] || nodeIn(placed.slot, local);
   };
+}
+
+/** @returns whether the kernel was told of a node by the name of any of these images: it may have forgotten it since */
+export function toldOf(residents: readonly Resident[]): (node: number) => boolean {
+  const known = new Map(residents.map(({ placed, shared }) => [placed.slot, new Known(shared.known)]));
+  return (node) => known.get(slotOf(node))?.wasTold(localOf(node)) === true;
 }

@@ -1,8 +1,7 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
-import { BlobFiles } from "../blob/blob-files.ts";
 import { messageOf, StartError } from "../bytes/errors.ts";
-import { Image } from "../erofs/image.ts";
-import { ImageFileSystem } from "../fs/image-file-system.ts";
+import { nodeCount } from "../erofs/image.ts";
+import { metadataOf } from "../fs/metadata.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { PathTable } from "../fs/path-table.ts";
 import type { Logger } from "../log/log.ts";
@@ -51,15 +50,12 @@ export class Tracing {
     });
   }
 
-  private drain({ handle, files }: OpenedImage): void {
+  private drain(image: OpenedImage): void {
     const reads = this.logs.flatMap((log) => new ReadLog(log).take()).sort((a, b) => a.at - b.at);
     const lines: Buffer[] = [];
     for (const read of reads) {
       if (!this.first.isFirst(read)) continue;
-      this.paths ??= new PathTable(
-        new ImageFileSystem(new Image(handle), new BlobFiles(files, () => {})),
-        Math.ceil(handle.shared.byteLength / 32),
-      );
+      this.paths ??= new PathTable(metadataOf(image), nodeCount(image.handle));
       const path = this.paths.pathOf(read.node);
       const seconds = Math.max(0, read.at - this.begin) / 1000;
       if (path !== undefined) lines.push(lineOf({ ...read, path, seconds }));

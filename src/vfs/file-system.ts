@@ -1,3 +1,5 @@
+import { compareBytes } from "../bytes/name.ts";
+
 /**
  * What a transport may ask of a read-only file system, and the records it is answered in.
  *
@@ -126,3 +128,7 @@ export const newEntry = (): Entry => ({
   index: 0,
   count: 0,
 });
+
+/** memcmp order of two entries' names. */
+export const compareNames = (a: Entry, b: Entry): number =>
+  compareBytes(a.bytes, a.nameAt, a.nameLength, b.bytes, b.nameAt, b.nameLength);
