@@ -1,6 +1,6 @@
 // Joins the modules of each program and thread into one file: a quarter less start-up time than loading them
 // one by one (docs/performance.md). Packages stay packages.
-import { rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
 
@@ -14,6 +14,7 @@ const ENTRIES = {
   "layer-thread": "src/build/layer-thread.ts",
   worker: "src/session/worker.ts",
   "pusher-thread": "src/session/pusher-thread.ts",
+  "refuse-thread": "src/session/refuse-thread.ts",
 };
 
 /** They load some parts only when those are needed; threads need all of theirs. */
@@ -45,4 +46,5 @@ export async function bundle(root) {
     });
     await build.close();
   }
+  cpSync(join(root, "src/keeper/keeper.sh"), join(dir, "keeper.sh"));
 }

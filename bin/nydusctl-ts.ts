@@ -4,6 +4,7 @@ import { UsageError } from "../src/bytes/errors.ts";
 import { Client } from "../src/ctl/client.ts";
 import { FILES, INFO, LATEST, LISTS, look, METRICS, watch, watchBackend } from "../src/ctl/commands.ts";
 import { type MountFlags, mountImage, unmountImage } from "../src/ctl/mount.ts";
+import { upgrade } from "../src/ctl/upgrade.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { integer } from "./integer.ts";
 import { runProgram } from "./run-program.ts";
@@ -100,6 +101,11 @@ program
     if (mountpoint === undefined) throw new UsageError("umount: want -m <path>");
     return unmountImage(client(), mountpoint);
   });
+
+program
+  .command("upgrade")
+  .description("let the version that is installed now go on where the running one is; nobody inside notices")
+  .action(async () => say(await upgrade(client())));
 
 for (const [name, about] of [
   ["start", "begin to serve, where a daemon waits for that"],

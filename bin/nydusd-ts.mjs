@@ -1,7 +1,8 @@
 #!/bin/sh
-//bin/true 2>/dev/null; exec node --v8-pool-size=1 "$0" "$@"
+//bin/true 2>/dev/null; k=$(dirname "$(readlink -f "$0")")/../dist/bundle/keeper.sh
+//bin/true 2>/dev/null; if [ -f "$k" ]; then exec sh "$k" node --v8-pool-size=1 "$0" "$@"; else exec node "$0" "$@"; fi
 // What npm links as the command `nydusd-ts`, for a shell and for Node: one compiler thread of V8 instead of four takes
-// 5 MiB less, and `env` does not everywhere take a program's flags.
+// 5 MiB less, and `env` does not everywhere take a program's flags. The keeper is what goes on when Node dies.
 // npm does not build a clone that it links, so the first call does.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";

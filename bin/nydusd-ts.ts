@@ -3,11 +3,13 @@ import { Command } from "commander";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { daemonize } from "../src/daemon/daemonize.ts";
 import { mountImage } from "../src/daemon/drive.ts";
-import { runDaemon } from "../src/daemon/run.ts";
+import type { DaemonOptions } from "../src/daemon/options.ts";
+import { openDaemonLog, runDaemon } from "../src/daemon/run.ts";
 import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { formatFor } from "../src/log/log-line.ts";
 import { defaultCacheDir } from "../src/source/cache.ts";
+import { doneWith, findKeeper } from "../src/takeover/keeper.ts";
 import { addCache } from "./cache.ts";
 import {
   addDriverOptions,
@@ -40,7 +42,14 @@ const say = (text: string): void => {
 
 async function mount(flags: MountFlags): Promise<void> {
   if (flags.daemonize) await background(flags);
+  else if (flags.recover) await recoverSession(await daemonOptions(flags));
   else process.exitCode = await runDaemon(await daemonOptions(flags), ready);
+}
+
+/** Loaded only when it is asked for. */
+async function recoverSession(options: DaemonOptions): Promise<never> {
+  const { recover } = await import("../src/daemon/recover.ts");
+  return recover(options, openDaemonLog(options));
 }
 
 /** The log begins on this terminal, but is written into a pipe. */
@@ -100,6 +109,11 @@ async function mountSources(args: string[], flags: MountFlags & DriverFlags & So
     throw new UsageError("missing argument: want a source and the directory to mount it on");
   // The daemon that is started in the background prepares the image itself.
   if (flags.daemonize) return background(flags);
+  if (isHeir) {
+    const options = await driveOptions({ ...flags, bootstrap: paths[0], mountpoint });
+    process.exitCode = await runDaemon(options, ready);
+    return;
+  }
   const { cacheDir, ref, platform } = flags;
   const warn = (message: string) => process.stderr.write(`warning: ${message}\n`);
   const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less
@@ -139,7 +153,14 @@ const mountOptions = () => fuse.helpInformation().replace(/^.*?\nOptions:/s, "\n
 program.addHelpText("after", () => mountOptions() + EXAMPLES);
 process.stdout.on("error", () => {}); // a reader of our output that went away is no reason to stop serving
 
+const keeper = findKeeper();
+/** Another process has mounted what is to be served. */
+const isHeir = keeper !== undefined && keeper.role !== "first";
+
 await runProgram(
   () => program.parseAsync(),
   (error) => (error instanceof UsageError ? 2 : 1),
 );
+// What a process could not begin will not be better the next time; what it could not go on with may.
+if (keeper?.role === "first" && Number(process.exitCode ?? 0) < doneWith(0))
+  process.exitCode = doneWith(Number(process.exitCode ?? 0));

@@ -7,8 +7,9 @@ import type { MonitoringOptions } from "../src/daemon/monitoring.ts";
 import type { DaemonOptions } from "../src/daemon/options.ts";
 import { placesIn } from "../src/daemon/places.ts";
 import { LEVELS, type Level, LOG_FORMATS, type LogFormat } from "../src/log/log-line.ts";
-import { TRANSPORTS } from "../src/session/choose.ts";
+import { FAILOVER_POLICIES, TRANSPORTS } from "../src/session/choose.ts";
 import { ALL_FILE_RECORDS, type FileRecords, NO_FILE_RECORDS } from "../src/session/file-records.ts";
+import { defaultStateDir } from "../src/takeover/state-file.ts";
 import { integer } from "./integer.ts";
 import { addPrefetchOptions, type PrefetchFlags, prefetchOptions } from "./prefetch-options.ts";
 
@@ -40,6 +41,12 @@ export interface MountFlags extends PrefetchFlags {
   metricsAddress?: MonitoringOptions["address"];
   hungAfter?: number;
   daemonize: boolean;
+  stateDir?: string;
+  standby: boolean;
+  failoverPolicy: DaemonOptions["failover"];
+  supervisor?: string;
+  upgrade: boolean;
+  recover: boolean;
 }
 
 /** What `mount` has beyond that. */
@@ -50,9 +57,6 @@ export interface DriverFlags {
 
 /** Options of nydusd that need what is not there yet: said, not swallowed. */
 const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
-  ["--supervisor <socket>", "there is no takeover yet"],
-  ["--upgrade", "there is no takeover yet"],
-  ["--failover-policy <policy>", "there is no takeover yet"],
   ["--writable", "an image is read-only; put an overlayfs on top"],
   ["-s, --shared-dir <dir>", "directories are not passed through; mount --bind does that"],
 ];
@@ -113,6 +117,26 @@ export function addMountOptions(command: Command): Command {
         .default(0)
         .argParser(integer(0, 1 << 20)),
     )
+    .option("--no-keeper", "run as one process: when it dies, the mount is dead")
+    .option(
+      "--supervisor <socket>",
+      "of nydus-snapshotter or another that keeps the session; wants --id, --apisock",
+    )
+    .option("--upgrade", "with --supervisor: mount nothing, wait to be told to take a session over", false)
+    .option("--recover", "go on with a session whose keeper was killed, or mount what it had afresh", false)
+    .option("--standby", "keep a process ready that goes on at once when the serving one dies", false)
+    .addOption(
+      new Option(
+        "--failover-policy <policy>",
+        "what becomes of requests that were being answered by a process that died: sent again, failed, or left",
+      )
+        .choices(FAILOVER_POLICIES)
+        .default("resend"),
+    )
+    .option(
+      "--state-dir <dir>",
+      `where the next process finds what it must know (default: ${defaultStateDir()})`,
+    )
     .option("--rlimit-nofile <n>", "files the process may have open, 0 leaves the limit", integer(0, 1 << 30))
     .option("--metrics-address <[HOST:]PORT>", "serve /metrics, /healthz and /readyz there", address)
     .option(
@@ -160,6 +184,8 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
     "--low-latency off": flags.lowLatency === "off",
     "--metrics-address": flags.metricsAddress !== undefined,
     "--trace": flags.trace !== undefined,
+    "--standby": flags.standby,
+    "--supervisor": flags.supervisor !== undefined,
   };
   return {
     ...(await daemonOptions(flags)),
@@ -178,6 +204,10 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
   if (flags.bootstrap === undefined && flags.apisock === undefined)
     throw new UsageError("nothing to mount: want --bootstrap, or --apisock to be told of images later");
   if (flags.bootstrap === undefined) needBootstrap(flags);
+  if (flags.supervisor !== undefined && (flags.id === undefined || flags.apisock === undefined))
+    throw new UsageError("--supervisor has no meaning without --id and --apisock");
+  if (flags.upgrade && flags.supervisor === undefined)
+    throw new UsageError("--upgrade has no meaning without --supervisor");
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
   if (metricsAddress === undefined && flags.hungAfter !== undefined)
     throw new UsageError("--hung-after has no meaning without --metrics-address");
@@ -211,6 +241,11 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     monitoring: metricsAddress && { address: metricsAddress, hungAfter },
     prefetch: prefetchOptions(flags, config?.prefetch),
     trace: flags.trace,
+    stateDir: flags.stateDir,
+    standby: flags.standby,
+    failover: flags.failoverPolicy,
+    supervisor: flags.supervisor,
+    upgrade: flags.upgrade,
     warnings: [...(config?.warnings ?? []), ...withoutEffect(flags)],
   };
 }

@@ -69,6 +69,9 @@ async function serve(image: Demo, mountpoint: string): Promise<number> {
       logFile: undefined,
       pidFile: undefined,
       openFiles: undefined,
+      standby: false,
+      upgrade: false,
+      failover: "resend",
       warnings: [],
     },
     () => {

@@ -17,12 +17,31 @@ export interface Management {
   /** @returns false when there is no such level */
   setLogLevel(level: string): boolean;
   /** @throws WrongState */
-  start(): void;
+  start(): Promise<void>;
+  /**
+   * Gives the session to the supervisor, who keeps it for another process.
+   *
+   * @throws NotReady, TransferFailed
+   */
+  sendDevice(): Promise<void>;
+  /**
+   * Takes a session from the supervisor; `start` goes on with it.
+   *
+   * @throws WrongState, TransferFailed: nothing has changed then
+   */
+  takeOver(): Promise<void>;
   /**
    * @returns what ends the daemon, to be called once the answer is on its way
    * @throws WrongState
    */
   exit(): () => void;
+  /**
+   * Lets the version that is installed now take the session over. Not in nydusd.
+   *
+   * @returns what hands over to it, to be called once the answer is on its way: it is ready
+   * @throws UpgradeFailed: nothing has changed then
+   */
+  upgrade(): Promise<() => void>;
   /**
    * Shows an image at a path within the mount.
    *
@@ -69,7 +88,7 @@ abstract class Refusal extends Error {
 
 export class WrongState extends Refusal {
   override readonly status = 400;
-  constructor(event: "Start" | "Exit") {
+  constructor(event: "Start" | "Exit" | "Takeover") {
     super(`DaemonAbnormal(UnexpectedEvent("${event}"))`);
   }
 }
@@ -100,6 +119,21 @@ export class MountFailed extends Refusal {
   override readonly status = 500;
   constructor(why: string) {
     super(`MountFilesystem(Other(${JSON.stringify(why)}))`);
+  }
+}
+
+/** As nydusd says it when it cannot reach its supervisor, or understand what comes from there. */
+export class TransferFailed extends Refusal {
+  override readonly status = 500;
+  constructor(why: string) {
+    super(`DaemonAbnormal(SendFd(${JSON.stringify(why)}))`);
+  }
+}
+
+export class UpgradeFailed extends Refusal {
+  override readonly status = 500;
+  constructor(why: string) {
+    super(`Upgrade(${JSON.stringify(why)})`);
   }
 }
 

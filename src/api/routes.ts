@@ -44,7 +44,7 @@ const get = (
   answer: (management, query) => wrapped(wrapper, () => found(content(management, query))),
 });
 
-const order = (path: string, give: (management: Management) => Answer): Route => ({
+const order = (path: string, give: (management: Management) => Answer | Promise<Answer>): Route => ({
   method: "PUT",
   path,
   takesBody: false,
@@ -147,10 +147,19 @@ export const ROUTES: readonly Route[] = [
   get("/api/v2/daemon", "DaemonInfo", (m) => ({ ...m.info(), backend_collection: null })),
   configure("/api/v2/daemon"),
   get("/api/v1/daemon/events", "Events", (m) => m.events()),
-  order("/api/v1/daemon/start", (m) => {
-    m.start();
+  order("/api/v1/daemon/start", async (m) => {
+    await m.start();
     return DONE;
   }),
+  order("/api/v1/daemon/fuse/sendfd", async (m) => {
+    await m.sendDevice();
+    return DONE;
+  }),
+  order("/api/v1/daemon/fuse/takeover", async (m) => {
+    await m.takeOver();
+    return DONE;
+  }),
+  order("/api/v1/daemon/upgrade", async (m) => ({ ...DONE, after: await m.upgrade() })),
   order("/api/v1/daemon/exit", (m) => ({ ...DONE, after: m.exit() })),
   mounting("POST", "mount"),
   mounting("PUT", "remount"),

@@ -18,12 +18,15 @@ export interface BlobFile {
   readonly size: number;
   readonly dev: number;
   readonly ino: number;
+  /** ms since 1970; `ctime` changes whatever is done to a file. */
+  readonly mtime: number;
+  readonly ctime: number;
   /** Kept open for all threads to read by: whatever becomes of the path, the bytes are there. */
   readonly fd?: number;
 }
 
 /** What a lenient open takes for a blob that it did not find: no byte of it is ever asked for. */
-export const ABSENT: BlobFile = { path: "", size: 0, dev: -1, ino: -1 };
+export const ABSENT: BlobFile = { path: "", size: 0, dev: -1, ino: -1, mtime: 0, ctime: 0 };
 
 /**
  * Finds the file of blob `index`.
@@ -71,5 +74,5 @@ function describeBlob(path: string): BlobFile {
   closeSync(fd);
   // A block device has no length in its inode; what is read past its end fails then.
   const size = stats.isFile() ? stats.size : Number.MAX_SAFE_INTEGER;
-  return { path, size, dev: stats.dev, ino: stats.ino };
+  return { path, size, dev: stats.dev, ino: stats.ino, mtime: stats.mtimeMs, ctime: stats.ctimeMs };
 }

@@ -17,17 +17,18 @@ export class Client {
 
   get = (path: string): Promise<Answer> => this.ask("GET", path);
 
-  put = (path: string, body?: object): Promise<Answer> =>
-    this.ask("PUT", path, body === undefined ? undefined : JSON.stringify(body));
+  /** @param ms longest that the answer may take */
+  put = (path: string, body?: object, ms?: number): Promise<Answer> =>
+    this.ask("PUT", path, body === undefined ? undefined : JSON.stringify(body), ms);
 
   post = (path: string, body: object): Promise<Answer> => this.ask("POST", path, JSON.stringify(body));
 
   delete = (path: string): Promise<Answer> => this.ask("DELETE", path);
 
   /** @throws StartError when nobody answers, or the answer is an error */
-  private async ask(method: string, path: string, body?: string): Promise<Answer> {
+  private async ask(method: string, path: string, body?: string, ms = ANSWER_MS): Promise<Answer> {
     const { socketPath } = this;
-    const { status, text } = await send(socketPath, method, path, body).catch((error: unknown) => {
+    const { status, text } = await send(socketPath, method, path, body, ms).catch((error: unknown) => {
       const problem = codeOf(error) === "ENOENT" ? "no such socket" : messageOf(error);
       throw new StartError(
         `${socketPath}: ${codeOf(error) === "ECONNREFUSED" ? "no daemon answers there" : problem}`,
@@ -53,6 +54,7 @@ function send(
   method: string,
   path: string,
   body: string | undefined,
+  ms: number,
 ): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const headers =
@@ -60,7 +62,7 @@ function send(
         ? {}
         : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) };
     const sent = request(
-      { socketPath, method, path: `/api/${path}`, headers, agent: false, timeout: ANSWER_MS },
+      { socketPath, method, path: `/api/${path}`, headers, agent: false, timeout: ms },
       (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -70,7 +72,7 @@ function send(
         response.on("error", reject);
       },
     );
-    sent.on("timeout", () => sent.destroy(new Error(`no answer in ${ANSWER_MS / 1000} s`)));
+    sent.on("timeout", () => sent.destroy(new Error(`no answer in ${ms / 1000} s`)));
     sent.on("error", reject);
     sent.end(body);
   });

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { Log } from "../log/log.ts";
 import type { Session } from "../session/transport.ts";
 import type { DaemonOptions } from "./options.ts";
+import type { Orders } from "./orders.ts";
 import type { Setting } from "./setting.ts";
 import { buildInfo } from "./version.ts";
 
@@ -24,13 +25,13 @@ export interface Api {
  *
  * @throws StartError when the socket cannot be made
  */
-export async function openApi(options: DaemonOptions, log: Log): Promise<Api | undefined> {
+export async function openApi(options: DaemonOptions, orders: Orders, log: Log): Promise<Api | undefined> {
   if (options.apiSocket === undefined) return undefined;
   const [{ serveApi }, { DaemonManagement }] = await Promise.all([
     import("../api/server.ts"),
     import("./management.ts"),
   ]);
-  const management = new DaemonManagement(options, log, buildInfo());
+  const management = new DaemonManagement(options, orders, log, buildInfo());
   const server = await serveApi(resolve(options.apiSocket), management);
   log.info(`management API at ${options.apiSocket}`);
   return {

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { StartError } from "../bytes/errors.ts";
 
 /**
@@ -10,7 +11,8 @@ import { StartError } from "../bytes/errors.ts";
  */
 export async function daemonize(say: (line: string) => void, instead: readonly string[]): Promise<void> {
   const args = process.argv.slice(1).flatMap((arg) => (arg === "--daemonize" ? instead : [arg]));
-  const child = spawn(process.execPath, [...process.execArgv, ...args], {
+  const keeper = fileURLToPath(new URL("./keeper.sh", import.meta.url));
+  const child = spawn("/bin/sh", [keeper, process.execPath, ...process.execArgv, ...args], {
     detached: true,
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });

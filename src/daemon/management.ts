@@ -4,10 +4,13 @@ import {
   type MountOrder,
   NoCounter,
   NotReady,
+  TransferFailed,
   Unsupported,
+  UpgradeFailed,
   WrongState,
 } from "../api/management.ts";
 import type { Backend, DaemonInfo, InflightRequest, State } from "../api/shapes.ts";
+import { messageOf } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
 import { sumOf } from "../metrics/counters.ts";
 import { progressOf } from "../metrics/prefetch-progress.ts";
@@ -21,6 +24,7 @@ import { FileReport } from "./file-report.ts";
 import { type Changeable, placeImage, removeImage } from "./mounting.ts";
 import { backendMetrics, cacheMetrics, fsStats } from "./nydusd-metrics.ts";
 import type { DaemonOptions } from "./options.ts";
+import type { Orders } from "./orders.ts";
 import type { Setting } from "./setting.ts";
 import type { BuildInfo } from "./version.ts";
 
@@ -45,6 +49,7 @@ interface Serving {
 /** Answers the API for a daemon. Reads shared counters; never waits for a worker. */
 export class DaemonManagement implements Management {
   private readonly options: DaemonOptions;
+  private readonly orders: Orders;
   private readonly log: Log;
   private readonly build: BuildInfo;
   private readonly ring = new ErrorRing();
@@ -53,8 +58,9 @@ export class DaemonManagement implements Management {
   private isLeaving = false;
   private readonly reports = new WeakMap<Resident, FileReport>();
 
-  constructor(options: DaemonOptions, log: Log, build: BuildInfo) {
+  constructor(options: DaemonOptions, orders: Orders, log: Log, build: BuildInfo) {
     this.options = options;
+    this.orders = orders;
     this.build = build;
     this.log = log;
     log.watch((message) => this.ring.push(message));
@@ -85,7 +91,7 @@ export class DaemonManagement implements Management {
         rustc: `node ${process.version}`,
       },
       id: this.options.id ?? null,
-      supervisor: null,
+      supervisor: this.options.supervisor ?? null,
       state: this.state,
       backend_collection: Object.fromEntries(this.shown().map((each) => [each.path, backendOf(each)])),
     };
@@ -99,18 +105,39 @@ export class DaemonManagement implements Management {
     return isKnown;
   }
 
-  /** READY passes by itself; who asks then gets what he asked for. */
-  start(): void {
+  /** Where nothing was taken over, READY passes by itself; who asks then gets what he asked for. */
+  async start(): Promise<void> {
     if (this.state !== "READY") throw new WrongState("Start");
+    await this.orders.start();
+  }
+
+  async sendDevice(): Promise<void> {
+    if (this.serving === undefined) throw new NotReady();
+    await this.orders.sendDevice().catch(failTransfer);
+  }
+
+  async takeOver(): Promise<void> {
+    if (this.state !== "INIT") throw new WrongState("Takeover");
+    await this.orders.takeOver().catch(failTransfer);
+    this.ready();
   }
 
   exit(): () => void {
     if (this.state !== "READY" && this.state !== "RUNNING") throw new WrongState("Exit");
     return () => {
       // A second signal would mean "at once"; a second request means nothing.
-      if (!this.isLeaving) process.kill(process.pid, "SIGTERM");
+      if (!this.isLeaving) this.orders.exit();
       this.isLeaving = true;
     };
+  }
+
+  async upgrade(): Promise<() => void> {
+    if (this.serving === undefined) throw new NotReady();
+    try {
+      return await this.orders.upgrade();
+    } catch (error) {
+      throw new UpgradeFailed(messageOf(error));
+    }
   }
 
   mount = (path: string, order: MountOrder): Promise<void> =>
@@ -201,6 +228,10 @@ export class DaemonManagement implements Management {
       : [{ path: "/", taken: setting.first.taken, since, counts: session.counts, residents: [] }];
   }
 }
+
+const failTransfer = (error: unknown): never => {
+  throw new TransferFailed(messageOf(error));
+};
 
 const backendOf = ({ path, taken, since }: Shown): Backend => ({
   backend_type: "Rafs",

@@ -38,8 +38,12 @@ export class Monitoring {
     this.build = build;
   }
 
+  close(): void {
+    this.monitor.close();
+  }
+
   /** @returns the session, with what it is about to do noticed */
-  follow(session: Session, setting: Setting): Session {
+  follow(session: Session, setting: Setting, onShown: () => void): Session {
     let state: State = "serving";
     const { version, commit } = this.build;
     this.monitor.watch({
@@ -54,6 +58,7 @@ export class Monitoring {
       lostBlobs: session.lostBlobs,
       workers: session.workers,
       state: () => state,
+      onShown,
       operation: (opcode) => OP_NAMES[opcode] ?? String(opcode),
       pathsOf: (nodes) => pathsIn(session, setting, nodes),
     });

@@ -1,4 +1,5 @@
 import type { BlobPlaces } from "../blob/locate.ts";
+import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { LogPlace } from "../log/log.ts";
 import type { Level } from "../log/log-line.ts";
 import type { TRANSPORTS } from "../session/choose.ts";
@@ -41,6 +42,16 @@ export interface DaemonOptions extends LogPlace {
   readonly prefetch?: PrefetchOptions | undefined;
   /** Where first reads of it are written down; undefined: nowhere. */
   readonly trace?: string | undefined;
+  /** Where what other processes must know of the session is kept; undefined: the default. */
+  readonly stateDir?: string | undefined;
+  /** A process stands by that has opened everything already. */
+  readonly standby: boolean;
+  /** What becomes of requests that were being answered by a process that died. */
+  readonly failover: FailoverPolicy;
+  /** Socket of whoever keeps the session for another process. */
+  readonly supervisor?: string | undefined;
+  /** Nothing is mounted: the API will say what to go on with. */
+  readonly upgrade: boolean;
   /** Said before anything else, at level warn. */
   readonly warnings: readonly string[];
 }

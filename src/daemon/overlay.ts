@@ -1,7 +1,7 @@
 import { StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
-import { mountOverlay } from "../mounts/overlay.ts";
-import { readMounts } from "../mounts/table.ts";
+import { isOverlay, mountOverlay } from "../mounts/overlay.ts";
+import { mountAt, readMounts } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
 import type { Ended } from "../session/ended.ts";
 import type { MountRequest, Session } from "../session/transport.ts";
@@ -21,13 +21,16 @@ export function mayOverlay(upper: string): void {
  */
 export async function withOverlay(
   session: Session,
-  { mountpoint, options, log }: MountRequest,
+  { mountpoint, options, heritage, log }: MountRequest,
   upper: string,
   device: string | undefined,
 ): Promise<Session> {
   let overlay: string;
   try {
-    overlay = await mountOverlay(mountpoint, upper, options);
+    const above = mountAt(mountpoint);
+    // Another process mounted it, and died or has handed over.
+    const isThere = heritage !== undefined && above !== undefined && isOverlay(above);
+    overlay = isThere ? above.device : await mountOverlay(mountpoint, upper, options);
   } catch (error) {
     await session.stop();
     await session.ended;

@@ -11,9 +11,10 @@ const ECHO_MS = 200;
  * SIGINT and SIGTERM unmount; a second one stops at once. No other signal ends a file system. To be called
  * before mounting: a process that ends between mounting and serving leaves a dead mount.
  *
+ * @param onHangup a new version is to take over
  * @returns to be told the session once there is one; says whether it was asked to stop already
  */
-export function handleSignals(log: Logger): (session: Session) => boolean {
+export function handleSignals(log: Logger, onHangup: () => void): (session: Session) => boolean {
   let asked = 0;
   let last = Number.NEGATIVE_INFINITY;
   let session: Session | undefined;
@@ -31,7 +32,8 @@ export function handleSignals(log: Logger): (session: Session) => boolean {
   process.on("SIGINT", take);
   process.on("SIGTERM", take);
   // SIGUSR1 would start Node's inspector; the others would end the process and leave a dead mount.
-  for (const ignored of ["SIGHUP", "SIGPIPE", "SIGUSR1", "SIGUSR2"] as const)
+  process.on("SIGHUP", onHangup);
+  for (const ignored of ["SIGPIPE", "SIGUSR1", "SIGUSR2"] as const)
     process.on(ignored, () => log.debug(`${ignored} ignored`));
   return (started) => {
     session = started;

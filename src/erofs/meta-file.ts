@@ -20,7 +20,8 @@ export class MetaFile {
   readonly size: number;
   readonly file: string;
   private readonly fd: number;
-  private readonly loaded: Uint8Array;
+  /** A byte a granule: whether it was read. */
+  readonly loaded: Uint8Array;
 
   /** @throws FormatError if the file is larger than can be addressed */
   constructor(fd: number, size: number, file: string) {
@@ -44,6 +45,11 @@ export class MetaFile {
     this.mustHold(at, length);
     const end = at + length;
     for (let g = Math.floor(at / GRANULE); g * GRANULE < end; g++) if (this.loaded[g] === 0) this.load(g);
+  }
+
+  /** Reads what another one had read. */
+  loadAll(loaded: Uint8Array): void {
+    for (let g = 0; g < this.loaded.length; g++) if (loaded[g] === 1 && this.loaded[g] === 0) this.load(g);
   }
 
   /** @throws FormatError if `[at, at + length)` is not inside the file */

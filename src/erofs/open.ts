@@ -34,6 +34,8 @@ export interface TreeReport {
   problems: Error[];
   /** nids of the prefetch table, those that are in the tree. */
   prefetch: number[];
+  /** See MetaFile: what was read of the image. */
+  loaded: Uint8Array;
 }
 
 const KEPT_PROBLEMS = 16;
@@ -102,7 +104,14 @@ export function checkTree(
   };
   const sound = new Bits(slots);
   const seen = new Bits(slots);
-  const report: TreeReport = { inodes: 0, directories: 0, unsound: 0, problems: [], prefetch: [] };
+  const report: TreeReport = {
+    inodes: 0,
+    directories: 0,
+    unsound: 0,
+    problems: [],
+    prefetch: [],
+    loaded: meta.loaded,
+  };
   const queue: number[] = []; // pairs of directory, parent
   const inodeAt = (nid: number) => sb.metaAt + nid * NID_SHIFT;
 
@@ -187,11 +196,40 @@ export function checkTree(
     else guard(() => fail(ctx, 1152 + 40, `prefetch table names nid ${nid}, which is not in the tree`));
   }
 
-  const blocks = devices.reduce((sum, d) => sum + d.blocks, sb.blocks);
-  const handle: ImageHandle = {
+  return { handle: handleOf(tables, sound, ctx), report };
+}
+
+/** What a pass over a tree found out that the next one would find out again. */
+export interface CheckedTree {
+  /** See ImageHandle. */
+  readonly sound: Uint8Array;
+  readonly hasXattrs: boolean;
+  readonly hasAcls: boolean;
+  /** See MetaFile. */
+  readonly loaded: Uint8Array;
+}
+
+/**
+ * What `checkTree` makes, of an image that was checked already and is the same still.
+ *
+ * @throws FormatError when it cannot be read any more
+ */
+export function trustTree(tables: ImageTables, checked: CheckedTree): ImageHandle {
+  tables.meta.loadAll(checked.loaded);
+  const sound = new SharedArrayBuffer(checked.sound.length);
+  new Uint8Array(sound).set(checked.sound);
+  return handleOf(tables, new Bits(sound), checked);
+}
+
+function handleOf(
+  { meta, sb, devices, isFlat, prefixes }: ImageTables,
+  { shared: sound }: Bits,
+  { hasXattrs, hasAcls }: { readonly hasXattrs: boolean; readonly hasAcls: boolean },
+): ImageHandle {
+  return {
     file: meta.file,
     shared: meta.shared,
-    sound: sound.shared,
+    sound,
     blockBits: sb.blockBits,
     rootNid: sb.rootNid,
     metaAt: sb.metaAt,
@@ -201,10 +239,9 @@ export function checkTree(
     devices,
     isFlat,
     prefixes,
-    hasXattrs: ctx.hasXattrs,
-    hasAcls: ctx.hasAcls,
-    totalBlocks: blocks,
+    hasXattrs,
+    hasAcls,
+    totalBlocks: devices.reduce((sum, d) => sum + d.blocks, sb.blocks),
     inos: sb.inos,
   };
-  return { handle, report };
 }

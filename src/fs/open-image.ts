@@ -2,7 +2,14 @@ import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { ABSENT, type BlobFile, type BlobPlaces, locateBlob } from "../blob/locate.ts";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import type { ImageHandle } from "../erofs/image.ts";
-import { checkTree, type ImageTables, readTables, type TreeReport } from "../erofs/open.ts";
+import {
+  type CheckedTree,
+  checkTree,
+  type ImageTables,
+  readTables,
+  type TreeReport,
+  trustTree,
+} from "../erofs/open.ts";
 
 /** An image that was checked, and where its bytes are: all that a serving thread needs, cloneable. */
 export interface OpenedImage {
@@ -23,7 +30,8 @@ export function openImage(path: string, places: BlobPlaces, lenient: boolean): O
   try {
     const stats = fstatSync(fd);
     const tables = readTables(fd, stats.size, path);
-    const self: BlobFile = { path, size: stats.size, dev: stats.dev, ino: stats.ino };
+    const { size, dev, ino, mtimeMs: mtime, ctimeMs: ctime } = stats;
+    const self: BlobFile = { path, size, dev, ino, mtime, ctime };
     const absent: Error[] = [];
     const blobs = tables.isFlat ? [] : findBlobs(tables, places, lenient ? absent : undefined);
     const sizes = blobs.map((b) => b.size);
@@ -35,6 +43,31 @@ export function openImage(path: string, places: BlobPlaces, lenient: boolean): O
   } finally {
     closeSync(fd);
   }
+}
+
+/**
+ * Opens an image that another process had open, from the very files that it had.
+ *
+ * @param fd of files[0], which is known to be what it was
+ * @param checked what was found out about its tree; undefined: it is checked again, the longest part of all
+ * @throws FormatError
+ */
+export function reopenImage(
+  fd: number,
+  files: readonly BlobFile[],
+  lenient: boolean,
+  checked: (CheckedTree & Pick<TreeReport, "inodes" | "directories">) | undefined,
+): OpenedImage {
+  const [self, ...blobs] = files;
+  const tables = readTables(fd, self.size, self.path);
+  if (checked !== undefined) {
+    const { inodes, directories, loaded } = checked;
+    const report = { inodes, directories, loaded, unsound: 0, problems: [], prefetch: [] };
+    return { handle: trustTree(tables, checked), files, report };
+  }
+  const sizes = blobs.map(({ size }) => size);
+  const check = () => checkTree(tables, sizes, lenient);
+  return { ...(lenient ? withoutTraces(check) : check()), files };
 }
 
 /** A lenient pass counts errors, maybe one a file, and their stack traces would be most of its work. */

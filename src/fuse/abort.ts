@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const CONTROL = "/sys/fs/fuse/connections";
+export const CONTROL = "/sys/fs/fuse/connections";
 
 /**
  * Aborts a FUSE connection: workers that block in a read of the device wake with ECONNABORTED, whoever is

@@ -20,23 +20,31 @@ export function deviceTrouble(): string | undefined {
   }
 }
 
-/**
- * Opens the FUSE device and mounts it. Returns before INIT is answered (the kernel sends it in the
- * background), so mounting from the thread that will not serve is safe.
- *
- * @param options mount options; a later one wins over its opposite, as for mount(8)
- * @returns the session's file descriptor
- * @throws StartError naming what is missing
- */
-export function mountDevice(mountpoint: string, source: string, options: readonly string[]): number {
-  let fd: number;
+/** @throws StartError naming what is missing */
+export function openDevice(): number {
   try {
-    fd = openSync("/dev/fuse", "r+");
+    return openSync("/dev/fuse", "r+");
   } catch (error) {
     throw new StartError(
       `cannot open /dev/fuse (${messageOf(error)}): load the fuse module, or give access to it`,
     );
   }
+}
+
+/**
+ * Mounts an open FUSE device. Returns before INIT is answered (the kernel sends it in the
+ * background), so mounting from the thread that will not serve is safe.
+ *
+ * @param fd its descriptor, closed when it cannot be mounted
+ * @param options mount options; a later one wins over its opposite, as for mount(8)
+ * @throws StartError naming what is missing
+ */
+export function mountDevice(
+  fd: number,
+  mountpoint: string,
+  source: string,
+  options: readonly string[],
+): void {
   // `-i`: no /sbin/mount.fuse helper; the descriptor goes over as the child's fd 3.
   const all = [...options, "fd=3", "rootmode=40000", "user_id=0", "group_id=0"].join(",");
   const child = spawnSync("mount", ["-i", "-t", FUSE_TYPE, "-o", all, source, mountpoint], {
@@ -44,7 +52,7 @@ export function mountDevice(mountpoint: string, source: string, options: readonl
     encoding: "utf8",
     env: { ...process.env, LC_ALL: "C" },
   });
-  if (child.status === 0) return fd;
+  if (child.status === 0) return;
   closeSync(fd);
   const why = child.error
     ? child.error.message

@@ -1,5 +1,7 @@
 const TOLD = 1;
 const CACHED = 2;
+/** Another process told it, or not. */
+const PERHAPS = 3;
 
 /**
  * What the kernel has of each node: a byte a node in shared memory, so that two workers never have to agree.
@@ -21,6 +23,11 @@ export class Known {
    */
   tell(node: number): void {
     this.nodes[node] = TOLD;
+  }
+
+  /** Another process served before: what it told is not known. */
+  assume(): void {
+    this.nodes.fill(PERHAPS);
   }
 
   /** Pages of the node were read or pushed. */

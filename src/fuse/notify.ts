@@ -5,8 +5,10 @@ import {
   INVAL_INODE,
   NOTIFY_INVAL_ENTRY,
   NOTIFY_INVAL_INODE,
+  NOTIFY_RESEND,
   NOTIFY_RETRIEVE,
   OUT,
+  OUT_HEADER,
   RETRIEVE,
 } from "./wire.ts";
 
@@ -54,6 +56,9 @@ export function nudge(file: number): Buffer {
   putU64(v, RETRIEVE.NODEID, file);
   return message;
 }
+
+/** What another process has read and not answered is to be read again. EINVAL before Linux 6.9. */
+export const resendAll = (): Buffer => begin(NOTIFY_RESEND, OUT_HEADER).message;
 
 function begin(code: number, length: number): { message: Buffer; v: DataView } {
   const message = Buffer.alloc(length);

@@ -35,8 +35,27 @@ const TOLD = 0;
 const FORGOTTEN = 1;
 const CELLS = 2;
 
-/** How often the kernel was told of a node of an image, and how often it forgot: two counts a worker, which only grow. */
-export const newLookups = (workers: number): SharedArrayBuffer => new SharedArrayBuffer(8 * CELLS * workers);
+/**
+ * How often the kernel was told of a node of an image, and how often it forgot: two counts a worker, which only grow. The
+ * last ones are of processes that served before.
+ */
+export const newLookups = (workers: number): SharedArrayBuffer =>
+  new SharedArrayBuffer(8 * CELLS * (workers + 1));
+
+/** What the kernel had of an image when another process stopped serving it; NaN: nobody knows, so it never forgets. */
+export function inheritLookups(lookups: SharedArrayBuffer, balance: number): void {
+  const cells = new Float64Array(lookups);
+  cells[cells.length - CELLS + TOLD] = balance;
+}
+
+/** How many lookups the kernel has of an image while nobody serves it; NaN: nobody knows. */
+export const balanceOf = (lookups: SharedArrayBuffer): number => balanceIn(new Float64Array(lookups));
+
+function balanceIn(cells: Float64Array): number {
+  let balance = 0;
+  for (let at = 0; at < cells.length; at += CELLS) balance += cells[at + TOLD] - cells[at + FORGOTTEN];
+  return balance;
+}
 
 /**
  * Whether there is a moment at which the kernel has forgotten every node of all these images. Workers count meanwhile,
@@ -45,13 +64,9 @@ export const newLookups = (workers: number): SharedArrayBuffer => new SharedArra
 export function areForgotten(lookups: readonly SharedArrayBuffer[]): boolean {
   const cells = lookups.map((each) => new Float64Array(each));
   const before = cells.map((each) => each.slice());
-  const isBalanced = (each: Float64Array): boolean => {
-    let balance = 0;
-    for (let at = 0; at < each.length; at += CELLS) balance += each[at + TOLD] - each[at + FORGOTTEN];
-    return balance === 0;
-  };
   return (
-    before.every(isBalanced) && cells.every((each, i) => each.every((value, at) => value === before[i][at]))
+    before.every((each) => balanceIn(each) === 0) &&
+    cells.every((each, i) => each.every((value, at) => value === before[i][at]))
   );
 }
 

@@ -99,6 +99,8 @@ export const INVAL_INODE = { NODEID: 16, OFFSET: 24, LENGTH: 32, SIZE: 40 } as c
 export const NOTIFY_INVAL_ENTRY = 3;
 export const INVAL_ENTRY = { PARENT: 16, NAMELEN: 24, FLAGS: 28, NAME: 32 } as const;
 export const EXPIRE_ONLY = 1;
+/** Puts every request that was read and not answered back into the queue; Linux 6.9. */
+export const NOTIFY_RESEND = 7;
 /** Asks for cached data of a node; the kernel sends it as a request. */
 export const NOTIFY_RETRIEVE = 5;
 export const RETRIEVE = { UNIQUE: 16, NODEID: 24, OFFSET: 32, LENGTH: 40, SIZE: 48 } as const;

@@ -35,7 +35,9 @@ export function lookAt(path: string, places?: BlobPlaces): Look {
     const tables = readTables(fd, stats.size, path);
     let handle: ImageHandle;
     let report: TreeReport;
-    let files: readonly BlobFile[] = [{ path, size: stats.size, dev: stats.dev, ino: stats.ino }];
+    let files: readonly BlobFile[] = [
+      { path, size: stats.size, dev: stats.dev, ino: stats.ino, mtime: stats.mtimeMs, ctime: stats.ctimeMs },
+    ];
     if (places === undefined) {
       const sizes = tables.devices.map(() => UNKNOWN_SIZE);
       ({ handle, report } = checkTree(tables, sizes, false));

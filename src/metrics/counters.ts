@@ -79,6 +79,15 @@ export function addTo(sum: Counters, shared: SharedArrayBuffer): void {
     for (let i = 0; i < NOW_AT; i++) sum[i] += counters[at + i];
 }
 
+/** Counts that are not zero, with their places in a slot. */
+export const countsIn = (sum: Counters): (readonly [at: number, count: number])[] =>
+  [...sum.entries()].filter(([at, count]) => at < NOW_AT && count !== 0);
+
+/** Puts counts of another process into the slot of a thread that counts nothing. */
+export function putCounts(counters: Counters, counts: Iterable<readonly [at: number, count: number]>): void {
+  for (const [at, count] of counts) if (at >= 0 && at < NOW_AT) counters[at] = count;
+}
+
 /** @param result of a request, or -errno; what "there is none" and "ask no more" look like is no error */
 export const isError = (result: number): boolean =>
   result < 0 && result !== -ENOENT && result !== -ENODATA && result !== -ENOSYS && result !== -ERANGE;
@@ -153,6 +162,16 @@ export function lastFile(shared: SharedArrayBuffer): number {
   const all = new Float64Array(shared);
   for (let at = 0; at < all.length; at += LENGTH) if (all[at + NOW.FILE] !== 0) return all[at + NOW.FILE];
   return 0;
+}
+
+/** Number of the request that came last, to some thread. */
+export function lastUnique(shared: SharedArrayBuffer): number {
+  const all = new Float64Array(shared);
+  let last = 0;
+  // Bit 63 of those that were sent again is no part of the number.
+  for (let at = 0; at < all.length; at += LENGTH)
+    last = Math.max(last, (all[at + NOW.UNIQUE_HIGH] % 2 ** 31) * 2 ** 32 + all[at + NOW.UNIQUE]);
+  return last;
 }
 
 /** A request that is being answered. */

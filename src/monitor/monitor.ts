@@ -62,6 +62,7 @@ export class Monitor {
       case "/metrics": {
         if (this.reading === undefined) return { status: 503, body: `${state}\n` };
         this.reading.take();
+        this.reading.mount.onShown();
         const registry = wantsOpenMetrics(accept) ? this.open : this.text;
         return { status: 200, type: registry.contentType, body: await registry.metrics() };
       }

@@ -1,5 +1,5 @@
 import { ROOT_NODE } from "../vfs/file-system.ts";
-import { nodeIn, VIRTUAL } from "../vfs/node-id.ts";
+import { nodeIn, slotOf, VIRTUAL } from "../vfs/node-id.ts";
 import type { EntryChange } from "./change.ts";
 import { FIRST_COOKIE } from "./pseudo-file-system.ts";
 
@@ -92,6 +92,29 @@ export class PseudoTree {
       entries.push({ ...entryOf(place), node: 0 });
     }
     return entries;
+  }
+
+  /** @returns how far directories and cookies were counted */
+  get counted(): { readonly lastDirectory: number; readonly lastCookie: number } {
+    const { lastDirectory, lastCookie } = this;
+    return { lastDirectory, lastCookie };
+  }
+
+  /**
+   * Makes an empty tree what another one was.
+   *
+   * @param entries all of it
+   */
+  restore(entries: readonly EntryChange[], counted: PseudoTree["counted"]): void {
+    this.lastDirectory = counted.lastDirectory;
+    this.lastCookie = counted.lastCookie;
+    const directories = new Map([[ROOT_NODE, this.top]]);
+    // A directory is older than what is in it.
+    for (const entry of [...entries].sort((a, b) => a.cookie - b.cookie)) {
+      const children = slotOf(entry.node) === VIRTUAL ? new Map<string, Place>() : undefined;
+      if (children !== undefined) directories.set(entry.node, children);
+      directories.get(entry.directory)?.set(Buffer.from(entry.name).toString(), { ...entry, children });
+    }
   }
 
   /** Everything there is, for a thread that joins later. */

@@ -1,8 +1,11 @@
 import { StartError } from "../bytes/errors.ts";
 import { deviceTrouble } from "../fuse/device.ts";
+import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 
 export type TransportName = "direct" | "fuse-native";
 export const TRANSPORTS = ["auto", "direct", "fuse-native"] as const;
+
+export const FAILOVER_POLICIES: readonly FailoverPolicy[] = ["resend", "flush", "none"];
 
 /**
  * Chooses how to talk to the kernel, and says why.

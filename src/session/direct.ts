@@ -1,15 +1,19 @@
 import { close } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { abortConnection } from "../fuse/abort.ts";
-import { MOUNT_OPTIONS, maxPages, mountDevice, raiseReadAhead } from "../fuse/device.ts";
+import { MOUNT_OPTIONS, maxPages, mountDevice, openDevice, raiseReadAhead } from "../fuse/device.ts";
 import type { Agreed } from "../fuse/init.ts";
+import { recoverRequests } from "../fuse/lost-requests.ts";
 import { CONTROL, newControl } from "../fuse/serve.ts";
 import { OP_COUNT } from "../fuse/wire.ts";
-import { inflight } from "../metrics/counters.ts";
+import { inflight, lastUnique } from "../metrics/counters.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach, unmount } from "../mounts/umount.ts";
+import { processState } from "../takeover/processes.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Crew, Listener } from "./crew.ts";
+import { drain } from "./drain.ts";
+import { checkedState } from "./inherited.ts";
 import { LowLatency } from "./low-latency.ts";
 import { Pushers } from "./pushers.ts";
 import { Relief } from "./relief.ts";
@@ -27,13 +31,27 @@ const GRACE_MS = 5_000;
  * @throws StartError when the mount cannot be made; nothing is mounted then
  */
 export async function serveDirect(request: MountRequest, crew: Crew): Promise<Session> {
-  const { first: initial, mountpoint, log } = request;
+  const { first: initial, mountpoint, heritage, log } = request;
   const submounts = new Submounts(crew.limit, request.push, request.held);
-  if (initial !== undefined) await submounts.mount(initial.names, initial.taken, initial.tracing);
-  const fd = mountDevice(mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options]);
+  const { residents } = submounts;
+  if (heritage !== undefined) submounts.inherit(heritage.state, ({ serial }) => heritage.images.get(serial));
+  else if (initial !== undefined) await submounts.mount(initial.names, initial.taken, initial.tracing);
+  const facts = heritage?.state ?? factsOf(request);
+  const state = (device: string, agreed: Agreed) => ({
+    ...submounts.state(),
+    ...{ mountpoint, device, agreed, traits: facts.traits, isFixed: facts.isFixed, since: facts.since },
+    takeovers: heritage === undefined ? 0 : heritage.state.takeovers + 1,
+    lastUnique: lastUnique(residents.session),
+    serving: processState(process.pid),
+    owner: processState(request.owner),
+  });
+  const fd = heritage?.device ?? request.device ?? openDevice();
+  if (heritage === undefined) {
+    request.record(state("", facts.agreed));
+    mountDevice(fd, mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options]);
+  }
   const control = newControl(crew.limit);
   const words = new Int32Array(control);
-  const { residents } = submounts;
   const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
   const lowLatency = request.lowLatency ? new LowLatency(() => requests(submounts), rearm, log) : undefined;
   const pushers = new Pushers(fd, crew.limit, log);
@@ -58,16 +76,21 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     fd,
     control,
     counters: residents.session,
-    maxRead: maxPages() * 4096,
-    traits: traitsOf(request),
-    isFixed: !request.mayChange && initial !== undefined && initial.names.length === 0,
+    maxRead: facts.agreed.maxRead,
+    traits: facts.traits,
+    isFixed: facts.isFixed,
     maxOpen: request.maxOpen,
-    since: Math.floor(Date.now() / 1000),
+    since: facts.since,
   };
+  if (heritage?.lost !== undefined) {
+    const { device, lastUnique } = heritage.state;
+    log.info(`requests that were being answered: ${recoverRequests(fd, heritage.lost, device, lastUnique)}`);
+  }
   crew.serve(task, () => submounts.snapshot(), heard, log);
   const stage = new Stage({ fd, mountpoint, crew, control: words, session: residents.session, log });
   submounts.begin(stage);
   const relief = new Relief(crew, residents.session);
+  let isHandedOver = false;
   const ended = crew.ended.then(async (end) => {
     lowLatency?.close();
     relief.close();
@@ -76,17 +99,22 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     await pushers.close();
     await stage.close();
     close(fd, () => {});
+    if (isHandedOver) return { ...end, how: "handed over" as const };
     return end.how === "aborted" && words[CONTROL.STOP] === 1 ? { ...end, how: "stopped" as const } : end;
   });
-  const first = await Promise.race([agreed, ended]);
+  // The kernel says it once, to whoever served first.
+  const first = heritage?.state.agreed ?? (await Promise.race([agreed, ended]));
   if ("how" in first) {
     await detach(mountpoint).catch(() => {}); // it may be gone already
     throw new StartError(`the session ended before it began: ${first.how} ${first.message}`);
   }
-  log.debug(`read-ahead of ${mountpoint}: ${raiseReadAhead(mountpoint)}`);
+  if (heritage === undefined) log.debug(`read-ahead of ${mountpoint}: ${raiseReadAhead(mountpoint)}`);
 
   // Taken now: a detached mount is in no table.
-  const device = mountAt(mountpoint)?.device ?? "";
+  const device = heritage?.state.device ?? mountAt(mountpoint)?.device ?? "";
+  const stateNow = () => state(device, first);
+  submounts.onChange = () => request.record(stateNow());
+  request.record(stateNow());
   let isStopping = false;
   const stopServing = () => {
     Atomics.store(words, CONTROL.STOP, 1);
@@ -102,6 +130,22 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     traits: task.traits,
     submounts,
     workers: () => crew.workers,
+    transfer: {
+      device: fd,
+      state: stateNow,
+      checkedOf: (serial) => {
+        const resident = residents.all().find(({ placed }) => placed.serial === serial);
+        return resident && checkedState(resident.taken);
+      },
+      handOver: () => {
+        isHandedOver = true;
+        Atomics.store(words, CONTROL.STOP, 1);
+        return drain(stage, ended);
+      },
+      balances: () => submounts.balances(),
+      settle: submounts.settle,
+      resend: () => recoverRequests(fd, "resend", device, 0),
+    },
     stop: async () => {
       if (isStopping) {
         stopServing();
@@ -126,6 +170,14 @@ function traitsOf({ first, mayChange }: MountRequest): Traits {
   const { hasXattrs, hasAcls } = first.taken.image.handle;
   return { hasXattrs: hasXattrs || mayChange, hasAcls };
 }
+
+/** What is agreed on with the kernel for as long as the session lasts, whoever serves it. */
+const factsOf = (request: MountRequest) => ({
+  agreed: { minor: 0, maxRead: maxPages() * 4096 },
+  traits: traitsOf(request),
+  isFixed: !request.mayChange && request.first !== undefined && request.first.names.length === 0,
+  since: Math.floor(Date.now() / 1000),
+});
 
 /** Requests served so far, by all workers. */
 function requests({ residents }: Submounts): number {

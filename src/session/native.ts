@@ -110,6 +110,7 @@ function session(
     traits,
     submounts: undefined,
     workers: () => 1,
+    transfer: undefined,
     stop: async () => {
       if (isStopping) {
         stopServing();

@@ -1,5 +1,5 @@
 import type { HeldFiles } from "../blob/held-files.ts";
-import { areForgotten } from "../fuse/tenants.ts";
+import { areForgotten, balanceOf, inheritLookups } from "../fuse/tenants.ts";
 import { addTo, type Counters, newCounters, sumOf } from "../metrics/counters.ts";
 import { type PrefetchProgress, progressOf, sumProgress } from "../metrics/prefetch-progress.ts";
 import { Departures } from "./departures.ts";
@@ -20,6 +20,8 @@ export class Residents {
   /** With how many residents. */
   private readonly submounts = new Map<Submount, number>();
   private readonly burnt = new Set<number>();
+  /** Not shown any more, and nobody knows what the kernel knows of them: a process that served them died. */
+  private readonly lasting: (readonly Resident[])[] = [];
   private readonly departed: Counters = sumOf([]);
   private warmed = sumProgress([]);
   private stage: Stage | undefined;
@@ -29,7 +31,7 @@ export class Residents {
 
   /** @param threads that count */
   constructor(threads: number, held: HeldFiles, tell: (part: Part) => number) {
-    this.session = newCounters(threads);
+    this.session = newCounters(threads + 1); // the last one's: processes that served before
     this.held = held;
     this.tell = tell;
   }
@@ -54,6 +56,16 @@ export class Residents {
     return slot;
   }
 
+  /** Those that no image may have again. */
+  get burntSlots(): readonly number[] {
+    return [...this.burnt];
+  }
+
+  /** What another process knew, before anything else. */
+  inherit(burnt: readonly number[]): void {
+    for (const slot of burnt) this.burnt.add(slot);
+  }
+
   add(resident: Resident): void {
     const { placed, submount } = resident;
     this.slots[placed.slot] = resident;
@@ -63,12 +75,30 @@ export class Residents {
   /** They are not shown any more: all that were at one place. */
   leave(residents: readonly Resident[]): void {
     for (const { taken } of residents) taken.prefetching.stop();
-    this.departures.add(residents);
+    const isKnown = residents.every(({ shared }) => !Number.isNaN(balanceOf(shared.lookups)));
+    if (isKnown) this.departures.add(residents);
+    else this.lasting.push(residents);
+  }
+
+  /** @param balances how many lookups the kernel had of images when another process stopped serving them, by serial */
+  settle(balances: ReadonlyMap<number, number>): void {
+    for (const { placed, shared } of this.all()) {
+      const balance = balances.get(placed.serial);
+      if (balance !== undefined) inheritLookups(shared.lookups, balance);
+    }
+    for (const residents of this.lasting.splice(0)) this.leave(residents);
   }
 
   /** All that was counted, also for images that are gone. */
   counts(): Counters {
-    const sum = sumOf([this.session, ...[...this.submounts.keys()].map(({ counters }) => counters)]);
+    const sum = this.otherCounts();
+    for (const { counters } of this.submounts.keys()) addTo(sum, counters);
+    return sum;
+  }
+
+  /** What was counted for no image that has a slot. */
+  otherCounts(): Counters {
+    const sum = sumOf([this.session]);
     this.departed.forEach((count, at) => {
       sum[at] += count;
     });

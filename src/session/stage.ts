@@ -98,6 +98,20 @@ export class Stage {
     if (file !== 0) this.notify(Array.from({ length: behind }, () => nudge(file)));
   }
 
+  /** Whether a worker is inside a request. */
+  get isAnswering(): boolean {
+    return (
+      this.count((index) => Atomics.load(this.of.control, CONTROL.BUSY + CONTROL.WORDS * index) !== 0) > 0
+    );
+  }
+
+  /** Wakes threads that wait for a request, one way or the other. */
+  wake(): void {
+    const file = lastFile(this.of.session);
+    if (file !== 0) this.notify([nudge(file)]);
+    this.call();
+  }
+
   /** Where the kernel knows no file to be nudged with: another process asks for what is never answered from a cache. */
   private call(): void {
     if (this.isCalling) return;

@@ -2,7 +2,7 @@ import { nodeCount } from "../erofs/image.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { Known } from "../fuse/known.ts";
 import { newBoard } from "../fuse/push-board.ts";
-import { newLookups } from "../fuse/tenants.ts";
+import { inheritLookups, newLookups } from "../fuse/tenants.ts";
 import { newCounters } from "../metrics/counters.ts";
 import { newAccounts } from "../metrics/file-accounts.ts";
 import type { Placed } from "../pseudo/change.ts";
@@ -39,25 +39,33 @@ interface Lodging {
   readonly workers: number;
   readonly push: boolean;
   readonly tracing: Tracing | undefined;
+  /** Another process served it. */
+  readonly isInherited: boolean;
 }
 
 /** Makes what threads share about an image. */
 export function lodge(
   submount: Submount,
   taken: TakenImage,
-  { placed, workers, push, tracing }: Lodging,
+  { placed, workers, push, tracing, isInherited }: Lodging,
 ): Resident {
   const { image, choice } = taken;
   const isCounted = countsFiles(choice.records);
   const nodes = nodeCount(image.handle);
+  const known = new Known(nodes);
+  const lookups = newLookups(workers);
+  if (isInherited) {
+    known.assume();
+    inheritLookups(lookups, Number.NaN);
+  }
   const shared: SharedImage = {
     slot: placed.slot,
     handle: image.handle,
     files: image.files,
     lost: new SharedArrayBuffer(image.files.length),
     counters: submount.counters,
-    known: new Known(nodes).shared,
-    lookups: newLookups(workers),
+    known: known.shared,
+    lookups,
     // One whose nodes have names of older images is not pushed: its files are not found by their number.
     // What is pushed is not asked for, and could be neither counted nor traced.
     board:
@@ -73,7 +81,7 @@ export function lodge(
 /** @param threads that count */
 export const newSubmount = (names: readonly string[], threads: number): Submount => ({
   names,
-  counters: newCounters(threads),
+  counters: newCounters(threads + 1), // the last one's: processes that served before
   residents: [],
   since: new Date(),
 });

@@ -2,13 +2,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { HeldFiles } from "../blob/held-files.ts";
 import { rootNames } from "../fs/root-names.ts";
 import { expireEntry, invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
+import { balanceOf } from "../fuse/tenants.ts";
+import { countersOf, putCounts } from "../metrics/counters.ts";
 import type { EntryChange, Placed, Succession } from "../pseudo/change.ts";
 import { type Obstacle, PseudoTree, pathOf } from "../pseudo/pseudo-tree.ts";
+import type { ImageState, ImagesState } from "../takeover/state.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import type { Change } from "./change.ts";
+import { entryOf, groupsOf, imagesState } from "./images-state.ts";
 import type { Part } from "./part.ts";
-import { replace } from "./replace.ts";
+import { type Replacement, replace } from "./replace.ts";
 import { Residents } from "./residents.ts";
 import type { Stage } from "./stage.ts";
 import { lodge, newSubmount, type Resident, type Submount, shownAt } from "./submount.ts";
@@ -81,6 +85,9 @@ export class Submounts {
     if (obstacle !== undefined) throw new MountObstacle(path, obstacle);
   }
 
+  /** Told of each change, before anybody else is. */
+  onChange: () => void = () => {};
+
   /**
    * Shows an image. Resolves when it can be seen.
    *
@@ -128,16 +135,8 @@ export class Submounts {
     if (submount.residents.length >= MAX_SUCCESSION) return this.afresh(submount, taken);
     const shown = shownAt(submount);
     const slot = this.residents.freeSlot(false);
-    const replacement = replace(submount, shown, taken, slot);
-    const { rootNode, rootIno, parent } = shown.placed;
-    for (const [resident, forward] of replacement.forwards) resident.forward = forward;
-    const succession: Succession = {
-      names: replacement.names.buffer as SharedArrayBuffer,
-      before: replacement.before.buffer as SharedArrayBuffer,
-      previous: shown.placed.slot,
-      generation: (shown.placed.succession?.generation ?? 0) + 1,
-    };
-    const place = { slot, rootNid: taken.image.handle.rootNid, rootNode, rootIno, parent, succession };
+    const { replacement, place } = succeed(submount, taken, slot);
+    const { parent } = place;
     const resident = this.lodge(submount, taken, place);
     const number = this.tell({ placed: [resident], forwarded: [...replacement.forwards.keys()] });
     shown.taken.prefetching.stop();
@@ -147,6 +146,56 @@ export class Submounts {
     const name = names.at(-1);
     const here = name === undefined ? [] : [expireEntry(parent, Buffer.from(name))];
     await this.notify([...here, ...replacement.notifications()]);
+  }
+
+  /** For a process that goes on with them. */
+  state(): ImagesState {
+    const { residents, tree, serial } = this;
+    return imagesState({ residents, tree, serial, shown: this.shown.values() });
+  }
+
+  /** How many lookups the kernel has of each image, by serial; when nobody serves any more. */
+  balances(): [serial: number, balance: number][] {
+    return this.residents.all().map(({ placed, shared }) => [placed.serial, balanceOf(shared.lookups)]);
+  }
+
+  /**
+   * Goes on with the images of another process, before anything else.
+   *
+   * @param takenOf opens one of them again; undefined: it cannot, and those that go together with it are given up
+   */
+  inherit(state: ImagesState, takenOf: (image: ImageState) => TakenImage | undefined): void {
+    const submounts = state.places.map(({ names, since, counts }): Submount => {
+      const submount = newSubmount(names, this.workers + 1);
+      submount.since = new Date(since);
+      putCounts(countersOf(submount.counters, this.workers + 1), counts);
+      return submount;
+    });
+    putCounts(countersOf(this.residents.session, this.workers + 1), state.counts);
+    this.residents.inherit(state.burnt);
+    this.tree.restore(state.entries.map(entryOf), state);
+    this.serial = state.serial;
+    for (const group of groupsOf(state.images)) {
+      const taken = group.map(takenOf);
+      if (taken.every((each) => each !== undefined))
+        this.inheritGroup(group, taken, submounts[group[0].place]);
+    }
+  }
+
+  /** @param balances how many lookups the kernel had of each image when it was handed over, by serial */
+  settle = (balances: ReadonlyMap<number, number>): void => this.residents.settle(balances);
+
+  private inheritGroup(group: readonly ImageState[], taken: readonly TakenImage[], submount: Submount): void {
+    group.forEach(({ slot, serial, rootNode, rootIno, parent, isSuccessor, isPushed }, i) => {
+      const { rootNid } = taken[i].image.handle;
+      const place = isSuccessor
+        ? succeed(submount, taken[i], slot).place
+        : { slot, rootNid, rootNode, rootIno, parent };
+      const how = { placed: { ...place, serial }, tracing: undefined, push: isPushed && this.push };
+      this.house(submount, taken[i], { ...how, isInherited: true });
+    });
+    if (group.at(-1)?.isShown === true) this.shown.set(pathOf(submount.names), submount);
+    else this.residents.leave(submount.residents.splice(0));
   }
 
   /** All there is, for a worker that joins. */
@@ -204,13 +253,23 @@ export class Submounts {
     tracing?: Tracing,
   ): Resident {
     const placed = { ...place, serial: this.serial++ };
-    const resident = lodge(submount, taken, { placed, workers: this.workers, push: this.push, tracing });
+    return this.house(submount, taken, { placed, tracing, push: this.push, isInherited: false });
+  }
+
+  private house(
+    submount: Submount,
+    taken: TakenImage,
+    how: { placed: Placed; tracing: Tracing | undefined; push: boolean; isInherited: boolean },
+  ): Resident {
+    const resident = lodge(submount, taken, { ...how, workers: this.workers });
     submount.residents.push(resident);
     this.residents.add(resident);
     return resident;
   }
 
   private tell(part: Part): number {
+    // First: what the kernel may be told of, a process that goes on after a crash must know.
+    this.onChange();
     return this.stage?.change(this.change(part)) ?? 0;
   }
 
@@ -235,6 +294,26 @@ export class Submounts {
 /** Somebody may hold a directory for long: then the kernel is told when he lets go, and nobody waits for that. */
 const patiently = (told: Promise<void>): Promise<void> =>
   Promise.race([told, sleep(NOTIFY_MS, undefined, { ref: false })]);
+
+/** Lets an image go on from the one that is shown: readers of that one and of those before it are led on. */
+function succeed(
+  submount: Submount,
+  taken: TakenImage,
+  slot: number,
+): { replacement: Replacement; place: Omit<Placed, "serial"> } {
+  const shown = shownAt(submount);
+  const replacement = replace(submount, shown, taken, slot);
+  const { rootNode, rootIno, parent } = shown.placed;
+  for (const [resident, forward] of replacement.forwards) resident.forward = forward;
+  const succession: Succession = {
+    names: replacement.names.buffer as SharedArrayBuffer,
+    before: replacement.before.buffer as SharedArrayBuffer,
+    previous: shown.placed.slot,
+    generation: (shown.placed.succession?.generation ?? 0) + 1,
+  };
+  const { rootNid } = taken.image.handle;
+  return { replacement, place: { slot, rootNid, rootNode, rootIno, parent, succession } };
+}
 
 const AT_ROOT: { parent: number; entries: EntryChange[] } = { parent: ROOT_NODE, entries: [] };
 

@@ -1,7 +1,9 @@
 import type { HeldFiles } from "../blob/held-files.ts";
+import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { Logger } from "../log/log.ts";
 import type { Counters, Inflight } from "../metrics/counters.ts";
 import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
+import type { CheckedState, SessionState } from "../takeover/state.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Ended } from "./ended.ts";
 import type { Submounts } from "./submounts.ts";
@@ -35,7 +37,47 @@ export interface MountRequest {
   readonly push: boolean;
   /** Keep CPUs awake while requests come in numbers. */
   readonly lowLatency: boolean;
+  /** An open FUSE device that is to be mounted: somebody else holds it, too. */
+  readonly device: number | undefined;
+  /** Process that outlives those that serve. */
+  readonly owner: number;
+  /** What another process leaves; undefined: the session begins here. */
+  readonly heritage: Heritage | undefined;
+  /** Told before anything changes that whoever goes on with the session would have to know. */
+  readonly record: (state: SessionState) => void;
   readonly log: Logger;
+}
+
+/** A session that another process has served, with its device. */
+export interface Heritage {
+  /** The FUSE device. */
+  readonly device: number;
+  readonly state: SessionState;
+  /** Its images, by serial, as far as they can be had. */
+  readonly images: ReadonlyMap<number, TakenImage>;
+  /** What becomes of requests that it had read; undefined: it answers them. */
+  readonly lost: FailoverPolicy | undefined;
+}
+
+/** How another process can go on with a session. */
+export interface Transferable {
+  /** The FUSE device. */
+  readonly device: number;
+  state(): SessionState;
+  /**
+   * Takes no request any more, answers what was taken, and ends; the mount stays.
+   *
+   * @returns false when threads were left that could not be woken, or wait for a disk
+   */
+  handOver(): Promise<boolean>;
+  /** What is known of its images, by serial. */
+  checkedOf(serial: number): CheckedState | undefined;
+  /** How many lookups the kernel has of each image, by serial; when nobody serves any more. */
+  balances(): [serial: number, balance: number][];
+  /** That of a process that has handed the session over: then images can be forgotten again. */
+  settle(balances: ReadonlyMap<number, number>): void;
+  /** The process that has handed it over has died before it was done. */
+  resend(): void;
 }
 
 /** Mounted images that are being served. */
@@ -63,4 +105,6 @@ export interface Session {
   readonly submounts: Submounts | undefined;
   /** Threads that answer requests at the moment. */
   workers(): number;
+  /** Whether, and how, another process can go on with it. */
+  readonly transfer: Transferable | undefined;
 }

@@ -19,17 +19,48 @@ export class SystemCallError extends Error {
  * Numbers of the calls used here. Those from 424 on are the same on every architecture; the others are in
  * arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
  */
-const X64 = { ioctl: 16, mknodat: 259 };
-const GENERIC = { ioctl: 29, mknodat: 33 };
-const NUMBERS: Readonly<Record<string, typeof GENERIC>> = {
+const X64 = {
+  ioctl: 16,
+  socket: 41,
+  connect: 42,
+  sendmsg: 46,
+  recvmsg: 47,
+  setsockopt: 54,
+  getsockopt: 55,
+  execve: 59,
+  fcntl: 72,
+  mknodat: 259,
+  dup3: 292,
+};
+const GENERIC: typeof X64 = {
+  dup3: 24,
+  fcntl: 25,
+  ioctl: 29,
+  mknodat: 33,
+  socket: 198,
+  connect: 203,
+  setsockopt: 208,
+  getsockopt: 209,
+  sendmsg: 211,
+  recvmsg: 212,
+  execve: 221,
+};
+const NUMBERS: Readonly<Record<string, typeof X64>> = {
   x64: X64,
   arm64: GENERIC,
   riscv64: GENERIC,
   loong64: GENERIC,
 };
-const COMMON = { move_mount: 429, fsopen: 430, fsconfig: 431, fsmount: 432 };
+const COMMON = {
+  move_mount: 429,
+  fsopen: 430,
+  fsconfig: 431,
+  fsmount: 432,
+  pidfd_open: 434,
+  pidfd_getfd: 438,
+};
 
-type Call = keyof typeof GENERIC | keyof typeof COMMON;
+type Call = keyof typeof X64 | keyof typeof COMMON;
 
 type Prototype = (number: number, ...args: Argument[]) => number;
 
@@ -78,6 +109,12 @@ function prototype(library: LibraryHandle, kinds: string): Prototype {
 }
 
 const kind = (arg: Argument): string => (typeof arg === "number" ? "n" : typeof arg === "string" ? "s" : "p");
+
+/** Where bytes are, for a structure that points to them: they must outlive the call that it is for. */
+export function addressOf(bytes: Uint8Array): bigint {
+  if (koffi === undefined) throw new Error("system calls are not loaded");
+  return koffi.address(bytes);
+}
 
 /** `ENOTBLK` of 15; Node's own table lacks some that matter here. */
 const nameOf = (errno: number, names: Readonly<Record<string, number>>): string =>

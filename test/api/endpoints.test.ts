@@ -77,8 +77,21 @@ const rows: [line: string, body: string | undefined, status: number, text: strin
   ["DELETE /api/v1/mount?mountpoint=/x", "{}", 400, BAD],
   ["DELETE /api/v1/mount?mountpoint=/x", undefined, 500, mountError("object or filesystem doesn't exist")],
   ["GET /api/v1/mount?mountpoint=/", undefined, 400, BAD],
-  ["PUT /api/v1/daemon/fuse/sendfd", undefined, 404, NO_ROUTE],
-  ["PUT /api/v1/daemon/fuse/takeover", undefined, 404, NO_ROUTE],
+  [
+    "PUT /api/v1/daemon/fuse/sendfd",
+    undefined,
+    500,
+    /Configure\(DaemonAbnormal\(SendFd\(.*there is no --supervisor/,
+  ],
+  ["PUT /api/v1/daemon/fuse/sendfd", "{}", 400, BAD],
+  [
+    "PUT /api/v1/daemon/fuse/takeover",
+    undefined,
+    400,
+    error('Configure(DaemonAbnormal(UnexpectedEvent("Takeover")))'),
+  ],
+  ["PUT /api/v1/daemon/upgrade", undefined, 500, /Configure\(Upgrade\(.*needs a keeper/],
+  ["GET /api/v1/daemon/upgrade", undefined, 400, BAD],
   ["PATCH /api/v1/nope", undefined, 404, NO_ROUTE],
 ];
 
@@ -111,8 +124,8 @@ it("the log level is changed at run time", async () => {
   const daemon = await startManaged("04-large", "--log-level", "warn");
   expect(daemon.output()).not.toContain("INFO");
   await say(daemon.sock, "PUT /api/v1/daemon", level("debug"));
-  process.kill(daemon.pid, "SIGHUP");
-  await until(() => daemon.output().includes("SIGHUP"), "the debug line");
+  process.kill(daemon.pid, "SIGUSR2");
+  await until(() => daemon.output().includes("SIGUSR2"), "the debug line");
   expect(await daemon.stop()).toBe(0);
-  expect(daemon.output()).toMatch(/INFO log level debug\n.*DEBUG SIGHUP ignored\n/);
+  expect(daemon.output()).toMatch(/INFO log level debug\n.*DEBUG SIGUSR2 ignored\n/);
 });

@@ -77,21 +77,22 @@ it("counts what was done through a mount", async () => {
   expect(backend).toMatchObject({ read_amount_total: stats.data_read, read_count: stats.fop_hits[4] });
 });
 
-it("states, instances and what is in flight", () => {
+it("states, instances and what is in flight", async () => {
   const options = { places: { dirs: ["/b"], files: new Map() } } as unknown as ConstructorParameters<
     typeof DaemonManagement
   >[0];
   const log = openLog("error");
   log.setLevel("off");
-  const m = new DaemonManagement(options, log, { version: "1", commit: "c", time: "t" });
+  const orders = { start: async () => {} } as unknown as ConstructorParameters<typeof DaemonManagement>[1];
+  const m = new DaemonManagement(options, orders, log, { version: "1", commit: "c", time: "t" });
   const wrongState = (event: string) => `DaemonAbnormal(UnexpectedEvent("${event}"))`;
   expect(m.info()).toMatchObject({ state: "INIT", backend_collection: {} });
-  expect(() => m.start()).toThrow(wrongState("Start"));
+  await expect(m.start()).rejects.toThrow(wrongState("Start"));
   expect(() => m.exit()).toThrow(wrongState("Exit"));
   expect(() => m.instance(undefined)).toThrow("NoCounter");
   m.ready();
   expect(m.info().state).toBe("READY");
-  m.start();
+  await m.start();
   const shared = newCounters(1);
   const session = { counts: () => sumOf([shared]), inflight: () => inflight(shared) };
   const { path, devices } = fixture("01-basic");
@@ -111,7 +112,7 @@ it("states, instances and what is in flight", () => {
     record_latest_read_files_enabled: true,
   });
   expect(m.info().state).toBe("RUNNING");
-  expect(() => m.start()).toThrow(wrongState("Start"));
+  await expect(m.start()).rejects.toThrow(wrongState("Start"));
   expect(m.inflight()).toEqual([]);
   const counters = countersOf(shared, 0);
   counters.set([READ, 7, 1, 42, 1_700_000_000_900], NOW.OPCODE);

@@ -96,6 +96,10 @@ it("every answer is one that docs/openapi.json promises", async () => {
   // A daemon of one image passes READY in a moment, and nothing is being answered here.
   const rare = [
     ...["PUT /api/v1/daemon/start 204", "GET /api/v1/metrics/inflight 200"],
+    // test/takeover has these
+    "PUT /api/v1/daemon/upgrade 204",
+    ...["PUT /api/v1/daemon/fuse/sendfd 204", "PUT /api/v1/daemon/fuse/sendfd 503"],
+    ...["PUT /api/v1/daemon/fuse/takeover 204", "PUT /api/v1/daemon/fuse/takeover 500"],
     ...["DELETE", "POST", "PUT"].map((method) => `${method} ${MOUNT} 501`), // fuse-native's
   ];
   expect(promised.filter((each) => !seen.has(each)).sort()).toEqual(rare.sort());

@@ -36,8 +36,8 @@ function blobs(count: number): Made {
       path,
       Uint8Array.from({ length: SIZE }, (__, at) => byteAt(i, at)),
     );
-    const { size, dev, ino } = statSync(path);
-    return { path, size, dev, ino };
+    const { size, dev, ino, mtimeMs: mtime, ctimeMs: ctime } = statSync(path);
+    return { path, size, dev, ino, mtime, ctime };
   });
   return { dir, paths, files };
 }

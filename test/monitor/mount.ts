@@ -42,6 +42,7 @@ export function fakeMount(): FakeMount {
     inflight: () => inflight(counters),
     blobDescriptors: () => 4,
     maxFds: () => 1024,
+    onShown: () => {},
     lostBlobs: () => 1,
     prefetch: () => progressOf(warmed),
     warmed,

@@ -50,9 +50,13 @@ describe("a wrong command line ends with status 2", () => {
     ["-A /a -m /x", "Error: --virtual-mountpoint has no meaning without --bootstrap"],
     ["-B x --hung-after 5", "Error: --hung-after has no meaning without --metrics-address"],
     ["-B x -C c -D d", "Error: --config and --localfs-dir cannot be used together"],
-    ["-B x --supervisor /s", "Error: --supervisor is not supported: there is no takeover yet"],
-    ["-B x --upgrade", "Error: --upgrade is not supported: there is no takeover yet"],
-    ["-B x --failover-policy none", "Error: --failover-policy is not supported: there is no takeover yet"],
+    ["-B x --supervisor /s", "Error: --supervisor has no meaning without --id and --apisock"],
+    ["-B x --supervisor /s --id a", "Error: --supervisor has no meaning without --id and --apisock"],
+    ["-B x --upgrade", "Error: --upgrade has no meaning without --supervisor"],
+    [
+      "-B x --failover-policy no",
+      "error: option '--failover-policy <policy>' argument 'no' is invalid. Allowed choices are resend, flush, none.",
+    ],
     ["-B x --prefetch off --prefetch-files f", "Error: --prefetch-files has no meaning with --prefetch off"],
     [
       "-B x --prefetch-rate 1.5",

@@ -145,7 +145,9 @@ describe.each(["direct", "fuse-native"] as const)("%s", (transport) => {
 
   it("other signals do not end it, and open no inspector", async () => {
     const daemon = await serve("--log-level", "debug");
-    for (const signal of ["SIGHUP", "SIGPIPE", "SIGUSR1", "SIGUSR2"] as const) {
+    process.kill(daemon.pid, "SIGHUP");
+    await until(() => /ERROR SIGHUP: no upgrade: /.test(daemon.output()), "SIGHUP");
+    for (const signal of ["SIGPIPE", "SIGUSR1", "SIGUSR2"] as const) {
       process.kill(daemon.pid, signal);
       await until(() => daemon.output().includes(`DEBUG ${signal} ignored`), signal);
     }

@@ -48,7 +48,15 @@ async function cycle(isRead: boolean): Promise<void> {
       options: [],
       threads: 2,
     },
-    ...{ push: true, lowLatency: true, log },
+    ...{
+      push: true,
+      lowLatency: true,
+      device: undefined,
+      owner: process.pid,
+      heritage: undefined,
+      record: () => {},
+      log,
+    },
   };
   const session = await serveDirect(request, crew);
   await readdir(mountpoint);

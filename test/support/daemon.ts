@@ -38,11 +38,39 @@ afterEach(async () => {
     for (const { mountpoint } of readMounts().filter((m) => m.mountpoint.startsWith(dir)))
       spawnSync("umount", ["-l", mountpoint], { timeout: PATIENCE_MS });
   }
-  // What still hangs in a mount is let go when its daemon is dead.
-  for (const child of running.splice(0))
-    if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+  // What still hangs in a mount is let go when its daemon is dead, and what its keeper started is dead.
+  for (const child of running.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const kept = childrenOf(child.pid ?? 0);
+    child.kill("SIGKILL");
+    for (const pid of kept) kill(pid);
+  }
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
 });
+
+/** Processes that another one has started, in the order of their pids. */
+export const childrenOf = (parent: number): number[] =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && parentOf(name) === parent)
+    .map(Number);
+
+function parentOf(pid: string): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return -1; // gone meanwhile
+  }
+}
+
+/** Ends a process at once, if it is there. */
+export function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // gone already
+  }
+}
 
 /** A directory of the test's own; whatever is mounted below it is unmounted when the test ends. */
 export function workDir(): string {
@@ -83,8 +111,10 @@ export async function start(
   args: readonly string[],
   mountpoint = emptyDir(),
   short: readonly string[] = ["--mountpoint"],
+  command: readonly [string, ...string[]] = [process.execPath, COMMAND],
 ): Promise<Daemon> {
-  const child = launch(process.execPath, [COMMAND, ...short, mountpoint, ...args]);
+  const [program, ...before] = command;
+  const child = launch(program, [...before, ...short, mountpoint, ...args]);
   let text = "";
   const exited = new Promise<number | string>((resolve) =>
     child.once("exit", (code, signal) => resolve(code ?? signal ?? "")),
@@ -188,9 +218,9 @@ export async function hold(before: string, after: string, ...args: readonly stri
 }
 
 /** Polls until `condition` holds. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const end = Date.now() + PATIENCE_MS; !condition(); ) {
-    if (Date.now() > end) throw new Error(`${what} did not come in ${PATIENCE_MS} ms`);
+export async function until(condition: () => boolean, what: string, ms = PATIENCE_MS): Promise<void> {
+  for (const end = Date.now() + ms; !condition(); ) {
+    if (Date.now() > end) throw new Error(`${what} did not come in ${ms} ms`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

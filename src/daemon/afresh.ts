@@ -1,0 +1,35 @@
+import { messageOf } from "../bytes/errors.ts";
+import type { Logger } from "../log/log.ts";
+import { pathOf } from "../pseudo/pseudo-tree.ts";
+import { takeInherited } from "../session/inherited.ts";
+import type { Session } from "../session/transport.ts";
+import { StateFile } from "../takeover/state-file.ts";
+import type { Setting } from "./setting.ts";
+
+/**
+ * Mounts what a session had whose FUSE device is lost, and is not there yet.
+ *
+ * @param base path of its state, without the end
+ */
+export async function mountAfresh(
+  base: string,
+  { submounts }: Session,
+  { held }: Setting,
+  log: Logger,
+): Promise<void> {
+  const file = new StateFile(base);
+  const state = file.read();
+  for (const image of state?.images ?? []) {
+    const names = state?.places[image.place].names ?? [];
+    const path = pathOf(names);
+    const isLast = state?.images.findLast(({ place }) => place === image.place) === image;
+    if (!image.isShown || !isLast || submounts?.list().some(([shown]) => shown === path)) continue;
+    try {
+      await submounts?.mount(names, takeInherited(image, file.readChecked(image.serial), held, log));
+      log.info(`mounted ${image.source} at ${path} afresh`);
+    } catch (error) {
+      log.error(`${path}: ${messageOf(error)}`);
+    }
+  }
+  file.remove();
+}

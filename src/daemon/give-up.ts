@@ -1,0 +1,42 @@
+import { StartError } from "../bytes/errors.ts";
+import type { Logger } from "../log/log.ts";
+import { detach, unmount } from "../mounts/umount.ts";
+import { refuse } from "../session/refuse.ts";
+import { doneWith, type Keeper, tellServing } from "../takeover/keeper.ts";
+import type { StateFile } from "../takeover/state-file.ts";
+
+/**
+ * What is left to do when every process that served a session has died, one after the other: either to answer EIO until
+ * somebody unmounts it, ends it by a signal, or has it tried again by SIGHUP; or to take the mount away.
+ *
+ * @returns exit status
+ */
+export async function giveUp(keeper: Keeper, file: StateFile, log: Logger): Promise<number> {
+  const state = file.read();
+  if (state === undefined) throw new StartError(`${file.path}: not there, so there is nothing to take away`);
+  const { mountpoint, device } = state;
+  if (keeper.role === "clear") {
+    log.error(`${mountpoint}: the process that should have unmounted it died: detaching it`);
+    await detach(mountpoint).catch(() => {});
+    file.remove();
+    return doneWith(1);
+  }
+  log.error(
+    `${mountpoint}: ${keeper.crashes} processes died, the last one with status ${keeper.last}: everything answers EIO ` +
+      `from now on; SIGHUP to ${keeper.pid} tries again`,
+  );
+  const refused = refuse(keeper.device);
+  const isOver = await new Promise<boolean>((resolve) => {
+    refused.then(() => resolve(true));
+    process.on("SIGHUP", () => resolve(false));
+    for (const signal of ["SIGINT", "SIGTERM"] as const)
+      process.on(signal, () => unmount(mountpoint, device || undefined).catch(() => {}));
+  });
+  if (isOver) {
+    file.remove();
+    return doneWith(1);
+  }
+  tellServing(keeper); // a fresh start: what died before does not count any more
+  process.kill(process.pid, "SIGKILL"); // exiting would wait for the thread
+  return doneWith(1);
+}

@@ -1,0 +1,76 @@
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import type { Logger } from "../log/log.ts";
+import { KEPT_DEVICE } from "../takeover/keeper.ts";
+import { fuseDeviceOf, isAlive } from "../takeover/processes.ts";
+import { allStates, defaultStateDir, type StateFile } from "../takeover/state-file.ts";
+import type { DaemonOptions } from "./options.ts";
+
+const SHELL = "/bin/sh";
+const RECOVER = "--recover";
+
+/**
+ * Goes on where a keeper was killed: this process becomes the new one. Where the program that served lives still, it has
+ * the FUSE device, and hands over to the next one; where it does not, everybody inside is lost, and what was mounted is
+ * mounted afresh. Does not return.
+ *
+ * @throws StartError when there is nothing to be recovered
+ */
+export async function recover(options: DaemonOptions, log: Logger): Promise<never> {
+  const found = find(options);
+  const env: NodeJS.ProcessEnv = {};
+  const { loadSystemCalls } = await import("../sys/system-call.ts");
+  const { become, descriptorOf, inheritAs } = await import("../sys/process.ts");
+  await loadSystemCalls();
+  if (found === undefined) log.warn(`${options.mountpoint}: no session to go on with: mounting it`);
+  else {
+    const { file, pid, device } = found;
+    const base = file.path.replace(/\.state$/, "");
+    if (device === undefined) {
+      log.error(
+        `${options.mountpoint}: nobody has its FUSE device any more: mounting afresh, those inside are lost`,
+      );
+      env.NYDUSD_TS_AFRESH = base;
+    } else {
+      try {
+        inheritAs(descriptorOf(pid, device), KEPT_DEVICE);
+      } catch (error) {
+        throw new StartError(`cannot take the FUSE device of process ${pid}: ${messageOf(error)}`);
+      }
+      log.info(
+        `${options.mountpoint}: process ${pid} serves it and has lost its keeper: keeping it from now on`,
+      );
+      Object.assign(env, { NYDUSD_TS_ROLE: "next", NYDUSD_TS_STATE: base, NYDUSD_TS_ADOPT: "1" });
+    }
+  }
+  const keeper = fileURLToPath(new URL("./keeper.sh", import.meta.url));
+  const args = process.argv.slice(1).filter((arg) => arg !== RECOVER);
+  return become(SHELL, [keeper, process.execPath, ...process.execArgv, ...args], { ...process.env, ...env });
+}
+
+/** The session at a mountpoint whose keeper is gone, and the descriptor of its device in the process that serves it. */
+function find(
+  options: DaemonOptions,
+): { file: StateFile; pid: number; device: number | undefined } | undefined {
+  const mountpoint = resolve(options.mountpoint);
+  const sessions = statesIn(options.stateDir ?? defaultStateDir()).filter(
+    ({ state }) => state.mountpoint === mountpoint,
+  );
+  for (const { file, state } of sessions) {
+    const { owner, serving } = state;
+    if (owner.pid !== serving.pid && isAlive(owner))
+      throw new StartError(`${mountpoint}: process ${owner.pid} keeps it: nothing is to be recovered`);
+    if (isAlive(serving)) return { file, pid: serving.pid, device: fuseDeviceOf(serving.pid) };
+  }
+  const dead = sessions.at(-1);
+  return dead && { file: dead.file, pid: dead.state.serving.pid, device: undefined };
+}
+
+function statesIn(dir: string): ReturnType<typeof allStates> {
+  try {
+    return allStates(dir);
+  } catch {
+    return []; // there is no such directory: nothing was ever mounted
+  }
+}

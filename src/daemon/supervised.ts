@@ -1,0 +1,122 @@
+import { closeSync } from "node:fs";
+import { connect } from "node:net";
+import { resolve } from "node:path";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { FUSE_TYPE } from "../fuse/device.ts";
+import type { Logger } from "../log/log.ts";
+import { readMounts } from "../mounts/table.ts";
+import type { Transferable } from "../session/transport.ts";
+import { isFuseDevice } from "../takeover/keeper.ts";
+import { formatState, parseState } from "../takeover/state.ts";
+import { Heir, type Inherited } from "./heritage.ts";
+import type { DaemonOptions } from "./options.ts";
+
+/** A state has less than a kilobyte an image. */
+const MOST_BYTES = 64 << 20;
+
+/*
+ * nydusd's choreography, by which nydus-snapshotter upgrades daemons and replaces dead ones: a supervisor keeps the
+ * device and the state of each, gets both from one that serves, and gives them to the next.
+ */
+
+/** A daemon's part in that. */
+export class Supervised {
+  /** What `start` goes on with. */
+  readonly given: Promise<Inherited | "nothing">;
+  /** The supervisor has the session: it outlives this process. */
+  isSent = false;
+  private readonly socket: string;
+  private readonly options: DaemonOptions;
+  private readonly log: Logger;
+  private taken: Inherited | undefined;
+  private give: (inherited: Inherited | "nothing") => void = () => {};
+
+  constructor(socket: string, options: DaemonOptions, log: Logger) {
+    this.socket = socket;
+    this.options = options;
+    this.log = log;
+    this.given = new Promise((resolve) => {
+      this.give = resolve;
+    });
+  }
+
+  /**
+   * Whether there is a session to be taken over: it was said so, or, as nydusd sees it, it is mounted and nobody listens
+   * at this very API socket any more.
+   */
+  async isToWait(): Promise<boolean> {
+    const { upgrade, mountpoint, apiSocket = "" } = this.options;
+    const isWaiting = upgrade || (isMountedAt(mountpoint) && (await isDead(apiSocket)));
+    // Nothing is mounted by this process: there is nothing to be undone.
+    if (isWaiting)
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => this.give("nothing"));
+    return isWaiting;
+  }
+
+  /** @throws StartError */
+  async send(transfer: Transferable): Promise<void> {
+    try {
+      await loaded();
+      const { sendDescriptor } = await import("../sys/pass-descriptor.ts");
+      sendDescriptor(this.socket, formatState(transfer.state()), transfer.device);
+      this.isSent = true;
+    } catch (error) {
+      throw new StartError(`supervisor ${this.socket}: ${messageOf(error)}`);
+    }
+  }
+
+  /**
+   * Takes what the supervisor keeps, and opens its images.
+   *
+   * @throws StartError, FormatError: nothing has changed then
+   */
+  async take(): Promise<void> {
+    await loaded();
+    const { receiveDescriptor } = await import("../sys/pass-descriptor.ts");
+    const from = `supervisor ${this.socket}`;
+    const isTrusted = (uid: number) => uid === 0 || uid === process.geteuid?.();
+    let received: ReturnType<typeof receiveDescriptor>;
+    try {
+      received = receiveDescriptor(this.socket, isTrusted, MOST_BYTES);
+    } catch (error) {
+      throw new StartError(`${from}: ${messageOf(error)}`);
+    }
+    const { bytes, fd } = received;
+    try {
+      if (fd === undefined || !isFuseDevice(fd)) throw new StartError(`${from}: no FUSE device came`);
+      const { threads, failover } = this.options;
+      this.taken = new Heir(threads, fd, () => undefined, this.log).after(parseState(bytes, from), failover);
+      if (this.taken === undefined) throw new StartError(`${from}: the session is not mounted`);
+    } catch (error) {
+      if (fd !== undefined) closeSync(fd);
+      throw error;
+    }
+  }
+
+  start(): void {
+    if (this.taken !== undefined) this.give(this.taken);
+  }
+}
+
+/** What is mounted there may be dead, and then cannot be asked. */
+const isMountedAt = (mountpoint: string): boolean => {
+  const path = resolve(mountpoint);
+  return readMounts().some((mount) => mount.mountpoint === path && mount.type === FUSE_TYPE);
+};
+
+function isDead(socket: string): Promise<boolean> {
+  return new Promise((done) => {
+    const tried = connect(socket);
+    tried.once("error", (error) => done(codeOf(error) === "ECONNREFUSED"));
+    tried.once("connect", () => {
+      tried.destroy();
+      done(false);
+    });
+  });
+}
+
+/** What the package that makes them costs is paid only by who is supervised. */
+async function loaded() {
+  const { loadSystemCalls } = await import("../sys/system-call.ts");
+  await loadSystemCalls();
+}

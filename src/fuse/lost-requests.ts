@@ -1,0 +1,75 @@
+import { writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { EIO } from "../bytes/errno.ts";
+import { codeOf } from "../bytes/errors.ts";
+import { putU64 } from "../bytes/u64.ts";
+import { CONTROL } from "./abort.ts";
+import { resendAll } from "./notify.ts";
+import { OUT, OUT_HEADER } from "./wire.ts";
+
+/**
+ * What becomes of requests that a process had read when it died, as nydusd names it. `resend`: they are read again, and
+ * where the kernel cannot do that they fail; `flush`: they fail; `none`: who made them waits until the mount is gone.
+ */
+export type FailoverPolicy = "resend" | "flush" | "none";
+
+/** Two requests after one another differ by this (fs/fuse/fuse_i.h, FUSE_REQ_ID_STEP). */
+const STEP = 2;
+/** Requests before the last one that was noted, and after it, that may be lost: a second's worth at full speed. */
+const BEFORE = 16_384;
+const AFTER = 65_536;
+
+/**
+ * Sees to the requests that nobody will answer. To be called while nobody reads the device.
+ *
+ * @param device `major:minor` of the mount
+ * @param last number of a request that was read not long before
+ * @returns what was done, for people
+ */
+export function recoverRequests(fd: number, policy: FailoverPolicy, device: string, last: number): string {
+  if (policy === "none") return "left to hang";
+  if (policy === "resend" && (resend(fd) || resendByFile(device))) return "sent again";
+  return `${failAll(fd, last)} failed`;
+}
+
+function resend(fd: number): boolean {
+  try {
+    writeSync(fd, resendAll());
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EINVAL") return false;
+    throw error;
+  }
+}
+
+/** Some vendors' older kernels have it (nydus, docs/nydus-failover-upgrade.md). */
+function resendByFile(device: string): boolean {
+  try {
+    writeFileSync(join(CONTROL, device.split(":")[1], "resend"), "1", { flag: "r+" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Answers each request that may be lost; the kernel knows which are (ENOENT: not that one). */
+function failAll(fd: number, last: number): number {
+  const message = Buffer.alloc(OUT_HEADER);
+  const v = new DataView(message.buffer, message.byteOffset);
+  v.setUint32(OUT.LEN, OUT_HEADER, true);
+  v.setInt32(OUT.ERROR, -EIO, true);
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0; // most of these writes fail, and their traces would be most of the work
+  let failed = 0;
+  for (let unique = Math.max(STEP, last - BEFORE * STEP); unique <= last + AFTER * STEP; unique += STEP) {
+    putU64(v, OUT.UNIQUE, unique);
+    try {
+      writeSync(fd, message);
+      failed++;
+    } catch {
+      // not lost
+    }
+  }
+  Error.stackTraceLimit = limit;
+  return failed;
+}

@@ -1,0 +1,131 @@
+#!/bin/sh
+# Holds the FUSE device while programs that serve it come and go, and starts the next one when one dies.
+#
+#   keeper.sh PROGRAM ARG…
+#
+# A shell, because it must outlive everything that can go wrong with Node, and takes 2 MB. It never reads the device.
+# What a child tells it:                 What it tells a child:
+#   USR1  serving: a death matters now     NYDUSD_TS_ROLE     first, after (one that died), next (to one that serves),
+#   USR2  start the next one beside me                        refuse (answer EIO), clear (unmount)
+#   ALRM  end the next one                 NYDUSD_TS_KEEPER   its own pid; the device is descriptor 9
+#   exit 64+n  done, with status n         NYDUSD_TS_CRASHES  how many died so far
+#   exit 80    the next one serves         NYDUSD_TS_LAST     exit status of the last that did
+
+# Deaths in a row, each before a quarter of a second of service. From the fourth on the next start waits, seconds;
+# after the last of these there is none but to answer EIO.
+DELAYS="0 0 0 0.05 0.1 0.2 0.4 0.8 1.6 3 5 5"
+MOST=12
+
+child='' next='' last='' status=0 crashes=0 strikes=0 armed='' stopping='' caught='' command=''
+
+# Adds $1 to $command, for eval: in a trap "$@" is whoever was interrupted's.
+quote() {
+  rest=$1 quoted=''
+  while :; do
+    case $rest in
+    *\'*) quoted="$quoted${rest%%\'*}'\\''" rest=${rest#*\'} ;;
+    *) break ;;
+    esac
+  done
+  command="$command '$quoted$rest'"
+}
+
+# start ROLE: its pid is $!
+start() {
+  # A command in the background would have no stdin.
+  eval "NYDUSD_TS_ROLE=$1 NYDUSD_TS_KEEPER=$$ NYDUSD_TS_CRASHES=$crashes NYDUSD_TS_LAST=$last $command <&8 8<&- &"
+}
+
+alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
+tell() { [ -n "$2" ] && kill "-$1" "$2" 2>/dev/null; }
+
+# The child serves, and has for a while.
+well() {
+  armed=1 strikes=0
+  # Whoever started this in the background has heard enough.
+  if [ "${NODE_CHANNEL_FD:-}" = 3 ]; then
+    unset NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE
+    exec 3>&-
+  fi
+}
+
+begin_next() {
+  armed=1 # bash loses a USR1 that comes together with this signal
+  tell KILL "$next"
+  start next
+  next=$!
+}
+
+# Waits for $child, whatever interrupts that, and sets $status.
+await() {
+  while :; do
+    caught=''
+    wait "$child" 2>/dev/null # a shell says who was killed
+    status=$?
+    [ -z "$caught" ] && return
+    alive "$child" && continue
+    # It ended while a trap ran: either this was its status already, or now it can be had.
+    caught=$status
+    wait "$child" 2>/dev/null
+    status=$?
+    [ "$status" = 127 ] && status=$caught
+    return
+  done
+}
+
+# pause N: as long as comes after N deaths in a row
+pause() {
+  n=$1
+  for delay in $DELAYS; do
+    n=$((n - 1))
+    [ $n -le 0 ] && break
+  done
+  [ "$delay" = 0 ] || sleep "$delay"
+}
+
+# What becomes of the mount when $child ended: $role is who comes next.
+judge() {
+  if [ "$status" -ge 64 ] && [ "$status" -le 79 ]; then
+    tell KILL "$next"
+    exit $((status - 64))
+  fi
+  role=after
+  [ "$status" = 80 ] && return
+  [ -z "$armed" ] && exit "$status"
+  crashes=$((crashes + 1)) strikes=$((strikes + 1)) last=$status
+  if [ "$stopping" = clear ] || [ $strikes -gt $((MOST + 3)) ]; then exit 1; fi
+  [ $strikes -ge $MOST ] && role=refuse
+  [ -n "$stopping" ] && role=clear stopping=clear
+}
+
+keep() {
+  case " $* " in *" --no-keeper"* | *" --supervisor"* | *" --recover"*) exec "$@" ;; esac
+  # <> on what is not there would make a file.
+  if [ ! -e /proc/self/fd/9 ] && [ -c /dev/fuse ] && [ -r /dev/fuse ] && [ -w /dev/fuse ]; then
+    command exec 9<>/dev/fuse
+  fi
+  exec 8<&0
+  trap 'caught=1 stopping=${stopping:-1}; tell TERM "$child"' TERM
+  trap 'caught=1 stopping=${stopping:-1}; tell INT "$child"' INT
+  trap 'caught=1; tell HUP "$child"' HUP
+  trap 'caught=1; well' USR1
+  trap 'caught=1; begin_next' USR2
+  trap 'caught=1; tell KILL "$next"; next=' ALRM
+  trap '' PIPE
+  for arg; do quote "$arg"; done
+  role=${NYDUSD_TS_ROLE:-first}
+  while :; do
+    start "$role"
+    child=$!
+    while :; do
+      await
+      judge
+      alive "$next" || break
+      child=$next next=''
+    done
+    next=''
+    pause "$strikes"
+  done
+}
+
+keep "$@"

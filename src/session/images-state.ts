@@ -1,0 +1,79 @@
+import { countsIn, sumOf } from "../metrics/counters.ts";
+import type { EntryChange } from "../pseudo/change.ts";
+import type { PseudoTree } from "../pseudo/pseudo-tree.ts";
+import type { EntryState, ImageState, ImagesState } from "../takeover/state.ts";
+import { choiceState } from "./inherited.ts";
+import type { Residents } from "./residents.ts";
+import type { Resident, Submount } from "./submount.ts";
+
+/** The images of a session as another process could go on with them. */
+export interface ImagesNow {
+  readonly residents: Residents;
+  readonly tree: PseudoTree;
+  /** That are shown. */
+  readonly shown: Iterable<Submount>;
+  readonly serial: number;
+}
+
+/** What there is now, written down. */
+export function imagesState({ residents, tree, shown, serial }: ImagesNow): ImagesState {
+  const all = residents.all().sort((a, b) => a.placed.serial - b.placed.serial);
+  const places = [...new Set(all.map(({ submount }) => submount))];
+  const seen = new Set([...shown].flatMap((submount) => submount.residents));
+  return {
+    places: places.map((place) => ({
+      names: place.names,
+      since: place.since.getTime(),
+      counts: countsIn(sumOf([place.counters])),
+    })),
+    images: all.map((resident) =>
+      imageState(resident, places.indexOf(resident.submount), seen.has(resident)),
+    ),
+    entries: tree.all().map((entry) => ({ ...entry, name: Buffer.from(entry.name).toString() })),
+    ...tree.counted,
+    serial,
+    burnt: residents.burntSlots,
+    counts: countsIn(residents.otherCounts()),
+  };
+}
+
+function imageState({ placed, taken, shared }: Resident, place: number, isShown: boolean): ImageState {
+  const { slot, serial, rootNode, rootIno, parent, succession } = placed;
+  return {
+    ...{ slot, serial, rootNode, rootIno, parent, place, isShown },
+    isSuccessor: succession !== undefined,
+    isPushed: shared.board !== undefined,
+    choice: choiceState(taken.choice),
+    source: taken.source,
+    isLenient: taken.choice.lenient,
+    files: taken.image.files.map(({ path, size, dev, ino, mtime, ctime }) => ({
+      path,
+      size,
+      dev,
+      ino,
+      mtime,
+      ctime,
+    })),
+  };
+}
+
+/**
+ * Images that were at one place and go together, the one that was shown last at the end: each but the first took the
+ * place of the one before it.
+ */
+export function groupsOf(images: readonly ImageState[]): ImageState[][] {
+  const last = new Map<number, ImageState[]>();
+  const groups: ImageState[][] = [];
+  for (const image of images) {
+    let group = last.get(image.place);
+    if (group === undefined || !image.isSuccessor) {
+      group = [];
+      groups.push(group);
+      last.set(image.place, group);
+    }
+    group.push(image);
+  }
+  return groups;
+}
+
+export const entryOf = ({ name, ...rest }: EntryState): EntryChange => ({ ...rest, name: Buffer.from(name) });

@@ -1,0 +1,91 @@
+import { closeSync, fstatSync } from "node:fs";
+import type { HeldFiles } from "../blob/held-files.ts";
+import type { BlobFile } from "../blob/locate.ts";
+import { openSame } from "../blob/open-files.ts";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import { reopenImage } from "../fs/open-image.ts";
+import type { Logger } from "../log/log.ts";
+import type { CheckedState, ImageState } from "../takeover/state.ts";
+import { Prefetching } from "./prefetching.ts";
+import type { ImageChoice, TakenImage } from "./take.ts";
+
+/** How an image was chosen, as it can be written down: a map is none in JSON. */
+export const choiceState = ({ places, ...rest }: ImageChoice): unknown => ({
+  ...rest,
+  places: { ...places, files: [...places.files] },
+});
+
+function choiceOf(state: unknown): ImageChoice {
+  const { places, ...rest } = state as ImageChoice & { places: { files: [string, string][] } };
+  return { ...rest, places: { ...places, files: new Map(places.files) } };
+}
+
+/** What was found out about an image when it was checked; undefined: not all of it was sound, and was mended. */
+export function checkedState({ image }: TakenImage): CheckedState | undefined {
+  const { handle, report } = image;
+  const { inodes, directories, loaded, unsound } = report;
+  if (unsound > 0) return undefined;
+  const { hasXattrs, hasAcls, sound } = handle;
+  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+  return {
+    sound: text(new Uint8Array(sound)),
+    loaded: text(loaded),
+    hasXattrs,
+    hasAcls,
+    inodes,
+    directories,
+  };
+}
+
+/**
+ * Takes an image that another process served: the very files that it had, or nothing.
+ *
+ * @param checked what that process knew of it
+ * @throws StartError when the image is not what it was; a blob that is not will answer EIO
+ */
+export function takeInherited(
+  state: ImageState,
+  checked: CheckedState | undefined,
+  held: HeldFiles,
+  log: Logger,
+): TakenImage {
+  const [self, ...blobs] = state.files;
+  let image: TakenImage["image"];
+  try {
+    const fd = openSame(self);
+    try {
+      const { mtimeMs, ctimeMs, size } = fstatSync(fd);
+      if (mtimeMs !== self.mtime || size !== self.size) throw new Error("it was changed in its place");
+      const isSame = ctimeMs === self.ctime; // or it was given another name, which is no change
+      image = reopenImage(
+        fd,
+        [self, ...blobs],
+        state.isLenient,
+        isSame && checked ? treeOf(checked) : undefined,
+      );
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw new StartError(`${state.source}, which was mounted already: ${messageOf(error)}`);
+  }
+  const files = [self, ...blobs].map((file) => holdOrLose(file, held, log));
+  // Whoever served before has warmed it, or most of it.
+  const prefetching = new Prefetching(undefined, log);
+  return { image: { ...image, files }, source: state.source, choice: choiceOf(state.choice), prefetching };
+}
+
+const treeOf = ({ sound, loaded, ...rest }: CheckedState) => ({
+  ...rest,
+  sound: Buffer.from(sound, "base64"),
+  loaded: Buffer.from(loaded, "base64"),
+});
+
+function holdOrLose(file: BlobFile, held: HeldFiles, log: Logger): BlobFile {
+  try {
+    return held.hold([file])[0];
+  } catch (error) {
+    log.error(`${file.path}: ${messageOf(error)}: what is read from it answers EIO`);
+    return file;
+  }
+}

@@ -1,0 +1,14 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+
+/**
+ * Answers EIO to everything, in a thread: its reads block.
+ *
+ * @param device of a mount that somebody else made
+ * @returns resolves when the mount is gone
+ */
+export function refuse(device: number): Promise<unknown> {
+  const thread = new Worker(new URL("./refuse-thread.js", import.meta.url));
+  thread.postMessage(device);
+  return once(thread, "exit");
+}

@@ -1,0 +1,48 @@
+import { closeSync } from "node:fs";
+import { addressOf, systemCall } from "./system-call.ts";
+
+/**
+ * Takes a copy of another process's descriptor: the same open file, as if it had been inherited. Linux 5.6; wants the
+ * right to trace that process.
+ *
+ * @throws SystemCallError
+ */
+export function descriptorOf(pid: number, fd: number): number {
+  const process = systemCall("pidfd_open", `${pid}`, pid, 0);
+  try {
+    return systemCall("pidfd_getfd", `${pid}, ${fd}`, process, fd, 0);
+  } finally {
+    closeSync(process);
+  }
+}
+
+/** Gives an open file a second descriptor, that programs inherit. */
+export const inheritAs = (fd: number, as: number): void => {
+  systemCall("dup3", `${fd}, ${as}`, fd, as, 0);
+};
+
+const F_SETFD = 2;
+
+/**
+ * Becomes another program: the same process, with nothing of this one left but stdin, stdout, stderr and what is
+ * inherited.
+ *
+ * @throws SystemCallError when that cannot be; else it does not return
+ */
+export function become(path: string, args: readonly string[], env: NodeJS.ProcessEnv): never {
+  const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const kept: Uint8Array[] = []; // until the kernel has copied them
+  const table = (texts: readonly string[]): Uint8Array => {
+    const pointers = Buffer.alloc(8 * (texts.length + 1));
+    texts.forEach((text, i) => {
+      const bytes = Buffer.from(`${text}\0`);
+      kept.push(bytes);
+      pointers.writeBigUInt64LE(addressOf(bytes), 8 * i);
+    });
+    return pointers;
+  };
+  // Node sees to it that no child has its stdio by accident.
+  for (const fd of [0, 1, 2]) systemCall("fcntl", `${fd}`, fd, F_SETFD, 0);
+  systemCall("execve", path, path, table([path, ...args]), table(words));
+  throw new Error(`execve(${path}) came back: ${kept.length}`);
+}

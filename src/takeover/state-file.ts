@@ -1,0 +1,163 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { syncDirectory } from "../disk/atomic-file.ts";
+import { isAlive, startOf } from "./processes.ts";
+import { type CheckedState, formatState, parseState, type SessionState } from "./state.ts";
+
+/** Below it, what says something of sessions that are served now. Gone after a restart, as they are. */
+export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.env): string {
+  if (uid === 0) return "/run/nydusd-ts";
+  return env.XDG_RUNTIME_DIR === undefined ? `/tmp/nydusd-ts-${uid}` : `${env.XDG_RUNTIME_DIR}/nydusd-ts`;
+}
+
+const CHECKED = ".checked";
+
+/**
+ * The state of one session on disk: whole, or not there.
+ *
+ * @see takeover/state
+ */
+export class StateFile {
+  private readonly base: string;
+  readonly path: string;
+  /** Where its process and the next one talk. */
+  readonly socket: string;
+
+  /** @param base path of it, but for the end */
+  constructor(base: string) {
+    this.base = base;
+    this.path = `${base}.state`;
+    this.socket = `${base}.sock`;
+  }
+
+  /**
+   * @param dir made when it is not there; must be nobody else's
+   * @param owner pid of the process that outlives those that serve: the keeper, or the only one
+   * @throws StartError
+   */
+  static in(dir: string, owner: number): StateFile {
+    try {
+      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      const { uid, mode } = statSync(dir);
+      if (uid !== process.geteuid?.()) throw new Error(`belongs to user ${uid}`);
+      if ((mode & 0o022) !== 0) throw new Error("others may write there");
+    } catch (error) {
+      throw new StartError(`state directory ${dir}: ${messageOf(error)}; choose another with --state-dir`);
+    }
+    // A pid comes again, a pid with when it began does not.
+    return new StateFile(join(dir, `${owner}-${startOf(owner) ?? 0}`));
+  }
+
+  /** @throws the system error: what was there is there still */
+  write(state: SessionState): void {
+    const temporary = `${this.path}.tmp`;
+    const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+    const fd = openSync(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
+    try {
+      writeFileSync(fd, formatState(state));
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, this.path);
+    syncDirectory(dirname(this.path));
+  }
+
+  /** @returns undefined when there is none @throws FormatError */
+  read(): SessionState | undefined {
+    return readState(this.path);
+  }
+
+  /**
+   * What is known of the images that there are, by serial; that of others is removed.
+   *
+   * @param checkedOf asked for each that is not written yet
+   */
+  writeChecked(serials: ReadonlySet<number>, checkedOf: (serial: number) => CheckedState | undefined): void {
+    for (const serial of this.checked())
+      if (!serials.has(serial)) rmSync(this.checkedPath(serial), { force: true });
+    const there = new Set(this.checked());
+    for (const serial of serials) {
+      const checked = there.has(serial) ? undefined : checkedOf(serial);
+      // Not fsynced: a torn one is noticed, and then the image is checked again.
+      if (checked !== undefined)
+        writeFileSync(this.checkedPath(serial), formatState(checked), { mode: 0o600 });
+    }
+  }
+
+  /** @returns undefined when nothing is known */
+  readChecked(serial: number): CheckedState | undefined {
+    try {
+      return parseState(readFileSync(this.checkedPath(serial)), this.checkedPath(serial));
+    } catch {
+      return undefined;
+    }
+  }
+
+  remove(): void {
+    for (const path of [this.path, `${this.path}.tmp`, this.socket]) rmSync(path, { force: true });
+    for (const serial of this.checked()) rmSync(this.checkedPath(serial), { force: true });
+  }
+
+  private checkedPath = (serial: number): string => `${this.base}.${serial}${CHECKED}`;
+
+  /** Serials of the images of which something is written. */
+  private checked(): number[] {
+    const prefix = `${basename(this.base)}.`;
+    const dir = dirname(this.base);
+    return (existsSync(dir) ? readdirSync(dir) : [])
+      .filter((name) => name.startsWith(prefix) && name.endsWith(CHECKED))
+      .map((name) => Number(name.slice(prefix.length, -CHECKED.length)));
+  }
+}
+
+function readState(path: string): SessionState | undefined {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  return parseState(bytes, path);
+}
+
+/**
+ * Removes what sessions left that are over.
+ *
+ * @param isNeeded whether a dead one's mountpoint may still be gone on with
+ */
+export function removeDead(dir: string, isNeeded: (mountpoint: string) => boolean): void {
+  for (const { file, state } of allStates(dir)) {
+    const isServed = isAlive(state.owner) || isAlive(state.serving);
+    if (!isServed && !isNeeded(state.mountpoint)) file.remove();
+  }
+}
+
+/** Sessions that are served, or were and did not end in order; what is no state is passed over. */
+export function allStates(dir: string): { readonly file: StateFile; readonly state: SessionState }[] {
+  const names = readdirSync(dir).filter((name) => name.endsWith(".state"));
+  return names.flatMap((name) => {
+    const file = new StateFile(join(dir, basename(name, ".state")));
+    try {
+      const state = file.read();
+      return state === undefined ? [] : [{ file, state }];
+    } catch {
+      return [];
+    }
+  });
+}

@@ -1,0 +1,148 @@
+import { crc32c } from "../bytes/crc32c.ts";
+import { FormatError } from "../bytes/errors.ts";
+
+/** A file by path, and what it was: another one will not do. Times in ms since 1970. */
+interface FileState {
+  readonly path: string;
+  readonly size: number;
+  readonly dev: number;
+  readonly ino: number;
+  readonly mtime: number;
+  readonly ctime: number;
+}
+
+/** A process, and when it began (takeover/processes, startOf): a pid comes again. */
+export interface ProcessState {
+  readonly pid: number;
+  readonly started: number;
+}
+
+/** Counts that are not zero: place and value. */
+type Counts = readonly (readonly [at: number, count: number])[];
+
+/** An image that has a slot. */
+export interface ImageState {
+  readonly slot: number;
+  readonly serial: number;
+  readonly rootNode: number;
+  readonly rootIno: number;
+  readonly parent: number;
+  /** Of its place, in `places`. */
+  readonly place: number;
+  readonly isShown: boolean;
+  /** It took the place of the image before it in the list that has the same place. */
+  readonly isSuccessor: boolean;
+  readonly isPushed: boolean;
+  /** How it was chosen, for those who ask; never read to find it. */
+  readonly choice: unknown;
+  readonly source: string;
+  readonly isLenient: boolean;
+  /** The image, then its blobs. */
+  readonly files: readonly FileState[];
+}
+
+/** Where images are or were shown. */
+interface PlaceState {
+  readonly names: readonly string[];
+  /** ms since 1970 */
+  readonly since: number;
+  readonly counts: Counts;
+}
+
+/** A name in a virtual directory. */
+export interface EntryState {
+  readonly directory: number;
+  readonly name: string;
+  readonly cookie: number;
+  readonly node: number;
+  readonly ino: number;
+}
+
+/** The images of a session. */
+export interface ImagesState {
+  readonly places: readonly PlaceState[];
+  /** In the order in which they came. */
+  readonly images: readonly ImageState[];
+  readonly entries: readonly EntryState[];
+  readonly lastDirectory: number;
+  readonly lastCookie: number;
+  readonly serial: number;
+  /** Slots that no image may have again. */
+  readonly burnt: readonly number[];
+  /** Of what concerns no image, and of images that are gone. */
+  readonly counts: Counts;
+}
+
+/** Everything that whoever serves a session next has to know. */
+export interface SessionState extends ImagesState {
+  /** Canonical. */
+  readonly mountpoint: string;
+  /** `major:minor` of the mount; "": it is about to be made. */
+  readonly device: string;
+  /** What INIT agreed on: the kernel never says it again. */
+  readonly agreed: { readonly minor: number; readonly maxRead: number };
+  readonly traits: { readonly hasXattrs: boolean; readonly hasAcls: boolean };
+  /** One image, for good. */
+  readonly isFixed: boolean;
+  /** Number of a request that was read not long before. */
+  readonly lastUnique: number;
+  /** When the session began, s since 1970. */
+  readonly since: number;
+  /** Times that another process went on with it. */
+  readonly takeovers: number;
+  readonly serving: ProcessState;
+  /** Who outlives those that serve: the keeper, or the only process there is. */
+  readonly owner: ProcessState;
+}
+
+/** What is known of an image that was checked, so that nobody has to do it again. Bytes in base64. */
+export interface CheckedState {
+  readonly sound: string;
+  readonly loaded: string;
+  readonly hasXattrs: boolean;
+  readonly hasAcls: boolean;
+  readonly inodes: number;
+  readonly directories: number;
+}
+
+/** Of the state that is written here, and the oldest version of a program's that can read it. */
+const VERSION = 1;
+const OLDEST_READER = 1;
+/** The oldest state that is understood: one release back. */
+const OLDEST_STATE = 1;
+const MAGIC = "nydusd-ts-state";
+
+/** A line that says what follows, then JSON: `nydusd-ts-state VERSION OLDEST_READER BYTES CRC32C`. */
+export function formatState(state: SessionState | CheckedState): Buffer {
+  const body = Buffer.from(JSON.stringify(state));
+  return Buffer.concat([
+    Buffer.from(`${MAGIC} ${VERSION} ${OLDEST_READER} ${body.length} ${checksum(body)}\n`),
+    body,
+  ]);
+}
+
+/**
+ * @param from the file's path, or who sent it
+ * @throws FormatError for what is no state, not whole, or of a version that this program does not understand
+ */
+export function parseState<T = SessionState>(bytes: Buffer, from: string): T {
+  const end = bytes.indexOf(0x0a);
+  const fail = (at: number, problem: string): never => {
+    throw new FormatError(problem, { file: from, at });
+  };
+  const [magic, ...numbers] = bytes.subarray(0, Math.max(end, 0)).toString("latin1").split(" ");
+  if (magic !== MAGIC || numbers.length < 4) fail(0, `no state of a session: want "${MAGIC} VERSION …"`);
+  const [version, reader, length] = numbers.map(Number);
+  if (version < OLDEST_STATE || reader > VERSION || version < reader)
+    fail(
+      MAGIC.length + 1,
+      `state of version ${numbers[0]}, for programs that know ${numbers[1]} or later; this one knows ${OLDEST_STATE} to ${VERSION}`,
+    );
+  const body = bytes.subarray(end + 1);
+  if (body.length !== length) fail(end + 1, `${body.length} bytes of state, want ${numbers[2]}`);
+  if (checksum(body) !== numbers[3])
+    fail(end + 1, `CRC-32C of the state is ${checksum(body)}, want ${numbers[3]}`);
+  return JSON.parse(body.toString()) as T;
+}
+
+const checksum = (bytes: Uint8Array): string => crc32c(0xffff_ffff, bytes).toString(16).padStart(8, "0");

@@ -1,0 +1,50 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { childrenOf, type Daemon, emptyDir, start, until, workDir } from "./daemon.ts";
+
+/** What users call: a keeper, and the program that serves. */
+export const KEPT = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
+
+/** A daemon with a keeper. */
+export interface Kept extends Daemon {
+  readonly stateDir: string;
+  /** The process that serves; undefined between two. */
+  serving(): number | undefined;
+  /** Ends it at once, and waits until another one answers requests; ms that took. */
+  crash(): Promise<number>;
+}
+
+export async function startKept(args: readonly string[], mountpoint = emptyDir()): Promise<Kept> {
+  const stateDir = join(workDir(), "state");
+  const daemon = await start(["--state-dir", stateDir, ...args], mountpoint, ["--mountpoint"], [KEPT]);
+  const serving = () => childrenOf(daemon.pid).find((pid) => isIn(pid, stateDir));
+  return {
+    ...daemon,
+    stateDir,
+    serving,
+    crash: async () => {
+      const before = wentOn(daemon);
+      process.kill(serving() ?? 0, "SIGKILL");
+      const at = performance.now();
+      await until(() => wentOn(daemon) > before, "the next process");
+      return performance.now() - at;
+    },
+  };
+}
+
+/** How often another process went on. */
+export const wentOn = (daemon: Daemon): number => (daemon.output().match(/: went on after /g) ?? []).length;
+
+/** Whether its state says so. */
+function isIn(pid: number, dir: string): boolean {
+  return stateOf(dir)?.serving.pid === pid;
+}
+
+/** The state of the only session there. */
+export function stateOf(dir: string): { serving: { pid: number }; takeovers: number } | undefined {
+  const name = readdirSync(dir).find((each) => each.endsWith(".state"));
+  if (name === undefined) return undefined;
+  const text = readFileSync(join(dir, name), "utf8");
+  return JSON.parse(text.slice(text.indexOf("\n") + 1));
+}

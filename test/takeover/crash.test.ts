@@ -1,0 +1,190 @@
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { startReaders } from "../support/checking-readers.ts";
+import { ask, blobFlags, childrenOf, facts, hold, isMounted, kill, shell, until } from "../support/daemon.ts";
+import { fixture } from "../support/image.ts";
+import { type Kept, startKept, stateOf, wentOn } from "../support/kept.ts";
+import { tarImage } from "../support/tar-image.ts";
+
+const SEED = Number(process.env.NYDUSD_TS_SEED ?? Date.now() % 1_000_000);
+const KILLS = Number(process.env.NYDUSD_TS_KILLS ?? 100);
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Ten directories of small files, and some of several reads each. */
+const TREE = `for d in $(seq 10); do mkdir d$d; for f in $(seq 30); do head -c $((RANDOM + 1)) /dev/urandom >d$d/f$f; done; done
+  for f in 1 2 3 4; do head -c 3000000 /dev/urandom >big$f; done; ln -s d1/f1 link`;
+
+const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
+
+/** What a daemon is when nothing happens: the keeper's and its child's. */
+async function settled(daemon: Kept) {
+  await until(() => daemon.serving() !== undefined, "a serving process");
+  const child = daemon.serving() ?? 0;
+  return { keeper: descriptors(daemon.pid), child: descriptors(child), threads: facts(child).threads };
+}
+
+describe("a serving process that is killed", () => {
+  it(`${KILLS} times at any moment: no reader notices`, async () => {
+    const { flags } = tarImage(TREE);
+    const daemon = await startKept(flags);
+    const readers = await startReaders(4, daemon.mountpoint, SEED);
+    const walker = await startReaders(1, daemon.mountpoint, SEED + 100, 64);
+    let random = SEED;
+    let last = 0;
+    for (let i = 0; i < KILLS; i++) {
+      await until(() => ![undefined, last].includes(daemon.serving()), "the next one");
+      random = (random * 1_103_515_245 + 12_345) % 2 ** 31;
+      await sleep(random % 300);
+      last = daemon.serving() ?? 0;
+      kill(last);
+    }
+    await until(() => ![undefined, last].includes(daemon.serving()), "the last one");
+    await sleep(500);
+    const [read, walked] = [await readers.end(), await walker.end()];
+    const longest = Math.max(read.longest, walked.longest);
+    console.log(
+      `seed ${SEED}: ${KILLS} kills, ${wentOn(daemon)} takeovers, ${read.operations + walked.operations} operations, ` +
+        `longest ${longest.toFixed(2)} s, keeper ${facts(daemon.pid).rssKb} KiB`,
+    );
+    expect([read.failed, walked.failed]).toEqual([[], []]);
+    expect(read.operations).toBeGreaterThan(100);
+    expect(longest).toBeLessThan(15);
+    expect(facts(daemon.pid).rssKb).toBeLessThan(50_000);
+    expect(await daemon.stop()).toBe(0);
+    expect(daemon.output()).not.toContain("answers EIO");
+    expect(readdirSync(daemon.stateDir)).toEqual([]);
+  }, 300_000);
+
+  it("five times within a second", async () => {
+    const { flags } = tarImage(TREE);
+    const daemon = await startKept(flags);
+    const before = await settled(daemon);
+    const readers = await startReaders(2, daemon.mountpoint, SEED);
+    // Whoever is there, also one that is about to go on.
+    for (let i = 0; i < 5; i++) {
+      for (const pid of childrenOf(daemon.pid)) kill(pid);
+      await sleep(200);
+    }
+    await until(() => wentOn(daemon) > 0, "the next one");
+    await sleep(1000);
+    expect((await readers.end()).failed).toEqual([]);
+    const after = await settled(daemon);
+    // Workers join while there is a crowd.
+    expect({ ...after, threads: 0, child: 0 }).toEqual({ ...before, threads: 0, child: 0 });
+    expect(await daemon.stop()).toBe(0);
+  }, 120_000);
+
+  it("what is open, listed, cached and mapped goes on, also for who asks for the first time", async () => {
+    const { flags, source } = tarImage(TREE);
+    const daemon = await startKept(flags);
+    const holder = await hold(
+      'cd "$1"; exec 3<big1 4<d2; ls -la /proc/self/fd/4/ >/dev/null; ls d3 >/dev/null',
+      'cat <&3 | cmp - "$2/big1" && ls d3 d4 | wc -l && cat d2/f1 | cmp - "$2/d2/f1"; stat -f . >/dev/null; echo $?',
+      daemon.mountpoint,
+      source,
+    );
+    await daemon.crash();
+    expect(await holder.release()).toBe("63\n0\n");
+    expect(await ask('diff -r --no-dereference "$1" "$2"', source, daemon.mountpoint)).toBe("");
+    expect(await daemon.stop()).toBe(0);
+  });
+
+  it("its files were deleted or replaced: those that a process can find again are served, others answer EIO", async () => {
+    const made = tarImage("head -c 300000 /dev/urandom >a; mkdir d; echo text >d/f");
+    const daemon = await startKept(made.flags);
+    await ask('cat "$1/a" >/dev/null', daemon.mountpoint);
+    rmSync(made.tar);
+    await daemon.crash();
+    expect(daemon.output()).toMatch(/ERROR .*image\.tar: .*what is read from it answers EIO/);
+    expect(await ask('ls "$1" "$1/d" | sort -u', daemon.mountpoint)).toContain("a\n");
+    const { stderr } = await shell('cat "$1/d/f"', daemon.mountpoint);
+    expect(stderr).toContain("Input/output error");
+    expect(await daemon.stop()).toBe(0);
+  });
+
+  it("a program that cannot go on: all tries are used up, everything answers EIO, SIGHUP heals it", async () => {
+    const made = tarImage("echo one >one; echo two >two; head -c 100000 /dev/urandom >big");
+    const daemon = await startKept(made.flags);
+    const holder = await hold(
+      'exec 3<"$1/big"',
+      'cat <&3 | cmp - "$2/big" && echo same',
+      daemon.mountpoint,
+      made.source,
+    );
+    const away = `${made.boot}.away`;
+    renameSync(made.boot, away);
+    writeFileSync(made.boot, readFileSync(away).fill(0, 1024, 2048));
+    kill(daemon.serving() ?? 0);
+    await until(() => daemon.output().includes("everything answers EIO"), "the end of all tries", 60_000);
+    expect(await shell('timeout 5 cat "$1/two"', daemon.mountpoint)).toMatchObject({ status: 1, stdout: "" });
+    renameSync(away, made.boot);
+    const before = wentOn(daemon);
+    process.kill(daemon.pid, "SIGHUP");
+    await until(() => wentOn(daemon) > before, "the next process");
+    expect(await ask('cat "$1/one" "$1/two"', daemon.mountpoint)).toBe("one\ntwo\n");
+    expect(await holder.release()).toBe("same\n");
+    expect(await daemon.stop()).toBe(0);
+  }, 120_000);
+
+  it("EIO for ever: SIGTERM unmounts, with status 1", async () => {
+    const made = tarImage("echo one >one");
+    const daemon = await startKept(made.flags);
+    writeFileSync(made.boot, "nothing");
+    kill(daemon.serving() ?? 0);
+    await until(() => daemon.output().includes("everything answers EIO"), "the end of all tries", 60_000);
+    expect(await daemon.stop()).toBe(1);
+    expect(isMounted(daemon.mountpoint)).toBe(false);
+    expect(readdirSync(daemon.stateDir)).toEqual([]);
+  }, 120_000);
+
+  it("--standby goes on in a moment, from files that were deleted since, and another one stands by", async () => {
+    const made = tarImage(TREE);
+    const daemon = await startKept([...made.flags, "--standby"]);
+    const children = () => readdirSync(`/proc/${daemon.pid}/task`).length && standbys(daemon);
+    await until(() => children() === 2, "the standby");
+    await sleep(1500); // it has opened everything
+    rmSync(made.tar);
+    rmSync(made.boot);
+    const readers = await startReaders(2, daemon.mountpoint, SEED);
+    await daemon.crash();
+    await until(() => children() === 2, "the next standby");
+    expect((await readers.end()).failed).toEqual([]);
+    expect(await ask('diff -r --no-dereference "$1" "$2"', made.source, daemon.mountpoint)).toBe("");
+    expect(stateOf(daemon.stateDir)).toMatchObject({ takeovers: 1 });
+    expect(await daemon.stop()).toBe(0);
+  });
+});
+
+const standbys = (daemon: Kept): number =>
+  readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, "utf8").trim().split(" ").filter(Boolean)
+    .length;
+
+it("a keeper that is killed leaves a mount that is served; --recover keeps it again, or mounts afresh", async () => {
+  const { path, devices } = fixture("04-large");
+  const image = ["--bootstrap", path, ...blobFlags(devices)];
+  const daemon = await startKept(image);
+  const held = await hold('exec 3<"$1/m1p1"', "sha256sum <&3", daemon.mountpoint);
+  const child = daemon.serving() ?? 0;
+  const sum = await ask('sha256sum <"$1/m1p1"', daemon.mountpoint);
+  kill(daemon.pid);
+  await daemon.exited;
+  expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(sum);
+  const next = await startKept(["--recover", ...image, "--state-dir", daemon.stateDir], daemon.mountpoint);
+  expect(next.output()).toContain(`process ${child} serves it and has lost its keeper`);
+  await until(() => !readdirSync("/proc").includes(`${child}`), "the end of the old one");
+  expect(await held.release()).toBe(sum);
+  const again = await shell(
+    '"$1" --recover --state-dir "$2" --mountpoint "$3" -B x',
+    (await import("../support/kept.ts")).KEPT,
+    daemon.stateDir,
+    daemon.mountpoint,
+  );
+  expect(again.stderr).toContain("keeps it: nothing is to be recovered");
+  for (const pid of [next.pid, stateOf(daemon.stateDir)?.serving.pid ?? 0]) kill(pid);
+  await next.exited;
+  const afresh = await startKept(["--recover", ...image, "--state-dir", daemon.stateDir], daemon.mountpoint);
+  expect(afresh.output()).toContain("mounting afresh, those inside are lost");
+  expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(sum);
+  expect(await afresh.stop()).toBe(0);
+  expect(readdirSync(daemon.stateDir)).toEqual([]);
+}, 120_000);
