@@ -94,7 +94,7 @@ export class Daemon implements Orders {
       await this.writePidFile(session);
       onReady(`${factsOf(opened.setting)} ${session.facts} ms=${Math.round(performance.now())}`);
     }
-    await this.will?.begin(session, options.standby);
+    await this.will?.await(options.standby);
     return this.end(opened);
   }
 
@@ -202,7 +202,7 @@ export class Daemon implements Orders {
     this.api?.ready();
     if (inherited !== undefined) will?.arm();
     const served = crew === undefined ? await serveWithLibfuse(request) : await serveDirect(request, crew);
-    will?.serving();
+    will?.serving(served);
     if (inherited !== undefined) this.sayInherited(inherited, mountpoint);
     const device = inherited?.heritage.state.device ?? mountAt(mountpoint)?.device;
     const { upper } = options;

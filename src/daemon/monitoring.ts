@@ -56,6 +56,7 @@ export class Monitoring {
       blobDescriptors: () => setting.held.size,
       maxFds: openFileLimit,
       lostBlobs: session.lostBlobs,
+      takeovers: session.takeovers,
       workers: session.workers,
       state: () => state,
       onShown,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import type { Session, Transferable } from "../session/transport.ts";
@@ -12,6 +13,8 @@ const PERIOD_MS = 1_000;
 const WELL_MS = 250;
 /** For a new version to be ready. */
 const READY_MS = 10_000;
+/** Longest that nobody takes requests while threads of this process leave. */
+const HOLD_MS = 100;
 /** Between the end of a standby and the beginning of the next: it may have died of what it found. */
 const STANDBY_MS = 1_000;
 
@@ -29,6 +32,10 @@ export class Will {
   private isBroken = false;
   private isUpgrading = false;
   private isOver = false;
+  private onAwaiting: () => void = () => {};
+  private readonly awaiting = new Promise<void>((resolve) => {
+    this.onAwaiting = resolve;
+  });
   /** Told to hand over to a process that has a keeper. */
   onAdopt: () => void = () => {};
   /** Resolves when nothing is left to be done by a process that hands over. */
@@ -71,22 +78,28 @@ export class Will {
   }
 
   /** Requests are answered from now on. */
-  serving(): void {
+  serving({ transfer }: Session): void {
     const { keeper } = this;
-    if (keeper !== undefined) setTimeout(() => this.isOver || tellServing(keeper), WELL_MS).unref();
-  }
-
-  /** @param hasStandby a process is to stand by that has opened everything already */
-  async begin({ transfer }: Session, hasStandby: boolean): Promise<void> {
     this.transfer = transfer;
     if (transfer === undefined) return;
     this.timer = setInterval(() => this.save(), PERIOD_MS).unref();
     setImmediate(() => this.save());
-    const { keeper } = this;
+    if (keeper !== undefined) setTimeout(() => this.isOver || tellServing(keeper), WELL_MS).unref();
     this.successor.onAdopt = () => {
       if (keeper === undefined || !isKept(keeper)) this.onAdopt();
     };
+  }
+
+  /**
+   * Another process may come and ask for the session: the one before this one does not listen any more.
+   *
+   * @param hasStandby one is to stand by that has opened everything already
+   */
+  async await(hasStandby: boolean): Promise<void> {
+    const { keeper } = this;
+    if (this.transfer === undefined) return;
     await this.successor.listen(this.file.socket).catch((error) => this.log.error(messageOf(error)));
+    this.onAwaiting();
     if (!hasStandby || keeper === undefined) return;
     askForNext(keeper);
     this.successor.onLeft = () => {
@@ -129,6 +142,7 @@ export class Will {
       throw new StartError("an upgrade needs a keeper: this daemon was started without one");
     if (this.isUpgrading || this.isOver) throw new StartError("an upgrade is under way");
     this.isUpgrading = true;
+    await this.awaiting;
     try {
       await this.dismiss(keeper);
       askForNext(keeper);
@@ -159,6 +173,8 @@ export class Will {
 
   private async finish(transfer: Transferable): Promise<void> {
     const drained = transfer.handOver();
+    // Idle threads are woken by requests, which the other process would take.
+    await Promise.race([drained, sleep(HOLD_MS)]);
     this.successor.begin();
     // Threads that are left would keep this process from exiting; its successor asks for their requests again.
     if (!(await drained)) process.kill(process.pid, "SIGKILL");

@@ -122,6 +122,8 @@ keep() {
       judge
       alive "$next" || break
       child=$next next=''
+      # The one before it may have been beyond hearing.
+      [ -n "$stopping" ] && tell TERM "$child"
     done
     next=''
     pause "$strikes"

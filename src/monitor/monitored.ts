@@ -21,6 +21,8 @@ export interface Monitored {
   maxFds(): number;
   /** Blobs of mounted images whose file became shorter, unreadable or another one. */
   lostBlobs(): number;
+  /** How often another process went on with the mount, and how often because the one before it had died. */
+  readonly takeovers: { readonly all: number; readonly crashes: number };
   /** Workers that run; more may join. */
   workers(): number;
   state(): State;

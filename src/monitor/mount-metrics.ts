@@ -22,6 +22,15 @@ export function addMountMetrics(registry: Registry, reading: Reading): void {
   counter("tarfs_pushed_bytes_total", "Bytes of these files.", COUNT.PUSHED_BYTES);
   counter("tarfs_push_refused_total", "Files that the kernel would not take ahead.", COUNT.PUSH_REFUSED);
 
+  const takeovers = {
+    name: "tarfs_takeovers_total",
+    help: "Times that another process went on with the mount, by why: the one before it died, or handed over.",
+    labels: ["reason"],
+  };
+  addCounter(registry, takeovers, () => [
+    [mount.takeovers.crashes, { reason: "crash" }],
+    [mount.takeovers.all - mount.takeovers.crashes, { reason: "upgrade" }],
+  ]);
   gauge("tarfs_lost_blobs", "Blobs whose file became shorter, unreadable or another one.", mount.lostBlobs);
   const all = (value: (image: MonitoredImage) => number) => () =>
     reading.images.reduce((sum, image) => sum + value(image), 0);

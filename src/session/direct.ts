@@ -37,10 +37,15 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   if (heritage !== undefined) submounts.inherit(heritage.state, ({ serial }) => heritage.images.get(serial));
   else if (initial !== undefined) await submounts.mount(initial.names, initial.taken, initial.tracing);
   const facts = heritage?.state ?? factsOf(request);
+  const before = heritage?.state.takeovers ?? { all: -1, crashes: 0 };
+  const takeovers = {
+    all: before.all + 1,
+    crashes: before.crashes + (heritage?.lost === undefined ? 0 : 1),
+  };
   const state = (device: string, agreed: Agreed) => ({
     ...submounts.state(),
     ...{ mountpoint, device, agreed, traits: facts.traits, isFixed: facts.isFixed, since: facts.since },
-    takeovers: heritage === undefined ? 0 : heritage.state.takeovers + 1,
+    takeovers,
     lastUnique: lastUnique(residents.session),
     serving: processState(process.pid),
     owner: processState(request.owner),
@@ -130,6 +135,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     traits: task.traits,
     submounts,
     workers: () => crew.workers,
+    takeovers,
     transfer: {
       device: fd,
       state: stateNow,

@@ -110,6 +110,7 @@ function session(
     traits,
     submounts: undefined,
     workers: () => 1,
+    takeovers: { all: 0, crashes: 0 },
     transfer: undefined,
     stop: async () => {
       if (isStopping) {

@@ -105,6 +105,8 @@ export interface Session {
   readonly submounts: Submounts | undefined;
   /** Threads that answer requests at the moment. */
   workers(): number;
+  /** Processes that went on with it, this one included, and those of them whose predecessor had died. */
+  readonly takeovers: { readonly all: number; readonly crashes: number };
   /** Whether, and how, another process can go on with it. */
   readonly transfer: Transferable | undefined;
 }

@@ -88,8 +88,8 @@ export interface SessionState extends ImagesState {
   readonly lastUnique: number;
   /** When the session began, s since 1970. */
   readonly since: number;
-  /** Times that another process went on with it. */
-  readonly takeovers: number;
+  /** Times that another process went on with it, and those of them when the one before it had died. */
+  readonly takeovers: { readonly all: number; readonly crashes: number };
   readonly serving: ProcessState;
   /** Who outlives those that serve: the keeper, or the only process there is. */
   readonly owner: ProcessState;

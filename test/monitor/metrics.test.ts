@@ -68,6 +68,8 @@ describe("/metrics", () => {
         "tarfs_prefetch_seconds_total 1.5",
         "tarfs_prefetch_running 1",
         "tarfs_lost_blobs 1",
+        'tarfs_takeovers_total{reason="crash"} 2',
+        'tarfs_takeovers_total{reason="upgrade"} 1',
         "tarfs_blobs 3",
         "tarfs_blob_descriptors 4",
         "tarfs_bootstrap_inodes 7",

@@ -41,6 +41,7 @@ export function fakeMount(): FakeMount {
     ],
     inflight: () => inflight(counters),
     blobDescriptors: () => 4,
+    takeovers: { all: 3, crashes: 2 },
     maxFds: () => 1024,
     onShown: () => {},
     lostBlobs: () => 1,

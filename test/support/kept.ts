@@ -42,7 +42,9 @@ function isIn(pid: number, dir: string): boolean {
 }
 
 /** The state of the only session there. */
-export function stateOf(dir: string): { serving: { pid: number }; takeovers: number } | undefined {
+export function stateOf(
+  dir: string,
+): { serving: { pid: number }; takeovers: { all: number; crashes: number } } | undefined {
   const name = readdirSync(dir).find((each) => each.endsWith(".state"));
   if (name === undefined) return undefined;
   const text = readFileSync(join(dir, name), "utf8");

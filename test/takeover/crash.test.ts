@@ -150,7 +150,7 @@ describe("a serving process that is killed", () => {
     await until(() => children() === 2, "the next standby");
     expect((await readers.end()).failed).toEqual([]);
     expect(await ask('diff -r --no-dereference "$1" "$2"', made.source, daemon.mountpoint)).toBe("");
-    expect(stateOf(daemon.stateDir)).toMatchObject({ takeovers: 1 });
+    expect(stateOf(daemon.stateDir)).toMatchObject({ takeovers: { all: 1, crashes: 1 } });
     expect(await daemon.stop()).toBe(0);
   });
 });

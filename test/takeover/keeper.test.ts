@@ -82,6 +82,12 @@ describe.each(SHELLS)("%s", (kind) => {
       "sleep 0.4; kill -HUP $(cat /proc/$keeper/task/$keeper/children)",
     ],
     [
+      "SIGTERM that comes while one hands over is passed on to the next one",
+      "if is next; then trap 'echo term; exit 64' TERM; while :; do sleep 0.05; done; fi; trap '' TERM; tell USR1; tell USR2; sleep 1; exit 80",
+      "first 0 \nnext 0 \nterm\nstatus 0\n",
+      "sleep 0.6; kill -TERM $(cat /proc/$keeper/task/$keeper/children)",
+    ],
+    [
       "one that dies of being stopped is followed by one that clears up",
       "is clear && exit 65; tell USR1; sleep 20",
       "first 0 \nclear 1 143\nstatus 1\n",
