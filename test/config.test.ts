@@ -369,6 +369,11 @@ describe("parseConfig rejects", () => {
       "is not valid JSON: Expected double-quoted property name (line 1, column 9)",
     ],
     ["JSON: cut off", '{"auth": {', "is not valid JSON: Expected property name or '}' (line 1, column 11)"],
+    [
+      "JSON: a byte that a terminal obeys",
+      '{"a": \u001b[2J}',
+      "is not valid JSON: Unexpected token '\\u001b'",
+    ],
     ["JSON: secret not shown", '{"auth": s3cret}', "is not valid JSON: Unexpected token 's'"],
     [
       "JSON: more after the end",

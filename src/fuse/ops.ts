@@ -1,4 +1,4 @@
-import { ENOSYS } from "../bytes/errno.ts";
+import { EINVAL, ENOSYS } from "../bytes/errno.ts";
 import { isDots } from "../bytes/name.ts";
 import { putU64, TWO_32, u64 } from "../bytes/u64.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
@@ -10,8 +10,10 @@ import {
   ATTR_SIZE,
   DIRENT,
   ENTRY_SIZE,
+  FORGET,
   IN,
   IN_HEADER,
+  INIT_IN,
   OP,
   OP_COUNT,
   READ_IN,
@@ -23,7 +25,7 @@ import {
 export const NO_REPLY = -4096;
 
 /** Fills the reply's payload and returns its bytes, a negative errno, or NO_REPLY. */
-export type Op = (fs: FileSystem, f: Frame, tenants: Tenants) => number;
+type Op = (fs: FileSystem, f: Frame, tenants: Tenants) => number;
 
 const nodeOf = (f: Frame): number => u64(f.inView, IN.NODEID);
 
@@ -173,7 +175,7 @@ const forgetAll: Op = (_, f, tenants) => {
  * What is not here answers ENOSYS, once: the kernel then stops asking for OPEN, OPENDIR, FLUSH, ACCESS,
  * LSEEK, FSYNC, POLL and the like, and does it itself. INIT belongs to the session.
  */
-export const ops: readonly Op[] = (() => {
+const ops: readonly Op[] = (() => {
   const table: Op[] = new Array(OP_COUNT).fill(() => -ENOSYS);
   table[OP.LOOKUP] = lookup;
   table[OP.FORGET] = forget;
@@ -191,3 +193,26 @@ export const ops: readonly Op[] = (() => {
   table[OP.DESTROY] = none;
   return table;
 })();
+
+/** Bytes that a request has at least, by opcode. No kernel sends less; what lay in the buffer before is no request. */
+const least = (() => {
+  const table = new Uint8Array(OP_COUNT).fill(IN_HEADER);
+  table[OP.LOOKUP] = IN_HEADER + 1; // the NUL
+  table[OP.FORGET] = FORGET.TIMES + 8;
+  table[OP.BATCH_FORGET] = FORGET.LIST;
+  for (const opcode of [OP.READ, OP.READDIR, OP.READDIRPLUS]) table[opcode] = READ_IN.SIZE + 4;
+  table[OP.GETXATTR] = XATTR_IN.NAME + 1;
+  table[OP.LISTXATTR] = XATTR_IN.SIZE + 4;
+  table[OP.INIT] = INIT_IN.MINOR + 4;
+  return table;
+})();
+
+/** Whether the request is cut off, so that it cannot be answered. */
+export const isShort = (f: Frame, opcode: number): boolean =>
+  f.length < (opcode < OP_COUNT ? least[opcode] : IN_HEADER);
+
+/** Fills the reply's payload and returns its bytes, a negative errno, or NO_REPLY: for all requests but INIT. */
+export function answer(fs: FileSystem, f: Frame, tenants: Tenants, opcode: number): number {
+  if (isShort(f, opcode)) return opcode === OP.FORGET || opcode === OP.BATCH_FORGET ? NO_REPLY : -EINVAL;
+  return opcode < OP_COUNT ? ops[opcode](fs, f, tenants) : -ENOSYS;
+}

@@ -1,5 +1,5 @@
 import { readSync, writeSync } from "node:fs";
-import { EIO, ENOSYS } from "../bytes/errno.ts";
+import { EINVAL, EIO } from "../bytes/errno.ts";
 import { codeOf } from "../bytes/errors.ts";
 import { u64 } from "../bytes/u64.ts";
 import { COUNT, countAnswer, countRead, NOW } from "../metrics/counters.ts";
@@ -7,7 +7,7 @@ import type { FileSystem } from "../vfs/file-system.ts";
 import { Crowd } from "./crowd.ts";
 import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
 import { type Agreed, answerInit } from "./init.ts";
-import { NO_REPLY, ops } from "./ops.ts";
+import { answer, isShort, NO_REPLY } from "./ops.ts";
 import type { Tenants } from "./tenants.ts";
 import { IN, OP, OP_COUNT, OUT, OUT_HEADER, READ_IN } from "./wire.ts";
 
@@ -109,7 +109,7 @@ export function serve(s: Service): Ending {
     crowd.call(inView.getUint32(IN.PID, true));
     let result: number;
     try {
-      result = opcode === OP.INIT ? init(s) : opcode < OP_COUNT ? ops[opcode](fs, f, tenants) : -ENOSYS;
+      result = opcode === OP.INIT ? init(s) : answer(fs, f, tenants, opcode);
     } catch (error) {
       counters[COUNT.UNEXPECTED]++;
       s.onUnexpected(opcode, error);
@@ -156,6 +156,7 @@ export function serve(s: Service): Ending {
 
 function init(s: Service): number {
   const { frame: f } = s;
+  if (isShort(f, OP.INIT)) return -EINVAL;
   const maxPages = Math.floor(f.room / 4096);
   return answerInit(f.inView, f.length, s.fs.traits.hasAcls, maxPages, f.outView, PAYLOAD, s.agreed);
 }

@@ -157,7 +157,8 @@ export class Tenants {
 
   /** BATCH_FORGET: many. */
   forgetAll(f: Frame): void {
-    const count = f.inView.getUint32(FORGET.COUNT, true);
+    const fitting = Math.floor((f.length - FORGET.LIST) / FORGET.STRIDE);
+    const count = Math.min(f.inView.getUint32(FORGET.COUNT, true), fitting);
     for (let i = 0; i < count; i++) {
       const at = FORGET.LIST + i * FORGET.STRIDE;
       this.of(u64(f.inView, at)).lookups[FORGOTTEN] += u64(f.inView, at + 8);

@@ -1,11 +1,11 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { mountErofs, sh, workDir } from "../support/daemon.ts";
 import { type Expected, placesOf, scratchDir, serve, tree } from "../support/image.ts";
 import { dumpTree, sorted } from "../support/tree.ts";
 import { type Made, tarOf } from "./emit.ts";
-import { build } from "./support.ts";
+import { build, built, dir, file } from "./support.ts";
 
 /** Each makes `image.tar` in its directory with GNU tar. */
 const ARCHIVES: [name: string, script: string][] = [
@@ -112,25 +112,6 @@ describe("a layer is what GNU tar unpacks", () => {
     expect(warnings).toEqual([]);
   });
 });
-
-const dir = (name: string, more: Partial<Made> = {}): Made => ({ name, type: "5", ...more });
-const file = (name: string, data = name, more: Partial<Made> = {}): Made => ({ name, data, ...more });
-
-/** What is in an image: path, type and content or target. */
-async function built(entries: readonly Made[]): Promise<Record<string, string>> {
-  const path = join(scratchDir(), "layer.tar");
-  writeFileSync(path, tarOf(entries));
-  const { bootstrap, blobs } = await build(path);
-  const { fs } = serve(bootstrap, placesOf(blobs.map(() => path)));
-  const bytes = readFileSync(path);
-  expect(bytes.length % 512).toBe(0);
-  return Object.fromEntries(
-    tree(fs).map((e) => [
-      e.path ?? "",
-      `${e.mode}${e.target === undefined ? "" : ` ${e.target}`}${e.nlink > 1 && !e.mode.startsWith("004") ? ` x${e.nlink}` : ""}`,
-    ]),
-  );
-}
 
 describe("what no program writes", () => {
   const cases: [name: string, entries: Made[], want: Record<string, string>][] = [
