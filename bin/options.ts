@@ -33,6 +33,7 @@ export interface MountFlags extends PrefetchFlags {
   logFormat: LogFormat;
   logRotationSize: number;
   pidFile?: string;
+  user?: string;
   apisock?: string;
   id?: string;
   fileStats: boolean;
@@ -91,6 +92,10 @@ export function addMountOptions(command: Command): Command {
     .option("-o, --options <list>", "mount options, e.g. suid,dev", collect, [])
     .option("--daemonize", "return when the mount can be used", false)
     .option("--pid-file <file>", "write the pid there once the mount can be used")
+    .option(
+      "--user <NAME|UID[:GID]>",
+      "serve as this user, who needs to be able to read the tars; root mounts",
+    )
     .option("-A, --apisock <path>", "serve nydusd's management API on a unix socket there")
     .option("-m, --virtual-mountpoint <path>", "where the image is to be seen within the mount", "/")
     .option("--id <id>", "what the management API calls this daemon")
@@ -149,6 +154,7 @@ export function addDriverOptions(command: Command): Command {
 export async function driveOptions(flags: MountFlags & DriverFlags): Promise<DriveOptions> {
   const given: Record<string, boolean> = {
     "--pid-file": flags.pidFile !== undefined,
+    "--user": flags.user !== undefined,
     "--apisock": flags.apisock !== undefined,
     "--id": flags.id !== undefined,
     "--virtual-mountpoint": flags.virtualMountpoint !== "/",
@@ -161,6 +167,8 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
     "--metrics-address": flags.metricsAddress !== undefined,
     "--trace": flags.trace !== undefined,
   };
+  if (flags.rw !== undefined && flags.user !== undefined)
+    throw new UsageError("--user cannot unmount an overlay: it cannot be used with --rw");
   return {
     ...(await daemonOptions(flags)),
     driver: flags.driver,
@@ -178,6 +186,8 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
   if (flags.bootstrap === undefined && flags.apisock === undefined)
     throw new UsageError("nothing to mount: want --bootstrap, or --apisock to be told of images later");
   if (flags.bootstrap === undefined) needBootstrap(flags);
+  if (flags.user !== undefined && flags.transport === "fuse-native")
+    throw new UsageError("--user needs --transport direct");
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
   if (metricsAddress === undefined && flags.hungAfter !== undefined)
     throw new UsageError("--hung-after has no meaning without --metrics-address");
@@ -204,6 +214,7 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     logFormat: flags.logFormat,
     logRotationSize: flags.logRotationSize || undefined,
     pidFile: flags.pidFile,
+    user: flags.user,
     apiSocket: flags.apisock,
     id: flags.id,
     fileRecords: fileRecords(flags, config),

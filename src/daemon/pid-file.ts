@@ -1,20 +1,26 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
 
 /**
- * Writes this process's pid, whole or not at all.
+ * Writes this process's pid, whole or not at all, for everybody to read. A link of that name is replaced, not followed.
  *
  * @returns removes it again
  * @throws StartError naming the file
  */
 export function writePidFile(path: string): () => void {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`; // nobody can have put something there
   try {
-    writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644, flag: "wx" });
+    writeFileSync(temporary, `${process.pid}\n`, { flag: "wx" });
+    chmodSync(temporary, 0o644);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw new StartError(`pid file ${path}: ${messageOf(error)}`);
   }
-  return () => rmSync(path, { force: true });
+  return () => {
+    try {
+      rmSync(path, { force: true });
+    } catch {} // a daemon that is not root any more may not; whoever reads it finds that there is no such process
+  };
 }

@@ -1,7 +1,8 @@
 import { setFlagsFromString } from "node:v8";
+import type { Owner } from "../fuse/device.ts";
 import { type Log, type Logger, openLog } from "../log/log.ts";
+import { leaveMount } from "../mounts/leave.ts";
 import { mountAt } from "../mounts/table.ts";
-import { detach } from "../mounts/umount.ts";
 import { chooseTransport } from "../session/choose.ts";
 import { Crew } from "../session/crew.ts";
 import { serveDirect } from "../session/direct.ts";
@@ -15,6 +16,7 @@ import { writePidFile } from "./pid-file.ts";
 import { setOpenFiles } from "./rlimit.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 import { handleSignals } from "./signals.ts";
+import { becomeUser, findUser, mustReach } from "./user.ts";
 import { buildInfo } from "./version.ts";
 
 /**
@@ -29,6 +31,7 @@ export const runDaemon = (options: DaemonOptions, onReady: (facts: string) => vo
 
 /** What comes before anything else, whichever driver it will be. */
 export function openDaemonLog(options: DaemonOptions): Log {
+  process.umask(0o077); // whatever is written is this user's own; what others may read says so itself
   const log = openLog(options.logLevel, options);
   for (const warning of options.warnings) log.warn(warning);
   if (options.openFiles !== undefined) setOpenFiles(options.openFiles);
@@ -78,7 +81,9 @@ async function serve(
   if (!isAsked) {
     try {
       if (options.pidFile !== undefined) removePidFile = writePidFile(options.pidFile);
+      if (opened.owner !== undefined) becomeUser(opened.owner);
     } catch (error) {
+      removePidFile();
       await session.stop();
       await session.ended;
       throw error;
@@ -96,7 +101,7 @@ async function serve(
   }
   log.error(`${options.mountpoint}: the session ended: ${end.how} ${end.message}`);
   // What is left is a mount that answers ENOTCONN to everybody; another's that took its place is not.
-  if (mountAt(mountpoint)?.device === device) await detach(mountpoint).catch(() => {});
+  await leaveMount(mountpoint, device).catch(() => {});
   return 1;
 }
 
@@ -107,6 +112,8 @@ interface Opened {
   /** Of the image's mount. */
   readonly device: string | undefined;
   readonly facts: string;
+  /** Who is to serve it. */
+  readonly owner: Owner | undefined;
   /** A signal has come already, and the session is about to end. */
   readonly isAsked: boolean;
 }
@@ -118,10 +125,12 @@ async function open(
   setting: Setting | undefined,
   api: Api | undefined,
 ): Promise<Opened> {
+  const owner = options.user === undefined ? undefined : findUser(options.user);
   // First: an address that is taken is found before anything is mounted.
   const monitoring = await startMonitoring(options, log);
   const whole = setting ?? (await prepareSetting(options, log));
   const { mountpoint, held, first } = whole;
+  if (owner !== undefined) mustReach(owner, mountpoint);
   const request: MountRequest = {
     first,
     mayChange: api !== undefined,
@@ -129,6 +138,7 @@ async function open(
     maxOpen: whole.maxOpen,
     mountpoint,
     source: first?.taken.source ?? "nydusd-ts",
+    owner,
     options: options.mountOptions,
     threads: options.threads,
     push: options.push,
@@ -167,7 +177,7 @@ async function mount(
   const session = monitoring?.follow(traced, whole) ?? traced;
   api?.running(session, whole, crew !== undefined);
   const facts = `${factsOf(whole)} ${session.facts}`;
-  return { session, mountpoint, device, isAsked: isAskedToStop(session), facts };
+  return { session, mountpoint, device, owner: request.owner, isAsked: isAskedToStop(session), facts };
 }
 
 /** Loaded only when it is asked for. */

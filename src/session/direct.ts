@@ -1,13 +1,14 @@
 import { close } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
-import { abortConnection } from "../fuse/abort.ts";
+import { abortConnection, holdAbort } from "../fuse/abort.ts";
 import { MOUNT_OPTIONS, maxPages, mountDevice, raiseReadAhead } from "../fuse/device.ts";
 import type { Agreed } from "../fuse/init.ts";
 import { CONTROL, newControl } from "../fuse/serve.ts";
 import { OP_COUNT } from "../fuse/wire.ts";
 import { inflight } from "../metrics/counters.ts";
+import { leaveMount } from "../mounts/leave.ts";
 import { mountAt } from "../mounts/table.ts";
-import { detach, unmount } from "../mounts/umount.ts";
+import { detach } from "../mounts/umount.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Crew, Listener } from "./crew.ts";
 import { LowLatency } from "./low-latency.ts";
@@ -30,7 +31,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   const { first: initial, mountpoint, log } = request;
   const submounts = new Submounts(crew.limit, request.push, request.held);
   if (initial !== undefined) await submounts.mount(initial.names, initial.taken, initial.tracing);
-  const fd = mountDevice(mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options]);
+  const fd = mountDevice(mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options], request.owner);
   const control = newControl(crew.limit);
   const words = new Int32Array(control);
   const { residents } = submounts;
@@ -87,10 +88,12 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
 
   // Taken now: a detached mount is in no table.
   const device = mountAt(mountpoint)?.device ?? "";
+  const abortLater = () => abortConnection(device);
+  const abort = request.owner === undefined ? abortLater : await holdAbort(device).catch(() => abortLater);
   let isStopping = false;
   const stopServing = () => {
     Atomics.store(words, CONTROL.STOP, 1);
-    abortConnection(device).catch((error) => log.error(`cannot abort: ${messageOf(error)}`));
+    abort().catch((error) => log.error(`cannot abort: ${messageOf(error)}`));
   };
   return {
     facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,
@@ -111,7 +114,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
       // Armed whatever umount says: after somebody else's lazy unmount it finds nothing, and people are inside.
       const timer = setTimeout(stopServing, GRACE_MS);
       ended.finally(() => clearTimeout(timer));
-      if ((await unmount(mountpoint, device)) === "detached")
+      if ((await leaveMount(mountpoint, device)) === "detached")
         log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
     },
   };

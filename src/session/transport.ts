@@ -1,4 +1,5 @@
 import type { HeldFiles } from "../blob/held-files.ts";
+import type { Owner } from "../fuse/device.ts";
 import type { Logger } from "../log/log.ts";
 import type { Counters, Inflight } from "../metrics/counters.ts";
 import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
@@ -29,6 +30,8 @@ export interface MountRequest {
   readonly mountpoint: string;
   /** Shown as the mount's source. */
   readonly source: string;
+  /** Who may unmount it, besides root; undefined: root alone. */
+  readonly owner?: Owner | undefined;
   /** Extra mount options, after the default ones. */
   readonly options: readonly string[];
   readonly threads: number;

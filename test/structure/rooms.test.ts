@@ -9,18 +9,19 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Each folder of src/ is a room, and so is bin/: rooms and npm packages it may import, types included. */
 const ROOMS: Record<string, readonly string[]> = {
   bytes: [],
+  files: ["bytes"],
   vfs: ["bytes"],
   metrics: ["bytes"],
   erofs: ["bytes"],
-  blob: ["bytes", "npm:lru-cache"],
-  fs: ["vfs", "erofs", "blob", "bytes"],
+  blob: ["files", "bytes", "npm:lru-cache"],
+  fs: ["vfs", "erofs", "blob", "files", "bytes"],
   pseudo: ["vfs", "bytes"],
   disk: ["bytes"],
   tar: ["bytes", "npm:fzstd"],
   trace: ["bytes"],
   prefetch: ["trace", "fs", "erofs", "blob", "vfs", "metrics", "bytes"],
   build: ["tar", "erofs", "disk", "bytes"],
-  source: ["build", "tar", "disk", "erofs", "bytes", "npm:zod"],
+  source: ["build", "tar", "disk", "erofs", "files", "bytes", "npm:zod"],
   mounts: ["bytes"],
   sys: ["bytes", "npm:koffi"],
   "kernel-erofs": ["sys", "mounts", "fs", "erofs", "blob", "vfs", "bytes"],
@@ -29,7 +30,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "fuse-native": ["vfs", "metrics", "bytes", "npm:fuse-native", "npm:lru-cache"],
   api: ["bytes", "npm:fastify", "npm:zod"],
   ctl: ["api", "bytes"],
-  log: ["bytes"],
+  log: ["files", "bytes"],
   session: [
     ...[
       "fs",
@@ -44,13 +45,13 @@ const ROOMS: Record<string, readonly string[]> = {
       "metrics",
       "vfs",
     ],
-    ...["log", "bytes"],
+    ...["log", "files", "bytes"],
   ],
   daemon: [
     ...["session", "fs", "fuse", "kernel-erofs", "mounts", "erofs", "blob", "metrics", "vfs", "log", "bytes"],
     ...["pseudo", "api", "monitor", "prefetch", "npm:smol-toml", "npm:zod"],
   ],
-  inspect: ["fs", "erofs", "blob", "tar", "disk", "vfs", "bytes", "npm:tar-stream"],
+  inspect: ["fs", "erofs", "blob", "tar", "disk", "files", "vfs", "bytes", "npm:tar-stream"],
   doctor: ["kernel-erofs", "sys", "fuse", "mounts", "fs", "blob", "build", "tar", "inspect", "bytes"],
   bin: [
     ...["daemon", "session", "log", "build", "inspect", "source", "doctor", "ctl", "trace", "bytes"],
@@ -62,6 +63,7 @@ const ROOMS: Record<string, readonly string[]> = {
 const BUILTINS: Record<string, readonly string[]> = {
   fs: [
     ...[
+      "files",
       "blob",
       "erofs/meta-file",
       "fs/open-image",
