@@ -84,7 +84,11 @@ export async function placesOf({ blobDir, config, blob = [] }: ImageFlags): Prom
 }
 
 /** Tars usually lie beside their bootstrap. */
-export const besideOf = (image: string): BlobPlaces => ({ dirs: [dirname(image)], files: new Map() });
+export const besideOf = (image: string): BlobPlaces => ({
+  dirs: [],
+  beside: dirname(image),
+  files: new Map(),
+});
 
 /** As nydus-image writes it into its JSON: `0.1.0-<commit>`. */
 export function versionWord(): string {

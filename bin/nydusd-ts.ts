@@ -118,13 +118,16 @@ async function mountSources(args: string[], flags: MountFlags & DriverFlags & So
   const warn = (message: string) => process.stderr.write(`warning: ${message}\n`);
   const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less
   const report = progress(process.stderr.isTTY);
-  const prepared = await prepareImage({ paths, cacheDir, ref, platform, report, warn });
+  const { blobDir: named } = flags;
+  const prepared = await prepareImage({ paths, cacheDir, blobDirs: named, ref, platform, report, warn });
   const { bootstrap, blobDirs, blobs } = prepared;
   const blob = [...flags.blob, ...blobs.map(([id, path]): [string, string] => [id, path])];
-  const options = { ...flags, bootstrap, mountpoint, blobDir: [...flags.blobDir, ...blobDirs], blob };
+  const options = { ...flags, bootstrap, mountpoint, blobDir: [...named, ...blobDirs], blob };
   const settle = (isServed: boolean) =>
     prepared.settle(isServed).catch((error) => warn(`the cache in ${cacheDir}: ${messageOf(error)}`));
-  process.exitCode = await mountImage(await driveOptions(options), (facts, isServed) => {
+  const drive = await driveOptions(options);
+  const places = { ...drive.places, within: prepared.within };
+  process.exitCode = await mountImage({ ...drive, places }, (facts, isServed) => {
     ready(facts, isServed);
     settle(isServed); // nobody waits for the disk
   });

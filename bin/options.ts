@@ -34,6 +34,7 @@ export interface MountFlags extends PrefetchFlags {
   logFormat: LogFormat;
   logRotationSize: number;
   pidFile?: string;
+  user?: string;
   apisock?: string;
   id?: string;
   fileStats: boolean;
@@ -95,6 +96,10 @@ export function addMountOptions(command: Command): Command {
     .option("-o, --options <list>", "mount options, e.g. suid,dev", collect, [])
     .option("--daemonize", "return when the mount can be used", false)
     .option("--pid-file <file>", "write the pid there once the mount can be used")
+    .option(
+      "--user <NAME|UID[:GID]>",
+      "serve as this user, who needs to be able to read the tars; root mounts",
+    )
     .option("-A, --apisock <path>", "serve nydusd's management API on a unix socket there")
     .option("-m, --virtual-mountpoint <path>", "where the image is to be seen within the mount", "/")
     .option("--id <id>", "what the management API calls this daemon")
@@ -173,6 +178,7 @@ export function addDriverOptions(command: Command): Command {
 export async function driveOptions(flags: MountFlags & DriverFlags): Promise<DriveOptions> {
   const given: Record<string, boolean> = {
     "--pid-file": flags.pidFile !== undefined,
+    "--user": flags.user !== undefined,
     "--apisock": flags.apisock !== undefined,
     "--id": flags.id !== undefined,
     "--virtual-mountpoint": flags.virtualMountpoint !== "/",
@@ -187,6 +193,8 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
     "--standby": flags.standby,
     "--supervisor": flags.supervisor !== undefined,
   };
+  if (flags.rw !== undefined && flags.user !== undefined)
+    throw new UsageError("--user cannot unmount an overlay: it cannot be used with --rw");
   return {
     ...(await daemonOptions(flags)),
     driver: flags.driver,
@@ -208,6 +216,8 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     throw new UsageError("--supervisor has no meaning without --id and --apisock");
   if (flags.upgrade && flags.supervisor === undefined)
     throw new UsageError("--upgrade has no meaning without --supervisor");
+  if (flags.user !== undefined && flags.transport === "fuse-native")
+    throw new UsageError("--user needs --transport direct");
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
   if (metricsAddress === undefined && flags.hungAfter !== undefined)
     throw new UsageError("--hung-after has no meaning without --metrics-address");
@@ -234,6 +244,7 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     logFormat: flags.logFormat,
     logRotationSize: flags.logRotationSize || undefined,
     pidFile: flags.pidFile,
+    user: flags.user,
     apiSocket: flags.apisock,
     id: flags.id,
     fileRecords: fileRecords(flags, config),

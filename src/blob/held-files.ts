@@ -1,7 +1,6 @@
 import { closeSync } from "node:fs";
 import { codeOf } from "../bytes/errors.ts";
-import { ABSENT, type BlobFile } from "./locate.ts";
-import { openSame } from "./open-files.ts";
+import { ABSENT, type BlobFile, openSame } from "./locate.ts";
 
 interface Held {
   readonly fd: number;

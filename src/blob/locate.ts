@@ -1,16 +1,27 @@
-import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
+import { closeSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { openBeneath, openWithin } from "../files/beneath.ts";
+import { type OpenFile, openFile } from "../files/open-file.ts";
 
 /** Where to look for the tar of a blob id. */
 export interface BlobPlaces {
   /** Directories that hold tars under their blob id, or as `<id>.tar`; searched in this order. */
   readonly dirs: readonly string[];
+  /**
+   * A directory that nobody named, where tars usually are, with other things beside them. An image may call its blobs
+   * what it likes; there only a sha256 counts.
+   */
+  readonly beside?: string | undefined;
   /** Files named for one id each. */
   readonly files: ReadonlyMap<string, string>;
+  /** By id: the directory that such a file was found below, where its name was somebody else's word. */
+  readonly within?: ReadonlyMap<string, string> | undefined;
   /** A file for the only blob of an image, whatever its id. */
   readonly single?: string;
 }
+
+const DIGEST = /^[0-9a-f]{64}$/;
 
 /** A file that was found, and what it was then: a later open must find the same one. */
 export interface BlobFile {
@@ -21,15 +32,18 @@ export interface BlobFile {
   /** ms since 1970; `ctime` changes whatever is done to a file. */
   readonly mtime: number;
   readonly ctime: number;
+  /** When it was made, ms: numbers of inodes are used again. 0 where the file system does not know. */
+  readonly born: number;
   /** Kept open for all threads to read by: whatever becomes of the path, the bytes are there. */
   readonly fd?: number;
 }
 
 /** What a lenient open takes for a blob that it did not find: no byte of it is ever asked for. */
-export const ABSENT: BlobFile = { path: "", size: 0, dev: -1, ino: -1, mtime: 0, ctime: 0 };
+export const ABSENT: BlobFile = { path: "", size: 0, dev: -1, ino: -1, born: 0, mtime: 0, ctime: 0 };
 
 /**
- * Finds the file of blob `index`.
+ * Finds the file of blob `index`. Where only its id says which, it is a regular file that lies below the directories; a
+ * file that somebody named may be anywhere, and a block device.
  *
  * @param id blob id, "" when the image does not name it
  * @param wanted bytes that the device slot promises
@@ -38,16 +52,11 @@ export const ABSENT: BlobFile = { path: "", size: 0, dev: -1, ino: -1, mtime: 0,
  */
 export function locateBlob(places: BlobPlaces, index: number, id: string, wanted: number): BlobFile {
   const named = places.files.get(id) ?? places.files.get(String(index + 1)) ?? places.single;
-  const candidates = named
-    ? [named]
-    : id === ""
-      ? []
-      : places.dirs.flatMap((dir) => [join(dir, id), join(dir, `${id}.tar`)]);
   const name = id === "" ? `${index + 1} (the image gives it no id)` : id;
   const looked: string[] = [];
-  for (const path of candidates) {
+  for (const { path, open } of named === undefined ? byId(places, id) : [byName(places, id, named)]) {
     try {
-      return describeBlob(path);
+      return describe(path, open());
     } catch (error) {
       if (codeOf(error) !== "ENOENT" || named)
         throw new StartError(`blob ${name}: ${path}: ${messageOf(error)} (wanted: ${wanted} bytes)`);
@@ -60,19 +69,49 @@ export function locateBlob(places: BlobPlaces, index: number, id: string, wanted
   );
 }
 
-/** Opens a path that must be a regular file or block device; a fifo does not block. */
-export function openBlob(path: string): { fd: number; stats: Stats } {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const stats = fstatSync(fd);
-  if (stats.isFile() || stats.isBlockDevice()) return { fd, stats };
-  closeSync(fd);
-  throw new StartError("not a regular file");
+/** A place to look in. */
+interface Candidate {
+  readonly path: string;
+  readonly open: () => OpenFile;
 }
 
-function describeBlob(path: string): BlobFile {
-  const { fd, stats } = openBlob(path);
+function byName({ within, dirs }: BlobPlaces, id: string, path: string): Candidate {
+  const found = within?.get(id);
+  return { path, open: () => (found === undefined ? openBlob(path) : openWithin(path, [found, ...dirs])) };
+}
+
+function byId({ dirs, beside }: BlobPlaces, id: string): Candidate[] {
+  if (id === "") return [];
+  const all = beside !== undefined && DIGEST.test(id) ? [...dirs, beside] : dirs;
+  return all.flatMap((dir) =>
+    [id, `${id}.tar`].map((name) => ({ path: join(dir, name), open: () => openBeneath(dir, name, dirs) })),
+  );
+}
+
+/** Opens a path that must be a regular file or block device. */
+const openBlob = (path: string): OpenFile => openFile(path, mustHaveBytes);
+
+/** @throws when there is no such file any more, or another one */
+export const openSame = (file: BlobFile): number =>
+  openFile(file.path, (stats) => {
+    mustHaveBytes(stats);
+    const { dev, ino, born } = blobFile(file.path, stats);
+    if (dev !== file.dev || ino !== file.ino || born !== file.born)
+      throw new Error("another file than when the image was mounted");
+  }).fd;
+
+function mustHaveBytes(stats: Stats): void {
+  if (!stats.isFile() && !stats.isBlockDevice()) throw new StartError("not a regular file");
+}
+
+function describe(path: string, { fd, stats }: OpenFile): BlobFile {
   closeSync(fd);
+  return blobFile(path, stats);
+}
+
+export function blobFile(path: string, stats: Stats): BlobFile {
   // A block device has no length in its inode; what is read past its end fails then.
   const size = stats.isFile() ? stats.size : Number.MAX_SAFE_INTEGER;
-  return { path, size, dev: stats.dev, ino: stats.ino, mtime: stats.mtimeMs, ctime: stats.ctimeMs };
+  const { dev, ino, mtimeMs: mtime, ctimeMs: ctime, birthtimeMs: born } = stats;
+  return { path, size, dev, ino, born, mtime, ctime };
 }

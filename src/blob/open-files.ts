@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { LRUCache } from "lru-cache";
-import { type BlobFile, openBlob } from "./locate.ts";
+import { type BlobFile, openSame } from "./locate.ts";
 
 /** Open files a thread keeps beyond those that are held for all threads. */
 export const MAX_OPEN = 256;
@@ -35,12 +35,4 @@ export class OpenFiles {
     this.open.set(file, fd);
     return fd;
   }
-}
-
-/** @throws when there is no such file any more, or another one */
-export function openSame(file: BlobFile): number {
-  const { fd, stats } = openBlob(file.path);
-  if (stats.dev === file.dev && stats.ino === file.ino) return fd;
-  closeSync(fd);
-  throw new Error("another file than when the image was mounted");
 }

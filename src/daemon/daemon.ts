@@ -1,8 +1,9 @@
 import { setFlagsFromString } from "node:v8";
 import { messageOf, StartError } from "../bytes/errors.ts";
+import type { Owner } from "../fuse/device.ts";
 import type { Log, Logger } from "../log/log.ts";
+import { leaveMount } from "../mounts/leave.ts";
 import { mountAt, readMounts } from "../mounts/table.ts";
-import { detach } from "../mounts/umount.ts";
 import { chooseTransport } from "../session/choose.ts";
 import { Crew } from "../session/crew.ts";
 import { serveDirect } from "../session/direct.ts";
@@ -20,6 +21,7 @@ import { removePidFile, writePidFile } from "./pid-file.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 import { handleSignals } from "./signals.ts";
 import { Supervised } from "./supervised.ts";
+import { becomeUser, findUser, mustReach } from "./user.ts";
 import { buildInfo } from "./version.ts";
 import { Will } from "./will.ts";
 
@@ -55,6 +57,8 @@ export class Daemon implements Orders {
   private monitoring: Monitoring | undefined;
   private will: Will | undefined;
   private session: Session | undefined;
+  /** Whom this process becomes once it has mounted. */
+  private owner: Owner | undefined;
   private readonly supervised: Supervised | undefined;
   private onServing: () => void = () => {};
   private readonly isServing = new Promise<void>((resolve) => {
@@ -78,7 +82,8 @@ export class Daemon implements Orders {
     const crew = name === "direct" ? new Crew(options.threads) : undefined;
     let opened: Opened;
     try {
-      const file = crew && stateFile(options, keeper);
+      // Who is root no more can neither write a state where root keeps it nor talk to a keeper that is.
+      const file = options.user === undefined && crew !== undefined ? stateFile(options, keeper) : undefined;
       const inherited = file && (await this.inherited(file));
       if (inherited === "nothing") return await this.nothingLeft(crew);
       this.will = file && new Will(file, keeper, log);
@@ -91,7 +96,7 @@ export class Daemon implements Orders {
     }
     const { session, isAsked } = opened;
     if (!isAsked) {
-      await this.writePidFile(session);
+      await this.settle(session);
       onReady(`${factsOf(opened.setting)} ${session.facts} ms=${Math.round(performance.now())}`);
     }
     await this.will?.await(options.standby);
@@ -143,11 +148,13 @@ export class Daemon implements Orders {
   /** @throws StartError, FormatError: nothing is mounted then */
   private async begin(crew: Crew | undefined, given: Setting | undefined): Promise<Opened> {
     const { options, log } = this;
+    if (options.user !== undefined) this.owner = findUser(options.user);
     this.api = await openApi(options, this, log);
     // First: an address that is taken is found before anything is mounted.
     this.monitoring = await startMonitoring(options, log);
     const setting = given ?? (await prepareSetting(options, log));
-    if (crew !== undefined) removeDeadStates(options, setting.mountpoint);
+    if (this.owner !== undefined) mustReach(this.owner, setting.mountpoint);
+    if (this.will !== undefined) removeDeadStates(options, setting.mountpoint);
     try {
       return await this.serve(crew, setting, undefined);
     } catch (error) {
@@ -194,7 +201,8 @@ export class Daemon implements Orders {
       push: options.push,
       lowLatency: options.lowLatency,
       device: keeper?.device,
-      owner: keeper?.pid ?? process.pid,
+      keeper: keeper?.pid ?? process.pid,
+      owner: this.owner,
       heritage: inherited?.heritage,
       record: (state) => will?.record(state),
     };
@@ -239,12 +247,15 @@ export class Daemon implements Orders {
     return session;
   }
 
-  private async writePidFile(session: Session): Promise<void> {
+  /** What is left to be done as the one who mounted. */
+  private async settle(session: Session): Promise<void> {
     const { pidFile } = this.options;
-    if (pidFile === undefined || (this.keeper !== undefined && this.keeper.role !== "first")) return;
+    const isFirst = this.keeper === undefined || this.keeper.role === "first";
     try {
-      writePidFile(pidFile, this.keeper?.pid ?? process.pid);
+      if (pidFile !== undefined && isFirst) writePidFile(pidFile, this.keeper?.pid ?? process.pid);
+      if (this.owner !== undefined) becomeUser(this.owner);
     } catch (error) {
+      if (pidFile !== undefined) removePidFile(pidFile);
       await session.stop();
       await session.ended;
       throw error;
@@ -314,7 +325,7 @@ export class Daemon implements Orders {
     log.error(`${options.mountpoint}: the session ended: ${end.how} ${end.message}`);
     // What is left is a mount that answers ENOTCONN to everybody; another's that took its place is not.
     const { mountpoint } = setting;
-    if (mountAt(mountpoint)?.device === device) await detach(mountpoint).catch(() => {});
+    await leaveMount(mountpoint, device).catch(() => {});
     return this.status(1);
   }
 }

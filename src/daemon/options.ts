@@ -28,6 +28,8 @@ export interface DaemonOptions extends LogPlace {
   readonly upper?: string | undefined;
   readonly logLevel: Level;
   readonly pidFile: string | undefined;
+  /** Whom the daemon becomes once it has mounted, as it was written; undefined: it stays who it is. */
+  readonly user?: string | undefined;
   /** Where the management API is served; undefined: nowhere. */
   readonly apiSocket?: string | undefined;
   /** What the API calls this daemon. */

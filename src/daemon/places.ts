@@ -21,9 +21,11 @@ export function placesIn(
   const dirs = [...given.dirs, ...(configured?.blobDirs ?? [])];
   const single = configured?.blobFile ?? given.single;
   return {
+    dirs,
     // Nobody said where: tars usually lie beside their bootstrap.
-    dirs: dirs.length > 0 || single !== undefined ? dirs : [dirname(bootstrap)],
+    beside: dirs.length > 0 || single !== undefined ? undefined : dirname(bootstrap),
     files: given.files,
+    within: given.within,
     ...(single === undefined ? {} : { single }),
   };
 }

@@ -1,5 +1,5 @@
-import { closeSync, constants, fstatSync, openSync } from "node:fs";
-import { ABSENT, type BlobFile, type BlobPlaces, locateBlob } from "../blob/locate.ts";
+import { closeSync } from "node:fs";
+import { ABSENT, type BlobFile, type BlobPlaces, blobFile, locateBlob } from "../blob/locate.ts";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import type { ImageHandle } from "../erofs/image.ts";
 import {
@@ -10,6 +10,7 @@ import {
   type TreeReport,
   trustTree,
 } from "../erofs/open.ts";
+import { mustBeRegular, type OpenFile, openFile } from "../files/open-file.ts";
 
 /** An image that was checked, and where its bytes are: all that a serving thread needs, cloneable. */
 export interface OpenedImage {
@@ -26,12 +27,10 @@ export interface OpenedImage {
  * @throws StartError when a file is missing, too short or unreadable; FormatError when the image is broken
  */
 export function openImage(path: string, places: BlobPlaces, lenient: boolean): OpenedImage {
-  const fd = openRegular(path);
+  const { fd, stats } = openBootstrap(path);
   try {
-    const stats = fstatSync(fd);
     const tables = readTables(fd, stats.size, path);
-    const { size, dev, ino, mtimeMs: mtime, ctimeMs: ctime } = stats;
-    const self: BlobFile = { path, size, dev, ino, mtime, ctime };
+    const self = blobFile(path, stats);
     const absent: Error[] = [];
     const blobs = tables.isFlat ? [] : findBlobs(tables, places, lenient ? absent : undefined);
     const sizes = blobs.map((b) => b.size);
@@ -81,18 +80,15 @@ function withoutTraces<T>(work: () => T): T {
   }
 }
 
-function openRegular(path: string): number {
-  let fd: number;
+/** @throws StartError unless it is a regular file that can be read */
+export function openBootstrap(path: string): OpenFile {
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return openFile(path, mustBeRegular);
   } catch (error) {
     throw new StartError(
       `bootstrap ${path}: ${codeOf(error) === "ENOENT" ? "no such file" : messageOf(error)}`,
     );
   }
-  if (fstatSync(fd).isFile()) return fd;
-  closeSync(fd);
-  throw new StartError(`bootstrap ${path}: not a regular file`);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, rmdirSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, rmdirSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -16,18 +16,36 @@ export const CONTROL = "/sys/fs/fuse/connections";
  * @throws Error when the control file system is not mounted and may not be
  */
 export async function abortConnection(device: string): Promise<void> {
+  const fd = await openAbort(device);
+  if (fd === undefined) return; // it has ended by itself
+  writeSync(fd, "1");
+  closeSync(fd);
+}
+
+/**
+ * For a process that may not do that later any more, because it is about to give up root: the file is kept open.
+ *
+ * @returns aborts the connection
+ * @throws as `abortConnection`
+ */
+export async function holdAbort(device: string): Promise<() => Promise<void>> {
+  const fd = await openAbort(device);
+  return async () => {
+    if (fd !== undefined) writeSync(fd, "1");
+  };
+}
+
+/** @returns undefined when there is no such connection */
+async function openAbort(device: string): Promise<number | undefined> {
   const file = join(device.split(":")[1], "abort");
-  if (existsSync(join(CONTROL, file))) {
-    writeFileSync(join(CONTROL, file), "1");
-    return;
-  }
+  if (existsSync(join(CONTROL, file))) return openSync(join(CONTROL, file), "w");
   const dir = mkdtempSync(join(tmpdir(), "nydusd-ts-fusectl-"));
   try {
     await run("mount", ["-i", "-t", "fusectl", "fusectl", dir]);
     try {
-      if (existsSync(join(dir, file))) writeFileSync(join(dir, file), "1"); // else it has ended by itself
+      return existsSync(join(dir, file)) ? openSync(join(dir, file), "w") : undefined;
     } finally {
-      await run("umount", ["-i", dir]);
+      await run("umount", ["-i", "-l", dir]); // the file stays open
     }
   } finally {
     rmdirSync(dir);

@@ -8,6 +8,13 @@ export const FUSE_TYPE = "fuse.nydusd-ts";
 /** What nydusd mounts with; `default_permissions` leaves mode, owner and ACL checks to the kernel. */
 export const MOUNT_OPTIONS = ["ro", "nosuid", "nodev", "noatime", "default_permissions", "allow_other"];
 
+/** Whose mount it is. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+const ROOT: Owner = { uid: 0, gid: 0 };
+
 /** @returns why this process cannot use the FUSE device, and what to do; undefined when it can */
 export function deviceTrouble(): string | undefined {
   try {
@@ -37,6 +44,7 @@ export function openDevice(): number {
  *
  * @param fd its descriptor, closed when it cannot be mounted
  * @param options mount options; a later one wins over its opposite, as for mount(8)
+ * @param owner who may unmount it with fusermount(1) and abort its connection, besides root
  * @throws StartError naming what is missing
  */
 export function mountDevice(
@@ -44,9 +52,10 @@ export function mountDevice(
   mountpoint: string,
   source: string,
   options: readonly string[],
+  { uid, gid }: Owner = ROOT,
 ): void {
   // `-i`: no /sbin/mount.fuse helper; the descriptor goes over as the child's fd 3.
-  const all = [...options, "fd=3", "rootmode=40000", "user_id=0", "group_id=0"].join(",");
+  const all = [...options, "fd=3", "rootmode=40000", `user_id=${uid}`, `group_id=${gid}`].join(",");
   const child = spawnSync("mount", ["-i", "-t", FUSE_TYPE, "-o", all, source, mountpoint], {
     stdio: ["ignore", "pipe", "pipe", fd],
     encoding: "utf8",

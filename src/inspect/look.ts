@@ -1,11 +1,11 @@
 import { closeSync } from "node:fs";
 import { BlobFiles } from "../blob/blob-files.ts";
-import { type BlobFile, type BlobPlaces, openBlob } from "../blob/locate.ts";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { type BlobFile, type BlobPlaces, blobFile } from "../blob/locate.ts";
+import { StartError } from "../bytes/errors.ts";
 import { Image, type ImageHandle } from "../erofs/image.ts";
 import { checkTree, type ImageTables, readTables, type TreeReport } from "../erofs/open.ts";
 import { ImageFileSystem } from "../fs/image-file-system.ts";
-import { openImage } from "../fs/open-image.ts";
+import { openBootstrap, openImage } from "../fs/open-image.ts";
 
 /** An image that was checked, to be looked at by one thread. */
 export interface Look {
@@ -35,9 +35,7 @@ export function lookAt(path: string, places?: BlobPlaces): Look {
     const tables = readTables(fd, stats.size, path);
     let handle: ImageHandle;
     let report: TreeReport;
-    let files: readonly BlobFile[] = [
-      { path, size: stats.size, dev: stats.dev, ino: stats.ino, mtime: stats.mtimeMs, ctime: stats.ctimeMs },
-    ];
+    let files: readonly BlobFile[] = [blobFile(path, stats)];
     if (places === undefined) {
       const sizes = tables.devices.map(() => UNKNOWN_SIZE);
       ({ handle, report } = checkTree(tables, sizes, false));
@@ -58,17 +56,4 @@ export const blobName = ({ tables }: Look, slot: number): string =>
 /** Tells a read that failed, in the words of the blob that failed it. */
 export function readError(look: Look, path: string): StartError {
   return new StartError(`${path}: ${look.losses.at(-1) ?? "cannot be read"}`);
-}
-
-function openBootstrap(path: string) {
-  try {
-    const opened = openBlob(path);
-    if (opened.stats.isFile()) return opened;
-    closeSync(opened.fd);
-  } catch (error) {
-    throw new StartError(
-      `bootstrap ${path}: ${codeOf(error) === "ENOENT" ? "no such file" : messageOf(error)}`,
-    );
-  }
-  throw new StartError(`bootstrap ${path}: not a regular file`);
 }

@@ -1,9 +1,12 @@
-import { closeSync, fstatSync, openSync, realpathSync, renameSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, realpathSync, renameSync, statSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
+import { openOwn } from "../files/own.ts";
 import { LineWriter } from "./line-writer.ts";
 import { RotatedLogs } from "./rotated-logs.ts";
 
-const MODE = 0o600;
+const { O_WRONLY, O_APPEND, O_CREAT } = constants;
+/** Operators link their logs to where they want them; a link that a stranger put there is not followed. */
+const openLogFile = (path: string): number => openOwn(path, O_WRONLY | O_APPEND | O_CREAT, 0o600);
 
 /**
  * A log that is appended to and put aside when it is full. Before each line it looks whether the file is still the one
@@ -31,7 +34,7 @@ export class LogFile {
     this.say = say;
     this.path = /\.[^/.]+$/.test(name) ? name : `${name}.log`;
     try {
-      this.fd = openSync(this.path, "a", MODE);
+      this.fd = openLogFile(this.path);
       if (fstatSync(this.fd).isFile()) this.rotated = new RotatedLogs(realpathSync(this.path));
     } catch (error) {
       throw new StartError(`log file ${this.path}: ${messageOf(error)}`);
@@ -63,7 +66,7 @@ export class LogFile {
   }
 
   private reopen({ current }: RotatedLogs): void {
-    const fd = openSync(current, "a", MODE);
+    const fd = openLogFile(current);
     closeSync(this.fd);
     this.fd = fd;
     this.out = new LineWriter(fd);

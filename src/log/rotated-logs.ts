@@ -1,11 +1,11 @@
-import { closeSync, constants, createReadStream, createWriteStream, existsSync, openSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { closeSync, constants, createReadStream, createWriteStream, existsSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { codeOf } from "../bytes/errors.ts";
+import { openPlace } from "../files/open-file.ts";
 
-/** Linux has it for every machine that Node runs on; Node has no name for it. */
-const O_PATH = 0o10000000;
 /** As nydusd has it. */
 const KEPT = 10;
 const GZ = ".gz";
@@ -31,7 +31,7 @@ export class RotatedLogs {
    */
   constructor(path: string) {
     this.shown = dirname(path);
-    this.fd = openSync(this.shown, O_PATH | constants.O_DIRECTORY);
+    this.fd = openPlace(this.shown, constants.O_DIRECTORY);
     // By its path, the thread that serves might come to its own mount, and wait for itself.
     this.directory = `/proc/self/fd/${this.fd}`;
     const name = basename(path);
@@ -79,9 +79,9 @@ export class RotatedLogs {
 /** Whatever ends it, the lines are in one of the two; another daemon with the same log may be at it as well. */
 async function compress(path: string): Promise<void> {
   const { createGzip } = await import("node:zlib"); // not needed before the first file is full
-  const part = `${path}${GZ}.${Math.random().toString(36).slice(2)}.part`;
+  const part = `${path}${GZ}.${randomBytes(6).toString("hex")}.part`;
   try {
-    const out = createWriteStream(part, { mode: 0o600, flush: true });
+    const out = createWriteStream(part, { mode: 0o600, flags: "wx", flush: true });
     await pipeline(createReadStream(path), createGzip(), out);
     await rename(part, path + GZ);
     await rm(path, { force: true });

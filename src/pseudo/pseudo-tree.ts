@@ -5,6 +5,8 @@ import { FIRST_COOKIE } from "./pseudo-file-system.ts";
 
 /** Longest name that a file system of Linux has, bytes. */
 const MAX_NAME = 255;
+/** PATH_MAX without the NUL: nobody could name what lies deeper. */
+const MAX_PATH = 4095;
 
 /** A virtual directory, or the place of an image when it has no children map. */
 interface Place {
@@ -155,7 +157,7 @@ const entryOf = ({ directory, name, cookie, node, ino }: Place): EntryChange => 
  * @returns undefined for what is no absolute path, or has names that no file system has
  */
 export function namesOf(path: string): string[] | undefined {
-  if (!path.startsWith("/") || path.includes("\0")) return undefined;
+  if (!path.startsWith("/") || path.includes("\0") || Buffer.byteLength(path) > MAX_PATH) return undefined;
   const names = path.split("/").filter((name) => name !== "");
   const isName = (name: string) => name !== "." && name !== ".." && Buffer.byteLength(name) <= MAX_NAME;
   return names.every(isName) ? names : undefined;

@@ -1,14 +1,15 @@
 import { close } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
-import { abortConnection } from "../fuse/abort.ts";
+import { abortConnection, holdAbort } from "../fuse/abort.ts";
 import { MOUNT_OPTIONS, maxPages, mountDevice, openDevice, raiseReadAhead } from "../fuse/device.ts";
 import type { Agreed } from "../fuse/init.ts";
 import { recoverRequests } from "../fuse/lost-requests.ts";
 import { CONTROL, newControl } from "../fuse/serve.ts";
 import { OP_COUNT } from "../fuse/wire.ts";
 import { inflight, lastUnique } from "../metrics/counters.ts";
+import { leaveMount } from "../mounts/leave.ts";
 import { mountAt } from "../mounts/table.ts";
-import { detach, unmount } from "../mounts/umount.ts";
+import { detach } from "../mounts/umount.ts";
 import { processState } from "../takeover/processes.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Crew, Listener } from "./crew.ts";
@@ -48,12 +49,12 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     takeovers,
     lastUnique: lastUnique(residents.session),
     serving: processState(process.pid),
-    owner: processState(request.owner),
+    owner: processState(request.keeper),
   });
   const fd = heritage?.device ?? request.device ?? openDevice();
   if (heritage === undefined) {
     request.record(state("", facts.agreed));
-    mountDevice(fd, mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options]);
+    mountDevice(fd, mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options], request.owner);
   }
   const control = newControl(crew.limit);
   const words = new Int32Array(control);
@@ -120,10 +121,12 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   const stateNow = () => state(device, first);
   submounts.onChange = () => request.record(stateNow());
   request.record(stateNow());
+  const abortLater = () => abortConnection(device);
+  const abort = request.owner === undefined ? abortLater : await holdAbort(device).catch(() => abortLater);
   let isStopping = false;
   const stopServing = () => {
     Atomics.store(words, CONTROL.STOP, 1);
-    abortConnection(device).catch((error) => log.error(`cannot abort: ${messageOf(error)}`));
+    abort().catch((error) => log.error(`cannot abort: ${messageOf(error)}`));
   };
   return {
     facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,
@@ -161,7 +164,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
       // Armed whatever umount says: after somebody else's lazy unmount it finds nothing, and people are inside.
       const timer = setTimeout(stopServing, GRACE_MS);
       ended.finally(() => clearTimeout(timer));
-      if ((await unmount(mountpoint, device)) === "detached")
+      if ((await leaveMount(mountpoint, device)) === "detached")
         log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
     },
   };

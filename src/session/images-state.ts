@@ -46,14 +46,7 @@ function imageState({ placed, taken, shared }: Resident, place: number, isShown:
     choice: choiceState(taken.choice),
     source: taken.source,
     isLenient: taken.choice.lenient,
-    files: taken.image.files.map(({ path, size, dev, ino, mtime, ctime }) => ({
-      path,
-      size,
-      dev,
-      ino,
-      mtime,
-      ctime,
-    })),
+    files: taken.image.files.map(({ fd, ...file }) => file), // a descriptor means nothing elsewhere
   };
 }
 

@@ -1,7 +1,6 @@
 import { closeSync, fstatSync } from "node:fs";
 import type { HeldFiles } from "../blob/held-files.ts";
-import type { BlobFile } from "../blob/locate.ts";
-import { openSame } from "../blob/open-files.ts";
+import { type BlobFile, openSame } from "../blob/locate.ts";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { reopenImage } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
@@ -10,9 +9,9 @@ import { Prefetching } from "./prefetching.ts";
 import type { ImageChoice, TakenImage } from "./take.ts";
 
 /** How an image was chosen, as it can be written down: a map is none in JSON. */
-export const choiceState = ({ places, ...rest }: ImageChoice): unknown => ({
+export const choiceState = ({ places: { within, files, ...places }, ...rest }: ImageChoice): unknown => ({
   ...rest,
-  places: { ...places, files: [...places.files] },
+  places: { ...places, files: [...files] },
 });
 
 function choiceOf(state: unknown): ImageChoice {

@@ -6,13 +6,12 @@ import { FUSE_TYPE } from "../fuse/device.ts";
 import { OP, OP_NAMES } from "../fuse/wire.ts";
 import { type Mounted, mount } from "../fuse-native/mount.ts";
 import { checkMountpoint, optionString } from "../fuse-native/options.ts";
-import { fusermount } from "../fuse-native/umount.ts";
 import { findNonUtf8 } from "../fuse-native/utf8.ts";
 import type { Logger } from "../log/log.ts";
 import { COUNT, countersOf, inflight, newCounters, sumOf } from "../metrics/counters.ts";
 import { progressOf } from "../metrics/prefetch-progress.ts";
+import { leaveMount } from "../mounts/leave.ts";
 import { mountAt } from "../mounts/table.ts";
-import { type Unmounted, unmount } from "../mounts/umount.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Ended } from "./ended.ts";
 import { countsFiles } from "./file-records.ts";
@@ -67,7 +66,7 @@ export async function serveNative(request: MountRequest): Promise<Session> {
     });
   } catch (error) {
     blobs.close();
-    if (mountAt(mountpoint)?.device !== before) await leave(mountpoint);
+    if (mountAt(mountpoint)?.device !== before) await leaveMount(mountpoint);
     throw error;
   }
   return session(request, mounted, blobs, shared, fs.traits);
@@ -118,7 +117,7 @@ function session(
         return;
       }
       isStopping = true;
-      const how = await leave(mountpoint, device);
+      const how = await leaveMount(mountpoint, device);
       mounted.hurry();
       if (how === "detached")
         log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
@@ -150,7 +149,3 @@ function meetAcls(log: Logger): void {
 }
 
 const isRoot = (): boolean => process.geteuid?.() === 0;
-
-/** Root needs no helper program, and anybody else no privilege. */
-const leave = (mountpoint: string, device?: string): Promise<Unmounted> =>
-  isRoot() ? unmount(mountpoint, device) : fusermount(mountpoint);

@@ -1,6 +1,7 @@
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, writeSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { nodeCount } from "../erofs/image.ts";
+import { openOwn } from "../files/own.ts";
 import { metadataOf } from "../fs/metadata.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { PathTable } from "../fs/path-table.ts";
@@ -29,9 +30,9 @@ export class Tracing {
     this.file = file;
     this.log = log;
     this.logs = Array.from({ length: threads }, () => newReadLog());
-    const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
     try {
-      this.fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o600);
+      this.fd = openOwn(file, constants.O_WRONLY | constants.O_CREAT, 0o600);
+      if (fstatSync(this.fd).isFile()) ftruncateSync(this.fd); // now that it is known to be ours
       writeSync(this.fd, HEADER);
     } catch (error) {
       throw new StartError(`trace ${file}: ${messageOf(error)}`);

@@ -1,4 +1,5 @@
 import type { HeldFiles } from "../blob/held-files.ts";
+import type { Owner } from "../fuse/device.ts";
 import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { Logger } from "../log/log.ts";
 import type { Counters, Inflight } from "../metrics/counters.ts";
@@ -31,6 +32,8 @@ export interface MountRequest {
   readonly mountpoint: string;
   /** Shown as the mount's source. */
   readonly source: string;
+  /** Who may unmount it, besides root; undefined: root alone. */
+  readonly owner?: Owner | undefined;
   /** Extra mount options, after the default ones. */
   readonly options: readonly string[];
   readonly threads: number;
@@ -40,7 +43,7 @@ export interface MountRequest {
   /** An open FUSE device that is to be mounted: somebody else holds it, too. */
   readonly device: number | undefined;
   /** Process that outlives those that serve. */
-  readonly owner: number;
+  readonly keeper: number;
   /** What another process leaves; undefined: the session begins here. */
   readonly heritage: Heritage | undefined;
   /** Told before anything changes that whoever goes on with the session would have to know. */

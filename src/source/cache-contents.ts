@@ -2,7 +2,7 @@ import { closeSync, existsSync, fstatSync, openSync, readdirSync, rmSync, statSy
 import { join } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
-import { FOLDERS, UNSYNCED } from "./cache.ts";
+import { FOLDERS, mustBeOwnCache, UNSYNCED } from "./cache.ts";
 
 /** One file of a cache. */
 export interface Cached {
@@ -21,8 +21,13 @@ const KIND = { images: "image", layers: "layer", blobs: "blob", files: "note" } 
 /** What somebody is just making has a name that begins with a dot; after so long nobody is. */
 const LEFTOVER_MS = 3_600_000;
 
-/** Everything in a cache, the most recently used first; nothing when there is none. */
+/**
+ * Everything in a cache, the most recently used first; nothing when there is none.
+ *
+ * @throws StartError when it is not this user's own: what is listed may be removed next
+ */
 export function cacheContents(dir: string): Cached[] {
+  if (existsSync(dir)) mustBeOwnCache(dir);
   const all: Cached[] = [];
   for (const folder of FOLDERS)
     for (const name of namesIn(join(dir, folder))) {

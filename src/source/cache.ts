@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -12,7 +13,8 @@ import {
 import { link, open, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { codeOf } from "../bytes/errors.ts";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { mustBeOwnDirectory } from "../files/own.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 
 /** XDG base directory specification. */
@@ -49,11 +51,15 @@ export class Cache {
   readonly blobs: string;
   private readonly dir: string;
 
-  /** @param dir made when it is not there, for this user alone */
+  /**
+   * @param dir made when it is not there, for this user alone
+   * @throws StartError when somebody else may write to it: what is in there is believed for its name
+   */
   constructor(dir: string) {
     this.dir = dir;
     this.blobs = join(dir, "blobs");
     for (const name of FOLDERS) mkdirSync(join(dir, name), { recursive: true, mode: 0o700 });
+    mustBeOwnCache(dir);
   }
 
   /** Bootstrap of the layer whose tar has this id. */
@@ -169,6 +175,17 @@ export class Cache {
     const { dev, ino, size, mtimeNs, ctimeNs } = stats;
     return join(this.dir, "files", sha256([dev, ino, size, mtimeNs, ctimeNs, ...where].join(" ")));
   }
+}
+
+/** @throws StartError naming the directory */
+export function mustBeOwnCache(dir: string): void {
+  for (const path of [realpathSync(dir), ...FOLDERS.map((name) => join(dir, name))])
+    try {
+      mustBeOwnDirectory(path);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") continue;
+      throw new StartError(`cache ${path}: ${messageOf(error)}; name another with --cache-dir`);
+    }
 }
 
 function parse(note: string): Known | undefined {

@@ -40,6 +40,7 @@ async function make(dir: string, work: string): Promise<Demo> {
   const prepared = await prepareImage({
     paths: [tar],
     cacheDir: join(work, "cache"),
+    blobDirs: [],
     report: { start: () => {}, ready: () => {}, stop: () => {} },
     warn: () => {},
   });

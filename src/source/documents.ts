@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { messageOf, StartError } from "../bytes/errors.ts";
-import { type LayerFile, wholeFile } from "../tar/layer-file.ts";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { openBeneath } from "../files/beneath.ts";
+import type { LayerFile } from "../tar/layer-file.ts";
 
 /** The files that make up images: in a directory, or in an archive. */
 export interface Documents {
@@ -19,17 +20,43 @@ export interface Documents {
   say(name: string): string;
 }
 
-export const directoryDocuments = (dir: string): Documents => {
-  const size = (name: string) => statSync(join(dir, name), { throwIfNoEntry: false })?.size;
+/**
+ * @param dir may be anybody's: what it calls a file is none that lies elsewhere
+ * @param others directories that links may lead to, all the same
+ */
+export function directoryDocuments(dir: string, others: readonly string[]): Documents {
+  const open = (name: string) => openBeneath(dir, name, others);
+  /** @returns undefined when it is not there */
+  const look = (name: string) => {
+    try {
+      const file = open(name);
+      closeSync(file.fd);
+      return file;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+      throw new StartError(`${join(dir, name)}: ${messageOf(error)}`);
+    }
+  };
   return {
     name: dir,
-    has: (name) => size(name) !== undefined,
-    size,
-    bytes: (name) => readFileSync(join(dir, name)),
-    layer: (name) => wholeFile(join(dir, name)),
+    has: (name) => look(name) !== undefined,
+    size: (name) => look(name)?.stats.size,
+    bytes: (name) => {
+      const { fd } = open(name);
+      try {
+        return readFileSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+    },
+    layer: (name) => {
+      const { fd, path } = open(name);
+      closeSync(fd);
+      return { path, name: join(dir, name), within: dir };
+    },
     say: (name) => join(dir, name),
   };
-};
+}
 
 /** A layer of an image: its file, compressed or not, and the sha256 that its tar must have. */
 export interface ImageLayer {

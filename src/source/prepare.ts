@@ -17,6 +17,8 @@ export interface Sources extends Choice {
   /** A bootstrap or image; or layers and OCI layouts and archives, whose layers count as given here, lowest first. */
   readonly paths: readonly string[];
   readonly cacheDir: string;
+  /** Directories that links in OCI layouts may lead to. */
+  readonly blobDirs: readonly string[];
   readonly report: Report;
   readonly warn: (message: string) => void;
 }
@@ -28,6 +30,8 @@ export interface Prepared {
   readonly blobDirs: readonly string[];
   /** Files by blob id. */
   readonly blobs: readonly (readonly [id: string, path: string])[];
+  /** By id: the directory below which such a file was found, and where it must be when it is opened. */
+  readonly within: ReadonlyMap<string, string>;
   /**
    * To be called once it is mounted: waits until the disk has what was written.
    *
@@ -53,7 +57,7 @@ export async function prepareImage(sources: Sources): Promise<Prepared> {
   const image = found.findIndex(({ kind }) => kind === "image");
   if (image >= 0) {
     if (paths.length > 1) throw new StartError(`${paths[image]}: an image is mounted alone, not with others`);
-    return { bootstrap: paths[0], blobDirs: [], blobs: [], settle: async () => {} };
+    return { bootstrap: paths[0], blobDirs: [], blobs: [], within: new Map(), settle: async () => {} };
   }
   const means: Means = { cache: cached(), report, warn };
   const layers: ImageLayer[] = [];
@@ -62,7 +66,7 @@ export async function prepareImage(sources: Sources): Promise<Prepared> {
   return imageOf(layers, await prepareLayers(layers, means), means.cache);
 }
 
-async function layersOf(path: string, source: Source, choice: Choice, means: Means): Promise<ImageLayer[]> {
+async function layersOf(path: string, source: Source, choice: Sources, means: Means): Promise<ImageLayer[]> {
   if (source.kind === "oci-layout") return documented(path, choice);
   if (source.kind === "archive") return documented(source.archive, choice);
   if (source.kind !== "compressed-archive") return [{ file: wholeFile(path), diffId: undefined }];
@@ -73,9 +77,9 @@ async function layersOf(path: string, source: Source, choice: Choice, means: Mea
 }
 
 /** Its schema library costs 90 ms: only for those who have documents. */
-async function documented(from: string | Documents, choice: Choice): Promise<ImageLayer[]> {
+async function documented(from: string | Documents, choice: Sources): Promise<ImageLayer[]> {
   const { directoryDocuments } = await import("./documents.ts");
-  const docs = typeof from === "string" ? directoryDocuments(from) : from;
+  const docs = typeof from === "string" ? directoryDocuments(from, choice.blobDirs) : from;
   if (docs.has("index.json")) return (await import("./oci-layout.ts")).ociLayers(docs, choice);
   return (await import("./docker-archive.ts")).dockerLayers(docs, choice);
 }
@@ -107,11 +111,17 @@ function imageOf(layers: readonly ImageLayer[], known: readonly Known[], cache: 
   const places = layers
     .map((_, i) => [moved[i]?.to.id ?? ids[i], pathOf(i)] as const)
     .filter(([id]) => used.has(id));
+  const within = new Map(
+    layers.flatMap(({ file }, i) =>
+      file.within && known[i].kind === "plain" ? [[ids[i], file.within]] : [],
+    ),
+  );
   const written = new Set([...ids, ...layers.flatMap(({ file }) => cache.idOf(file.path) ?? [])]);
   return {
     bootstrap,
     blobDirs: [cache.blobs],
     blobs: [...new Map(places)],
+    within,
     settle: (isWaiting) => cache.settle(written, isWaiting ? 0 : WRITTEN_BACK_MS),
   };
 }

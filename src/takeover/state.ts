@@ -7,6 +7,7 @@ interface FileState {
   readonly size: number;
   readonly dev: number;
   readonly ino: number;
+  readonly born: number;
   readonly mtime: number;
   readonly ctime: number;
 }

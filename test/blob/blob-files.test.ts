@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BlobFiles } from "../../src/blob/blob-files.ts";
 import { HeldFiles } from "../../src/blob/held-files.ts";
-import { ABSENT, type BlobFile } from "../../src/blob/locate.ts";
+import { ABSENT, type BlobFile, blobFile } from "../../src/blob/locate.ts";
 import { MAX_OPEN, OpenFiles } from "../../src/blob/open-files.ts";
 import { EIO } from "../../src/bytes/errno.ts";
 import { fixture, image, nodeAt, scratchDir, serve, tree } from "../support/image.ts";
@@ -36,8 +36,7 @@ function blobs(count: number): Made {
       path,
       Uint8Array.from({ length: SIZE }, (__, at) => byteAt(i, at)),
     );
-    const { size, dev, ino, mtimeMs: mtime, ctimeMs: ctime } = statSync(path);
-    return { path, size, dev, ino, mtime, ctime };
+    return blobFile(path, statSync(path));
   });
   return { dir, paths, files };
 }

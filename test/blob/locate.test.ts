@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { BlobPlaces } from "../../src/blob/locate.ts";
 import { EUCLEAN } from "../../src/bytes/errno.ts";
@@ -9,6 +9,7 @@ import {
   fixture,
   image,
   nodeAt,
+  type Patch,
   pathOf,
   refusal,
   type Scratch,
@@ -32,12 +33,66 @@ function basic(
 
 const file = (id: string, path: string): BlobPlaces["files"] => new Map([[id, path]]);
 const nothing = () => {};
+const BIND = "socket(S, AF_UNIX, SOCK_STREAM, 0) && bind(S, sockaddr_un($ARGV[0])) or die $!";
+/** Another blob id, with all of its NULs. */
+const PASSWD = Buffer.from("passwd".padEnd(64, "\0")).toString("hex");
+/** @param dir as `refusal` shows it */
+const leadsOut = (dir: string, name = ID): string => {
+  const path = dir === "." ? name : `${dir}/${name}`;
+  const shown = dir === "." ? "DIR" : dir;
+  return `blob ${ID}: ${path}: a link leads out of ${shown}; name the directory that it leads to with --blob-dir, too (wanted: 30720 bytes)`;
+};
 
 describe("a blob is found", () => {
   const cases: { name: string; of: () => Scratch }[] = [
     { name: "under its id", of: () => basic((d, tar) => copyFileSync(tar, join(d, ID))) },
     { name: "as <id>.tar", of: () => basic((d, tar) => copyFileSync(tar, join(d, `${ID}.tar`))) },
-    { name: "through a symlink", of: () => basic((d, tar) => symlinkSync(tar, join(d, ID))) },
+    {
+      name: "through a symlink that stays in the directory",
+      of: () =>
+        basic((d, tar) => {
+          mkdirSync(join(d, "tars"));
+          copyFileSync(tar, join(d, "tars/layer.tar"));
+          symlinkSync("../tars/layer.tar", join(d, "tars", "link"));
+          symlinkSync("tars/link", join(d, ID));
+        }),
+    },
+    {
+      name: "through a symlink into another of the directories",
+      of: () =>
+        basic(
+          (d, tar) => symlinkSync(tar, join(d, ID)),
+          (d) => ({ dirs: [d, dirname(fixture("01-basic").devices[0])] }),
+        ),
+    },
+    {
+      name: "in a directory that is a symlink",
+      of: () =>
+        basic(
+          (d, tar) => {
+            mkdirSync(join(d, "real"));
+            copyFileSync(tar, join(d, "real", ID));
+            symlinkSync("real", join(d, "link"));
+          },
+          (d) => ({ dirs: [join(d, "link")] }),
+        ),
+    },
+    {
+      name: "beside the bootstrap",
+      of: () =>
+        basic(
+          (d, tar) => copyFileSync(tar, join(d, `${ID}.tar`)),
+          (d) => ({ dirs: [], beside: d }),
+        ),
+    },
+    {
+      name: "as a file named for it that is a symlink",
+      of: () =>
+        basic(
+          (d, tar) => symlinkSync(tar, join(d, "x")),
+          (d) => ({ files: file(ID, join(d, "x")) }),
+        ),
+    },
     {
       name: "in the second directory",
       of: () =>
@@ -135,8 +190,80 @@ describe("a blob is refused", () => {
     },
     {
       name: "a character device",
-      of: () => basic((d) => symlinkSync("/dev/zero", join(d, ID))),
+      of: () => basic((d) => execFileSync("mknod", [join(d, ID), "c", "1", "5"])),
       want: `blob ${ID}: ${ID}: not a regular file (wanted: 30720 bytes)`,
+    },
+    {
+      name: "a block device",
+      of: () => basic((d) => execFileSync("mknod", [join(d, ID), "b", "7", "99"])),
+      want: `blob ${ID}: ${ID}: not a regular file (wanted: 30720 bytes)`,
+    },
+    {
+      name: "a socket",
+      of: () => basic((d) => execFileSync("perl", ["-MSocket", "-e", BIND, join(d, ID)])),
+      want: `blob ${ID}: ${ID}: not a regular file (wanted: 30720 bytes)`,
+    },
+    {
+      name: "a symlink that leads out",
+      of: () => basic((d, tar) => symlinkSync(tar, join(d, ID))),
+      want: leadsOut("."),
+    },
+    {
+      name: "a symlink that leads out as <id>.tar, by way of the directory",
+      of: () =>
+        basic((d) => {
+          symlinkSync("/etc/passwd", join(d, "x"));
+          symlinkSync("x", join(d, `${ID}.tar`));
+        }),
+      want: leadsOut(".", `${ID}.tar`),
+    },
+    {
+      name: "a symlink to a directory whose name begins like this one's",
+      of: () =>
+        basic(
+          (d, tar) => {
+            for (const name of ["a", "ab"]) mkdirSync(join(d, name));
+            copyFileSync(tar, join(d, "ab", ID));
+            symlinkSync(`../ab/${ID}`, join(d, "a", ID));
+          },
+          (d) => ({ dirs: [join(d, "a"), join(d, "none")] }),
+        ),
+      want: leadsOut("a"),
+    },
+    {
+      name: "a symlink to /dev/zero",
+      of: () => basic((d) => symlinkSync("/dev/zero", join(d, ID))),
+      want: leadsOut("."),
+    },
+    {
+      name: "a symlink beside the bootstrap that leads out",
+      of: () =>
+        basic(
+          (d, tar) => symlinkSync(tar, join(d, ID)),
+          (d) => ({ dirs: [], beside: d }),
+        ),
+      want: leadsOut("."),
+    },
+    {
+      name: "not named by a sha256, beside the bootstrap",
+      of: () => {
+        const made = image("01-basic", ...[0x580, 0x1000].map((at): Patch => [at, PASSWD]));
+        writeFileSync(join(made.dir, "passwd"), "x".repeat(SIZE));
+        return { ...made, places: { dirs: [], beside: made.dir, files: new Map() } };
+      },
+      want: "blob passwd: no place to look in (wanted: 30720 bytes); name its directory with --blob-dir or the file with --blob passwd=PATH",
+    },
+    {
+      name: "found below a directory before, and a symlink out of it now",
+      of: () =>
+        basic(
+          (d, tar) => {
+            mkdirSync(join(d, "layout"));
+            symlinkSync(tar, join(d, "layout/x"));
+          },
+          (d) => ({ files: file(ID, join(d, "layout/x")), within: file(ID, join(d, "layout")) }),
+        ),
+      want: `blob ${ID}: layout/x: a link leads out of layout; name the directory that it leads to with --blob-dir, too (wanted: 30720 bytes)`,
     },
     {
       name: "a symlink to itself",
@@ -150,7 +277,7 @@ describe("a blob is refused", () => {
           (d) => writeFileSync(join(d, "f"), ""),
           (d) => ({ dirs: [join(d, "f")] }),
         ),
-      want: `blob ${ID}: f/${ID}: ENOTDIR: not a directory, open 'f/${ID}' (wanted: 30720 bytes)`,
+      want: `blob ${ID}: f/${ID}: ENOTDIR: not a directory, open 'f' (wanted: 30720 bytes)`,
     },
     {
       name: "empty",
@@ -177,7 +304,10 @@ describe("a blob is refused", () => {
       want: "blob 1 (the image gives it no id): no place to look in (wanted: 29696 bytes); name its directory with --blob-dir or the file with --blob 1=PATH",
     },
   ];
-  it.each(cases)("$name", ({ of, want }) => expect(refusal(of())).toBe(want));
+  it.each(cases)("$name", ({ of, want }) => {
+    const made = of();
+    expect(refusal(made).replaceAll(made.dir, "DIR")).toBe(want);
+  });
 
   it("unreadable for who runs the daemon", () => {
     const made = basic((d, tar) => {

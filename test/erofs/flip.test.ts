@@ -196,8 +196,11 @@ function walk(opened: OpenedImage, random: Random): number {
         const isDots =
           bytes[nameAt] === 0x2e && (nameLength === 1 || (nameLength === 2 && bytes[nameAt + 1] === 0x2e));
         if (isDots || node === 0) continue;
-        if (entry.type !== 4) askNode(fs, node, random);
-        else {
+        const { type } = entry;
+        if (type !== 4) {
+          const shown = askNode(fs, node, random);
+          must(shown === type << 12, `listed as type ${type}, is 0${shown.toString(8)}`);
+        } else {
           must(!seen.has(node), `directory ${node} is reached twice`);
           seen.add(node);
         }
@@ -226,6 +229,8 @@ function askNode(fs: ImageFileSystem, node: number, random: Random): number {
     attr.mtimeNsec,
   ])
     must(Number.isInteger(value) && value >= 0, `attributes ${JSON.stringify(attr)}`);
+  must(attr.nlink > 0 && Number.isSafeInteger(size), `attributes ${JSON.stringify(attr)}`);
+  must(Number.isSafeInteger(attr.mtime) && attr.mtimeNsec < 1e9, `mtime ${attr.mtime}.${attr.mtimeNsec}`);
   const link = answer(fs.readlink(node, out, 0), 4095, "readlink");
   must((mode & errno.S_IFMT) === errno.S_IFLNK ? link === size : link === -errno.EINVAL, `readlink: ${link}`);
   askXattrs(fs, node);

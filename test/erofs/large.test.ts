@@ -52,6 +52,31 @@ it("metadata and data behind 2 and 3 GiB are served, and what lies between costs
   expect(process.memoryUsage().rss - before).toBeLessThan(100 * 2 ** 20);
 });
 
+/** Each says that 2 GiB of it are metadata, and is some kilobytes on disk. */
+it.each([
+  ["a directory", (made: Crafted) => made.inode(ROOT_AT, HEAD.PLAIN, DIRECTORY, 2 ** 31 - 1, 8)],
+  [
+    "an array of chunks",
+    (made: Crafted) => {
+      const size = made.directory(2, ROOT_AT / 32, ROOT_AT / 32, [["f", (3 * BLOCK) / 32, 1]]);
+      made.inode(ROOT_AT, HEAD.PLAIN, DIRECTORY, size, 2);
+      made.inode(3 * BLOCK, HEAD.CHUNKED, FILE, 2 ** 29 * BLOCK, 0);
+    },
+  ],
+])("%s of holes is refused before it takes memory", (_, make) => {
+  const made = new Crafted(4, CHUNKED_FILE);
+  make(made);
+  const { dir, path, places } = made.save();
+  truncateSync(path, 4 * GIB);
+  const before = process.memoryUsage().rss;
+  expect(refusal({ dir, path, places })).toMatch(
+    /^image @0x[38]000: more than 1073741824 bytes of metadata$/,
+  );
+  // Leniently it is one broken inode, unless it is the root.
+  expect(refusal({ dir, path, places }, true)).toMatch(/^$|more than 1073741824/);
+  expect(process.memoryUsage().rss - before).toBeLessThan(100 * 2 ** 20);
+});
+
 it("an image that cannot be addressed is refused", () => {
   const made = image("01-basic");
   truncateSync(made.path, 4 * GIB + 1);

@@ -121,6 +121,7 @@ nlink 0                          | 01-basic 0x37cc=00 | image @0x37a0: nlink is 
 compact nlink 0                  | 24-erofs-tar-index 0x506=0000 | image @0x500: nlink is 0, want at least 1 | -
 10^9 nanoseconds                 | 01-basic 0x3768=00ca9a3b | image @0x3740: mtime has 1000000000 nanoseconds, want below 10^9 | 1: /etc/one
 10^9 nanoseconds of all compact  | 24-erofs-tar-index 0x420=00ca9a3b | image @0x500: mtime has 1000000000 nanoseconds, want below 10^9 | -
+mtime 2^63 - 1                   | 01-basic 0x3760=ffffffffffffff7f | image @0x3740: mtime is 9223372036854776000, want within 2^53 of 0 | 1: /etc/one
 size 2^62                        | 01-basic 0x374f=40 | image @0x3740: size is 4611686018427388000, want below 2^53 | 1: /etc/one
 size 2^64 - 1                    | 01-basic 0x3748=ffffffffffffffff | image @0x3740: size is 18446744073709552000, want below 2^53 | 1: /etc/one
 size 2^52                        | 01-basic 0x374e=10 | image @0x3740: 4294967297 chunks of a file of 4503599627370497 bytes do not fit in the image | 1: /etc/one

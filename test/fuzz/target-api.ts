@@ -87,6 +87,9 @@ class Answering implements Partial<Management> {
     }
     throw new MountFailed("no such file");
   };
+  sendDevice = async () => {};
+  takeOver = async () => {};
+  upgrade = async () => () => {};
   remount = this.mount;
   unmount = (path: string) => this.mount(path, { source: "", config: "", prefetchFiles: undefined });
 }

@@ -51,6 +51,7 @@ export const archiveTarget: MakeTarget = (dir) => {
       prepared = await prepareImage({
         paths: [path],
         cacheDir,
+        blobDirs: [],
         report: REPORT,
         warn: () => {},
         platform: "linux/amd64",

@@ -9,19 +9,20 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Each folder of src/ is a room, and so is bin/: rooms and npm packages it may import, types included. */
 const ROOMS: Record<string, readonly string[]> = {
   bytes: [],
+  files: ["bytes"],
   vfs: ["bytes"],
   metrics: ["bytes"],
   erofs: ["bytes"],
-  blob: ["bytes", "npm:lru-cache"],
-  fs: ["vfs", "erofs", "blob", "bytes"],
+  blob: ["files", "bytes", "npm:lru-cache"],
+  fs: ["vfs", "erofs", "blob", "files", "bytes"],
   pseudo: ["vfs", "bytes"],
   disk: ["bytes"],
   tar: ["bytes", "npm:fzstd"],
   trace: ["bytes"],
   prefetch: ["trace", "fs", "erofs", "blob", "vfs", "metrics", "bytes"],
   build: ["tar", "erofs", "disk", "bytes"],
-  source: ["build", "tar", "disk", "erofs", "bytes", "npm:zod"],
   takeover: ["disk", "bytes"],
+  source: ["build", "tar", "disk", "erofs", "files", "bytes", "npm:zod"],
   mounts: ["bytes"],
   sys: ["bytes", "npm:koffi"],
   "kernel-erofs": ["sys", "mounts", "fs", "erofs", "blob", "vfs", "bytes"],
@@ -30,7 +31,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "fuse-native": ["vfs", "metrics", "bytes", "npm:fuse-native", "npm:lru-cache"],
   api: ["bytes", "npm:fastify", "npm:zod"],
   ctl: ["api", "bytes"],
-  log: ["bytes"],
+  log: ["files", "bytes"],
   session: [
     ...[
       "fs",
@@ -45,7 +46,7 @@ const ROOMS: Record<string, readonly string[]> = {
       "metrics",
       "vfs",
     ],
-    ...["takeover", "log", "bytes"],
+    ...["takeover", "log", "files", "bytes"],
   ],
   daemon: [
     ...[
@@ -65,7 +66,7 @@ const ROOMS: Record<string, readonly string[]> = {
     ],
     ...["pseudo", "api", "monitor", "prefetch", "npm:smol-toml", "npm:zod"],
   ],
-  inspect: ["fs", "erofs", "blob", "tar", "disk", "vfs", "bytes", "npm:tar-stream"],
+  inspect: ["fs", "erofs", "blob", "tar", "disk", "files", "vfs", "bytes", "npm:tar-stream"],
   doctor: ["kernel-erofs", "sys", "fuse", "mounts", "fs", "blob", "build", "tar", "inspect", "bytes"],
   bin: [
     ...[
@@ -89,6 +90,7 @@ const ROOMS: Record<string, readonly string[]> = {
 const BUILTINS: Record<string, readonly string[]> = {
   fs: [
     ...[
+      "files",
       "blob",
       "erofs/meta-file",
       "fs/open-image",

@@ -52,7 +52,7 @@ async function cycle(isRead: boolean): Promise<void> {
       push: true,
       lowLatency: true,
       device: undefined,
-      owner: process.pid,
+      keeper: process.pid,
       heritage: undefined,
       record: () => {},
       log,

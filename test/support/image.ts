@@ -154,8 +154,10 @@ export interface Served {
   readonly losses: string[];
 }
 
-export function serve(path: string, places: BlobPlaces, lenient = false): Served {
-  const opened = openImage(path, places, lenient);
+export const serve = (path: string, places: BlobPlaces, lenient = false): Served =>
+  serveOpened(openImage(path, places, lenient));
+
+export function serveOpened(opened: OpenedImage): Served {
   const losses: string[] = [];
   const blobs = new BlobFiles(opened.files, (_, problem) => losses.push(problem));
   return { opened, blobs, losses, fs: new ImageFileSystem(new Image(opened.handle), blobs) };

@@ -1,0 +1,57 @@
+import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from "node:fs";
+import { StartError } from "../bytes/errors.ts";
+
+/**
+ * A descriptor that is only a place: opening for reading waits at a fifo, and does who knows what to a device. Linux has
+ * it for every machine that Node runs on; Node has no name for it.
+ */
+const O_PATH = 0o10000000;
+
+export interface OpenFile {
+  readonly fd: number;
+  readonly stats: Stats;
+  /** Where it lies, without links on the way. */
+  readonly path: string;
+}
+
+/** Looks at what a path leads to, before anything of it is opened. @throws when it shall not be */
+export type Check = (stats: Stats, path: string) => void;
+
+/**
+ * Opens a file for reading once it was looked at. What is opened is what was looked at, whatever happens to the path
+ * meanwhile.
+ *
+ * @param name for messages, where `path` leads through a descriptor
+ * @throws what `check` throws; the system error of opening it
+ */
+export function openFile(path: string, check: Check, name = path): OpenFile {
+  const place = openPlace(path, 0, name);
+  try {
+    const stats = fstatSync(place);
+    const real = placeOf(place);
+    check(stats, real);
+    return { fd: open(`/proc/self/fd/${place}`, constants.O_RDONLY, name), stats, path: real };
+  } finally {
+    closeSync(place);
+  }
+}
+
+/** A `Check`. */
+export function mustBeRegular(stats: Stats): void {
+  if (!stats.isFile()) throw new StartError("not a regular file");
+}
+
+/** @param flags more of them */
+export const openPlace = (path: string, flags = 0, name = path): number => open(path, O_PATH | flags, name);
+
+/** The path of an open file as the kernel has it. Bytes that are no UTF-8 are lost: nothing is like it then. */
+export const placeOf = (fd: number): string => readlinkSync(`/proc/self/fd/${fd}`);
+
+function open(path: string, flags: number, name: string): number {
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    if (error instanceof Error) error.message = error.message.replace(`'${path}'`, `'${name}'`);
+    throw error;
+  }
+}

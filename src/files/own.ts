@@ -1,0 +1,69 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
+import { dirname } from "node:path";
+
+const { O_NOFOLLOW, O_NONBLOCK } = constants;
+/** Links one after the other, as in the kernel (MAXSYMLINKS). */
+const MAX_LINKS = 40;
+const STICKY = 0o1000;
+const OTHERS_WRITE = 0o002;
+
+/**
+ * Opens a file to write to it, where others may have put something in its place: what the kernel does when
+ * fs.protected_symlinks, fs.protected_regular and fs.protected_fifos are set, which is not so everywhere. A link that
+ * belongs to root or to this user is followed; a stranger's is not, and in a directory where everybody may make files
+ * neither is a stranger's file taken. A fifo without a reader is an error (ENXIO), not a reason to wait.
+ *
+ * @param flags O_TRUNC is for afterwards: until then it may be somebody else's file
+ * @throws the system error of opening it, or an Error saying whose it is
+ * @see https://docs.kernel.org/admin-guide/sysctl/fs.html
+ */
+export function openOwn(path: string, flags: number, mode: number): number {
+  let at = path;
+  for (let links = 0; links < MAX_LINKS; links++) {
+    let fd: number;
+    try {
+      fd = openSync(at, flags | O_NOFOLLOW | O_NONBLOCK, mode);
+    } catch (error) {
+      // ELOOP, or EACCES in a sticky directory.
+      const link = lstatSync(at, { throwIfNoEntry: false });
+      if (!link?.isSymbolicLink()) throw error;
+      if (!isTrusted(link.uid)) throw new Error(`${at} is a link that belongs to user ${link.uid}`);
+      // The links of /proc lead to what is open, whatever they say: /dev/stdout leads to one.
+      if (realpathSync(dirname(at)).startsWith("/proc/"))
+        return openSync(at, (flags | O_NONBLOCK) & ~constants.O_CREAT);
+      const target = readlinkSync(at);
+      at = target.startsWith("/") ? target : `${dirname(at)}/${target}`;
+      continue;
+    }
+    const { uid, nlink } = fstatSync(fd);
+    const dir = statSync(dirname(at));
+    const isOpenToAll = (dir.mode & STICKY) !== 0 && (dir.mode & OTHERS_WRITE) !== 0;
+    if (!isOpenToAll || (isTrusted(uid) && nlink <= 1)) return fd;
+    closeSync(fd);
+    throw new Error(nlink > 1 ? `${at} has ${nlink} names` : `${at} belongs to user ${uid}`);
+  }
+  throw new Error(`more than ${MAX_LINKS} links`);
+}
+
+/**
+ * A directory whose contents are believed: nobody else may have put them there.
+ *
+ * @throws Error saying what is wrong with it
+ */
+export function mustBeOwnDirectory(path: string): void {
+  const stats = lstatSync(path);
+  if (!stats.isDirectory()) throw new Error("not a directory");
+  if (!isTrusted(stats.uid)) throw new Error(`belongs to user ${stats.uid}`);
+  if ((stats.mode & OTHERS_WRITE) !== 0) throw new Error("everybody may write to it");
+}
+
+const isTrusted = (uid: number): boolean => uid === 0 || uid === process.geteuid?.();
