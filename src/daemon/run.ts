@@ -1,5 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { type Log, type Logger, openLog } from "../log/log.ts";
+import { type Located, Place } from "../mounts/place.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";
 import { chooseTransport } from "../session/choose.ts";
@@ -8,11 +9,12 @@ import { serveDirect } from "../session/direct.ts";
 import type { MountRequest, Session } from "../session/transport.ts";
 import { type Api, openApi } from "./api.ts";
 import { countsOf } from "./counts.ts";
+import { type Faults, watchForFaults } from "./faults.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { DaemonOptions } from "./options.ts";
 import { withOverlay } from "./overlay.ts";
+import { keepOutside } from "./own-mount.ts";
 import { writePidFile } from "./pid-file.ts";
-import { setOpenFiles } from "./rlimit.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 import { handleSignals } from "./signals.ts";
 import { buildInfo } from "./version.ts";
@@ -31,7 +33,6 @@ export const runDaemon = (options: DaemonOptions, onReady: (facts: string) => vo
 export function openDaemonLog(options: DaemonOptions): Log {
   const log = openLog(options.logLevel, options);
   for (const warning of options.warnings) log.warn(warning);
-  if (options.openFiles !== undefined) setOpenFiles(options.openFiles);
   return log;
 }
 
@@ -73,7 +74,8 @@ async function serve(
     await crew?.close();
     throw error;
   }
-  const { session, mountpoint, device, facts, isAsked } = opened;
+  const { session, place, facts, isAsked, faults } = opened;
+  const { device } = session;
   let removePidFile = () => {};
   if (!isAsked) {
     try {
@@ -92,23 +94,22 @@ async function serve(
   log.info("served", countsOf(session.counts()));
   if (end.how === "unmounted" || end.how === "stopped") {
     log.info(`${options.mountpoint}: ${end.how}`);
-    return 0;
+    return faults.happened() ? 1 : 0;
   }
   log.error(`${options.mountpoint}: the session ended: ${end.how} ${end.message}`);
   // What is left is a mount that answers ENOTCONN to everybody; another's that took its place is not.
-  if (mountAt(mountpoint)?.device === device) await detach(mountpoint).catch(() => {});
+  const { path } = place;
+  if (mountAt(path)?.device === device) await detach(path).catch(() => {});
   return 1;
 }
 
 interface Opened {
   readonly session: Session;
-  /** Canonical. */
-  readonly mountpoint: string;
-  /** Of the image's mount. */
-  readonly device: string | undefined;
+  readonly place: Located;
   readonly facts: string;
   /** A signal has come already, and the session is about to end. */
   readonly isAsked: boolean;
+  readonly faults: Faults;
 }
 
 async function open(
@@ -128,6 +129,7 @@ async function open(
     held,
     maxOpen: whole.maxOpen,
     mountpoint,
+    place: new Place(mountpoint),
     source: first?.taken.source ?? "nydusd-ts",
     options: options.mountOptions,
     threads: options.threads,
@@ -136,6 +138,7 @@ async function open(
     log,
   };
   try {
+    keepOutside(options, whole);
     return await mount(options, request, whole, { crew, api, monitoring });
   } catch (error) {
     await first?.taken.prefetching.stop();
@@ -155,19 +158,20 @@ async function mount(
   whole: Setting,
   { crew, api, monitoring }: Helpers,
 ): Promise<Opened> {
-  const { first, mountpoint } = whole;
+  const { first } = whole;
+  const faults = watchForFaults(request.log);
   const isAskedToStop = handleSignals(request.log);
   api?.ready();
   const served = crew === undefined ? await serveWithLibfuse(request) : await serveDirect(request, crew);
-  const device = mountAt(mountpoint)?.device;
-  const covered = upper === undefined ? served : await withOverlay(served, request, upper, device);
+  const covered = upper === undefined ? served : await withOverlay(served, request, upper);
   const ended = first?.tracing?.follow(covered.ended, first.taken.image) ?? covered.ended;
   const traced = { ...covered, ended };
   first?.taken.prefetching.finish();
   const session = monitoring?.follow(traced, whole) ?? traced;
   api?.running(session, whole, crew !== undefined);
   const facts = `${factsOf(whole)} ${session.facts}`;
-  return { session, mountpoint, device, isAsked: isAskedToStop(session), facts };
+  faults.follow(session);
+  return { session, place: request.place, isAsked: isAskedToStop(session), facts, faults };
 }
 
 /** Loaded only when it is asked for. */

@@ -27,10 +27,12 @@ const GRACE_MS = 5_000;
  * @throws StartError when the mount cannot be made; nothing is mounted then
  */
 export async function serveDirect(request: MountRequest, crew: Crew): Promise<Session> {
-  const { first: initial, mountpoint, log } = request;
+  const { first: initial, mountpoint, place, log } = request;
   const submounts = new Submounts(crew.limit, request.push, request.held);
   if (initial !== undefined) await submounts.mount(initial.names, initial.taken, initial.tracing);
   const fd = mountDevice(mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options]);
+  // Taken now: a detached mount is in no table.
+  const device = mountAt(mountpoint)?.device ?? "";
   const control = newControl(crew.limit);
   const words = new Int32Array(control);
   const { residents } = submounts;
@@ -65,7 +67,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     since: Math.floor(Date.now() / 1000),
   };
   crew.serve(task, () => submounts.snapshot(), heard, log);
-  const stage = new Stage({ fd, mountpoint, crew, control: words, session: residents.session, log });
+  const stage = new Stage({ fd, place, crew, control: words, session: residents.session, log });
   submounts.begin(stage);
   const relief = new Relief(crew, residents.session);
   const ended = crew.ended.then(async (end) => {
@@ -85,8 +87,6 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   }
   log.debug(`read-ahead of ${mountpoint}: ${raiseReadAhead(mountpoint)}`);
 
-  // Taken now: a detached mount is in no table.
-  const device = mountAt(mountpoint)?.device ?? "";
   let isStopping = false;
   const stopServing = () => {
     Atomics.store(words, CONTROL.STOP, 1);
@@ -94,6 +94,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   };
   return {
     facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,
+    device,
     ended,
     counts: () => residents.counts(),
     inflight: () => inflight(residents.session),
@@ -111,7 +112,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
       // Armed whatever umount says: after somebody else's lazy unmount it finds nothing, and people are inside.
       const timer = setTimeout(stopServing, GRACE_MS);
       ended.finally(() => clearTimeout(timer));
-      if ((await unmount(mountpoint, device)) === "detached")
+      if ((await unmount(place, device)) === "detached")
         log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
     },
   };

@@ -11,6 +11,7 @@ import { findNonUtf8 } from "../fuse-native/utf8.ts";
 import type { Logger } from "../log/log.ts";
 import { COUNT, countersOf, inflight, newCounters, sumOf } from "../metrics/counters.ts";
 import { progressOf } from "../metrics/prefetch-progress.ts";
+import type { Located } from "../mounts/place.ts";
 import { mountAt } from "../mounts/table.ts";
 import { type Unmounted, unmount } from "../mounts/umount.ts";
 import type { Traits } from "../vfs/file-system.ts";
@@ -34,7 +35,7 @@ const FACTS = "transport=fuse-native workers=1 protocol=7.19 max_read=131072";
  *   the mount cannot be made; nothing is mounted then
  */
 export async function serveNative(request: MountRequest): Promise<Session> {
-  const { first, mountpoint, log } = request;
+  const { first, mountpoint, place, log } = request;
   if (first === undefined || first.names.length > 0)
     throw new StartError("fuse-native shows one image, at the root: use --transport direct");
   const { image, choice } = first.taken;
@@ -67,26 +68,26 @@ export async function serveNative(request: MountRequest): Promise<Session> {
     });
   } catch (error) {
     blobs.close();
-    if (mountAt(mountpoint)?.device !== before) await leave(mountpoint);
+    if (mountAt(mountpoint)?.device !== before) await leave(place);
     throw error;
   }
   return session(request, mounted, blobs, shared, fs.traits);
 }
 
 function session(
-  { first, mountpoint, log }: MountRequest,
+  { first, mountpoint, place, log }: MountRequest,
   mounted: Mounted,
   blobs: BlobFiles,
   counters: SharedArrayBuffer,
   traits: Traits,
 ): Session {
-  const device = mountAt(mountpoint)?.device;
+  const device = mountAt(mountpoint)?.device ?? "";
   let end: (ended: Ended) => void = () => {};
   const ended = new Promise<Ended>((resolve) => {
     end = resolve;
   });
   mounted.closed.then(async () => {
-    const isAborted = device !== undefined && (await isDead(mountpoint, device));
+    const isAborted = await isDead(place.path, device);
     end({ how: isAborted ? "aborted" : "unmounted", message: "" });
   });
   ended.then(() => {
@@ -99,6 +100,7 @@ function session(
   let isStopping = false;
   return {
     facts: FACTS,
+    device,
     ended: ended.then(async (end) => {
       await prefetching.stop();
       return end;
@@ -116,7 +118,7 @@ function session(
         return;
       }
       isStopping = true;
-      const how = await leave(mountpoint, device);
+      const how = await leave(place, device);
       mounted.hurry();
       if (how === "detached")
         log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
@@ -150,5 +152,5 @@ function meetAcls(log: Logger): void {
 const isRoot = (): boolean => process.geteuid?.() === 0;
 
 /** Root needs no helper program, and anybody else no privilege. */
-const leave = (mountpoint: string, device?: string): Promise<Unmounted> =>
-  isRoot() ? unmount(mountpoint, device) : fusermount(mountpoint);
+const leave = (place: Located, device?: string): Promise<Unmounted> =>
+  isRoot() ? unmount(place, device) : fusermount(place.path);

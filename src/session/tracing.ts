@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, rmSync, writeSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { nodeCount } from "../erofs/image.ts";
 import { metadataOf } from "../fs/metadata.ts";
@@ -30,10 +30,13 @@ export class Tracing {
     this.log = log;
     this.logs = Array.from({ length: threads }, () => newReadLog());
     const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+    let fd = -1;
     try {
-      this.fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o600);
-      writeSync(this.fd, HEADER);
+      fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o600);
+      writeSync(fd, HEADER);
+      this.fd = fd;
     } catch (error) {
+      if (fd >= 0 && fstatSync(fd).isFile()) rmSync(file, { force: true });
       throw new StartError(`trace ${file}: ${messageOf(error)}`);
     }
   }

@@ -2,6 +2,7 @@ import type { HeldFiles } from "../blob/held-files.ts";
 import type { Logger } from "../log/log.ts";
 import type { Counters, Inflight } from "../metrics/counters.ts";
 import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
+import type { Located } from "../mounts/place.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Ended } from "./ended.ts";
 import type { Submounts } from "./submounts.ts";
@@ -27,6 +28,8 @@ export interface MountRequest {
   readonly maxOpen: number;
   /** Canonical path of an existing directory. */
   readonly mountpoint: string;
+  /** Where that is later. */
+  readonly place: Located;
   /** Shown as the mount's source. */
   readonly source: string;
   /** Extra mount options, after the default ones. */
@@ -42,6 +45,8 @@ export interface MountRequest {
 export interface Session {
   /** `transport=…, workers=…` and what was agreed on, for the ready line. */
   readonly facts: string;
+  /** Of the mount, `major:minor`: known though it is detached, or has got elsewhere. */
+  readonly device: string;
   /** Resolves when nobody is served any more: after an unmount, an abort, or `stop`. */
   readonly ended: Promise<Ended>;
   /**

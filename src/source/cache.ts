@@ -12,7 +12,7 @@ import {
 import { link, open, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { codeOf } from "../bytes/errors.ts";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 
 /** XDG base directory specification. */
@@ -134,6 +134,8 @@ export class Cache {
         { mode: 0o600 },
       );
       renameSync(temporary, note);
+    } catch (error) {
+      throw new StartError(`${note}: ${messageOf(error)}`);
     } finally {
       rmSync(temporary, { force: true });
     }
