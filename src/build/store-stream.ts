@@ -80,9 +80,14 @@ async function lookOn<T>(
 ): Promise<Stored<T>> {
   const hashing = isHashed ? startHashing(file.fd, 0) : undefined;
   let isOver = false;
-  const over = written.finally(() => {
-    isOver = true;
-  });
+  const over = written
+    .catch((error) => {
+      file.tryMore();
+      throw error;
+    })
+    .finally(() => {
+      isOver = true;
+    });
   over.catch(() => {}); // thrown below
   let size = 0;
   try {

@@ -3,7 +3,8 @@ import { messageOf, StartError } from "../bytes/errors.ts";
 import type { Owner } from "../fuse/device.ts";
 import type { Log, Logger } from "../log/log.ts";
 import { leaveMount } from "../mounts/leave.ts";
-import { mountAt, readMounts } from "../mounts/table.ts";
+import { type Located, Place } from "../mounts/place.ts";
+import { readMounts } from "../mounts/table.ts";
 import { chooseTransport } from "../session/choose.ts";
 import { Crew } from "../session/crew.ts";
 import { serveDirect } from "../session/direct.ts";
@@ -12,12 +13,15 @@ import { doneWith, handedOver, type Keeper } from "../takeover/keeper.ts";
 import { defaultStateDir, removeDead, StateFile } from "../takeover/state-file.ts";
 import { type Api, openApi } from "./api.ts";
 import { countsOf } from "./counts.ts";
+import { type Faults, watchForFaults } from "./faults.ts";
 import { Heir, type Inherited } from "./heritage.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Orders } from "./orders.ts";
 import { withOverlay } from "./overlay.ts";
+import { keepOutside } from "./own-mount.ts";
 import { removePidFile, writePidFile } from "./pid-file.ts";
+import { setOpenFiles } from "./rlimit.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 import { handleSignals } from "./signals.ts";
 import { Supervised } from "./supervised.ts";
@@ -42,10 +46,11 @@ function removeDeadStates({ stateDir = defaultStateDir() }: DaemonOptions, here:
 interface Opened {
   readonly session: Session;
   readonly setting: Setting;
-  /** `major:minor` of the image's mount. */
-  readonly device: string | undefined;
+  readonly place: Located;
   /** A signal has come already, and the session is about to end. */
   readonly isAsked: boolean;
+  /** Where no keeper starts another process after an exception. */
+  readonly faults: Faults | undefined;
 }
 
 /** One process of a daemon: it begins a session, or goes on with one. */
@@ -115,13 +120,14 @@ export class Daemon implements Orders {
    * @throws StartError when none of its images can be had
    */
   private async inherited(file: StateFile): Promise<Inherited | "nothing" | undefined> {
-    const { threads, failover } = this.options;
+    const { threads, failover, openFiles } = this.options;
     if (this.supervised !== undefined && (await this.supervised.isToWait())) {
       this.api = await openApi(this.options, this, this.log);
       return this.supervised.given;
     }
     const { role = "first", device = -1, isToAdopt = false } = this.keeper ?? {};
     if (role === "first") return undefined;
+    if (openFiles !== undefined) setOpenFiles(openFiles);
     const heir = new Heir(threads, device, (serial) => file.readChecked(serial), this.log);
     const state = role === "after" ? file.read() : undefined;
     const inherited =
@@ -156,6 +162,7 @@ export class Daemon implements Orders {
     if (this.owner !== undefined) mustReach(this.owner, setting.mountpoint);
     if (this.will !== undefined) removeDeadStates(options, setting.mountpoint);
     try {
+      keepOutside(options, setting);
       return await this.serve(crew, setting, undefined);
     } catch (error) {
       await setting.first?.taken.prefetching.stop();
@@ -194,6 +201,7 @@ export class Daemon implements Orders {
     const { first, mountpoint, held, maxOpen } = setting;
     const request: MountRequest = {
       ...{ first, held, maxOpen, mountpoint, log },
+      place: new Place(mountpoint),
       mayChange: options.apiSocket !== undefined,
       source: first?.taken.source ?? "nydusd-ts",
       options: options.mountOptions,
@@ -206,22 +214,23 @@ export class Daemon implements Orders {
       heritage: inherited?.heritage,
       record: (state) => will?.record(state),
     };
+    const faults = this.will === undefined || keeper === undefined ? watchForFaults(log) : undefined;
     const isAskedToStop = handleSignals(log, () => this.hangUp());
     this.api?.ready();
     if (inherited !== undefined) will?.arm();
     const served = crew === undefined ? await serveWithLibfuse(request) : await serveDirect(request, crew);
     will?.serving(served);
     if (inherited !== undefined) this.sayInherited(inherited, mountpoint);
-    const device = inherited?.heritage.state.device ?? mountAt(mountpoint)?.device;
     const { upper } = options;
-    const covered = upper === undefined ? served : await withOverlay(served, request, upper, device);
+    const covered = upper === undefined ? served : await withOverlay(served, request, upper);
     const ended = first?.tracing?.follow(covered.ended, first.taken.image) ?? covered.ended;
     first?.taken.prefetching.finish();
     const afresh = process.env.NYDUSD_TS_AFRESH;
     if (inherited === undefined && afresh !== undefined)
       await (await import("./afresh.ts")).mountAfresh(afresh, served, setting, log);
     const session = await this.tellOf({ ...covered, ended }, setting, inherited);
-    return { session, setting, device, isAsked: isAskedToStop(session) };
+    faults?.follow(session);
+    return { session, setting, place: request.place, isAsked: isAskedToStop(session), faults };
   }
 
   /** Opens what tells others of the session, unless that is open. */
@@ -306,7 +315,7 @@ export class Daemon implements Orders {
       .catch((error: unknown) => this.log.error(`SIGHUP: no upgrade: ${messageOf(error)}`));
   }
 
-  private async end({ session, setting, device }: Opened): Promise<number> {
+  private async end({ session, place, faults }: Opened): Promise<number> {
     const { log, options, keeper, will } = this;
     const end = await session.ended;
     this.api?.stopped();
@@ -320,12 +329,11 @@ export class Daemon implements Orders {
     if (options.pidFile !== undefined) removePidFile(options.pidFile);
     if (end.how === "unmounted" || end.how === "stopped") {
       log.info(`${options.mountpoint}: ${end.how}`);
-      return this.status(0);
+      return this.status(faults?.happened() === true ? 1 : 0);
     }
     log.error(`${options.mountpoint}: the session ended: ${end.how} ${end.message}`);
     // What is left is a mount that answers ENOTCONN to everybody; another's that took its place is not.
-    const { mountpoint } = setting;
-    await leaveMount(mountpoint, device).catch(() => {});
+    await leaveMount(place, session.device).catch(() => {});
     return this.status(1);
   }
 }

@@ -99,7 +99,7 @@ async function coverWithOverlay(
     await mountOverlay(mountpoint, upper, mountOptions);
   } catch (error) {
     await first?.taken.prefetching.stop();
-    await unmount(mountpoint, device).catch((problem) => log.error(messageOf(problem)));
+    await unmount({ path: mountpoint }, device).catch((problem) => log.error(messageOf(problem)));
     throw error;
   }
 }

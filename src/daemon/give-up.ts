@@ -30,7 +30,7 @@ export async function giveUp(keeper: Keeper, file: StateFile, log: Logger): Prom
     refused.then(() => resolve(true));
     process.on("SIGHUP", () => resolve(false));
     for (const signal of ["SIGINT", "SIGTERM"] as const)
-      process.on(signal, () => unmount(mountpoint, device || undefined).catch(() => {}));
+      process.on(signal, () => unmount({ path: mountpoint }, device || undefined).catch(() => {}));
   });
   if (isOver) {
     file.remove();

@@ -209,7 +209,8 @@ export class DaemonManagement implements Management {
     const { options, log } = this;
     // What lies below an overlay must not change.
     if (session.submounts === undefined || options.upper !== undefined) throw new Unsupported();
-    return { submounts: session.submounts, traits: session.traits, held: setting.held, options, log };
+    const { submounts, device, traits } = session;
+    return { submounts, device, traits, held: setting.held, options, log };
   }
 
   private shown(): Shown[] {

@@ -10,11 +10,14 @@ import { releaseImage, type TakenImage, takeImage } from "../session/take.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import { type ConfigPrefetch, parseConfig } from "./config.ts";
 import type { DaemonOptions } from "./options.ts";
+import { refuseOwn, refuseOwnFiles } from "./own-mount.ts";
 import { placesIn } from "./places.ts";
 
 /** A session whose images may come and go. */
 export interface Changeable {
   readonly submounts: Submounts;
+  /** Of its mount, `major:minor`. */
+  readonly device: string;
   /** What the kernel asks of its images. */
   readonly traits: Traits;
   readonly held: HeldFiles;
@@ -35,10 +38,11 @@ export async function placeImage(
   session: Changeable,
 ): Promise<void> {
   const names = namesAt(path);
-  const { submounts, traits, held, log } = session;
+  const { submounts, device, traits, held, log } = session;
   try {
     const taken = take(path, order, session);
     try {
+      refuseOwnFiles(taken.image.files, device);
       mayShow(traits, taken);
       await submounts[how](names, taken);
     } catch (error) {
@@ -63,13 +67,14 @@ export async function removeImage(path: string, { submounts, log }: Changeable):
 function take(
   path: string,
   { source, config, prefetchFiles }: MountOrder,
-  { held, options, log }: Changeable,
+  { device, held, options, log }: Changeable,
 ): TakenImage {
   const given = config === "" ? undefined : parseConfig(config, `of ${path}`);
   // Not at level warn: what comes with every mount would push errors out of the events.
   for (const note of given?.warnings ?? []) log.info(note);
   const isPlaced = given !== undefined && (given.blobDirs.length > 0 || given.blobFile !== undefined);
   const places = placesIn(source, given, { dirs: isPlaced ? [] : options.blobDirs, files: new Map() });
+  refuseOwn([source, ...places.dirs, ...places.files.values(), places.single ?? source], device);
   const choice = {
     bootstrap: source,
     places,

@@ -1,6 +1,7 @@
 import { StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { isOverlay, mountOverlay } from "../mounts/overlay.ts";
+import type { Located } from "../mounts/place.ts";
 import { mountAt, readMounts } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
 import type { Ended } from "../session/ended.ts";
@@ -16,14 +17,12 @@ export function mayOverlay(upper: string): void {
  * Mounts a writable overlay above a session's mount. The overlay hides it, so it goes first when the session is to
  * end, and it goes when the session has ended.
  *
- * @param device of the session's own mount
  * @throws StartError: the session has ended then
  */
 export async function withOverlay(
   session: Session,
-  { mountpoint, options, heritage, log }: MountRequest,
+  { mountpoint, place, options, heritage, log }: MountRequest,
   upper: string,
-  device: string | undefined,
 ): Promise<Session> {
   let overlay: string;
   try {
@@ -36,10 +35,12 @@ export async function withOverlay(
     await session.ended;
     throw error;
   }
-  const leave = () => leaveOverlay(mountpoint, overlay, log);
+  const leave = () => leaveOverlay(place, overlay, log);
   const ended = session.ended.then(async (end): Promise<Ended> => {
     await leave().catch(() => {});
-    const isLeft = readMounts().some((mount) => mount.mountpoint === mountpoint && mount.device === device);
+    const isLeft = readMounts().some(
+      ({ mountpoint: at, device }) => at === place.path && device === session.device,
+    );
     // Hidden by the overlay, it looked unmounted.
     return isLeft && end.how === "unmounted" ? { how: "aborted", message: "" } : end;
   });
@@ -57,7 +58,7 @@ export async function withOverlay(
   };
 }
 
-async function leaveOverlay(mountpoint: string, device: string, log: Logger): Promise<void> {
-  if ((await unmount(mountpoint, device)) === "detached")
-    log.warn(`${mountpoint} is busy: the overlay is detached; it is gone when its last user is`);
+async function leaveOverlay(place: Located, device: string, log: Logger): Promise<void> {
+  if ((await unmount(place, device)) === "detached")
+    log.warn(`${place.path} is busy: the overlay is detached; it is gone when its last user is`);
 }

@@ -2,7 +2,6 @@ import { type Log, openLog } from "../log/log.ts";
 import { findKeeper } from "../takeover/keeper.ts";
 import { Daemon, stateFile } from "./daemon.ts";
 import type { DaemonOptions } from "./options.ts";
-import { setOpenFiles } from "./rlimit.ts";
 import type { Setting } from "./setting.ts";
 
 /**
@@ -21,7 +20,6 @@ export function openDaemonLog(options: DaemonOptions): Log {
   process.umask(0o077); // whatever is written is this user's own; what others may read says so itself
   const log = openLog(options.logLevel, options);
   for (const warning of options.warnings) log.warn(warning);
-  if (options.openFiles !== undefined) setOpenFiles(options.openFiles);
   return log;
 }
 

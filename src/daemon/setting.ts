@@ -7,7 +7,7 @@ import type { Tracing } from "../session/tracing.ts";
 import type { ImageAt } from "../session/transport.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
 import type { DaemonOptions } from "./options.ts";
-import { fileBudget } from "./rlimit.ts";
+import { fileBudget, setOpenFiles } from "./rlimit.ts";
 
 /** What there is before anything is mounted, for any driver. */
 export interface Setting {
@@ -27,6 +27,8 @@ export async function prepareSetting(options: DaemonOptions, log: Logger): Promi
   const names = namesOf(virtualMountpoint);
   if (names === undefined)
     throw new StartError(`virtual mountpoint ${virtualMountpoint}: want an absolute path without . and ..`);
+  // Not before: modules are loaded many at a time, those of the API more than 64.
+  if (options.openFiles !== undefined) setOpenFiles(options.openFiles);
   const mountpoint = await prepareMountpoint(options.mountpoint, options.force, log);
   const { held: most, each: maxOpen } = fileBudget(options.threads);
   const held = new HeldFiles(most);

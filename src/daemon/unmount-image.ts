@@ -24,12 +24,12 @@ export async function unmountImage(path: string): Promise<string> {
     throw new StartError(`${path}: ${mount.type} is mounted there, not an image`);
   let isBusy = false;
   if (isOverlay(mount)) {
-    isBusy = (await unmount(real, mount.device)) === "detached";
+    isBusy = (await unmount({ path: real }, mount.device)) === "detached";
     mount = mountAt(real);
   }
   // A daemon that saw its overlay go may have been faster.
   if (mount !== undefined && isImage(mount))
-    isBusy = (await unmount(real, mount.device)) === "detached" || isBusy;
+    isBusy = (await unmount({ path: real }, mount.device)) === "detached" || isBusy;
   return isBusy ? `${path}: busy, detached; it is gone when its last user is` : `${path}: unmounted`;
 }
 

@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
 import {
   closeSync,
   fdatasync,
+  fstatSync,
   fsyncSync,
   linkSync,
   openSync,
@@ -10,16 +10,19 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { codeOf } from "../bytes/errors.ts";
+import { dirname } from "node:path";
+import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { removeLeftovers, temporaryName } from "./temporary.ts";
 import { keep, release } from "./unfinished.ts";
 
 /** Written bytes after which the disk is set to work: then little is left to wait for at the end. */
 const FLUSH_EVERY = 64 << 20;
+/** Who could not write stopped less than this before the end of the disk. */
+const BIT_MORE = 64 << 10;
 
 /**
  * A file that appears under its name only when it is whole and on disk. Until then it has another name in the same
- * directory, which goes away on `discard` and on the signals that end a program.
+ * directory, which goes away on `discard`, on the signals that end a program, and, after a crash, when the next one is made.
  */
 export class AtomicFile {
   readonly path: string;
@@ -39,20 +42,38 @@ export class AtomicFile {
   constructor(path: string, isDurable = true) {
     this.path = path;
     this.isDurable = isDurable;
-    this.temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+    this.temporary = temporaryName(path);
     keep(this.temporary); // first: a signal may come as soon as it is there
     try {
       this.fd = openSync(this.temporary, "wx+", 0o666);
+      removeLeftovers(path);
     } catch (error) {
       release(this.temporary);
       throw error;
     }
   }
 
-  /** @param at byte of the file; without it behind what was written last */
+  /**
+   * @param at byte of the file; without it behind what was written last
+   * @throws StartError naming the file
+   */
   write(bytes: Uint8Array, at?: number): void {
-    for (let done = 0; done < bytes.length; )
-      done += writeSync(this.fd, bytes, done, bytes.length - done, at === undefined ? null : at + done);
+    try {
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(this.fd, bytes, done, bytes.length - done, at === undefined ? null : at + done);
+    } catch (error) {
+      throw this.named(error);
+    }
+  }
+
+  /**
+   * To be asked when somebody who writes by the descriptor has failed: a program does not always say that the disk is
+   * full. What there is so far is worth nothing then.
+   *
+   * @throws what the disk says to a bit more
+   */
+  tryMore(): void {
+    this.write(new Uint8Array(BIT_MORE), fstatSync(this.fd).size);
   }
 
   /**
@@ -72,7 +93,7 @@ export class AtomicFile {
   /** Waits until nobody but the caller uses the descriptor. @throws what the disk said; it says it only once */
   async settled(): Promise<void> {
     await this.flushing;
-    if (this.problem !== undefined) throw this.problem;
+    if (this.problem !== undefined) throw this.named(this.problem);
   }
 
   /**
@@ -81,13 +102,26 @@ export class AtomicFile {
    *   found it already and means that very file
    */
   commit(path = this.path, isContent = false): void {
-    if (this.isDurable) fsyncSync(this.fd);
+    if (this.isDurable) this.sync();
     if (isContent) putContent(this.temporary, path);
     else renameSync(this.temporary, path);
     this.isDone = true;
     release(this.temporary);
     closeSync(this.fd);
     if (this.isDurable) syncDirectory(dirname(path));
+  }
+
+  private sync(): void {
+    try {
+      fsyncSync(this.fd);
+    } catch (error) {
+      throw this.named(error);
+    }
+  }
+
+  /** The system names no file where it was given a descriptor. */
+  private named(error: unknown): StartError {
+    return new StartError(`${this.path}: ${messageOf(error)}`, { cause: error });
   }
 
   /** Removes what there is so far; nothing after `commit`. */

@@ -1,23 +1,29 @@
-import { closeSync, constants, fstatSync, ftruncateSync, writeFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
+import { writeWhole } from "../disk/write-whole.ts";
 import { openOwn } from "../files/own.ts";
 
 /**
- * Writes a result where `--output-json` says: in place of what was there.
+ * Writes a result where `--output-json` says: in place of what was there, and whole or not at all.
  *
  * @param indent spaces a level; compact without
  * @throws StartError naming the file
  */
 export function writeJson(path: string, result: unknown, indent = 0): void {
+  const bytes = Buffer.from(JSON.stringify(result, null, indent));
   try {
-    const fd = openOwn(path, constants.O_WRONLY | constants.O_CREAT, 0o666);
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+      writeWhole(path, bytes);
+      return;
+    }
+    const fd = openOwn(path, constants.O_WRONLY, 0o666);
     try {
-      if (fstatSync(fd).isFile()) ftruncateSync(fd);
-      writeFileSync(fd, JSON.stringify(result, null, indent));
+      if (fstatSync(fd).isFile()) writeWhole(realpathSync(`/proc/self/fd/${fd}`), bytes);
+      else writeFileSync(fd, bytes); // a pipe or a device
     } finally {
       closeSync(fd);
     }
   } catch (error) {
-    throw new StartError(`output ${path}: ${messageOf(error)}`);
+    throw error instanceof StartError ? error : new StartError(`output ${path}: ${messageOf(error)}`);
   }
 }

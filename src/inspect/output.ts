@@ -74,7 +74,7 @@ async function writeAll(put: Write, bytes: Uint8Array, path: string): Promise<vo
 }
 
 const problem = (path: string, error: unknown): StartError =>
-  new StartError(`output ${path}: ${messageOf(error)}`);
+  error instanceof StartError ? error : new StartError(`output ${path}: ${messageOf(error)}`);
 
 function statOf(path: string): Stats | undefined {
   try {

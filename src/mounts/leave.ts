@@ -1,4 +1,5 @@
 import { fusermount } from "./fusermount.ts";
+import type { Located } from "./place.ts";
 import { mountAt } from "./table.ts";
 import { type Unmounted, unmount } from "./umount.ts";
 
@@ -9,9 +10,9 @@ import { type Unmounted, unmount } from "./umount.ts";
  * @param device of the mount that is meant: another that took its place stays
  * @throws Error with the words of the program that failed
  */
-export async function leaveMount(mountpoint: string, device?: string): Promise<Unmounted> {
-  if (process.geteuid?.() === 0) return unmount(mountpoint, device);
-  const mount = mountAt(mountpoint);
+export async function leaveMount(place: Located, device?: string): Promise<Unmounted> {
+  if (process.geteuid?.() === 0) return unmount(place, device);
+  const mount = mountAt(place.path);
   if (mount === undefined || (device !== undefined && mount.device !== device)) return "absent";
-  return fusermount(mountpoint);
+  return fusermount(mount.mountpoint);
 }

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import type { Located } from "./place.ts";
 import { mountAt } from "./table.ts";
 
 const run = promisify(execFile);
@@ -20,24 +21,35 @@ export const detach = (mountpoint: string): Promise<void> => umount(["-l"], moun
 
 export type Unmounted = "unmounted" | "detached" | "absent";
 
+/** A directory above it may be renamed between looking and unmounting. */
+const ATTEMPTS = 5;
+
 /**
  * Unmounts, or detaches when someone is still inside.
  *
+ * @param place looked at each time
  * @param device of the mount that is meant: another that took its place stays
  * @throws Error with umount(8)'s words when neither works
  */
-export async function unmount(mountpoint: string, device?: string): Promise<Unmounted> {
-  const isThere = () => {
-    const mount = mountAt(mountpoint);
-    return mount !== undefined && (device === undefined || mount.device === device);
+export async function unmount(place: Located, device?: string): Promise<Unmounted> {
+  const find = (): string | undefined => {
+    const mount = mountAt(place.path);
+    return device === undefined || mount?.device === device ? mount?.mountpoint : undefined;
   };
-  if (!isThere()) return "absent";
-  try {
-    await umount([], mountpoint);
-    return "unmounted";
-  } catch {
-    if (!isThere()) return "absent";
-    await detach(mountpoint);
-    return "detached";
+  for (let attempt = 1; ; attempt++) {
+    const plain = find();
+    if (plain === undefined) return "absent";
+    try {
+      await umount([], plain);
+      return "unmounted";
+    } catch {}
+    const busy = find();
+    if (busy === undefined) return "absent";
+    try {
+      await detach(busy);
+      return "detached";
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
   }
 }

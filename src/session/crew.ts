@@ -1,6 +1,8 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
+import { answerLost } from "../fuse/lost-request.ts";
 import type { Logger } from "../log/log.ts";
+import { countersOf } from "../metrics/counters.ts";
 import type { Change, Numbered } from "./change.ts";
 import type { Ended } from "./ended.ts";
 import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
@@ -58,6 +60,7 @@ export class Crew {
       const whole: WorkerTask = { ...task, index, images: images(), changes: port2 };
       follow(worker, whole, heard, log).then((how) => {
         port1.close();
+        if (how.how === "failed") answerLost(task.fd, countersOf(task.counters, index));
         this.left(how);
       });
     };

@@ -32,7 +32,7 @@ const GRACE_MS = 5_000;
  * @throws StartError when the mount cannot be made; nothing is mounted then
  */
 export async function serveDirect(request: MountRequest, crew: Crew): Promise<Session> {
-  const { first: initial, mountpoint, heritage, log } = request;
+  const { first: initial, mountpoint, place, heritage, log } = request;
   const submounts = new Submounts(crew.limit, request.push, request.held);
   const { residents } = submounts;
   if (heritage !== undefined) submounts.inherit(heritage.state, ({ serial }) => heritage.images.get(serial));
@@ -45,7 +45,8 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   };
   const state = (device: string, agreed: Agreed) => ({
     ...submounts.state(),
-    ...{ mountpoint, device, agreed, traits: facts.traits, isFixed: facts.isFixed, since: facts.since },
+    ...{ device, agreed, traits: facts.traits, isFixed: facts.isFixed, since: facts.since },
+    mountpoint: place.path,
     takeovers,
     lastUnique: lastUnique(residents.session),
     serving: processState(process.pid),
@@ -56,6 +57,8 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     request.record(state("", facts.agreed));
     mountDevice(fd, mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options], request.owner);
   }
+  // Taken now: a detached mount is in no table.
+  const device = heritage?.state.device ?? mountAt(mountpoint)?.device ?? "";
   const control = newControl(crew.limit);
   const words = new Int32Array(control);
   const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
@@ -93,7 +96,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     log.info(`requests that were being answered: ${recoverRequests(fd, heritage.lost, device, lastUnique)}`);
   }
   crew.serve(task, () => submounts.snapshot(), heard, log);
-  const stage = new Stage({ fd, mountpoint, crew, control: words, session: residents.session, log });
+  const stage = new Stage({ fd, place, crew, control: words, session: residents.session, log });
   submounts.begin(stage);
   const relief = new Relief(crew, residents.session);
   let isHandedOver = false;
@@ -116,8 +119,6 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   }
   if (heritage === undefined) log.debug(`read-ahead of ${mountpoint}: ${raiseReadAhead(mountpoint)}`);
 
-  // Taken now: a detached mount is in no table.
-  const device = heritage?.state.device ?? mountAt(mountpoint)?.device ?? "";
   const stateNow = () => state(device, first);
   submounts.onChange = () => request.record(stateNow());
   request.record(stateNow());
@@ -130,6 +131,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   };
   return {
     facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,
+    device,
     ended,
     counts: () => residents.counts(),
     inflight: () => inflight(residents.session),
@@ -164,7 +166,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
       // Armed whatever umount says: after somebody else's lazy unmount it finds nothing, and people are inside.
       const timer = setTimeout(stopServing, GRACE_MS);
       ended.finally(() => clearTimeout(timer));
-      if ((await leaveMount(mountpoint, device)) === "detached")
+      if ((await leaveMount(place, device)) === "detached")
         log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
     },
   };

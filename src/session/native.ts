@@ -33,7 +33,7 @@ const FACTS = "transport=fuse-native workers=1 protocol=7.19 max_read=131072";
  *   the mount cannot be made; nothing is mounted then
  */
 export async function serveNative(request: MountRequest): Promise<Session> {
-  const { first, mountpoint, log } = request;
+  const { first, mountpoint, place, log } = request;
   if (first === undefined || first.names.length > 0)
     throw new StartError("fuse-native shows one image, at the root: use --transport direct");
   const { image, choice } = first.taken;
@@ -66,26 +66,26 @@ export async function serveNative(request: MountRequest): Promise<Session> {
     });
   } catch (error) {
     blobs.close();
-    if (mountAt(mountpoint)?.device !== before) await leaveMount(mountpoint);
+    if (mountAt(mountpoint)?.device !== before) await leaveMount(place);
     throw error;
   }
   return session(request, mounted, blobs, shared, fs.traits);
 }
 
 function session(
-  { first, mountpoint, log }: MountRequest,
+  { first, mountpoint, place, log }: MountRequest,
   mounted: Mounted,
   blobs: BlobFiles,
   counters: SharedArrayBuffer,
   traits: Traits,
 ): Session {
-  const device = mountAt(mountpoint)?.device;
+  const device = mountAt(mountpoint)?.device ?? "";
   let end: (ended: Ended) => void = () => {};
   const ended = new Promise<Ended>((resolve) => {
     end = resolve;
   });
   mounted.closed.then(async () => {
-    const isAborted = device !== undefined && (await isDead(mountpoint, device));
+    const isAborted = await isDead(place.path, device);
     end({ how: isAborted ? "aborted" : "unmounted", message: "" });
   });
   ended.then(() => {
@@ -98,6 +98,7 @@ function session(
   let isStopping = false;
   return {
     facts: FACTS,
+    device,
     ended: ended.then(async (end) => {
       await prefetching.stop();
       return end;
@@ -117,7 +118,7 @@ function session(
         return;
       }
       isStopping = true;
-      const how = await leaveMount(mountpoint, device);
+      const how = await leaveMount(place, device);
       mounted.hurry();
       if (how === "detached")
         log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);

@@ -8,6 +8,7 @@ import { CONTROL } from "../fuse/serve.ts";
 import { OP } from "../fuse/wire.ts";
 import type { Logger } from "../log/log.ts";
 import { countersOf, lastFile, NOW } from "../metrics/counters.ts";
+import type { Located } from "../mounts/place.ts";
 import type { Change } from "./change.ts";
 import type { Crew } from "./crew.ts";
 
@@ -23,7 +24,7 @@ const writeTo = promisify(write);
 /** The session that is told. */
 export interface Staged {
   readonly fd: number;
-  readonly mountpoint: string;
+  readonly place: Located;
   readonly crew: Crew;
   readonly control: Int32Array;
   /** Counters of its threads. */
@@ -116,9 +117,9 @@ export class Stage {
   private call(): void {
     if (this.isCalling) return;
     this.isCalling = true;
-    const { mountpoint, crew } = this.of;
+    const { place, crew } = this.of;
     // Not every request goes to another worker.
-    const args = ["-f", ...Array.from({ length: 4 * crew.workers }, () => mountpoint)];
+    const args = ["-f", ...Array.from({ length: 4 * crew.workers }, () => place.path)];
     execFile("stat", args, { timeout: CALLER_MS, killSignal: "SIGKILL" }, () => {
       this.isCalling = false;
     });

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, ftruncateSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, rmSync, writeSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { nodeCount } from "../erofs/image.ts";
 import { openOwn } from "../files/own.ts";
@@ -30,11 +30,14 @@ export class Tracing {
     this.file = file;
     this.log = log;
     this.logs = Array.from({ length: threads }, () => newReadLog());
+    let fd = -1;
     try {
-      this.fd = openOwn(file, constants.O_WRONLY | constants.O_CREAT, 0o600);
-      if (fstatSync(this.fd).isFile()) ftruncateSync(this.fd); // now that it is known to be ours
-      writeSync(this.fd, HEADER);
+      fd = openOwn(file, constants.O_WRONLY | constants.O_CREAT, 0o600);
+      if (fstatSync(fd).isFile()) ftruncateSync(fd); // now that it is known to be ours
+      writeSync(fd, HEADER);
+      this.fd = fd;
     } catch (error) {
+      if (fd >= 0 && fstatSync(fd).isFile()) rmSync(file, { force: true });
       throw new StartError(`trace ${file}: ${messageOf(error)}`);
     }
   }

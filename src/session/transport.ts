@@ -4,6 +4,7 @@ import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { Logger } from "../log/log.ts";
 import type { Counters, Inflight } from "../metrics/counters.ts";
 import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
+import type { Located } from "../mounts/place.ts";
 import type { CheckedState, SessionState } from "../takeover/state.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Ended } from "./ended.ts";
@@ -30,6 +31,8 @@ export interface MountRequest {
   readonly maxOpen: number;
   /** Canonical path of an existing directory. */
   readonly mountpoint: string;
+  /** Where that is later. */
+  readonly place: Located;
   /** Shown as the mount's source. */
   readonly source: string;
   /** Who may unmount it, besides root; undefined: root alone. */
@@ -87,6 +90,8 @@ export interface Transferable {
 export interface Session {
   /** `transport=…, workers=…` and what was agreed on, for the ready line. */
   readonly facts: string;
+  /** Of the mount, `major:minor`: known though it is detached, or has got elsewhere. */
+  readonly device: string;
   /** Resolves when nobody is served any more: after an unmount, an abort, or `stop`. */
   readonly ended: Promise<Ended>;
   /**

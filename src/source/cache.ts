@@ -140,6 +140,8 @@ export class Cache {
         { mode: 0o600 },
       );
       renameSync(temporary, note);
+    } catch (error) {
+      throw new StartError(`${note}: ${messageOf(error)}`);
     } finally {
       rmSync(temporary, { force: true });
     }

@@ -12,7 +12,7 @@ describe("an output", () => {
     const dir = scratchDir();
     const output = await openOutput(join(dir, "out"));
     await output.write(bytes);
-    expect(readdirSync(dir)).toEqual([expect.stringMatching(/^\.out\.[0-9a-f]{12}\.tmp$/)]);
+    expect(readdirSync(dir)).toEqual([expect.stringMatching(/^\.out\.[0-9a-f]{24}\.tmp$/)]);
     await output.commit();
     expect(readdirSync(dir)).toEqual(["out"]);
     expect(readFileSync(join(dir, "out"), "utf8")).toBe("new");

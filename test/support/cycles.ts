@@ -44,6 +44,7 @@ async function cycle(isRead: boolean): Promise<void> {
       held,
       maxOpen: 256,
       mountpoint,
+      place: { path: mountpoint },
       source: bootstrap,
       options: [],
       threads: 2,

@@ -1,0 +1,40 @@
+import { messageOf } from "../bytes/errors.ts";
+import type { Logger } from "../log/log.ts";
+import type { Session } from "../session/transport.ts";
+
+/** Those inside a busy mount are served for 5 s more; whatever has not ended then never will. */
+const LAST_RESORT_MS = 10_000;
+
+/** What nobody has caught: an error of ours in the thread that does not serve. */
+export interface Faults {
+  /** Told of the session once there is one. */
+  follow(session: Session): void;
+  /** Whether the process is to end with a status that says so. */
+  happened(): boolean;
+}
+
+/**
+ * Unmounts when something happens that nobody has caught, so that who supervises this process can start another one.
+ * Left to Node, it would wait for threads that block, and leave a dead mount. To be called before mounting.
+ */
+export function watchForFaults(log: Logger): Faults {
+  let count = 0;
+  let session: Session | undefined;
+  const stop = () =>
+    session?.stop().catch((error: unknown) => log.error(`cannot unmount: ${messageOf(error)}`));
+  // Of rejected promises, too: Node makes them exceptions.
+  process.on("uncaughtException", (error: unknown) => {
+    const text = (error instanceof Error && error.stack) || String(error);
+    log.error(`unexpected, so this daemon ends: ${text}`);
+    if (++count > 2) return;
+    stop(); // for the second time: at once
+    if (count === 1) setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_RESORT_MS).unref();
+  });
+  return {
+    follow: (started) => {
+      session = started;
+      for (let i = 0; i < Math.min(count, 2); i++) stop();
+    },
+    happened: () => count > 0,
+  };
+}

@@ -1,0 +1,85 @@
+import { statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import type { BlobFile } from "../blob/locate.ts";
+import { StartError } from "../bytes/errors.ts";
+import { leadsBelow } from "../mounts/below.ts";
+import { readMounts } from "../mounts/table.ts";
+import { defaultStateDir } from "../takeover/state-file.ts";
+import type { DaemonOptions } from "./options.ts";
+import type { Setting } from "./setting.ts";
+
+const OWN = "lies in this daemon's own mount, and it would wait for itself";
+
+/**
+ * A daemon that asks its own mount for something waits for itself: with libfuse at once, with workers as soon as all of
+ * them wait for such files. So whatever it may touch once it has mounted must lie elsewhere. To be asked before
+ * mounting.
+ *
+ * @throws StartError naming what does not
+ */
+export function keepOutside(options: DaemonOptions, { mountpoint, first }: Setting): void {
+  const { dev, ino } = statSync(mountpoint);
+  // By number, too: what is mounted on one of its bind mounts may appear on all.
+  const isThere = (directory: string) => directory === mountpoint || isSame(directory, dev, ino);
+  for (const [what, path] of touched(options, first))
+    if (path !== undefined && leadsBelow(path, isThere))
+      throw new StartError(
+        `mountpoint ${options.mountpoint}: ${what} ${path} would be below it, and the daemon would wait for itself`,
+      );
+}
+
+/** What a daemon may come back to: files of an image only when it cannot keep them all open. */
+function touched(
+  options: DaemonOptions,
+  first: Setting["first"],
+): [what: string, path: string | undefined][] {
+  return [
+    ["the working directory", process.cwd()],
+    ["the program", process.argv[1]],
+    ["the directory for temporary files", tmpdir()],
+    ["log file", options.logFile],
+    ["pid file", options.pidFile],
+    ["apisock", options.apiSocket],
+    ["the state directory", options.stateDir ?? defaultStateDir()],
+    ["trace", options.trace],
+    ["upper directory", options.upper],
+    ...(first?.taken.image.files ?? [])
+      .filter(({ path }) => path !== "")
+      .map(({ path }, i): [string, string] => [i === 0 ? "the image" : "blob", path]),
+  ];
+}
+
+function isSame(directory: string, dev: number, ino: number): boolean {
+  const stats = statSync(directory, { throwIfNoEntry: false });
+  return stats?.ino === ino && stats.dev === dev;
+}
+
+/** Nothing in the mount is asked. */
+function isOwn(path: string, device: string): boolean {
+  const own = new Set(readMounts().flatMap((mount) => (mount.device === device ? [mount.mountpoint] : [])));
+  return leadsBelow(path, (directory) => own.has(directory));
+}
+
+/**
+ * Keeps what is mounted later from leading into the mount that it becomes a part of.
+ *
+ * @param device `major:minor` of the mount
+ * @throws StartError
+ */
+export function refuseOwn(paths: readonly string[], device: string): void {
+  const path = paths.find((each) => isOwn(each, device));
+  if (path !== undefined) throw new StartError(`${path}: ${OWN}`);
+}
+
+/**
+ * The same by what was opened: another namespace may show the mount, too, and /proc leads there.
+ *
+ * @throws StartError
+ */
+export function refuseOwnFiles(files: readonly BlobFile[], device: string): void {
+  const [major, minor] = device.split(":").map(Number);
+  // As makedev(3) has it.
+  const number = (minor & 0xff) + major * 0x100 + (minor >>> 8) * 0x10_0000;
+  const file = files.find(({ dev }) => dev === number);
+  if (file !== undefined) throw new StartError(`${file.path}: ${OWN}`);
+}

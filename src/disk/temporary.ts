@@ -1,0 +1,53 @@
+import { createHash, randomBytes } from "node:crypto";
+import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { codeOf } from "../bytes/errors.ts";
+
+/** Hexadecimal digits of each part: who makes it, which process, which file of it. */
+const PART = 8;
+
+/** Pids mean something on one running system, in one pid namespace; another one's files are another one's. */
+const place = ((): string => {
+  const read = (what: () => string) => {
+    try {
+      return what();
+    } catch {
+      return ""; // no /proc
+    }
+  };
+  const boot = read(() => readFileSync("/proc/sys/kernel/random/boot_id", "latin1"));
+  const pids = read(() => readlinkSync("/proc/self/ns/pid"));
+  return createHash("sha256").update(`${boot} ${pids}`).digest("hex").slice(0, PART);
+})();
+
+const pidPart = (pid: number): string => pid.toString(16).padStart(PART, "0");
+
+/** A name beside a file that nobody has, and that says who makes it. */
+export function temporaryName(path: string): string {
+  const random = randomBytes(PART / 2).toString("hex");
+  return join(dirname(path), `.${basename(path)}.${place}${pidPart(process.pid)}${random}.tmp`);
+}
+
+/** Removes what processes that are no more (SIGKILL, a crash) have left of the same file. */
+export function removeLeftovers(path: string): void {
+  const begin = `.${basename(path)}.${place}`;
+  for (const name of readdirSync(dirname(path))) {
+    if (!name.startsWith(begin) || !name.endsWith(".tmp")) continue;
+    const rest = name.slice(begin.length, -".tmp".length);
+    if (
+      /^[0-9a-f]+$/.test(rest) &&
+      rest.length === 2 * PART &&
+      isGone(Number.parseInt(rest.slice(0, PART), 16))
+    )
+      rmSync(join(dirname(path), name), { force: true });
+  }
+}
+
+function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return codeOf(error) === "ESRCH";
+  }
+}

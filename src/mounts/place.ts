@@ -1,0 +1,42 @@
+import { closeSync, constants, openSync, readlinkSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+/** As Linux has it on all machines that Node runs on. */
+const O_PATH = 0o10000000;
+
+/** Where something is mounted. */
+export interface Located {
+  readonly path: string;
+}
+
+/**
+ * Where a mountpoint has got to when directories above it are renamed: it keeps its own name, which nobody can change
+ * while it is mounted on. Not found by device number: another mount has that as soon as this one is gone.
+ */
+export class Place implements Located {
+  private readonly mountpoint: string;
+  /** Of the parent; undefined where there is no getting at it. */
+  private fd: number | undefined;
+
+  /** @param mountpoint canonical */
+  constructor(mountpoint: string) {
+    this.mountpoint = mountpoint;
+    try {
+      this.fd = openSync(dirname(mountpoint), O_PATH | constants.O_DIRECTORY);
+    } catch {}
+  }
+
+  get path(): string {
+    if (this.fd === undefined) return this.mountpoint;
+    try {
+      return join(readlinkSync(`/proc/self/fd/${this.fd}`), basename(this.mountpoint));
+    } catch {
+      return this.mountpoint;
+    }
+  }
+
+  close(): void {
+    if (this.fd !== undefined) closeSync(this.fd);
+    this.fd = undefined;
+  }
+}

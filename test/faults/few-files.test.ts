@@ -1,0 +1,90 @@
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { build, merge } from "../build/support.ts";
+import { say } from "../support/api.ts";
+import { ask, launch, sh, start, until } from "../support/daemon.ts";
+import { scratchDir } from "../support/image.ts";
+import { isBack } from "../support/leftovers.ts";
+import { change, must, orderOf, resourcesOf, startEmpty, versions } from "../support/submounts.ts";
+import { TAR } from "../support/tar-image.ts";
+
+const FEW = 64;
+const LAYERS = 100;
+const MOUNTS = 100;
+
+it(`RLIMIT_NOFILE ${FEW}: an image of ${LAYERS} tars is served whole, to several at once`, async () => {
+  const dir = scratchDir();
+  sh(
+    `cd "$D"; for i in $(seq ${LAYERS}); do mkdir -p t/d$i; head -c 70000 /dev/urandom >t/d$i/f; mkdir -p all/d$i; cp t/d$i/f all/d$i/
+       ${TAR} -C t -cf l$i.tar d$i; rm -r t; done`,
+    { D: dir },
+  );
+  const boots: string[] = [];
+  const blobs: string[] = [];
+  for (let i = 1; i <= LAYERS; i++) {
+    const bootstrap = join(dir, `l${i}.boot`);
+    await build(join(dir, `l${i}.tar`), { bootstrap, blobId: `layer${i}` });
+    boots.push(bootstrap);
+    blobs.push("--blob", `layer${i}=${join(dir, `l${i}.tar`)}`);
+  }
+  const bootstrap = join(dir, "all.boot");
+  merge(boots, { bootstrap });
+  const daemon = await start(["-B", bootstrap, ...blobs, "--rlimit-nofile", `${FEW}`]);
+  const read = 'for i in 1 2 3 4; do diff -r "$1" "$2" & done; wait';
+  expect(await ask(read, join(dir, "all"), daemon.mountpoint)).toBe("");
+  const first = resourcesOf(daemon.pid);
+  expect(first.fds).toBeLessThanOrEqual(FEW);
+  await ask("echo 3 >/proc/sys/vm/drop_caches");
+  expect(await ask(read, join(dir, "all"), daemon.mountpoint)).toBe("");
+  await isBack(daemon.pid, first, { fds: 0 });
+  expect(daemon.output()).not.toMatch(/WARN|ERROR/);
+  expect(await daemon.stop()).toBe(0);
+});
+
+it(`RLIMIT_NOFILE ${FEW}: ${MOUNTS} mounts by the API, each done or answered with an error; then all are possible again`, async () => {
+  const image = await versions("seq 1000 >f");
+  const { sock, mountpoint, pid, stop, output } = await startEmpty("--rlimit-nofile", `${FEW}`);
+  const before = resourcesOf(pid);
+  // Connections that say nothing take what descriptors there are.
+  const crowd = Array.from({ length: 80 }, () =>
+    launch("perl", [
+      "-MIO::Socket::UNIX",
+      "-e",
+      `my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]); sleep 600`,
+      sock,
+    ]),
+  );
+  await until(() => resourcesOf(pid).fds >= FEW - 2, "no descriptor to be left").catch(() => {});
+  const full = resourcesOf(pid).fds;
+  const seen: Record<string, number> = {};
+  const copy = (i: number) => {
+    const boot = join(image.dir, `copy${i}.boot`);
+    copyFileSync(image.boots[0], boot);
+    return orderOf(boot, image.dir);
+  };
+  const ordered = Promise.all(
+    Array.from({ length: MOUNTS }, async (_, i) => {
+      const { status } = await change(sock, `POST /${i}`, copy(i)).catch(() => ({ status: "no answer" }));
+      seen[status] = (seen[status] ?? 0) + 1;
+    }),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  for (const child of crowd) child.kill("SIGKILL");
+  await ordered;
+  console.log(JSON.stringify({ before, full, seen }));
+  expect(Object.keys(seen).filter((status) => !["204", "500", "503", "no answer"].includes(status))).toEqual(
+    [],
+  );
+  await until(() => resourcesOf(pid).fds < FEW - 10, "descriptors to be free again");
+  for (let i = 0; i < MOUNTS; i++) {
+    const { status } = await say(sock, `DELETE /api/v1/mount?mountpoint=%2F${i}`);
+    expect([204, 500]).toContain(status); // 500: it was not mounted
+    await must(sock, `POST /${i}`, copy(i));
+  }
+  expect(await ask('cat "$1"/*/f | wc -l', mountpoint)).toBe(`${1000 * MOUNTS}\n`);
+  for (let i = 0; i < MOUNTS; i++) await must(sock, `DELETE /${i}`);
+  await isBack(pid, before);
+  expect(output()).not.toMatch(/ERROR/);
+  expect(await stop()).toBe(0);
+});

@@ -1,0 +1,111 @@
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import {
+  ask,
+  facts,
+  hold,
+  isMounted,
+  servedCounts,
+  shell,
+  startFixture,
+  workDir,
+} from "../support/daemon.ts";
+import { fixture } from "../support/image.ts";
+
+const HOOK = fileURLToPath(new URL("../support/unexpected.mjs", import.meta.url));
+const SHA256 = fixture("04-large").entries.find(({ path }) => path === "/m1p1")?.sha256;
+
+afterEach(() => {
+  for (const name of ["NODE_OPTIONS", "NYDUSD_TS_UNEXPECTED", "NYDUSD_TS_TRIGGER"]) delete process.env[name];
+});
+
+/** A daemon in which something goes wrong: in its main thread on SIGUSR2, in a worker while the file `trigger` is there. */
+async function serve(how: string, ...args: string[]) {
+  const trigger = join(workDir(), "now");
+  Object.assign(process.env, {
+    NODE_OPTIONS: `--import=${HOOK}`,
+    NYDUSD_TS_UNEXPECTED: how,
+    NYDUSD_TS_TRIGGER: trigger,
+  });
+  return { trigger, daemon: await startFixture("04-large", args) };
+}
+
+describe.each(["direct", "fuse-native"])("%s: what nobody caught in the main thread", (transport) => {
+  it.each([
+    ["throw", "TypeError: thrown on purpose"],
+    ["reject", "TypeError: rejected on purpose"],
+  ])("%s: unmounts, and ends with status 1", async (how, words) => {
+    const { daemon } = await serve(how, "--transport", transport);
+    process.kill(daemon.pid, "SIGUSR2");
+    expect(await daemon.exited).toBe(1);
+    expect(daemon.output()).toContain(`ERROR unexpected, so this daemon ends: ${words}`);
+    expect(isMounted(daemon.mountpoint)).toBe(false);
+    expect(readdirSync(daemon.mountpoint)).toEqual([]);
+  });
+
+  it("those inside finish", async () => {
+    const { daemon } = await serve("throw", "--transport", transport);
+    const holder = await hold('exec 3<"$1/m1p1"', "sha256sum <&3", daemon.mountpoint);
+    process.kill(daemon.pid, "SIGUSR2");
+    expect(await holder.release()).toBe(`${SHA256}  -\n`);
+    expect(await daemon.exited).toBe(1);
+    expect(isMounted(daemon.mountpoint)).toBe(false);
+  });
+
+  it("and once more: at once, whoever is inside", async () => {
+    const { daemon } = await serve("twice", "--transport", transport);
+    await hold('cd "$1"', ":", daemon.mountpoint);
+    const since = performance.now();
+    process.kill(daemon.pid, "SIGUSR2");
+    expect(await daemon.exited).toBe(1);
+    expect(performance.now() - since).toBeLessThan(4_000); // 5 s are for those inside
+    expect(isMounted(daemon.mountpoint)).toBe(false);
+  });
+});
+
+describe("in a worker", () => {
+  const READ = 'dd if="$1/m1p1" bs=4096 count=1 iflag=direct status=none | wc -c';
+
+  it("an exception in a handler is one EIO, and the next request is answered", async () => {
+    const { daemon, trigger } = await serve("handler");
+    writeFileSync(trigger, "");
+    const { stderr } = await shell(READ, daemon.mountpoint);
+    expect(stderr).toMatch(/Input\/output error\n$/);
+    expect(await ask('stat -c %s "$1/m1p1"', daemon.mountpoint)).toBe("1048577\n");
+    rmSync(trigger);
+    expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(`${SHA256}  -\n`);
+    expect(await daemon.stop()).toBe(0);
+    expect(daemon.output()).toMatch(/WARN read: thrown on purpose/);
+    expect(servedCounts(daemon.output()).unexpected).toBeGreaterThan(0);
+  });
+
+  it("that ends the only one: its reader gets EIO, the daemon status 1, and nothing is left", async () => {
+    const { daemon, trigger } = await serve("write", "--thread-num", "1");
+    writeFileSync(trigger, "");
+    const { stderr } = await shell(READ, daemon.mountpoint);
+    expect(stderr).toMatch(/(Input\/output error|not connected)\n$/);
+    expect(await daemon.exited).toBe(1);
+    expect(daemon.output()).toContain("ERROR a worker failed: on purpose");
+    expect(isMounted(daemon.mountpoint)).toBe(false);
+  });
+
+  it("that ends one of two: its reader gets EIO, and the other serves on", async () => {
+    const { daemon, trigger } = await serve("write", "--push", "off");
+    const { threads } = facts(daemon.pid);
+    const hasTwo = () => facts(daemon.pid).threads > threads;
+    // More than one asks at once, so that another worker joins.
+    const crowd =
+      'for i in $(seq 8); do cp "$1/m1p1" /dev/null & dd if="$1/m1p1" iflag=direct bs=4k of=/dev/null status=none & done; wait';
+    for (let i = 0; i < 20 && !hasTwo(); i++) await ask(crowd, daemon.mountpoint);
+    expect(hasTwo()).toBe(true);
+    writeFileSync(trigger, "");
+    const { stderr } = await shell(READ, daemon.mountpoint);
+    rmSync(trigger);
+    expect(stderr).toMatch(/Input\/output error\n$/);
+    expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(`${SHA256}  -\n`);
+    expect(await daemon.stop()).not.toBe("SIGKILL");
+    expect(isMounted(daemon.mountpoint)).toBe(false);
+  });
+});

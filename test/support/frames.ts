@@ -1,0 +1,45 @@
+import { HeldFiles } from "../../src/blob/held-files.ts";
+import { newControl } from "../../src/fuse/serve.ts";
+import { openLog } from "../../src/log/log.ts";
+import { Crew } from "../../src/session/crew.ts";
+import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";
+import { Submounts } from "../../src/session/submounts.ts";
+import { takeImage } from "../../src/session/take.ts";
+
+/**
+ * `frames.js FD BOOTSTRAP TAR`: one worker answers requests that come through any descriptor that keeps their bounds, as
+ * if it were the FUSE device. Prints each exception of a handler once, and at last how the worker ended.
+ */
+const [device, bootstrap, tar] = process.argv.slice(2);
+const log = openLog("warn");
+const held = new HeldFiles();
+const places = { dirs: [], files: new Map([["1", tar]]) };
+const choice = { bootstrap, places, lenient: false, id: "", records: NO_FILE_RECORDS, prefetch: undefined };
+const taken = takeImage(choice, held, log);
+const submounts = new Submounts(1, true, held);
+await submounts.mount([], taken);
+const crew = new Crew(1);
+const { handle } = taken.image;
+const task = {
+  fd: Number(device),
+  control: newControl(1),
+  counters: submounts.residents.session,
+  maxRead: 65_536,
+  traits: { hasXattrs: handle.hasXattrs, hasAcls: handle.hasAcls },
+  isFixed: process.argv[5] === "fixed",
+  maxOpen: 16,
+  since: 0,
+};
+const ignore = () => {};
+const known = new Set<string>();
+const problem = ({ message }: { message: string }) => {
+  if (!known.has(message)) process.stdout.write(`${message}\n`);
+  known.add(message);
+};
+crew.serve(
+  task,
+  () => submounts.snapshot(),
+  { init: ignore, sequential: ignore, crowded: ignore, busy: ignore, problem },
+  log,
+);
+process.stdout.write(`${JSON.stringify(await crew.ended)}\n`);
