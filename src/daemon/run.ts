@@ -12,7 +12,7 @@ import type { Monitoring } from "./monitoring.ts";
 import type { DaemonOptions } from "./options.ts";
 import { withOverlay } from "./overlay.ts";
 import { writePidFile } from "./pid-file.ts";
-import { setOpenFiles } from "./rlimit.ts";
+import { setOpenFiles, spareBudget } from "./rlimit.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 import { handleSignals } from "./signals.ts";
 import { buildInfo } from "./version.ts";
@@ -65,7 +65,7 @@ async function serve(
   setFlagsFromString("--semi-space-growth-factor=1");
   const { name, reason } = chooseTransport(options.transport, process.geteuid?.() ?? 0);
   log.info(`transport ${name}: ${reason}`);
-  const crew = name === "direct" ? new Crew(options.threads) : undefined;
+  const crew = name === "direct" ? new Crew(options.threads, spareBudget()) : undefined;
   let opened: Opened;
   try {
     opened = await open(options, log, crew, setting, api);

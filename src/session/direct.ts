@@ -5,17 +5,19 @@ import { MOUNT_OPTIONS, maxPages, mountDevice, raiseReadAhead } from "../fuse/de
 import type { Agreed } from "../fuse/init.ts";
 import { CONTROL, newControl } from "../fuse/serve.ts";
 import { OP_COUNT } from "../fuse/wire.ts";
-import { inflight } from "../metrics/counters.ts";
+import { inflight, newInflight } from "../metrics/inflight.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach, unmount } from "../mounts/umount.ts";
 import type { Traits } from "../vfs/file-system.ts";
-import type { Crew, Listener } from "./crew.ts";
+import type { Crew } from "./crew.ts";
 import { LowLatency } from "./low-latency.ts";
 import { Pushers } from "./pushers.ts";
 import { Relief } from "./relief.ts";
+import { mostWorkers, workerSlots } from "./spares.ts";
 import { Stage } from "./stage.ts";
 import { Submounts } from "./submounts.ts";
 import type { MountRequest, Session } from "./transport.ts";
+import type { Listener } from "./worker-thread.ts";
 
 /** After a lazy unmount, how long those still inside are served. */
 const GRACE_MS = 5_000;
@@ -31,12 +33,13 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   const submounts = new Submounts(crew.limit, request.push, request.held);
   if (initial !== undefined) await submounts.mount(initial.names, initial.taken, initial.tracing);
   const fd = mountDevice(mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options]);
-  const control = newControl(crew.limit);
+  const control = newControl(mostWorkers(crew.limit));
+  const doing = newInflight(mostWorkers(crew.limit));
   const words = new Int32Array(control);
   const { residents } = submounts;
   const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
   const lowLatency = request.lowLatency ? new LowLatency(() => requests(submounts), rearm, log) : undefined;
-  const pushers = new Pushers(fd, crew.limit, log);
+  const pushers = new Pushers(fd, workerSlots(crew.limit), log);
   residents.onFree = (slot) => pushers.stop(slot);
   let onInit: (agreed: Agreed) => void = () => {};
   const agreed = new Promise<Agreed>((resolve) => {
@@ -58,6 +61,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     fd,
     control,
     counters: residents.session,
+    doing,
     maxRead: maxPages() * 4096,
     traits: traitsOf(request),
     isFixed: !request.mayChange && initial !== undefined && initial.names.length === 0,
@@ -65,9 +69,9 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     since: Math.floor(Date.now() / 1000),
   };
   crew.serve(task, () => submounts.snapshot(), heard, log);
-  const stage = new Stage({ fd, mountpoint, crew, control: words, session: residents.session, log });
+  const stage = new Stage({ fd, mountpoint, crew, control: words, doing, log });
   submounts.begin(stage);
-  const relief = new Relief(crew, residents.session);
+  const relief = new Relief({ fd, crew, control: words, doing, stage, log });
   const ended = crew.ended.then(async (end) => {
     lowLatency?.close();
     relief.close();
@@ -96,7 +100,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,
     ended,
     counts: () => residents.counts(),
-    inflight: () => inflight(residents.session),
+    inflight: () => inflight(doing),
     lostBlobs: () => submounts.lostBlobs(),
     prefetched: () => residents.prefetched(),
     traits: task.traits,

@@ -10,6 +10,7 @@ import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import type { SharedImage } from "./change.ts";
 import { countsFiles } from "./file-records.ts";
+import { mostWorkers, workerSlots } from "./spares.ts";
 import type { TakenImage } from "./take.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -36,7 +37,8 @@ export interface Submount {
 /** What a resident needs beside its image. */
 interface Lodging {
   readonly placed: Placed;
-  readonly workers: number;
+  /** Workers without spare ones. */
+  readonly limit: number;
   readonly push: boolean;
   readonly tracing: Tracing | undefined;
 }
@@ -45,7 +47,7 @@ interface Lodging {
 export function lodge(
   submount: Submount,
   taken: TakenImage,
-  { placed, workers, push, tracing }: Lodging,
+  { placed, limit, push, tracing }: Lodging,
 ): Resident {
   const { image, choice } = taken;
   const isCounted = countsFiles(choice.records);
@@ -57,7 +59,7 @@ export function lodge(
     lost: new SharedArrayBuffer(image.files.length),
     counters: submount.counters,
     known: new Known(nodes).shared,
-    lookups: newLookups(workers),
+    lookups: newLookups(mostWorkers(limit)),
     // One whose nodes have names of older images is not pushed: its files are not found by their number.
     // What is pushed is not asked for, and could be neither counted nor traced.
     board:
@@ -65,7 +67,7 @@ export function lodge(
         ? newBoard(nodes)
         : undefined,
     trace: tracing?.logs,
-    accounts: isCounted ? Array.from({ length: workers }, () => newAccounts(nodes)) : undefined,
+    accounts: isCounted ? Array.from({ length: workerSlots(limit) }, () => newAccounts(nodes)) : undefined,
   };
   return { submount, taken, placed, shared, forward: undefined };
 }

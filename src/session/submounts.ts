@@ -10,6 +10,7 @@ import type { Change } from "./change.ts";
 import type { Part } from "./part.ts";
 import { replace } from "./replace.ts";
 import { Residents } from "./residents.ts";
+import { workerSlots } from "./spares.ts";
 import type { Stage } from "./stage.ts";
 import { lodge, newSubmount, type Resident, type Submount, shownAt } from "./submount.ts";
 import type { TakenImage } from "./take.ts";
@@ -44,16 +45,16 @@ export class Submounts {
   readonly residents: Residents;
   private readonly shown = new Map<string, Submount>();
   private readonly tree = new PseudoTree();
-  private readonly workers: number;
+  private readonly limit: number;
   private readonly push: boolean;
   private serial = 0;
   private stage: Stage | undefined;
 
-  /** @param workers most that there will be; one more thread counts: the pusher */
-  constructor(workers: number, push: boolean, held: HeldFiles) {
-    this.workers = workers;
+  /** @param limit most workers without spare ones; one more thread counts: the pusher */
+  constructor(limit: number, push: boolean, held: HeldFiles) {
+    this.limit = limit;
     this.push = push;
-    this.residents = new Residents(workers + 1, held, (part) => this.tell(part));
+    this.residents = new Residents(workerSlots(limit) + 1, held, (part) => this.tell(part));
   }
 
   /** From now on workers and kernel are told. */
@@ -92,7 +93,7 @@ export class Submounts {
     const root = rootOf(slot, names, taken);
     const planned =
       names.length === 0 ? AT_ROOT : this.tree.plan(names, { node: root.rootNode, ino: root.rootIno });
-    const submount = newSubmount(names, this.workers + 1);
+    const submount = newSubmount(names, workerSlots(this.limit) + 1);
     const resident = this.lodge(submount, taken, { ...root, parent: planned.parent }, tracing);
     this.shown.set(pathOf(names), submount);
     this.tell({ placed: [resident], entries: planned.entries });
@@ -204,7 +205,7 @@ export class Submounts {
     tracing?: Tracing,
   ): Resident {
     const placed = { ...place, serial: this.serial++ };
-    const resident = lodge(submount, taken, { placed, workers: this.workers, push: this.push, tracing });
+    const resident = lodge(submount, taken, { placed, limit: this.limit, push: this.push, tracing });
     submount.residents.push(resident);
     this.residents.add(resident);
     return resident;

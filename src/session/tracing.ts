@@ -14,7 +14,7 @@ const PERIOD_MS = 1_000;
 
 /** Writes down what is read first of one image: threads log reads, this one takes them, names them and writes. */
 export class Tracing {
-  /** A log a worker. */
+  /** A log a slot, see session/spares. */
   readonly logs: readonly SharedArrayBuffer[];
   private readonly file: string;
   private readonly log: Logger;
@@ -25,10 +25,10 @@ export class Tracing {
   private isBroken = false;
 
   /** @throws StartError when the file cannot be made */
-  constructor(file: string, threads: number, log: Logger) {
+  constructor(file: string, slots: number, log: Logger) {
     this.file = file;
     this.log = log;
-    this.logs = Array.from({ length: threads }, () => newReadLog());
+    this.logs = Array.from({ length: slots }, () => newReadLog());
     const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
     try {
       this.fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o600);

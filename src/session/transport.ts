@@ -1,6 +1,7 @@
 import type { HeldFiles } from "../blob/held-files.ts";
 import type { Logger } from "../log/log.ts";
-import type { Counters, Inflight } from "../metrics/counters.ts";
+import type { Counters } from "../metrics/counters.ts";
+import type { Inflight } from "../metrics/inflight.ts";
 import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Ended } from "./ended.ts";
