@@ -9,6 +9,7 @@ import { newFrame } from "../src/fuse/frame.ts";
 import { answer } from "../src/fuse/ops.ts";
 import { IN, IN_HEADER, OP, READ_IN } from "../src/fuse/wire.ts";
 import { openLog } from "../src/log/log.ts";
+import { newInflight } from "../src/metrics/inflight.ts";
 import { namesOf } from "../src/pseudo/pseudo-tree.ts";
 import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../src/session/file-records.ts";
 import { Submounts } from "../src/session/submounts.ts";
@@ -55,8 +56,9 @@ const images = new WorkerImages(
     isFixed: at === "/",
     maxOpen: 256,
     counters: submounts.residents.session,
-    index: 0,
+    doing: newInflight(1),
   },
+  { index: 0, slot: 0, turn: undefined },
   (event) => process.stderr.write(`${JSON.stringify(event)}\n`),
 );
 images.apply(submounts.snapshot());
@@ -120,6 +122,7 @@ function measure(title: string, opcode: number, request: (i: number) => void, is
     request(i);
     const result = answer(fs, frame, tenants, opcode);
     tenants.account(u64(frame.inView, IN.NODEID), frame, opcode, result);
+    tenants.settle(u64(frame.inView, IN.NODEID));
     if (result < 0) throw new Error(`${title}: answered ${result}`);
     if (isControl) kept.push({ result, i });
   });

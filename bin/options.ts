@@ -77,7 +77,7 @@ export function addMountOptions(command: Command): Command {
       new Option("--transport <name>", "how to talk to the kernel").choices(TRANSPORTS).default("auto"),
     )
     .addOption(
-      new Option("--thread-num, --fuse-threads <n>", "worker threads")
+      new Option("--thread-num, --fuse-threads <n>", "worker threads; more join while all wait for slow tars")
         .default(THREADS)
         .argParser(integer(1, 1024)),
     )

@@ -21,7 +21,7 @@ import type { Orders } from "./orders.ts";
 import { withOverlay } from "./overlay.ts";
 import { keepOutside } from "./own-mount.ts";
 import { removePidFile, writePidFile } from "./pid-file.ts";
-import { setOpenFiles } from "./rlimit.ts";
+import { setOpenFiles, spareBudget } from "./rlimit.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 import { handleSignals } from "./signals.ts";
 import { Supervised } from "./supervised.ts";
@@ -84,7 +84,7 @@ export class Daemon implements Orders {
     setFlagsFromString("--semi-space-growth-factor=1");
     const { name, reason } = chooseTransport(options.transport, process.geteuid?.() ?? 0);
     log.info(`transport ${name}: ${reason}`);
-    const crew = name === "direct" ? new Crew(options.threads) : undefined;
+    const crew = name === "direct" ? new Crew(options.threads, spareBudget()) : undefined;
     let opened: Opened;
     try {
       // Who is root no more can neither write a state where root keeps it nor talk to a keeper that is.
@@ -100,11 +100,11 @@ export class Daemon implements Orders {
       throw error;
     }
     const { session, isAsked } = opened;
+    await this.will?.await(options.standby);
     if (!isAsked) {
       await this.settle(session);
       onReady(`${factsOf(opened.setting)} ${session.facts} ms=${Math.round(performance.now())}`);
     }
-    await this.will?.await(options.standby);
     return this.end(opened);
   }
 

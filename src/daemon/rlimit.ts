@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { StartError } from "../bytes/errors.ts";
+import { MAX_SPARES } from "../session/spares.ts";
 
 /**
  * Sets how many files this process may have open. Node has no call for it, so prlimit(1) does it from
@@ -27,12 +28,19 @@ export function openFileLimit(): number {
   return limit === "unlimited" ? Number.POSITIVE_INFINITY : Number(limit);
 }
 
+/** Descriptors of a thread that Node starts, and the one file that a spare worker may keep open. */
+const SPARE_DESCRIPTORS = 5;
+
+/** Spare workers that this process may have: about a third of its files are theirs. */
+export const spareBudget = (limit = openFileLimit()): number =>
+  Math.max(0, Math.min(MAX_SPARES, Math.floor((limit - RESERVE) / 14)));
+
 /**
  * How many files of images may be held for all threads, and kept open by each of `threads`: without a rest, the daemon
  * could not even be stopped, because that takes a program.
  */
 export function fileBudget(threads: number, limit = openFileLimit()): { held: number; each: number } {
-  const free = Math.max(16, limit - RESERVE);
+  const free = Math.max(16, limit - RESERVE - SPARE_DESCRIPTORS * spareBudget(limit));
   const each = Math.min(256, Math.max(4, Math.floor(free / 2 / (threads + 1))));
   return { held: Math.min(1024, Math.max(4, Math.floor(free / 2))), each };
 }

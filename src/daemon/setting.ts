@@ -2,6 +2,7 @@ import { HeldFiles } from "../blob/held-files.ts";
 import { StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
+import { workerSlots } from "../session/spares.ts";
 import { takeImage } from "../session/take.ts";
 import type { Tracing } from "../session/tracing.ts";
 import type { ImageAt } from "../session/transport.ts";
@@ -41,7 +42,7 @@ export async function prepareSetting(options: DaemonOptions, log: Logger): Promi
 /** Loaded only when it is asked for. @throws StartError */
 async function startTracing({ trace, threads }: DaemonOptions, log: Logger): Promise<Tracing | undefined> {
   if (trace === undefined) return undefined;
-  return new (await import("../session/tracing.ts")).Tracing(trace, threads, log);
+  return new (await import("../session/tracing.ts")).Tracing(trace, workerSlots(threads), log);
 }
 
 /** What the ready line says of it. */

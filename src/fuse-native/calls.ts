@@ -1,5 +1,5 @@
 import { EIO } from "../bytes/errno.ts";
-import { COUNT, type Counters, countAnswer, NOW } from "../metrics/counters.ts";
+import { COUNT, type Counters, countAnswer } from "../metrics/counters.ts";
 
 /** Where each kind of call is counted. libfuse turns LOOKUP into getattr, so that there is one for both. */
 export interface Opcodes {
@@ -27,8 +27,6 @@ export class Calls {
     const { counters } = this;
     const begin = performance.now();
     counters[opcode]++;
-    counters[NOW.SINCE] = performance.timeOrigin + begin;
-    counters[NOW.OPCODE] = opcode;
     let result: number;
     try {
       result = work();
@@ -37,7 +35,6 @@ export class Calls {
       this.onUnexpected(opcode, error);
       result = -EIO;
     }
-    counters[NOW.OPCODE] = 0;
     countAnswer(counters, opcode, result, 1000 * (performance.now() - begin));
     return result;
   }

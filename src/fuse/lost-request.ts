@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 import { EIO } from "../bytes/errno.ts";
-import { type Counters, NOW } from "../metrics/counters.ts";
+import { NOW, type Now } from "../metrics/inflight.ts";
 import { OUT, OUT_HEADER } from "./wire.ts";
 
 /**
@@ -10,7 +10,7 @@ import { OUT, OUT_HEADER } from "./wire.ts";
  * @param fd the FUSE device
  * @param worker what it was doing
  */
-export function answerLost(fd: number, worker: Counters): void {
+export function answerLost(fd: number, worker: Now): void {
   if (worker[NOW.OPCODE] === 0) return;
   const reply = new DataView(new ArrayBuffer(OUT_HEADER));
   reply.setUint32(OUT.LEN, OUT_HEADER, true);

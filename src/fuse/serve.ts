@@ -2,7 +2,8 @@ import { readSync, writeSync } from "node:fs";
 import { EINVAL, EIO } from "../bytes/errno.ts";
 import { codeOf } from "../bytes/errors.ts";
 import { u64 } from "../bytes/u64.ts";
-import { COUNT, countAnswer, countRead, NOW } from "../metrics/counters.ts";
+import { COUNT, countAnswer, countRead } from "../metrics/counters.ts";
+import { NOW } from "../metrics/inflight.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { Crowd } from "./crowd.ts";
 import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
@@ -22,6 +23,8 @@ export interface Service {
   readonly control: Int32Array;
   /** Of this worker. */
   readonly index: number;
+  /** It leaves when it is told that it is not needed. */
+  readonly isSpare: boolean;
   /** Takes in what changed about the images of the session; returns which change was the last. */
   readonly catchUp: () => number;
   /** What INIT agreed on; filled by the worker that answered it. */
@@ -45,11 +48,20 @@ export const CONTROL = {
   CROWDED: 2,
   /** Grows with each change of the session's images: workers take it in before they answer another request. */
   CHANGE: 3,
+  /** Whether the main thread watches for READs that hang, see WATCH. */
+  WATCH: 4,
+  /** How many spare workers are to leave at their next request. */
+  LEAVE: 5,
+  /** Of spare workers, which share a slot of what is counted. */
+  TURN: 6,
   /** From here on, WORDS a worker: the change that it took in last, and whether it answers a request. */
-  TAKEN: 4,
-  BUSY: 5,
+  TAKEN: 7,
+  BUSY: 8,
   WORDS: 2,
 } as const;
+
+/** CONTROL.WATCH: who takes a READ wakes the main thread; or one came since that looked last; or none did. */
+export const WATCH = { OFF: 0, CAME: 1, NONE: 2 } as const;
 
 /** @param workers most that there will be */
 export const newControl = (workers: number): SharedArrayBuffer =>
@@ -61,7 +73,7 @@ const LOOK_MASK = 127;
 const SAMPLE_MASK = 15;
 
 /** Why a worker left its loop. */
-export type Ending = "unmounted" | "aborted" | "stopped";
+export type Ending = "unmounted" | "aborted" | "stopped" | "retired";
 
 /**
  * Reads requests and answers them until the session ends. Blocks the thread: nothing else runs on it.
@@ -73,7 +85,7 @@ export type Ending = "unmounted" | "aborted" | "stopped";
  */
 export function serve(s: Service): Ending {
   const { fd, fs, frame: f, tenants, control } = s;
-  const { session } = tenants;
+  const { now } = tenants;
   const busy = CONTROL.BUSY + CONTROL.WORDS * s.index;
   const { inView, outView } = f;
   const capacity = f.in.length;
@@ -101,12 +113,15 @@ export function serve(s: Service): Ending {
     const counters = tenants.countersAt(node);
     const slot = opcode < OP_COUNT ? opcode : 0;
     counters[slot]++;
-    session[NOW.UNIQUE] = inView.getUint32(IN.UNIQUE, true);
-    session[NOW.UNIQUE_HIGH] = inView.getUint32(IN.UNIQUE + 4, true);
-    session[NOW.NODE] = node;
-    session[NOW.SINCE] = timeOrigin + begin;
-    session[NOW.OPCODE] = opcode;
-    crowd.call(inView.getUint32(IN.PID, true));
+    const caller = inView.getUint32(IN.PID, true);
+    now[NOW.UNIQUE] = inView.getUint32(IN.UNIQUE, true);
+    now[NOW.UNIQUE_HIGH] = inView.getUint32(IN.UNIQUE + 4, true);
+    now[NOW.NODE] = node;
+    now[NOW.SINCE] = timeOrigin + begin;
+    now[NOW.CALLER] = caller;
+    now[NOW.OPCODE] = opcode;
+    crowd.call(caller);
+    if (opcode === OP.READ && control[CONTROL.WATCH] !== WATCH.CAME) announce(control);
     let result: number;
     try {
       result = opcode === OP.INIT ? init(s) : answer(fs, f, tenants, opcode);
@@ -134,15 +149,17 @@ export function serve(s: Service): Ending {
         }
       }
     }
-    session[NOW.OPCODE] = 0;
+    now[NOW.OPCODE] = 0;
     Atomics.store(control, busy, 0);
     end = performance.now();
     if (result !== NO_REPLY) {
       countAnswer(counters, slot, result, 1000 * (end - begin));
       tenants.account(node, f, slot, result);
     }
+    tenants.settle(node);
     if (opcode === OP.INIT) s.onInit(s.agreed);
     if (control[CONTROL.STOP] !== 0) return "stopped";
+    if (s.isSpare && isToLeave(control)) return "retired";
     if (isSampled && crowd.sample(begin - before, end - begin)) {
       control[CONTROL.CROWDED] = 1;
       s.onCrowded();
@@ -152,6 +169,17 @@ export function serve(s: Service): Ending {
       s.onBusy();
     }
   }
+}
+
+/** A READ may hang, and who is in one tells nothing. Seldom more than once a look of the main thread's. */
+function announce(control: Int32Array): void {
+  if (Atomics.exchange(control, CONTROL.WATCH, WATCH.CAME) === WATCH.OFF)
+    Atomics.notify(control, CONTROL.WATCH);
+}
+
+function isToLeave(control: Int32Array): boolean {
+  const count = Atomics.load(control, CONTROL.LEAVE);
+  return count > 0 && Atomics.compareExchange(control, CONTROL.LEAVE, count, count - 1) === count;
 }
 
 function init(s: Service): number {

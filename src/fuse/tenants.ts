@@ -1,11 +1,13 @@
 import { u64 } from "../bytes/u64.ts";
-import { type Counters, countersOf, NOW } from "../metrics/counters.ts";
+import { type Counters, countersOf, newCounters, pour } from "../metrics/counters.ts";
 import { type AccountsBuffer, FileAccounts } from "../metrics/file-accounts.ts";
+import { NOW, type Now, nowOf } from "../metrics/inflight.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, slotOf, VIRTUAL } from "../vfs/node-id.ts";
 import { type Frame, PAYLOAD } from "./frame.ts";
 import { Known } from "./known.ts";
 import { type BoardBuffers, PushBoard } from "./push-board.ts";
+import type { Turn } from "./turn.ts";
 import { ENTRY, FORGET, OP } from "./wire.ts";
 
 /** What all workers share about one image of a session, besides the image. */
@@ -17,13 +19,24 @@ export interface TenantBuffers {
   readonly lookups: SharedArrayBuffer;
   /** Absent when nothing is to be pushed. */
   readonly board: BoardBuffers | undefined;
-  /** By worker, where files are counted one by one; absent when they are not. */
+  /** By slot, where files are counted one by one; absent when they are not. */
   readonly accounts: readonly AccountsBuffer[] | undefined;
+}
+
+/** Where a worker keeps its books. */
+export interface Seat {
+  /** Its own: of what it does now, and of lookups. */
+  readonly index: number;
+  /** Of whatever is counted: its own, unless it has to take turns. */
+  readonly slot: number;
+  readonly turn: Turn | undefined;
 }
 
 /** What one worker keeps of one image. */
 interface Tenant {
   readonly counters: Counters;
+  /** Where they go, when a slot is shared. */
+  readonly total: Counters;
   readonly known: Known;
   /** TOLD and FORGOTTEN of this worker. */
   readonly lookups: Float64Array;
@@ -72,24 +85,34 @@ export function areForgotten(lookups: readonly SharedArrayBuffer[]): boolean {
 
 /** The images of a session as one worker keeps its books of them. */
 export class Tenants {
-  /** Of what concerns no image: virtual directories, INIT, what the thread is doing now. */
-  readonly session: Counters;
-  private readonly index: number;
+  /** What the thread is answering. */
+  readonly now: Now;
+  private readonly seat: Seat;
+  /** What was counted since the last turn, where the slot is shared: of one request. */
+  private readonly scratch: Counters | undefined;
   private readonly onSequential: (slot: number) => void;
   private readonly tenants: (Tenant | undefined)[] = [];
   private readonly virtual: Tenant;
   private rootSlot = VIRTUAL;
 
   /**
-   * @param index of the worker
+   * @param session counters of what concerns no image: virtual directories, INIT
+   * @param doing see metrics/inflight
    * @param onSequential told when small files of an image are read one after another and nobody pushes them
    */
-  constructor(counters: SharedArrayBuffer, index: number, onSequential: (slot: number) => void) {
-    this.session = countersOf(counters, index);
-    this.index = index;
+  constructor(
+    session: SharedArrayBuffer,
+    doing: SharedArrayBuffer,
+    seat: Seat,
+    onSequential: (slot: number) => void,
+  ) {
+    this.now = nowOf(doing, seat.index);
+    this.seat = seat;
+    this.scratch = seat.turn && countersOf(newCounters(1), 0);
     this.onSequential = onSequential;
     this.virtual = {
-      counters: this.session,
+      counters: this.countersIn(session),
+      total: countersOf(session, seat.slot),
       known: new Known(0),
       lookups: new Float64Array(CELLS),
       board: undefined,
@@ -99,12 +122,18 @@ export class Tenants {
 
   add({ slot, counters, known, lookups, board, accounts }: TenantBuffers): void {
     this.tenants[slot] = {
-      counters: countersOf(counters, this.index),
+      counters: this.countersIn(counters),
+      total: countersOf(counters, this.seat.slot),
       known: new Known(known),
-      lookups: new Float64Array(lookups, 8 * CELLS * this.index, CELLS),
+      lookups: new Float64Array(lookups, 8 * CELLS * this.seat.index, CELLS),
       board: board && new PushBoard(board, () => this.onSequential(slot)),
-      accounts: accounts && new FileAccounts(accounts[this.index]),
+      accounts: accounts && new FileAccounts(accounts[this.seat.slot]),
     };
+  }
+
+  /** Where this worker counts what goes to these counters; to be settled, when it has to take turns. */
+  countersIn(counters: SharedArrayBuffer): Counters {
+    return this.scratch ?? countersOf(counters, this.seat.slot);
   }
 
   remove(slot: number): void {
@@ -136,7 +165,7 @@ export class Tenants {
   /** A READ from byte 0 on was answered. @param position of its data, see `FileSystem.readFrom` */
   noteRead(node: number, position: number): void {
     const tenant = this.of(node);
-    this.session[NOW.FILE] = node;
+    this.now[NOW.FILE] = node;
     tenant.known.cache(localOf(node));
     tenant.board?.noteRead(localOf(node), position);
   }
@@ -146,7 +175,17 @@ export class Tenants {
     const { accounts } = this.of(node);
     if (accounts === undefined) return;
     const found = opcode === OP.LOOKUP && result > 0 ? u64(f.outView, PAYLOAD + ENTRY.NODEID) : 0;
+    this.seat.turn?.take();
     accounts.count(opcode, localOf(node), result, slotOf(found) === slotOf(node) ? localOf(found) : 0);
+    this.seat.turn?.give();
+  }
+
+  /** A request about a node was answered and counted. */
+  settle(node: number): void {
+    if (this.scratch === undefined) return;
+    this.seat.turn?.take();
+    pour(this.scratch, this.of(node).total);
+    this.seat.turn?.give();
   }
 
   /** FORGET: one node. */

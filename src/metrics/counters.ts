@@ -3,7 +3,7 @@ import { ENODATA, ENOENT, ENOSYS, ERANGE } from "../bytes/errno.ts";
 /**
  * Counts of one thread, in shared memory: one writer a slot, so no locks and no atomics; a reader may be a
  * few operations behind. Doubles, because they count to 2^53 and are stored without allocation. Requests by opcode are at
- * 0…63, these behind them, then histograms, then what the thread is doing.
+ * 0…63, these behind them, then histograms.
  */
 export const COUNT = {
   ERRORS: 64, //         answers with an errno other than the ones that say "ask no more" or "not there"
@@ -40,17 +40,7 @@ export const SIZE_BOUNDS: readonly number[] = [1, 4, 16, 64, 128, 512, 1024].map
 const SIZES_AT = LATENCY_AT + OPCODES * LATENCY_STRIDE;
 const SIZE_BUCKETS = 2 * SIZE_BOUNDS.length + 1;
 
-/** What the thread is answering. */
-const NOW_AT = SIZES_AT + SIZE_BUCKETS;
-export const NOW = {
-  OPCODE: NOW_AT, //      0: nothing
-  UNIQUE: NOW_AT + 1, //  low 32 bits
-  UNIQUE_HIGH: NOW_AT + 2,
-  NODE: NOW_AT + 3,
-  SINCE: NOW_AT + 4, //   ms since 1970
-  FILE: NOW_AT + 5, //    node of the regular file that was begun to be read last
-} as const;
-const LENGTH = NOW_AT + 6;
+const LENGTH = SIZES_AT + SIZE_BUCKETS;
 
 export type Counters = Float64Array;
 
@@ -62,10 +52,7 @@ export const newCounters = (threads: number): SharedArrayBuffer =>
 export const countersOf = (shared: SharedArrayBuffer, index: number): Counters =>
   new Float64Array(shared, index * LENGTH * 8, LENGTH);
 
-/**
- * What all threads counted, of all that is given: places as in the slot of a thread. What they are doing now means
- * nothing in it.
- */
+/** What all threads counted, of all that is given: places as in the slot of a thread. */
 export function sumOf(all: Iterable<SharedArrayBuffer>): Counters {
   const sum = new Float64Array(LENGTH);
   for (const shared of all) addTo(sum, shared);
@@ -76,16 +63,25 @@ export function sumOf(all: Iterable<SharedArrayBuffer>): Counters {
 export function addTo(sum: Counters, shared: SharedArrayBuffer): void {
   const counters = new Float64Array(shared);
   for (let at = 0; at < counters.length; at += LENGTH)
-    for (let i = 0; i < NOW_AT; i++) sum[i] += counters[at + i];
+    for (let i = 0; i < LENGTH; i++) sum[i] += counters[at + i];
+}
+
+/** Moves what one thread counted to where it is counted for good. */
+export function pour(from: Counters, to: Counters): void {
+  for (let i = 0; i < LENGTH; i++) {
+    if (from[i] === 0) continue;
+    to[i] += from[i];
+    from[i] = 0;
+  }
 }
 
 /** Counts that are not zero, with their places in a slot. */
 export const countsIn = (sum: Counters): (readonly [at: number, count: number])[] =>
-  [...sum.entries()].filter(([at, count]) => at < NOW_AT && count !== 0);
+  [...sum.entries()].filter(([, count]) => count !== 0);
 
 /** Puts counts of another process into the slot of a thread that counts nothing. */
 export function putCounts(counters: Counters, counts: Iterable<readonly [at: number, count: number]>): void {
-  for (const [at, count] of counts) if (at >= 0 && at < NOW_AT) counters[at] = count;
+  for (const [at, count] of counts) if (at >= 0 && at < LENGTH) counters[at] = count;
 }
 
 /** @param result of a request, or -errno; what "there is none" and "ask no more" look like is no error */
@@ -156,42 +152,3 @@ export function opcodeTotals(sum: Counters): OpcodeTotals[] {
 
 /** Answers to READ: below, at and between SIZE_BOUNDS, see there. */
 export const readSizes = (sum: Counters): number[] => [...sum.subarray(SIZES_AT, SIZES_AT + SIZE_BUCKETS)];
-
-/** A regular file that the kernel knew when some thread read it last; 0 when none did yet. */
-export function lastFile(shared: SharedArrayBuffer): number {
-  const all = new Float64Array(shared);
-  for (let at = 0; at < all.length; at += LENGTH) if (all[at + NOW.FILE] !== 0) return all[at + NOW.FILE];
-  return 0;
-}
-
-/** Number of the request that came last, to some thread. */
-export function lastUnique(shared: SharedArrayBuffer): number {
-  const all = new Float64Array(shared);
-  let last = 0;
-  // Bit 63 of those that were sent again is no part of the number.
-  for (let at = 0; at < all.length; at += LENGTH)
-    last = Math.max(last, (all[at + NOW.UNIQUE_HIGH] % 2 ** 31) * 2 ** 32 + all[at + NOW.UNIQUE]);
-  return last;
-}
-
-/** A request that is being answered. */
-export interface Inflight {
-  readonly opcode: number;
-  readonly unique: bigint;
-  readonly node: number;
-  /** ms since 1970. */
-  readonly since: number;
-}
-
-/** What threads are answering at this moment. */
-export function inflight(shared: SharedArrayBuffer): Inflight[] {
-  const all = new Float64Array(shared);
-  const found: Inflight[] = [];
-  for (let at = 0; at < all.length; at += LENGTH) {
-    const opcode = all[at + NOW.OPCODE];
-    if (opcode === 0) continue;
-    const unique = (BigInt(all[at + NOW.UNIQUE_HIGH]) << 32n) | BigInt(all[at + NOW.UNIQUE]);
-    found.push({ opcode, unique, node: all[at + NOW.NODE], since: all[at + NOW.SINCE] });
-  }
-  return found;
-}

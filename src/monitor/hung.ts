@@ -1,4 +1,4 @@
-import type { Inflight } from "../metrics/counters.ts";
+import type { Inflight } from "../metrics/inflight.ts";
 import { addCounter, addGauge, type Registry } from "./metric.ts";
 import type { Monitored } from "./monitored.ts";
 

@@ -1,4 +1,5 @@
-import type { Counters, Inflight } from "../metrics/counters.ts";
+import type { Counters } from "../metrics/counters.ts";
+import type { Inflight } from "../metrics/inflight.ts";
 import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
 
 /** What becomes of a mount, as far as somebody who watches it cares. */

@@ -9,7 +9,7 @@ export interface SharedImage extends TenantBuffers {
   readonly files: readonly BlobFile[];
   /** A byte a file: its loss was told. */
   readonly lost: SharedArrayBuffer;
-  /** By worker, where its reads are logged; absent when nobody traces. */
+  /** By slot, where reads are logged; absent when nobody traces. */
   readonly trace: readonly SharedArrayBuffer[] | undefined;
 }
 

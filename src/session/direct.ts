@@ -6,21 +6,23 @@ import type { Agreed } from "../fuse/init.ts";
 import { recoverRequests } from "../fuse/lost-requests.ts";
 import { CONTROL, newControl } from "../fuse/serve.ts";
 import { OP_COUNT } from "../fuse/wire.ts";
-import { inflight, lastUnique } from "../metrics/counters.ts";
+import { inflight, lastUnique, newInflight } from "../metrics/inflight.ts";
 import { leaveMount } from "../mounts/leave.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";
 import { processState } from "../takeover/processes.ts";
 import type { Traits } from "../vfs/file-system.ts";
-import type { Crew, Listener } from "./crew.ts";
+import type { Crew } from "./crew.ts";
 import { drain } from "./drain.ts";
 import { checkedState } from "./inherited.ts";
 import { LowLatency } from "./low-latency.ts";
 import { Pushers } from "./pushers.ts";
 import { Relief } from "./relief.ts";
+import { mostWorkers, workerSlots } from "./spares.ts";
 import { Stage } from "./stage.ts";
 import { Submounts } from "./submounts.ts";
 import type { MountRequest, Session } from "./transport.ts";
+import type { Listener } from "./worker-thread.ts";
 
 /** After a lazy unmount, how long those still inside are served. */
 const GRACE_MS = 5_000;
@@ -35,6 +37,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   const { first: initial, mountpoint, place, heritage, log } = request;
   const submounts = new Submounts(crew.limit, request.push, request.held);
   const { residents } = submounts;
+  const doing = newInflight(mostWorkers(crew.limit));
   if (heritage !== undefined) submounts.inherit(heritage.state, ({ serial }) => heritage.images.get(serial));
   else if (initial !== undefined) await submounts.mount(initial.names, initial.taken, initial.tracing);
   const facts = heritage?.state ?? factsOf(request);
@@ -48,7 +51,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     ...{ device, agreed, traits: facts.traits, isFixed: facts.isFixed, since: facts.since },
     mountpoint: place.path,
     takeovers,
-    lastUnique: lastUnique(residents.session),
+    lastUnique: lastUnique(doing),
     serving: processState(process.pid),
     owner: processState(request.keeper),
   });
@@ -59,11 +62,11 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   }
   // Taken now: a detached mount is in no table.
   const device = heritage?.state.device ?? mountAt(mountpoint)?.device ?? "";
-  const control = newControl(crew.limit);
+  const control = newControl(mostWorkers(crew.limit));
   const words = new Int32Array(control);
   const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
   const lowLatency = request.lowLatency ? new LowLatency(() => requests(submounts), rearm, log) : undefined;
-  const pushers = new Pushers(fd, crew.limit, log);
+  const pushers = new Pushers(fd, workerSlots(crew.limit), log);
   residents.onFree = (slot) => pushers.stop(slot);
   let onInit: (agreed: Agreed) => void = () => {};
   const agreed = new Promise<Agreed>((resolve) => {
@@ -85,6 +88,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     fd,
     control,
     counters: residents.session,
+    doing,
     maxRead: facts.agreed.maxRead,
     traits: facts.traits,
     isFixed: facts.isFixed,
@@ -96,9 +100,9 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     log.info(`requests that were being answered: ${recoverRequests(fd, heritage.lost, device, lastUnique)}`);
   }
   crew.serve(task, () => submounts.snapshot(), heard, log);
-  const stage = new Stage({ fd, place, crew, control: words, session: residents.session, log });
+  const stage = new Stage({ fd, place, crew, control: words, doing, log });
   submounts.begin(stage);
-  const relief = new Relief(crew, residents.session);
+  const relief = new Relief({ fd, crew, control: words, doing, stage, log });
   let isHandedOver = false;
   const ended = crew.ended.then(async (end) => {
     lowLatency?.close();
@@ -134,7 +138,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     device,
     ended,
     counts: () => residents.counts(),
-    inflight: () => inflight(residents.session),
+    inflight: () => inflight(doing),
     lostBlobs: () => submounts.lostBlobs(),
     prefetched: () => residents.prefetched(),
     traits: task.traits,

@@ -23,7 +23,7 @@ export async function drain(stage: Stage, ended: Promise<Ended>): Promise<boolea
   while (!isOver) {
     const ms = performance.now() - begin;
     if (ms > BUSY_MS || (ms > IDLE_MS && !stage.isAnswering)) return false;
-    if (!stage.isAnswering) stage.wake();
+    if (!stage.isAnswering) stage.wakeOne();
     await Promise.race([over, sleep(WAKE_MS)]);
   }
   return true;

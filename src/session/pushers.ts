@@ -3,9 +3,9 @@ import { messageOf } from "../bytes/errors.ts";
 import { PushBoard } from "../fuse/push-board.ts";
 import type { Logger } from "../log/log.ts";
 import type { SharedImage } from "./change.ts";
-import { LIMITS } from "./crew.ts";
 import type { PusherTask } from "./pusher-thread.ts";
 import type { WorkerEvent } from "./worker-task.ts";
+import { LIMITS } from "./worker-thread.ts";
 
 /** How long the pusher may take to leave; it does nothing that waits once it is told to. */
 const LEAVE_MS = 2_000;

@@ -1,25 +1,163 @@
-import { inflight } from "../metrics/counters.ts";
+import { readFileSync } from "node:fs";
+import { CONTROL, WATCH } from "../fuse/serve.ts";
+import { OP } from "../fuse/wire.ts";
+import type { Logger } from "../log/log.ts";
+import { inflight, NOW, type Now, slotsOf } from "../metrics/inflight.ts";
 import type { Crew } from "./crew.ts";
+import { answerKilled } from "./killed.ts";
+import type { Stage } from "./stage.ts";
 
-const LOOK_MS = 100;
+/** Between two looks when READs come; after some looks that found none blocked; while nothing changes but some are. */
+const LOOK_MS = 10;
+const MOST_MS = 40;
+const SLOW_LOOK_MS = 250;
+/** A READ that takes longer may take for ever; one from a disk that works seldom does. */
+const BLOCKED_MS = 5;
+/** A caller that was killed is let go after this; most readers need no help in it. */
+const KILLED_MS = 200;
+/** Workers that are started at once: one, and twice as many each time that is not enough within this time. */
+const MAX_AT_ONCE = 8;
+const STORM_MS = 1_000;
+/** How long spare workers are kept when others would do: to start one takes 40 ms of a CPU. */
+const LINGER_MS = 5_000;
+
+/** The session that is watched. */
+export interface Watched {
+  readonly fd: number;
+  readonly crew: Crew;
+  readonly control: Int32Array;
+  /** See metrics/inflight. */
+  readonly doing: SharedArrayBuffer;
+  readonly stage: Stage;
+  readonly log: Logger;
+}
 
 /**
- * Calls for another worker when all are inside a request and have been since the last look: a read from a slow disk
- * keeps a worker, which then cannot say that others wait.
+ * Keeps one worker free while READs hang: a READ of a slow tar keeps its worker, which then can tell nobody that others
+ * wait. More join while all are blocked; who is not needed any more is sent away.
+ *
+ * Looks while READs come. When none came between two looks it stops, and the next READ wakes it: an idle session costs
+ * nothing.
  */
 export class Relief {
-  private readonly timer: NodeJS.Timeout;
+  private readonly of: Watched;
+  /** See metrics/inflight. */
+  private readonly slots: readonly Now[];
+  private timer: NodeJS.Timeout | undefined;
+  private pause = 0;
+  private isListening = false;
+  private isOver = false;
+  private batch = 1;
+  private relievedAt = 0;
+  /** When callers are looked at again, ms. */
+  private nextKilled = 0;
+  /** Since when there are too many, ms. */
+  private surplusSince = Number.POSITIVE_INFINITY;
 
-  /** @param session counters of its threads */
-  constructor(crew: Crew, session: SharedArrayBuffer) {
-    this.timer = setInterval(() => {
-      const before = performance.timeOrigin + performance.now() - LOOK_MS;
-      const stuck = inflight(session).filter(({ since }) => since < before);
-      if (stuck.length >= crew.workers && crew.workers > 0) crew.grow();
-    }, LOOK_MS).unref();
+  constructor(watched: Watched) {
+    this.of = watched;
+    this.slots = slotsOf(watched.doing);
+    this.rest(undefined);
   }
 
   close(): void {
-    clearInterval(this.timer);
+    this.isOver = true;
+    clearTimeout(this.timer);
+    Atomics.notify(this.of.control, CONTROL.WATCH);
+  }
+
+  private look(): void {
+    if (this.isOver) return;
+    const { fd, crew, control, doing } = this.of;
+    const came = Atomics.exchange(control, CONTROL.WATCH, WATCH.NONE) === WATCH.CAME;
+    const now = performance.timeOrigin + performance.now();
+    let busy = 0;
+    let blocked = 0;
+    for (const index of crew.indices()) {
+      busy += Atomics.load(control, CONTROL.BUSY + CONTROL.WORDS * index);
+      const slot = this.slots[index];
+      if (slot[NOW.OPCODE] === OP.READ && slot[NOW.SINCE] < now - BLOCKED_MS) blocked++;
+    }
+    const isAfoot = blocked > 0 && blocked === crew.workers && this.relieve(now);
+    if (blocked > 0 && now >= this.nextKilled) {
+      this.nextKilled = now + SLOW_LOOK_MS;
+      answerKilled(fd, doing, now - KILLED_MS);
+    }
+    const surplus = this.dismiss(blocked, now);
+    // All that are in a request must be in one that was looked at: a READ that just began said so before this look.
+    if (came && blocked === 0) this.again(Math.min(2 * this.pause, MOST_MS));
+    else if (came || isAfoot || busy > blocked) this.again(LOOK_MS);
+    else this.rest(blocked > 0 || surplus > 0 ? SLOW_LOOK_MS : undefined);
+  }
+
+  /** All are in READs for long. @returns false when nobody can help */
+  private relieve(now: number): boolean {
+    const { crew, log, doing } = this.of;
+    if (!inflight(doing).every(({ thread }) => isAsleep(thread))) return true; // soon it may be free, or blocked
+    const { workers, spares } = crew;
+    // One is enough for a disk that is slow; when that is blocked at once, many more may be about to.
+    this.batch = now - this.relievedAt < STORM_MS ? Math.min(2 * this.batch, MAX_AT_ONCE) : 1;
+    this.relievedAt = now;
+    const joined = crew.relieve(this.batch);
+    if (spares === 0 && crew.spares > 0) log.info(`all ${workers} workers wait for slow reads: others join`);
+    return joined > 0;
+  }
+
+  /** Sends spare workers away when others would do. @returns how many are too many */
+  private dismiss(blocked: number, now: number): number {
+    const { crew, control, stage } = this.of;
+    const free = crew.workers - blocked;
+    const surplus = Math.max(0, Math.min(crew.spares, free - crew.limit));
+    if (surplus === 0) this.surplusSince = Number.POSITIVE_INFINITY;
+    else this.surplusSince = Math.min(this.surplusSince, now);
+    if (surplus === 0) Atomics.store(control, CONTROL.LEAVE, 0);
+    else if (now - this.surplusSince >= LINGER_MS) {
+      this.surplusSince = now; // those that leave are counted until their threads have ended
+      Atomics.store(control, CONTROL.LEAVE, surplus);
+      stage.wake(free);
+    }
+    return surplus;
+  }
+
+  private again(ms: number): void {
+    clearTimeout(this.timer);
+    this.pause = ms;
+    this.timer = setTimeout(() => this.look(), ms).unref();
+  }
+
+  /** Until the next READ. @param most ms, if there is something to be looked after */
+  private rest(most: number | undefined): void {
+    const { control } = this.of;
+    const before = Atomics.compareExchange(control, CONTROL.WATCH, WATCH.NONE, WATCH.OFF);
+    if (before === WATCH.CAME) this.again(LOOK_MS);
+    else if (most !== undefined) this.again(most);
+    if (before !== WATCH.CAME && !this.isListening) this.listen();
+  }
+
+  private wake(): void {
+    this.isListening = false;
+    this.pause = LOOK_MS / 2;
+    this.look();
+  }
+
+  private listen(): void {
+    const waiting = Atomics.waitAsync(this.of.control, CONTROL.WATCH, WATCH.OFF);
+    this.isListening = waiting.async;
+    if (!waiting.async)
+      this.again(LOOK_MS); // one came just now
+    else waiting.value.then(() => this.wake());
+  }
+}
+
+/** Whether it waits for what it reads, and not for a CPU: others would only make that worse. */
+const isAsleep = (thread: number): boolean => thread === 0 || stateOf(thread) !== "R";
+
+/** As /proc shows it, after the name in parentheses, which may hold anything. */
+function stateOf(thread: number): string {
+  try {
+    const stat = readFileSync(`/proc/self/task/${thread}/stat`, "latin1");
+    return stat[stat.lastIndexOf(")") + 2];
+  } catch {
+    return "";
   }
 }

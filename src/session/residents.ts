@@ -11,7 +11,7 @@ import { releaseImage } from "./take.ts";
 
 /** Images that have a slot. One that is not shown keeps it until the kernel has forgotten the last of its nodes. */
 export class Residents {
-  /** What is counted for nobody in particular, and what threads are doing; see metrics/counters. */
+  /** What is counted for no image; see metrics/counters. */
   readonly session: SharedArrayBuffer;
   private readonly held: HeldFiles;
   private readonly tell: (part: Part) => number;

@@ -7,7 +7,7 @@ import { nudge } from "../fuse/notify.ts";
 import { CONTROL } from "../fuse/serve.ts";
 import { OP } from "../fuse/wire.ts";
 import type { Logger } from "../log/log.ts";
-import { countersOf, lastFile, NOW } from "../metrics/counters.ts";
+import { lastFile, NOW, nowOf } from "../metrics/inflight.ts";
 import type { Located } from "../mounts/place.ts";
 import type { Change } from "./change.ts";
 import type { Crew } from "./crew.ts";
@@ -27,8 +27,8 @@ export interface Staged {
   readonly place: Located;
   readonly crew: Crew;
   readonly control: Int32Array;
-  /** Counters of its threads. */
-  readonly session: SharedArrayBuffer;
+  /** What its workers are answering, see metrics/inflight. */
+  readonly doing: SharedArrayBuffer;
   readonly log: Logger;
 }
 
@@ -72,6 +72,12 @@ export class Stage {
     }
   }
 
+  /** Wakes so many of those that wait for a request, where that can be done. */
+  wake(count: number): void {
+    const file = lastFile(this.of.doing);
+    if (file !== 0) this.notify(Array.from({ length: count }, () => nudge(file)));
+  }
+
   /** Tells the kernel, in order. Resolves when it has acted upon all. */
   notify(messages: readonly Buffer[]): Promise<void> {
     const told = this.write(messages).finally(() => this.notifying.delete(told));
@@ -94,9 +100,7 @@ export class Stage {
 
   /** Wakes those that wait, the one that has waited longest first: what is gone is in their memory still. */
   private nudge(number: number): void {
-    const file = lastFile(this.of.session);
-    const behind = this.count((index) => this.isBehind(index, number));
-    if (file !== 0) this.notify(Array.from({ length: behind }, () => nudge(file)));
+    this.wake(this.count((index) => this.isBehind(index, number)));
   }
 
   /** Whether a worker is inside a request. */
@@ -106,10 +110,9 @@ export class Stage {
     );
   }
 
-  /** Wakes threads that wait for a request, one way or the other. */
-  wake(): void {
-    const file = lastFile(this.of.session);
-    if (file !== 0) this.notify([nudge(file)]);
+  /** Wakes a thread that waits for a request, one way or the other. */
+  wakeOne(): void {
+    this.wake(1);
     this.call();
   }
 
@@ -131,12 +134,12 @@ export class Stage {
 
   private isBusy(index: number): boolean {
     if (Atomics.load(this.of.control, CONTROL.BUSY + CONTROL.WORDS * index) === 0) return false;
-    return countersOf(this.of.session, index)[NOW.OPCODE] !== OP.READ;
+    return nowOf(this.of.doing, index)[NOW.OPCODE] !== OP.READ;
   }
 
   private count(isOne: (index: number) => boolean): number {
     let count = 0;
-    for (let index = 0; index < this.of.crew.workers; index++) if (isOne(index)) count++;
+    for (const index of this.of.crew.indices()) if (isOne(index)) count++;
     return count;
   }
 

@@ -10,6 +10,7 @@ import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import type { SharedImage } from "./change.ts";
 import { countsFiles } from "./file-records.ts";
+import { mostWorkers, workerSlots } from "./spares.ts";
 import type { TakenImage } from "./take.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -36,7 +37,8 @@ export interface Submount {
 /** What a resident needs beside its image. */
 interface Lodging {
   readonly placed: Placed;
-  readonly workers: number;
+  /** Workers without spare ones. */
+  readonly limit: number;
   readonly push: boolean;
   readonly tracing: Tracing | undefined;
   /** Another process served it. */
@@ -47,13 +49,13 @@ interface Lodging {
 export function lodge(
   submount: Submount,
   taken: TakenImage,
-  { placed, workers, push, tracing, isInherited }: Lodging,
+  { placed, limit, push, tracing, isInherited }: Lodging,
 ): Resident {
   const { image, choice } = taken;
   const isCounted = countsFiles(choice.records);
   const nodes = nodeCount(image.handle);
   const known = new Known(nodes);
-  const lookups = newLookups(workers);
+  const lookups = newLookups(mostWorkers(limit));
   if (isInherited) {
     known.assume();
     inheritLookups(lookups, Number.NaN);
@@ -73,7 +75,7 @@ export function lodge(
         ? newBoard(nodes)
         : undefined,
     trace: tracing?.logs,
-    accounts: isCounted ? Array.from({ length: workers }, () => newAccounts(nodes)) : undefined,
+    accounts: isCounted ? Array.from({ length: workerSlots(limit) }, () => newAccounts(nodes)) : undefined,
   };
   return { submount, taken, placed, shared, forward: undefined };
 }

@@ -14,6 +14,7 @@ import { entryOf, groupsOf, imagesState } from "./images-state.ts";
 import type { Part } from "./part.ts";
 import { type Replacement, replace } from "./replace.ts";
 import { Residents } from "./residents.ts";
+import { workerSlots } from "./spares.ts";
 import type { Stage } from "./stage.ts";
 import { lodge, newSubmount, type Resident, type Submount, shownAt } from "./submount.ts";
 import type { TakenImage } from "./take.ts";
@@ -48,16 +49,16 @@ export class Submounts {
   readonly residents: Residents;
   private readonly shown = new Map<string, Submount>();
   private readonly tree = new PseudoTree();
-  private readonly workers: number;
+  private readonly limit: number;
   private readonly push: boolean;
   private serial = 0;
   private stage: Stage | undefined;
 
-  /** @param workers most that there will be; one more thread counts: the pusher */
-  constructor(workers: number, push: boolean, held: HeldFiles) {
-    this.workers = workers;
+  /** @param limit most workers without spare ones; one more thread counts: the pusher */
+  constructor(limit: number, push: boolean, held: HeldFiles) {
+    this.limit = limit;
     this.push = push;
-    this.residents = new Residents(workers + 1, held, (part) => this.tell(part));
+    this.residents = new Residents(workerSlots(limit) + 1, held, (part) => this.tell(part));
   }
 
   /** From now on workers and kernel are told. */
@@ -99,7 +100,7 @@ export class Submounts {
     const root = rootOf(slot, names, taken);
     const planned =
       names.length === 0 ? AT_ROOT : this.tree.plan(names, { node: root.rootNode, ino: root.rootIno });
-    const submount = newSubmount(names, this.workers + 1);
+    const submount = newSubmount(names, workerSlots(this.limit) + 1);
     const resident = this.lodge(submount, taken, { ...root, parent: planned.parent }, tracing);
     this.shown.set(pathOf(names), submount);
     this.tell({ placed: [resident], entries: planned.entries });
@@ -166,12 +167,12 @@ export class Submounts {
    */
   inherit(state: ImagesState, takenOf: (image: ImageState) => TakenImage | undefined): void {
     const submounts = state.places.map(({ names, since, counts }): Submount => {
-      const submount = newSubmount(names, this.workers + 1);
+      const submount = newSubmount(names, workerSlots(this.limit) + 1);
       submount.since = new Date(since);
-      putCounts(countersOf(submount.counters, this.workers + 1), counts);
+      putCounts(countersOf(submount.counters, workerSlots(this.limit) + 1), counts);
       return submount;
     });
-    putCounts(countersOf(this.residents.session, this.workers + 1), state.counts);
+    putCounts(countersOf(this.residents.session, workerSlots(this.limit) + 1), state.counts);
     this.residents.inherit(state.burnt);
     this.tree.restore(state.entries.map(entryOf), state);
     this.serial = state.serial;
@@ -261,7 +262,7 @@ export class Submounts {
     taken: TakenImage,
     how: { placed: Placed; tracing: Tracing | undefined; push: boolean; isInherited: boolean },
   ): Resident {
-    const resident = lodge(submount, taken, { ...how, workers: this.workers });
+    const resident = lodge(submount, taken, { ...how, limit: this.limit });
     submount.residents.push(resident);
     this.residents.add(resident);
     return resident;

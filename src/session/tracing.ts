@@ -15,7 +15,7 @@ const PERIOD_MS = 1_000;
 
 /** Writes down what is read first of one image: threads log reads, this one takes them, names them and writes. */
 export class Tracing {
-  /** A log a worker. */
+  /** A log a slot, see session/spares. */
   readonly logs: readonly SharedArrayBuffer[];
   private readonly file: string;
   private readonly log: Logger;
@@ -26,10 +26,10 @@ export class Tracing {
   private isBroken = false;
 
   /** @throws StartError when the file cannot be made */
-  constructor(file: string, threads: number, log: Logger) {
+  constructor(file: string, slots: number, log: Logger) {
     this.file = file;
     this.log = log;
-    this.logs = Array.from({ length: threads }, () => newReadLog());
+    this.logs = Array.from({ length: slots }, () => newReadLog());
     let fd = -1;
     try {
       fd = openOwn(file, constants.O_WRONLY | constants.O_CREAT, 0o600);

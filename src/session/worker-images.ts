@@ -2,8 +2,8 @@ import { BlobFiles } from "../blob/blob-files.ts";
 import { OpenFiles } from "../blob/open-files.ts";
 import { Image } from "../erofs/image.ts";
 import type { ImageFileSystem } from "../fs/image-file-system.ts";
-import { Tenants } from "../fuse/tenants.ts";
-import { COUNT, countersOf } from "../metrics/counters.ts";
+import { type Seat, Tenants } from "../fuse/tenants.ts";
+import { COUNT } from "../metrics/counters.ts";
 import { PseudoFileSystem } from "../pseudo/pseudo-file-system.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { VIRTUAL } from "../vfs/node-id.ts";
@@ -15,7 +15,7 @@ import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
 /** The images of a session in one worker: as a file system, and the books that are kept of them. */
 export class WorkerImages {
   readonly tenants: Tenants;
-  private readonly index: number;
+  private readonly seat: Seat;
   private readonly tell: (event: WorkerEvent) => void;
   /** One for all images: they may be many. */
   private readonly open: OpenFiles;
@@ -31,18 +31,19 @@ export class WorkerImages {
       traits,
       since,
       counters,
-      index,
+      doing,
       isFixed,
       maxOpen,
-    }: Pick<WorkerTask, "traits" | "since" | "counters" | "index" | "isFixed" | "maxOpen">,
+    }: Pick<WorkerTask, "traits" | "since" | "counters" | "doing" | "isFixed" | "maxOpen">,
+    seat: Seat,
     tell: (event: WorkerEvent) => void,
   ) {
-    this.index = index;
+    this.seat = seat;
     this.tell = tell;
     this.isFixed = isFixed;
     this.open = new OpenFiles(maxOpen);
     this.pseudo = new PseudoFileSystem(traits, since);
-    this.tenants = new Tenants(counters, index, (slot) => tell({ type: "sequential", slot }));
+    this.tenants = new Tenants(counters, doing, seat, (slot) => tell({ type: "sequential", slot }));
   }
 
   apply({ tree, images }: Change): void {
@@ -83,12 +84,12 @@ export class WorkerImages {
   }
 
   private fileSystemOf({ handle, files, lost, counters, trace }: SharedImage): ImageFileSystem {
-    const mine = countersOf(counters, this.index);
+    const mine = this.tenants.countersIn(counters);
     const onLoss = (_: number, message: string) => {
       mine[COUNT.LOST_BLOBS]++;
       this.tell({ type: "problem", message });
     };
     const blobs = new BlobFiles(files, onLoss, new Uint8Array(lost), this.open);
-    return fileSystemOf(new Image(handle), blobs, trace?.[this.index]);
+    return fileSystemOf(new Image(handle), blobs, trace?.[this.seat.slot], this.seat.turn);
   }
 }

@@ -8,11 +8,15 @@ import type { Change } from "./change.ts";
 export interface WorkerTask {
   /** The FUSE device. */
   readonly fd: number;
-  /** Its slot of the counters. */
   readonly index: number;
+  /** Its slot of whatever is counted, which spare workers share. */
+  readonly slot: number;
+  readonly isSpare: boolean;
   readonly control: SharedArrayBuffer;
   /** Of the session; images have their own. */
   readonly counters: SharedArrayBuffer;
+  /** What workers are answering, see metrics/inflight. */
+  readonly doing: SharedArrayBuffer;
   readonly maxRead: number;
   readonly traits: Traits;
   /** When the session began, s since 1970. */

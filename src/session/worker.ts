@@ -1,8 +1,12 @@
+import { readlinkSync } from "node:fs";
+import { basename } from "node:path";
 import { parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import { newFrame } from "../fuse/frame.ts";
 import { CONTROL, serve } from "../fuse/serve.ts";
+import { Turn } from "../fuse/turn.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
+import { NOW } from "../metrics/inflight.ts";
 import type { Numbered } from "./change.ts";
 import { WorkerImages } from "./worker-images.ts";
 import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
@@ -11,9 +15,20 @@ const port = parentPort;
 if (port === null) throw new Error("session/worker runs in a worker thread only");
 const tell = (event: WorkerEvent) => port.postMessage(event);
 
+/** As the kernel numbers it; 0 where /proc does not say. */
+function thisThread(): number {
+  try {
+    return Number(basename(readlinkSync("/proc/thread-self")));
+  } catch {
+    return 0;
+  }
+}
+
 port.once("message", (task: WorkerTask) => {
   const control = new Int32Array(task.control);
-  const images = new WorkerImages(task, tell);
+  const turn = task.isSpare ? new Turn(control, CONTROL.TURN) : undefined;
+  const images = new WorkerImages(task, { index: task.index, slot: task.slot, turn }, tell);
+  images.tenants.now[NOW.THREAD] = thisThread();
   const early: Numbered[] = [];
   /**
    * A change is there before its number is. One whose number is not there yet waits: what it leads the kernel to, another
@@ -34,9 +49,10 @@ port.once("message", (task: WorkerTask) => {
       fs: images.fileSystem(),
       tenants: images.tenants,
       catchUp,
-      frame: newFrame(task.maxRead),
+      frame: newFrame(task.maxRead, task.isSpare),
       control,
       index: task.index,
+      isSpare: task.isSpare,
       agreed: { minor: 0, maxRead: 0 },
       onInit: (agreed) => tell({ type: "init", agreed }),
       onCrowded: () => tell({ type: "crowded" }),

@@ -5,15 +5,8 @@ import { DaemonManagement } from "../../src/daemon/management.ts";
 import { fsStats } from "../../src/daemon/nydusd-metrics.ts";
 import type { Setting } from "../../src/daemon/setting.ts";
 import { openLog } from "../../src/log/log.ts";
-import {
-  countAnswer,
-  countersOf,
-  countRead,
-  inflight,
-  NOW,
-  newCounters,
-  sumOf,
-} from "../../src/metrics/counters.ts";
+import { countAnswer, countersOf, countRead, newCounters, sumOf } from "../../src/metrics/counters.ts";
+import { inflight, NOW, newInflight, nowOf } from "../../src/metrics/inflight.ts";
 import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../../src/session/file-records.ts";
 import { takeImage } from "../../src/session/take.ts";
 import type { Session } from "../../src/session/transport.ts";
@@ -94,7 +87,8 @@ it("states, instances and what is in flight", async () => {
   expect(m.info().state).toBe("READY");
   await m.start();
   const shared = newCounters(1);
-  const session = { counts: () => sumOf([shared]), inflight: () => inflight(shared) };
+  const doing = newInflight(1);
+  const session = { counts: () => sumOf([shared]), inflight: () => inflight(doing) };
   const { path, devices } = fixture("01-basic");
   const choice = {
     bootstrap: path,
@@ -114,8 +108,7 @@ it("states, instances and what is in flight", async () => {
   expect(m.info().state).toBe("RUNNING");
   await expect(m.start()).rejects.toThrow(wrongState("Start"));
   expect(m.inflight()).toEqual([]);
-  const counters = countersOf(shared, 0);
-  counters.set([READ, 7, 1, 42, 1_700_000_000_900], NOW.OPCODE);
+  nowOf(doing, 0).set([READ, 7, 1, 42, 1_700_000_000_900], NOW.OPCODE);
   const request = { inode: 42, opcode: READ, unique: 2 ** 32 + 7, timestamp_secs: 1_700_000_000 };
   expect(m.inflight()).toEqual([request]);
   log.error("bad");

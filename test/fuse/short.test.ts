@@ -5,6 +5,7 @@ import { answer, NO_REPLY } from "../../src/fuse/ops.ts";
 import { newLookups, Tenants } from "../../src/fuse/tenants.ts";
 import { FORGET, IN_HEADER, OP } from "../../src/fuse/wire.ts";
 import { newCounters } from "../../src/metrics/counters.ts";
+import { newInflight } from "../../src/metrics/inflight.ts";
 import { serveFixture } from "../support/image.ts";
 
 const ROOM = 4096;
@@ -24,7 +25,12 @@ function frameOf(opcode: number, length: number, fill: (v: DataView) => void = (
 
 function ask(frame: Frame, opcode: number): { result: number; forgotten: number } {
   const lookups = newLookups(1);
-  const tenants = new Tenants(newCounters(1), 0, () => {});
+  const tenants = new Tenants(
+    newCounters(1),
+    newInflight(1),
+    { index: 0, slot: 0, turn: undefined },
+    () => {},
+  );
   const shared = () => new SharedArrayBuffer(1024);
   tenants.add({
     slot: 0,

@@ -9,6 +9,7 @@ import { newLookups, type TenantBuffers, Tenants } from "../../src/fuse/tenants.
 import { IN, IN_HEADER, OP, READ_IN } from "../../src/fuse/wire.ts";
 import { newCounters } from "../../src/metrics/counters.ts";
 import { newAccounts } from "../../src/metrics/file-accounts.ts";
+import { newInflight } from "../../src/metrics/inflight.ts";
 import { PseudoFileSystem } from "../../src/pseudo/pseudo-file-system.ts";
 import { namesOf, PseudoTree } from "../../src/pseudo/pseudo-tree.ts";
 import { type FileSystem, ROOT_NODE } from "../../src/vfs/file-system.ts";
@@ -93,7 +94,12 @@ class Side {
   constructor(fs: FileSystem, nodes: number, filler: number) {
     this.fs = fs;
     this.filler = filler;
-    this.tenants = new Tenants(newCounters(1), 0, () => {});
+    this.tenants = new Tenants(
+      newCounters(1),
+      newInflight(1),
+      { index: 0, slot: 0, turn: undefined },
+      () => {},
+    );
     const board = newBoard(nodes);
     new Int32Array(board.places).forEach((_, node, places) => {
       places[node] = node + 1;

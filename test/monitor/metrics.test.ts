@@ -29,7 +29,7 @@ const lint = (input: string) => {
 describe("/metrics", () => {
   it("says what was counted", async () => {
     const mount = busyMount();
-    begin(mount.slots[1], READ, 5, 6, performance.timeOrigin + performance.now());
+    begin(mount.doing[1], READ, 5, 6, performance.timeOrigin + performance.now());
     const { text } = await scrape(mount);
     const lines = text.split("\n");
     const image = '{image_ref="/im\\"ag\\\\e.boot"}';

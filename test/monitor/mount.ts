@@ -5,11 +5,10 @@ import {
   countAnswer,
   countersOf,
   countRead,
-  inflight,
-  NOW,
   newCounters,
   sumOf,
 } from "../../src/metrics/counters.ts";
+import { inflight, NOW, type Now, newInflight, nowOf } from "../../src/metrics/inflight.ts";
 import { newProgress, progressOf } from "../../src/metrics/prefetch-progress.ts";
 import { Monitor } from "../../src/monitor/monitor.ts";
 import type { Monitored, State } from "../../src/monitor/monitored.ts";
@@ -22,6 +21,8 @@ export const LOOKUP = 1;
 export interface FakeMount extends Monitored {
   /** Of its two workers. */
   readonly slots: readonly Counters[];
+  /** What they are answering. */
+  readonly doing: readonly Now[];
   /** See metrics/prefetch-progress. */
   readonly warmed: SharedArrayBuffer;
   at: State;
@@ -31,6 +32,7 @@ export interface FakeMount extends Monitored {
 
 export function fakeMount(): FakeMount {
   const counters = newCounters(2);
+  const doing = newInflight(2);
   const warmed = newProgress();
   const mount: FakeMount = {
     version: "1.2.3",
@@ -39,7 +41,7 @@ export function fakeMount(): FakeMount {
     images: () => [
       { source: '/im"ag\\e.boot', mountpoint: "/mnt", inodes: 7, blobs: 3, counts: () => sumOf([counters]) },
     ],
-    inflight: () => inflight(counters),
+    inflight: () => inflight(doing),
     blobDescriptors: () => 4,
     takeovers: { all: 3, crashes: 2 },
     maxFds: () => 1024,
@@ -48,6 +50,7 @@ export function fakeMount(): FakeMount {
     prefetch: () => progressOf(warmed),
     warmed,
     slots: [countersOf(counters, 0), countersOf(counters, 1)],
+    doing: [nowOf(doing, 0), nowOf(doing, 1)],
     at: "serving",
     walks: 0,
     workers: () => 2,
@@ -69,7 +72,7 @@ export function answerRead(slot: Counters, bytes: number, us: number): void {
 }
 
 /** As a worker notes what it begins. */
-export function begin(slot: Counters, opcode: number, node: number, unique: number, since: number): void {
+export function begin(slot: Now, opcode: number, node: number, unique: number, since: number): void {
   slot[NOW.UNIQUE] = unique;
   slot[NOW.NODE] = node;
   slot[NOW.SINCE] = since;

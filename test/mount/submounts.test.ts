@@ -150,7 +150,7 @@ describe("images of one daemon", async () => {
     const said = await change(daemon.sock, "POST /x", body);
     expect([said.status, said.text]).toEqual([status, expect.stringContaining(why)]);
     expect(await ask('ls -A "$1"', daemon.mountpoint)).toBe("");
-    expect(resourcesOf(daemon.pid).fds).toBe(fds);
+    expect(resourcesOf(daemon.pid).fds).toBeLessThanOrEqual(fds);
   });
 
   it("one that took another's place: open files are read on, unchanged ones from the page cache", async () => {

@@ -1,6 +1,7 @@
 import { HeldFiles } from "../../src/blob/held-files.ts";
 import { newControl } from "../../src/fuse/serve.ts";
 import { openLog } from "../../src/log/log.ts";
+import { newInflight } from "../../src/metrics/inflight.ts";
 import { Crew } from "../../src/session/crew.ts";
 import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";
 import { Submounts } from "../../src/session/submounts.ts";
@@ -24,6 +25,7 @@ const task = {
   fd: Number(device),
   control: newControl(1),
   counters: submounts.residents.session,
+  doing: newInflight(1),
   maxRead: 65_536,
   traits: { hasXattrs: handle.hasXattrs, hasAcls: handle.hasAcls },
   isFixed: process.argv[5] === "fixed",

@@ -1,0 +1,44 @@
+import { readFileSync, write } from "node:fs";
+import { EINTR } from "../bytes/errno.ts";
+import { OP, OUT, OUT_HEADER } from "../fuse/wire.ts";
+import { inflight } from "../metrics/inflight.ts";
+
+/** Place in /proc/N/stat after the name: `flags` and `signal`, what waits for this thread alone. */
+const FLAGS = 6;
+const PENDING = 28;
+const PF_EXITING = 4;
+const SIGKILL = 1 << 8;
+
+/**
+ * Answers READs that hang to callers that were killed and cannot go: an O_DIRECT read waits for its answer whatever
+ * happens (fs/fuse/file.c, fuse_direct_IO), and the kernel sends no INTERRUPT for it. Others are gone already: who waits
+ * for a page can be killed. The worker's own answer finds nobody then (ENOENT).
+ *
+ * @param before only those that began before, ms since 1970
+ */
+export function answerKilled(fd: number, doing: SharedArrayBuffer, before: number): void {
+  const killed = inflight(doing).filter(
+    ({ opcode, since, caller }) => opcode === OP.READ && since < before && caller !== 0 && isKilled(caller),
+  );
+  if (killed.length === 0) return;
+  const still = new Set(inflight(doing).map(({ unique }) => unique));
+  for (const { unique } of killed) {
+    if (!still.has(unique)) continue;
+    const reply = Buffer.alloc(OUT_HEADER);
+    reply.writeUInt32LE(OUT_HEADER, OUT.LEN);
+    reply.writeInt32LE(-EINTR, OUT.ERROR);
+    reply.writeBigUInt64LE(unique, OUT.UNIQUE);
+    write(fd, reply, () => {}); // ENOENT: answered meanwhile, or before
+  }
+}
+
+/** What the kernel calls a fatal signal, of any kind: SIGKILL is pending for each thread, or it is exiting already. */
+function isKilled(thread: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${thread}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[PENDING]) & SIGKILL) !== 0 || (Number(fields[FLAGS]) & PF_EXITING) !== 0;
+  } catch {
+    return false; // it is gone
+  }
+}
