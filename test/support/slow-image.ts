@@ -11,22 +11,28 @@ const IMAGE = fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", impor
 /** Of a file in the slow tar: more than what the kernel reads there at once, so that each file's first READ is its own. */
 export const SLOW_BYTES = 200_000;
 
-/** A daemon that serves an image of two tars, one of which lies where its reads can be made to hang. */
-export interface SlowImage {
-  readonly daemon: Daemon;
-  /** Its management API. */
-  readonly sock: string;
+/** An image of two tars, one of which lies where its reads can be made to hang. */
+export interface SlowTars {
+  /** What a daemon is told to serve it. */
+  readonly flags: readonly string[];
   readonly fault: FaultFs;
   /** What was packed: `s/1`…`s/N` in the slow tar, `f` in the other. */
   readonly source: string;
   /** What becomes of reads of the slow tar. */
   slow(order: Order extends infer O ? (O extends Order ? Omit<O, "file"> : never) : never): Promise<void>;
+}
+
+/** A daemon that serves such an image. */
+export interface SlowImage extends SlowTars {
+  readonly daemon: Daemon;
+  /** Its management API. */
+  readonly sock: string;
   /** What the process has at this moment. */
   held(): { readonly fds: number; readonly threads: number; readonly rssMb: number };
 }
 
 /** @param files in the slow tar, which nobody has read yet */
-export async function startSlow(files: number, ...args: string[]): Promise<SlowImage> {
+export async function makeSlow(files: number): Promise<SlowTars> {
   const dir = scratchDir();
   const source = join(dir, "source");
   const below = join(dir, "below");
@@ -43,14 +49,21 @@ export async function startSlow(files: number, ...args: string[]): Promise<SlowI
   );
   const fault = await startFaultFs(below);
   const idOf = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
-  const sock = join(workDir(), "api.sock");
-  const daemon = await start([
+  const flags = [
     ...["--bootstrap", boot, "--blob", `${idOf(join(below, "slow.tar"))}=${join(fault.dir, "slow.tar")}`],
-    ...["--blob", `${idOf(join(dir, "fast.tar"))}=${join(dir, "fast.tar")}`, "--apisock", sock, ...args],
-  ]);
+    ...["--blob", `${idOf(join(dir, "fast.tar"))}=${join(dir, "fast.tar")}`],
+  ];
+  return { flags, fault, source, slow: (order) => fault.order({ file: "slow.tar", ...order }) };
+}
+
+/** @param files in the slow tar, which nobody has read yet */
+export async function startSlow(files: number, ...args: string[]): Promise<SlowImage> {
+  const tars = await makeSlow(files);
+  const sock = join(workDir(), "api.sock");
+  const daemon = await start([...tars.flags, "--apisock", sock, ...args]);
   return {
-    ...{ daemon, sock, fault, source },
-    slow: (order) => fault.order({ file: "slow.tar", ...order }),
+    ...tars,
+    ...{ daemon, sock },
     held: () => {
       const { threads, rssKb } = facts(daemon.pid);
       return { fds: readdirSync(`/proc/${daemon.pid}/fd`).length, threads, rssMb: rssKb >> 10 };

@@ -1,0 +1,42 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const UNITS = fileURLToPath(new URL("../../docs/systemd/", import.meta.url));
+const COMMAND = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
+
+/** What systemd has to say about a unit that names a command which is here. */
+function verify(name: string, change = (text: string) => text): { status: number | null; stderr: string } {
+  const dir = mkdtempSync(join(tmpdir(), "nydusd-ts-units-"));
+  try {
+    const text = readFileSync(join(UNITS, name), "utf8").replaceAll("/usr/bin/nydusd-ts ", `${COMMAND} `);
+    const file = join(dir, name.replace("@.", "@x."));
+    writeFileSync(file, change(text));
+    const { status, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", file], {
+      encoding: "utf8",
+    });
+    // It also reads the units of the machine, which are no matter of ours.
+    const ours = stderr.split("\n").filter((line) => line.includes("nydusd-ts"));
+    return { status, stderr: ours.join("\n") };
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+describe("docs/systemd", () => {
+  const names = readdirSync(UNITS).filter((name) => name.endsWith(".service"));
+  it("has units", () => expect(names.sort()).toEqual(["nydusd-ts.service", "nydusd-ts@.service"]));
+  it.each(names)("%s is right", (name) => expect(verify(name)).toEqual({ status: 0, stderr: "" }));
+  it("what is wrong would be told", () =>
+    expect(
+      verify(names[0], (text) => text.replace("KillMode=process", "KillMode=none-such")).stderr,
+    ).toContain("kill mode"));
+  it.each(names)("%s: who serves outlives the keeper, and memory that is short", (name) => {
+    const text = readFileSync(join(UNITS, name), "utf8");
+    for (const line of ["KillMode=process", "OOMPolicy=continue", "ExecReload=/bin/kill -HUP $MAINPID"])
+      expect(text).toContain(`\n${line}\n`);
+  });
+});
