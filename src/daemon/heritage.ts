@@ -9,7 +9,6 @@ import { releaseImage, type TakenImage } from "../session/take.ts";
 import type { Heritage } from "../session/transport.ts";
 import type { CheckedState, SessionState } from "../takeover/state.ts";
 import type { StateFile } from "../takeover/state-file.ts";
-import { waitBehind } from "../takeover/talk.ts";
 import { fileBudget } from "./rlimit.ts";
 import type { Setting } from "./setting.ts";
 import { buildInfo } from "./version.ts";
@@ -67,6 +66,7 @@ export class Heir {
    * @returns undefined: there is no such session
    */
   async behind(file: StateFile, lost: FailoverPolicy, isToAdopt: boolean): Promise<Inherited | undefined> {
+    const { waitBehind } = await import("../takeover/talk.ts"); // only for who waits
     const prepare = (state: SessionState) => this.prepare(state);
     const begun = await waitBehind(file.socket, buildInfo().version, prepare, isToAdopt);
     const at = performance.now();

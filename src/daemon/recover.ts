@@ -59,7 +59,7 @@ function find(
   );
   for (const { file, state } of sessions) {
     const { owner, serving } = state;
-    if (owner.pid !== serving.pid && isAlive(owner))
+    if (isAlive(owner))
       throw new StartError(`${mountpoint}: process ${owner.pid} keeps it: nothing is to be recovered`);
     if (isAlive(serving)) return { file, pid: serving.pid, device: fuseDeviceOf(serving.pid) };
   }

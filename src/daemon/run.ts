@@ -1,8 +1,10 @@
 import { type Log, openLog } from "../log/log.ts";
 import { findKeeper } from "../takeover/keeper.ts";
-import { Daemon, stateFile } from "./daemon.ts";
+import { Daemon } from "./daemon.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Setting } from "./setting.ts";
+import { stateFile } from "./state-place.ts";
+import type { Supervised } from "./supervised.ts";
 
 /**
  * Mounts an image and serves it until it is unmounted or a signal ends it.
@@ -37,10 +39,16 @@ export async function serveImage(
   const keeper = findKeeper();
   if (keeper?.role === "refuse" || keeper?.role === "clear")
     return (await import("./give-up.ts")).giveUp(keeper, stateFile(options, keeper), log);
-  const daemon = new Daemon(options, log, keeper);
+  const daemon = new Daemon(options, log, keeper, await supervised(options, log));
   try {
     return await daemon.run(onReady, setting);
   } finally {
     await daemon.close();
   }
+}
+
+/** Loaded only when it is asked for. */
+async function supervised(options: DaemonOptions, log: Log): Promise<Supervised | undefined> {
+  if (options.supervisor === undefined) return undefined;
+  return new (await import("./supervised.ts")).Supervised(options.supervisor, options, log);
 }

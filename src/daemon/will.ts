@@ -5,7 +5,7 @@ import type { Session, Transferable } from "../session/transport.ts";
 import { askForNext, endNext, isKept, type Keeper, tellServing } from "../takeover/keeper.ts";
 import type { SessionState } from "../takeover/state.ts";
 import type { StateFile } from "../takeover/state-file.ts";
-import { Successor } from "../takeover/talk.ts";
+import type { Successor } from "../takeover/talk.ts";
 
 /** Between two looks at whether something was counted that is not written down. */
 const PERIOD_MS = 1_000;
@@ -23,19 +23,19 @@ export class Will {
   private readonly file: StateFile;
   private readonly keeper: Keeper | undefined;
   private readonly log: Logger;
-  private readonly successor = new Successor(() => this.state());
+  /** Where the next process comes to; made when one is expected, for its modules take 5 MB. */
+  private successor: Promise<Successor> | undefined;
   private transfer: Transferable | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private written = "";
+  /** The last request of which something is written. */
+  private written = -1;
   /** Serials of the images of which it is written what was found out. */
   private known = "";
   private isBroken = false;
   private isUpgrading = false;
   private isOver = false;
-  private onAwaiting: () => void = () => {};
-  private readonly awaiting = new Promise<void>((resolve) => {
-    this.onAwaiting = resolve;
-  });
+  private isOrphan = false;
+  private before: Promise<unknown> = Promise.resolve();
   /** Told to hand over to a process that has a keeper. */
   onAdopt: () => void = () => {};
   /** Resolves when nothing is left to be done by a process that hands over. */
@@ -52,7 +52,8 @@ export class Will {
     if (this.isOver) return;
     this.write(state);
     if (state.device === "") this.arm();
-    if (this.transfer !== undefined) this.successor.changed();
+    this.successor?.then((successor) => successor.changed());
+    if (this.transfer !== undefined) setImmediate(() => this.writeChecked());
   };
 
   private write(state: SessionState): void {
@@ -82,35 +83,56 @@ export class Will {
     const { keeper } = this;
     this.transfer = transfer;
     if (transfer === undefined) return;
+    this.written = transfer.lastUnique(); // nothing but INIT: an idle daemon has nothing to sum up
     this.timer = setInterval(() => this.save(), PERIOD_MS).unref();
-    setImmediate(() => this.save());
+    setImmediate(() => this.writeChecked());
     if (keeper !== undefined) setTimeout(() => this.isOver || tellServing(keeper), WELL_MS).unref();
-    this.successor.onAdopt = () => {
-      if (keeper === undefined || !isKept(keeper)) this.onAdopt();
-    };
   }
 
-  /**
-   * Another process may come and ask for the session: the one before this one does not listen any more.
-   *
-   * @param hasStandby one is to stand by that has opened everything already
-   */
-  async await(hasStandby: boolean): Promise<void> {
+  /** Has a process stand by that has opened everything already, and another when that is gone. */
+  async standBy(): Promise<void> {
     const { keeper } = this;
-    if (this.transfer === undefined) return;
-    await this.successor.listen(this.file.socket).catch((error) => this.log.error(messageOf(error)));
-    this.onAwaiting();
-    if (!hasStandby || keeper === undefined) return;
-    askForNext(keeper);
-    this.successor.onLeft = () => {
+    if (this.transfer === undefined || keeper === undefined) return;
+    const successor = await this.expect();
+    successor.onLeft = () => {
       setTimeout(() => this.isOver || this.isUpgrading || askForNext(keeper), STANDBY_MS).unref();
     };
+    askForNext(keeper);
+  }
+
+  /** The process before this one may listen there until it has handed over. */
+  listenAfter(before: Promise<unknown>): void {
+    this.before = before;
+  }
+
+  private expect(): Promise<Successor> {
+    this.successor ??= this.before.then(async () => {
+      const { Successor } = await import("../takeover/talk.ts");
+      const successor = new Successor(() => this.state());
+      successor.onAdopt = () => {
+        if (this.keeper !== undefined && !isKept(this.keeper)) this.onAdopt();
+      };
+      await successor.listen(this.file.socket);
+      return successor;
+    });
+    return this.successor;
+  }
+
+  /** Then only `--recover` helps, which asks this process for the session. */
+  private lookForKeeper(): void {
+    if (this.keeper === undefined || this.isOrphan || isKept(this.keeper)) return;
+    this.isOrphan = true;
+    this.log.error(
+      `the keeper, process ${this.keeper.pid}, is gone: nydusd-ts --recover keeps this mount again`,
+    );
+    this.expect().catch((error: unknown) => this.log.error(messageOf(error)));
   }
 
   /** Not before anybody waits for it: only a process that takes over quickly needs it. */
-  private writeChecked({ images }: SessionState): void {
-    const serials = new Set(images.map(({ serial }) => serial));
-    if (this.transfer === undefined || [...serials].join() === this.known) return;
+  private writeChecked(): void {
+    if (this.transfer === undefined || this.isOver) return;
+    const serials = new Set(this.transfer.serials());
+    if ([...serials].join() === this.known) return;
     this.known = [...serials].join();
     try {
       this.file.writeChecked(serials, this.transfer.checkedOf);
@@ -121,13 +143,13 @@ export class Will {
 
   /** What was counted must not be less after a crash than what somebody was told. */
   save(): void {
+    this.lookForKeeper();
     if (this.transfer === undefined || this.isOver) return;
+    const last = this.transfer.lastUnique();
+    if (last === this.written) return;
+    this.written = last;
     const state = this.transfer.state();
-    const counts = JSON.stringify([state.counts, state.places]);
-    if (counts === this.written) return;
-    this.written = counts;
     this.write(state);
-    this.writeChecked(state);
   }
 
   /**
@@ -142,11 +164,11 @@ export class Will {
       throw new StartError("an upgrade needs a keeper: this daemon was started without one");
     if (this.isUpgrading || this.isOver) throw new StartError("an upgrade is under way");
     this.isUpgrading = true;
-    await this.awaiting;
     try {
-      await this.dismiss(keeper);
+      const successor = await this.expect();
+      await this.dismiss(successor, keeper);
       askForNext(keeper);
-      const next = await this.successor.whenReady(READY_MS);
+      const next = await successor.whenReady(READY_MS);
       if (next !== undefined) return next.version;
       endNext(keeper);
       throw new StartError(`the new version was not ready in ${READY_MS / 1000} s; this one goes on`);
@@ -157,10 +179,10 @@ export class Will {
   }
 
   /** Ends the one that stands by: it is of the version that runs. */
-  private async dismiss(keeper: Keeper): Promise<void> {
-    if (!this.successor.isThere) return;
+  private async dismiss(successor: Successor, keeper: Keeper): Promise<void> {
+    if (!successor.isThere) return;
     endNext(keeper);
-    await this.successor.gone();
+    await successor.gone();
   }
 
   /** Lets the process that is ready serve, and ends this one's part. */
@@ -175,10 +197,11 @@ export class Will {
     const drained = transfer.handOver();
     // Idle threads are woken by requests, which the other process would take.
     await Promise.race([drained, sleep(HOLD_MS)]);
-    this.successor.begin();
+    const successor = await this.successor;
+    successor?.begin();
     // Threads that are left would keep this process from exiting; its successor asks for their requests again.
     if (!(await drained)) process.kill(process.pid, "SIGKILL");
-    await this.successor.over(transfer.balances());
+    await successor?.over(transfer.balances());
     this.close();
   }
 
@@ -191,7 +214,7 @@ export class Will {
   close(): void {
     this.isOver = true;
     clearInterval(this.timer);
-    this.successor.close();
+    this.successor?.then((successor) => successor.close());
   }
 
   private state(): SessionState {

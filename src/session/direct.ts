@@ -46,8 +46,8 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     all: before.all + 1,
     crashes: before.crashes + (heritage?.lost === undefined ? 0 : 1),
   };
-  const state = (device: string, agreed: Agreed) => ({
-    ...submounts.state(),
+  const state = (device: string, agreed: Agreed, isCounted: boolean) => ({
+    ...submounts.state(isCounted),
     ...{ device, agreed, traits: facts.traits, isFixed: facts.isFixed, since: facts.since },
     mountpoint: place.path,
     takeovers,
@@ -57,7 +57,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   });
   const fd = heritage?.device ?? request.device ?? openDevice();
   if (heritage === undefined) {
-    request.record(state("", facts.agreed));
+    request.record(state("", facts.agreed, false));
     mountDevice(fd, mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options], request.owner);
   }
   // Taken now: a detached mount is in no table.
@@ -123,9 +123,9 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   }
   if (heritage === undefined) log.debug(`read-ahead of ${mountpoint}: ${raiseReadAhead(mountpoint)}`);
 
-  const stateNow = () => state(device, first);
+  const stateNow = () => state(device, first, true);
   submounts.onChange = () => request.record(stateNow());
-  request.record(stateNow());
+  request.record(state(device, first, heritage !== undefined));
   const abortLater = () => abortConnection(device);
   const abort = request.owner === undefined ? abortLater : await holdAbort(device).catch(() => abortLater);
   let isStopping = false;
@@ -148,6 +148,8 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     transfer: {
       device: fd,
       state: stateNow,
+      lastUnique: () => lastUnique(doing),
+      serials: () => residents.all().map(({ placed }) => placed.serial),
       checkedOf: (serial) => {
         const resident = residents.all().find(({ placed }) => placed.serial === serial);
         return resident && checkedState(resident.taken);

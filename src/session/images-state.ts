@@ -15,8 +15,12 @@ export interface ImagesNow {
   readonly serial: number;
 }
 
-/** What there is now, written down. */
-export function imagesState({ residents, tree, shown, serial }: ImagesNow): ImagesState {
+/**
+ * What there is now, written down.
+ *
+ * @param isCounted false: nothing was counted yet, and summing it up would have V8 compile that, 4 MB
+ */
+export function imagesState({ residents, tree, shown, serial }: ImagesNow, isCounted: boolean): ImagesState {
   const all = residents.all().sort((a, b) => a.placed.serial - b.placed.serial);
   const places = [...new Set(all.map(({ submount }) => submount))];
   const seen = new Set([...shown].flatMap((submount) => submount.residents));
@@ -24,7 +28,7 @@ export function imagesState({ residents, tree, shown, serial }: ImagesNow): Imag
     places: places.map((place) => ({
       names: place.names,
       since: place.since.getTime(),
-      counts: countsIn(sumOf([place.counters])),
+      counts: isCounted ? countsIn(sumOf([place.counters])) : [],
     })),
     images: all.map((resident) =>
       imageState(resident, places.indexOf(resident.submount), seen.has(resident)),
@@ -33,7 +37,7 @@ export function imagesState({ residents, tree, shown, serial }: ImagesNow): Imag
     ...tree.counted,
     serial,
     burnt: residents.burntSlots,
-    counts: countsIn(residents.otherCounts()),
+    counts: isCounted ? countsIn(residents.otherCounts()) : [],
   };
 }
 

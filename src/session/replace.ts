@@ -1,13 +1,14 @@
 import { nodeCount } from "../erofs/image.ts";
 import { type Comparison, compareImages } from "../fs/compare-images.ts";
 import { expireEntry, invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
+import type { Placed, Succession } from "../pseudo/change.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
-import { imageOf, namer, type Resident, type Submount, toldOf } from "./submount.ts";
+import { imageOf, namer, type Resident, type Submount, shownAt, toldOf } from "./submount.ts";
 import type { TakenImage } from "./take.ts";
 
 /** What an image that takes another's place goes on from. */
-export interface Replacement {
+interface Replacement {
   /** By node of the new image: what the kernel calls it already. */
   readonly names: Float64Array;
   /** For each image that was there before: who answers for its nodes now. */
@@ -24,12 +25,7 @@ export interface Replacement {
  *
  * @param slot of the new image
  */
-export function replace(
-  { residents }: Submount,
-  shown: Resident,
-  taken: TakenImage,
-  slot: number,
-): Replacement {
+function replace({ residents }: Submount, shown: Resident, taken: TakenImage, slot: number): Replacement {
   const comparison = compareImages(imageOf(shown), taken.image);
   const nameOf = namer(shown);
   const names = new Float64Array(new SharedArrayBuffer(8 * nodeCount(taken.image.handle)));
@@ -80,4 +76,24 @@ function notificationsOf(
     if (isKnown(node)) messages.push(invalidateDirectory(node));
   }
   return messages;
+}
+
+/** Lets an image go on from the one that is shown: readers of that one and of those before it are led on. */
+export function succeed(
+  submount: Submount,
+  taken: TakenImage,
+  slot: number,
+): { replacement: Replacement; place: Omit<Placed, "serial"> } {
+  const shown = shownAt(submount);
+  const replacement = replace(submount, shown, taken, slot);
+  const { rootNode, rootIno, parent } = shown.placed;
+  for (const [resident, forward] of replacement.forwards) resident.forward = forward;
+  const succession: Succession = {
+    names: replacement.names.buffer as SharedArrayBuffer,
+    before: replacement.before.buffer as SharedArrayBuffer,
+    previous: shown.placed.slot,
+    generation: (shown.placed.succession?.generation ?? 0) + 1,
+  };
+  const { rootNid } = taken.image.handle;
+  return { replacement, place: { slot, rootNid, rootNode, rootIno, parent, succession } };
 }

@@ -1,18 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HeldFiles } from "../blob/held-files.ts";
 import { rootNames } from "../fs/root-names.ts";
-import { expireEntry, invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
+import { expireEntry } from "../fuse/notify.ts";
 import { balanceOf } from "../fuse/tenants.ts";
 import { countersOf, putCounts } from "../metrics/counters.ts";
-import type { EntryChange, Placed, Succession } from "../pseudo/change.ts";
-import { type Obstacle, PseudoTree, pathOf } from "../pseudo/pseudo-tree.ts";
+import type { EntryChange, Placed } from "../pseudo/change.ts";
+import { PseudoTree, pathOf } from "../pseudo/pseudo-tree.ts";
 import type { ImageState, ImagesState } from "../takeover/state.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import type { Change } from "./change.ts";
 import { entryOf, groupsOf, imagesState } from "./images-state.ts";
+import { MountObstacle } from "./mount-obstacle.ts";
 import type { Part } from "./part.ts";
-import { type Replacement, replace } from "./replace.ts";
+import { changed, renamed } from "./renamed.ts";
+import { succeed } from "./replace.ts";
 import { Residents } from "./residents.ts";
 import { workerSlots } from "./spares.ts";
 import type { Stage } from "./stage.ts";
@@ -26,22 +28,6 @@ const MAX_SUCCESSION = 8;
 const PATIENCE_MS = 1_000;
 /** For the kernel to act upon notifications. */
 const NOTIFY_MS = 5_000;
-
-/** Why an image cannot be mounted, unmounted or replaced. */
-export class MountObstacle extends Error {
-  readonly obstacle: Obstacle | "nothing";
-  constructor(path: string, obstacle: Obstacle | "nothing") {
-    super(`${path}: ${EXPLAINED[obstacle]}`);
-    this.obstacle = obstacle;
-  }
-}
-
-const EXPLAINED: Readonly<Record<Obstacle | "nothing", string>> = {
-  taken: "an image is mounted there already",
-  above: "lies within the image that is mounted above it",
-  below: "images are mounted below it",
-  nothing: "no image is mounted there",
-};
 
 /** The images of one session: which are shown where, and what has to be said to whom when that changes. */
 export class Submounts {
@@ -149,10 +135,10 @@ export class Submounts {
     await this.notify([...here, ...replacement.notifications()]);
   }
 
-  /** For a process that goes on with them. */
-  state(): ImagesState {
+  /** For a process that goes on with them. @param isCounted false: nothing was counted yet */
+  state(isCounted: boolean): ImagesState {
     const { residents, tree, serial } = this;
-    return imagesState({ residents, tree, serial, shown: this.shown.values() });
+    return imagesState({ residents, tree, serial, shown: this.shown.values() }, isCounted);
   }
 
   /** How many lookups the kernel has of each image, by serial; when nobody serves any more. */
@@ -296,26 +282,6 @@ export class Submounts {
 const patiently = (told: Promise<void>): Promise<void> =>
   Promise.race([told, sleep(NOTIFY_MS, undefined, { ref: false })]);
 
-/** Lets an image go on from the one that is shown: readers of that one and of those before it are led on. */
-function succeed(
-  submount: Submount,
-  taken: TakenImage,
-  slot: number,
-): { replacement: Replacement; place: Omit<Placed, "serial"> } {
-  const shown = shownAt(submount);
-  const replacement = replace(submount, shown, taken, slot);
-  const { rootNode, rootIno, parent } = shown.placed;
-  for (const [resident, forward] of replacement.forwards) resident.forward = forward;
-  const succession: Succession = {
-    names: replacement.names.buffer as SharedArrayBuffer,
-    before: replacement.before.buffer as SharedArrayBuffer,
-    previous: shown.placed.slot,
-    generation: (shown.placed.succession?.generation ?? 0) + 1,
-  };
-  const { rootNid } = taken.image.handle;
-  return { replacement, place: { slot, rootNid, rootNode, rootIno, parent, succession } };
-}
-
 const AT_ROOT: { parent: number; entries: EntryChange[] } = { parent: ROOT_NODE, entries: [] };
 
 function rootOf(
@@ -327,16 +293,3 @@ function rootOf(
   const rootNode = names.length === 0 ? ROOT_NODE : nodeIn(slot, ROOT_NODE);
   return { slot, rootNid, rootNode, rootIno: nodeIn(slot, rootNid) };
 }
-
-/** Names of virtual directories that lead elsewhere. */
-const changed = (entries: readonly EntryChange[]): Buffer[] =>
-  entries.flatMap(({ directory, name }) => [
-    invalidateEntry(directory, name),
-    invalidateDirectory(directory),
-  ]);
-
-/** Names of the session's root that may lead elsewhere, and the root itself is another. */
-const renamed = (names: readonly Uint8Array[]): Buffer[] => [
-  ...names.map((name) => invalidateEntry(ROOT_NODE, name)),
-  invalidateDirectory(ROOT_NODE),
-];

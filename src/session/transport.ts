@@ -77,6 +77,10 @@ export interface Transferable {
    * @returns false when threads were left that could not be woken, or wait for a disk
    */
   handOver(): Promise<boolean>;
+  /** Number of the last request: when it is the same nothing has happened. */
+  lastUnique(): number;
+  /** Of its images. */
+  serials(): number[];
   /** What is known of its images, by serial. */
   checkedOf(serial: number): CheckedState | undefined;
   /** How many lookups the kernel has of each image, by serial; when nobody serves any more. */

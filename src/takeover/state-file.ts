@@ -16,7 +16,14 @@ import { basename, dirname, join } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import { syncDirectory } from "../disk/atomic-file.ts";
 import { isAlive, startOf } from "./processes.ts";
-import { type CheckedState, formatState, parseState, type SessionState } from "./state.ts";
+import {
+  type CheckedState,
+  formatChecked,
+  formatState,
+  parseChecked,
+  parseState,
+  type SessionState,
+} from "./state.ts";
 
 /** Below it, what says something of sessions that are served now. Gone after a restart, as they are. */
 export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.env): string {
@@ -95,14 +102,14 @@ export class StateFile {
       const checked = there.has(serial) ? undefined : checkedOf(serial);
       // Not fsynced: a torn one is noticed, and then the image is checked again.
       if (checked !== undefined)
-        writeFileSync(this.checkedPath(serial), formatState(checked), { mode: 0o600 });
+        writeFileSync(this.checkedPath(serial), formatChecked(checked), { mode: 0o600 });
     }
   }
 
   /** @returns undefined when nothing is known */
   readChecked(serial: number): CheckedState | undefined {
     try {
-      return parseState(readFileSync(this.checkedPath(serial)), this.checkedPath(serial));
+      return parseChecked(readFileSync(this.checkedPath(serial)), this.checkedPath(serial));
     } catch {
       return undefined;
     }

@@ -1,4 +1,3 @@
-import { crc32c } from "../bytes/crc32c.ts";
 import { FormatError } from "../bytes/errors.ts";
 
 /** A file by path, and what it was: another one will not do. Times in ms since 1970. */
@@ -112,21 +111,39 @@ const OLDEST_READER = 1;
 /** The oldest state that is understood: one release back. */
 const OLDEST_STATE = 1;
 const MAGIC = "nydusd-ts-state";
+const UNCHECKED = "-";
+/** FNV-1a, 32 bits. */
+const OFFSET_BASIS = 0x811c9dc5;
+const PRIME = 0x01000193;
 
-/** A line that says what follows, then JSON: `nydusd-ts-state VERSION OLDEST_READER BYTES CRC32C`. */
-export function formatState(state: SessionState | CheckedState): Buffer {
-  const body = Buffer.from(JSON.stringify(state));
-  return Buffer.concat([
-    Buffer.from(`${MAGIC} ${VERSION} ${OLDEST_READER} ${body.length} ${checksum(body)}\n`),
-    body,
-  ]);
+/** A line that says what follows, then JSON: `nydusd-ts-state VERSION OLDEST_READER BYTES CHECKSUM`. */
+export const formatState = (state: SessionState): Buffer => format(state, checksum);
+
+/**
+ * The same without a checksum, which over so many bytes has V8 compile it: 7 MB. A file that was not written to its end has
+ * another length, and outlives no restart of the machine.
+ */
+export const formatChecked = (checked: CheckedState): Buffer => format(checked, () => UNCHECKED);
+
+function format(content: object, sum: (body: Buffer) => string): Buffer {
+  const body = Buffer.from(JSON.stringify(content));
+  const head = `${MAGIC} ${VERSION} ${OLDEST_READER} ${body.length} ${sum(body)}\n`;
+  return Buffer.concat([Buffer.from(head), body]);
 }
 
 /**
  * @param from the file's path, or who sent it
  * @throws FormatError for what is no state, not whole, or of a version that this program does not understand
  */
-export function parseState<T = SessionState>(bytes: Buffer, from: string): T {
+export function parseState(bytes: Buffer, from: string): SessionState {
+  return parse(bytes, from, checksum) as SessionState;
+}
+
+/** @throws as `parseState`, or what JSON is thrown for */
+export const parseChecked = (bytes: Buffer, from: string): CheckedState =>
+  parse(bytes, from, () => UNCHECKED) as CheckedState;
+
+function parse(bytes: Buffer, from: string, sum: (body: Buffer) => string): unknown {
   const end = bytes.indexOf(0x0a);
   const fail = (at: number, problem: string): never => {
     throw new FormatError(problem, { file: from, at });
@@ -141,9 +158,15 @@ export function parseState<T = SessionState>(bytes: Buffer, from: string): T {
     );
   const body = bytes.subarray(end + 1);
   if (body.length !== length) fail(end + 1, `${body.length} bytes of state, want ${numbers[2]}`);
-  if (checksum(body) !== numbers[3])
-    fail(end + 1, `CRC-32C of the state is ${checksum(body)}, want ${numbers[3]}`);
-  return JSON.parse(body.toString()) as T;
+  if (sum(body) !== numbers[3]) fail(end + 1, `checksum of the state is ${sum(body)}, want ${numbers[3]}`);
+  return JSON.parse(body.toString());
 }
 
-const checksum = (bytes: Uint8Array): string => crc32c(0xffff_ffff, bytes).toString(16).padStart(8, "0");
+/** FNV-1a over words of four bytes and what is left: a loop over bytes would be so long that V8 compiles it, 3 MB. */
+export function checksum(bytes: Buffer): string {
+  let hash = OFFSET_BASIS;
+  const words = bytes.length & ~3;
+  for (let at = 0; at < words; at += 4) hash = Math.imul(hash ^ bytes.readInt32LE(at), PRIME);
+  for (let at = words; at < bytes.length; at++) hash = Math.imul(hash ^ bytes[at], PRIME);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

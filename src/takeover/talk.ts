@@ -1,6 +1,5 @@
 import { rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { createInterface } from "node:readline";
 import { formatState, parseState, type SessionState } from "./state.ts";
 
 /** What the process that serves a session tells the one that waits to, a line of JSON each. */
@@ -25,7 +24,13 @@ const send = (socket: Socket, message: ToNext | ToServing): void => {
 function listen<T>(socket: Socket, heard: (message: T) => void, left: () => void): void {
   socket.on("error", () => {}); // "close" follows
   socket.once("close", left);
-  createInterface({ input: socket }).on("line", (line) => heard(JSON.parse(line) as T));
+  let rest = "";
+  socket.setEncoding("latin1"); // base64 within JSON
+  socket.on("data", (text) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) heard(JSON.parse(line) as T);
+  });
 }
 
 const pack = (state: SessionState): string => formatState(state).toString("base64");

@@ -87,14 +87,14 @@ it("levels change at run time in JSON, and its errors are events", async () => {
   const messages = () => lines(readFileSync(log, "utf8")).flatMap((line) => (line ? [JSON.parse(line)] : []));
   expect(messages()).toEqual([]);
   expect(await say(daemon.sock, "PUT /api/v1/daemon", level("debug"))).toMatchObject({ status: 204 });
-  process.kill(daemon.pid, "SIGHUP");
+  process.kill(daemon.pid, "SIGUSR2");
   await until(() => messages().length === 2, "the debug line");
   expect(messages()).toMatchObject([
     { level: "info", message: "log level debug" },
-    { level: "debug", message: "SIGHUP ignored" },
+    { level: "debug", message: "SIGUSR2 ignored" },
   ]);
   await say(daemon.sock, "PUT /api/v1/daemon", level("off"));
-  process.kill(daemon.pid, "SIGHUP");
+  process.kill(daemon.pid, "SIGUSR2");
   expect(await daemon.stop()).toBe(0);
   expect(messages().length).toBe(2);
 });

@@ -66,7 +66,7 @@ describe.each(SHELLS)("%s", (kind) => {
     ],
     [
       "a second one beside it takes the place of the first",
-      "is next && exec sleep 0.6; tell USR1; tell USR2; sleep 0.2; tell USR2; sleep 0.1; exit 64",
+      "is next && exec sleep 2; tell USR1; tell USR2; sleep 0.4; tell USR2; sleep 0.8; exit 64",
       "first 0 \nnext 0 \nnext 0 \nstatus 0\n",
     ],
     [

@@ -1,9 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { crc32c } from "../../src/bytes/crc32c.ts";
 import { FormatError } from "../../src/bytes/errors.ts";
-import { formatState, parseState, type SessionState } from "../../src/takeover/state.ts";
+import { checksum, formatState, parseState, type SessionState } from "../../src/takeover/state.ts";
 import { allStates, removeDead, StateFile } from "../../src/takeover/state-file.ts";
 import { scratchDir } from "../support/image.ts";
 
@@ -31,8 +30,10 @@ const STATE: SessionState = {
 /** A state as another version writes it. */
 function written(version: number, reader: number, more: object = {}): Buffer {
   const body = Buffer.from(JSON.stringify({ ...STATE, ...more }));
-  const crc = crc32c(0xffff_ffff, body).toString(16).padStart(8, "0");
-  return Buffer.concat([Buffer.from(`nydusd-ts-state ${version} ${reader} ${body.length} ${crc}\n`), body]);
+  return Buffer.concat([
+    Buffer.from(`nydusd-ts-state ${version} ${reader} ${body.length} ${checksum(body)}\n`),
+    body,
+  ]);
 }
 
 describe("the state of a session", () => {

@@ -1,0 +1,24 @@
+import { readMounts } from "../mounts/table.ts";
+import type { Keeper } from "../takeover/keeper.ts";
+import { defaultStateDir, removeDead, StateFile } from "../takeover/state-file.ts";
+import type { DaemonOptions } from "./options.ts";
+
+/** What a start is told when it mounts afresh what another session had: path of that one's state, without the end. */
+export const afresh = (): string | undefined => process.env.NYDUSD_TS_AFRESH;
+
+/** Named for the process that outlives those that serve. */
+export const stateFile = ({ stateDir }: DaemonOptions, keeper: Keeper | undefined): StateFile =>
+  keeper?.state !== undefined
+    ? new StateFile(keeper.state)
+    : StateFile.in(stateDir ?? defaultStateDir(), keeper?.pid ?? process.pid);
+
+/**
+ * Another's may be recovered as long as its mount is there; what was at this mountpoint is over.
+ *
+ * @param here canonical mountpoint
+ */
+export function removeDeadStates({ stateDir = defaultStateDir() }: DaemonOptions, here: string): void {
+  if (afresh() !== undefined) return;
+  const mounted = new Set(readMounts().map(({ mountpoint }) => mountpoint));
+  removeDead(stateDir, (mountpoint) => mountpoint !== here && mounted.has(mountpoint));
+}

@@ -1,0 +1,76 @@
+import { messageOf, StartError } from "../bytes/errors.ts";
+import type { Log } from "../log/log.ts";
+import type { Session } from "../session/transport.ts";
+import type { Orders } from "./orders.ts";
+import type { Supervised } from "./supervised.ts";
+import type { Will } from "./will.ts";
+
+/** How a session leaves this process, or comes to it, because somebody said so. */
+export class Transfers implements Orders {
+  /** Where another process can go on with what this one serves; undefined: it cannot. */
+  will: Will | undefined;
+  private readonly supervised: Supervised | undefined;
+  private readonly close: () => Promise<void>;
+  private readonly log: Log;
+  private session: Session | undefined;
+  private onServing: () => void = () => {};
+  private readonly isServing = new Promise<void>((resolve) => {
+    this.onServing = resolve;
+  });
+
+  /** @param close ends what listens: the next process will listen there */
+  constructor(supervised: Supervised | undefined, close: () => Promise<void>, log: Log) {
+    this.supervised = supervised;
+    this.close = close;
+    this.log = log;
+  }
+
+  serving(session: Session): void {
+    this.session = session;
+    this.onServing();
+  }
+
+  async sendDevice(): Promise<void> {
+    const transfer = this.session?.transfer;
+    if (this.supervised === undefined || transfer === undefined)
+      throw new StartError("there is no --supervisor, or the transport is not direct");
+    await this.supervised.send(transfer);
+  }
+
+  async takeOver(): Promise<void> {
+    if (this.supervised === undefined) throw new StartError("there is no --supervisor");
+    await this.supervised.take();
+  }
+
+  async start(): Promise<void> {
+    this.supervised?.start();
+    await this.isServing;
+  }
+
+  exit(): void {
+    if (this.supervised?.isSent !== true) process.kill(process.pid, "SIGTERM");
+    else this.will?.handOver();
+  }
+
+  async upgrade(): Promise<() => void> {
+    if (this.will === undefined)
+      throw new StartError("an upgrade needs a keeper, --transport direct, and no --user");
+    const version = await this.will.prepareUpgrade();
+    this.log.info(`version ${version} is ready: handing over`);
+    return () => this.handOver();
+  }
+
+  /** To a process that is ready. */
+  handOver(): void {
+    this.close()
+      .catch((error: unknown) => this.log.error(messageOf(error)))
+      .then(() => this.will?.handOver());
+  }
+
+  /** SIGHUP. */
+  hangUp(): void {
+    this.upgrade()
+      .then((handOver) => handOver())
+      .catch((error: unknown) => this.log.error(`SIGHUP: no upgrade: ${messageOf(error)}`));
+  }
+}
