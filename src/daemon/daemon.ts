@@ -94,7 +94,8 @@ export class Daemon {
       throw error;
     }
     const { session, isAsked } = opened;
-    if (options.standby) await this.will?.standBy();
+    if (options.standby)
+      await this.will?.standBy().catch((error: unknown) => this.log.error(`no standby: ${messageOf(error)}`));
     if (!isAsked) {
       await this.settle(session);
       onReady(`${factsOf(opened.setting)} ${session.facts} ms=${Math.round(performance.now())}`);

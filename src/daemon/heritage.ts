@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { HeldFiles } from "../blob/held-files.ts";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { FUSE_TYPE } from "../fuse/device.ts";
@@ -7,11 +8,16 @@ import { mountAt } from "../mounts/table.ts";
 import { takeInherited } from "../session/inherited.ts";
 import { releaseImage, type TakenImage } from "../session/take.ts";
 import type { Heritage } from "../session/transport.ts";
+import { isAlive } from "../takeover/processes.ts";
 import type { CheckedState, SessionState } from "../takeover/state.ts";
 import type { StateFile } from "../takeover/state-file.ts";
 import { fileBudget } from "./rlimit.ts";
 import type { Setting } from "./setting.ts";
 import { buildInfo } from "./version.ts";
+
+/** For the process that serves to listen: it looks once a second whether its keeper is gone. */
+const LISTEN_MS = 10_000;
+const LOOK_MS = 5;
 
 /** A session that this process goes on with. */
 export interface Inherited {
@@ -68,13 +74,20 @@ export class Heir {
   async behind(file: StateFile, lost: FailoverPolicy, isToAdopt: boolean): Promise<Inherited | undefined> {
     const { waitBehind } = await import("../takeover/talk.ts"); // only for who waits
     const prepare = (state: SessionState) => this.prepare(state);
-    const begun = await waitBehind(file.socket, buildInfo().version, prepare, isToAdopt);
-    const at = performance.now();
-    if (begun?.state !== undefined)
-      return { ...this.inherit(begun.state, undefined), isCrash: false, balances: begun.balances, at };
-    const state = file.read();
-    const inherited = state && this.after(state, lost);
-    return inherited && { ...inherited, at };
+    for (const end = performance.now() + LISTEN_MS; ; ) {
+      const begun = await waitBehind(file.socket, buildInfo().version, prepare, isToAdopt);
+      const at = performance.now();
+      if (begun?.state !== undefined)
+        return { ...this.inherit(begun.state, undefined), isCrash: false, balances: begun.balances, at };
+      const state = file.read();
+      if (state === undefined || !isAlive(state.serving)) {
+        const inherited = state && this.after(state, lost);
+        return inherited && { ...inherited, at };
+      }
+      // It does not listen yet, or has just turned this one away: two must never serve.
+      if (at > end) throw new StartError(`process ${state.serving.pid} serves the mount and does not answer`);
+      await sleep(LOOK_MS);
+    }
   }
 
   /** Opens what there is to be opened, and closes what is not needed any more. */

@@ -18,6 +18,9 @@ const HOLD_MS = 100;
 /** Between the end of a standby and the beginning of the next: it may have died of what it found. */
 const STANDBY_MS = 1_000;
 
+/** Told to who asked for it. */
+const ignore = (): undefined => undefined;
+
 /** What this process leaves to the one that goes on with its session: in a file, and by word when it can. */
 export class Will {
   private readonly file: StateFile;
@@ -52,7 +55,7 @@ export class Will {
     if (this.isOver) return;
     this.write(state);
     if (state.device === "") this.arm();
-    this.successor?.then((successor) => successor.changed());
+    this.successor?.then((successor) => successor.changed(), ignore);
     if (this.transfer !== undefined) setImmediate(() => this.writeChecked());
   };
 
@@ -114,6 +117,9 @@ export class Will {
       };
       await successor.listen(this.file.socket);
       return successor;
+    });
+    this.successor.catch(() => {
+      this.successor = undefined; // the next one may be luckier
     });
     return this.successor;
   }
@@ -197,7 +203,7 @@ export class Will {
     const drained = transfer.handOver();
     // Idle threads are woken by requests, which the other process would take.
     await Promise.race([drained, sleep(HOLD_MS)]);
-    const successor = await this.successor;
+    const successor = await this.successor?.catch(ignore);
     successor?.begin();
     // Threads that are left would keep this process from exiting; its successor asks for their requests again.
     if (!(await drained)) process.kill(process.pid, "SIGKILL");
@@ -214,7 +220,7 @@ export class Will {
   close(): void {
     this.isOver = true;
     clearInterval(this.timer);
-    this.successor?.then((successor) => successor.close());
+    this.successor?.then((successor) => successor.close(), ignore);
   }
 
   private state(): SessionState {

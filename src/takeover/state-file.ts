@@ -32,6 +32,8 @@ export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.en
 }
 
 const CHECKED = ".checked";
+/** Longest path of a unix socket, bytes. */
+const MAX_SOCKET = 107;
 
 /**
  * The state of one session on disk: whole, or not there.
@@ -66,7 +68,12 @@ export class StateFile {
       throw new StartError(`state directory ${dir}: ${messageOf(error)}; choose another with --state-dir`);
     }
     // A pid comes again, a pid with when it began does not.
-    return new StateFile(join(dir, `${owner}-${startOf(owner) ?? 0}`));
+    const file = new StateFile(join(dir, `${owner}-${startOf(owner) ?? 0}`));
+    if (Buffer.byteLength(file.socket) > MAX_SOCKET)
+      throw new StartError(
+        `state directory ${dir}: longer than a socket's path may be; choose another with --state-dir`,
+      );
+    return file;
   }
 
   /** @throws the system error: what was there is there still */

@@ -112,6 +112,11 @@ describe("the file that it is in", () => {
     );
   });
 
+  it("is refused where its socket's path would be too long", () =>
+    expect(() => StateFile.in(join(scratchDir(), "x".repeat(100)), process.pid)).toThrow(
+      /longer than a socket's path may be; choose another with --state-dir/,
+    ));
+
   it("of a session that is over is removed, and of no other", () => {
     const dir = join(scratchDir(), "state");
     const dead = StateFile.in(dir, process.pid);
