@@ -13,6 +13,8 @@ import { OUT, OUT_HEADER } from "./wire.ts";
  */
 export type FailoverPolicy = "resend" | "flush" | "none";
 
+const OVER: ReadonlySet<string> = new Set(["ENODEV", "ENOTCONN", "ECONNABORTED", "EPERM"]);
+
 /** Two requests after one another differ by this (fs/fuse/fuse_i.h, FUSE_REQ_ID_STEP). */
 const STEP = 2;
 /** Requests before the last one that was noted, and after it, that may be lost: a second's worth at full speed. */
@@ -38,6 +40,8 @@ function resend(fd: number): boolean {
     return true;
   } catch (error) {
     if (codeOf(error) === "EINVAL") return false;
+    // It was unmounted or aborted meanwhile, and nobody waits: who reads the device will see that.
+    if (OVER.has(codeOf(error))) return true;
     throw error;
   }
 }

@@ -1,7 +1,19 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { mountAt } from "../../src/mounts/table.ts";
 import { startReaders } from "../support/checking-readers.ts";
-import { ask, blobFlags, childrenOf, facts, hold, isMounted, kill, shell, until } from "../support/daemon.ts";
+import {
+  ask,
+  blobFlags,
+  childrenOf,
+  facts,
+  hold,
+  isMounted,
+  kill,
+  shell,
+  until,
+  workDir,
+} from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
 import { type Kept, startKept, stateOf, wentOn } from "../support/kept.ts";
 import { tarImage } from "../support/tar-image.ts";
@@ -136,6 +148,23 @@ describe("a serving process that is killed", () => {
     expect(isMounted(daemon.mountpoint)).toBe(false);
     expect(readdirSync(daemon.stateDir)).toEqual([]);
   }, 120_000);
+
+  it.each(["umount", "umount -l", "abort"])(
+    "%s while nobody serves: the next one sees that, and ends",
+    async (how) => {
+      const { flags } = tarImage("echo text >f");
+      const daemon = await startKept(flags);
+      const minor = mountAt(daemon.mountpoint)?.device.split(":")[1];
+      const control = workDir();
+      await ask('mount -t fusectl none "$1"', control);
+      // As soon as it is dead, and before anybody else can be there.
+      const end = how === "abort" ? `echo 1 >"$3/${minor}/abort"` : `${how} "$2"`;
+      await ask(`kill -9 "$1"; ${end}; umount -l "$3"`, String(daemon.serving()), daemon.mountpoint, control);
+      expect(await daemon.exited).toBe(how === "abort" ? 1 : 0);
+      expect(isMounted(daemon.mountpoint)).toBe(false);
+      expect(readdirSync(daemon.stateDir)).toEqual([]);
+    },
+  );
 
   it("--standby goes on in a moment, from files that were deleted since, and another one stands by", async () => {
     const made = tarImage(TREE);
