@@ -34,7 +34,8 @@ it.each(["direct", "fuse-native"])(
     await ask(`sleep 0.2; kill -STOP $1; sleep ${SECONDS}; kill -CONT $1`, `${daemon.pid}`);
     expect(await reading).toBe("done\n".repeat(4));
     expect(await ask(read, daemon.mountpoint, image.source)).toBe("done\n".repeat(4));
-    await isBack(daemon.pid, before);
+    // libfuse keeps the threads that a crowd made it start.
+    await isBack(daemon.pid, before, transport === "fuse-native" ? { threads: 12 } : {});
     expect(await daemon.stop()).toBe(0);
     expect(servedCounts(daemon.output()).errors).toBeUndefined();
   },
