@@ -22,7 +22,9 @@ export const detach = (mountpoint: string): Promise<void> => umount(["-l"], moun
 export type Unmounted = "unmounted" | "detached" | "absent";
 
 /** A directory above it may be renamed between looking and unmounting. */
-const ATTEMPTS = 5;
+const ATTEMPTS = 20;
+/** And between asking where it is and looking what is mounted there. */
+const LOOKS = 10;
 
 /**
  * Unmounts, or detaches when someone is still inside.
@@ -33,8 +35,11 @@ const ATTEMPTS = 5;
  */
 export async function unmount(place: Located, device?: string): Promise<Unmounted> {
   const find = (): string | undefined => {
-    const mount = mountAt(place.path);
-    return device === undefined || mount?.device === device ? mount?.mountpoint : undefined;
+    for (let look = 0; look < LOOKS; look++) {
+      const mount = mountAt(place.path);
+      if (mount !== undefined && (device === undefined || mount.device === device)) return mount.mountpoint;
+    }
+    return undefined;
   };
   for (let attempt = 1; ; attempt++) {
     const plain = find();
