@@ -29,7 +29,16 @@ async function keep(dir: string, image: readonly string[], more: readonly string
   const mountpoint = join(dir, "mnt");
   const state = join(dir, "state");
   await mkdir(mountpoint, { recursive: true });
-  const args = [...image, "--mountpoint", mountpoint, "--state-dir", state, "--log-level", "off", ...more];
+  const args = [
+    ...image,
+    "--mountpoint",
+    mountpoint,
+    "--state-dir",
+    state,
+    "--log-file",
+    join(dir, "log"),
+    ...more,
+  ];
   const child = spawn(OURS, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   await Promise.race([new Promise((resolve) => child.stdout.once("data", resolve)), ended]);
