@@ -13,6 +13,8 @@ import type { StateFile } from "../takeover/state-file.ts";
  */
 export async function giveUp(keeper: Keeper, file: StateFile, log: Logger): Promise<number> {
   const state = file.read();
+  // A signal that comes while Node exits kills it, though it had unmounted and removed its state before.
+  if (state === undefined && keeper.role === "clear") return doneWith(0);
   if (state === undefined) throw new StartError(`${file.path}: not there, so there is nothing to take away`);
   const { mountpoint, device } = state;
   if (keeper.role === "clear") {

@@ -19,7 +19,6 @@ export const runDaemon = (options: DaemonOptions, onReady: (facts: string) => vo
 /** What comes before anything else, whichever driver it will be. */
 export function openDaemonLog(options: DaemonOptions): Log {
   process.umask(0o077); // whatever is written is this user's own; what others may read says so itself
-  process.umask(0o077); // whatever is written is this user's own; what others may read says so itself
   const log = openLog(options.logLevel, options);
   for (const warning of options.warnings) log.warn(warning);
   return log;

@@ -33,7 +33,7 @@ quote() {
 # start ROLE: its pid is $!
 start() {
   # A command in the background would have no stdin.
-  eval "NYDUSD_TS_ROLE=$1 NYDUSD_TS_KEEPER=$$ NYDUSD_TS_CRASHES=$crashes NYDUSD_TS_LAST=$last $command <&8 8<&- &"
+  eval "NYDUSD_TS_ROLE=$1 NYDUSD_TS_KEEPER=$$ NYDUSD_TS_CRASHES=$crashes NYDUSD_TS_LAST=$last $command <&8 8<&- 2>&7 7>&- &"
 }
 
 alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
@@ -60,7 +60,7 @@ begin_next() {
 await() {
   while :; do
     caught=''
-    wait "$child" 2>/dev/null # a shell says who was killed
+    wait "$child" 2>/dev/null
     status=$?
     [ -z "$caught" ] && return
     alive "$child" && continue
@@ -104,7 +104,9 @@ keep() {
   if [ ! -e /proc/self/fd/9 ] && [ -c /dev/fuse ] && [ -r /dev/fuse ] && [ -w /dev/fuse ]; then
     command exec 9<>/dev/fuse
   fi
-  exec 8<&0
+  exec 8<&0 7>&2
+  # It says whenever it learns that one was killed.
+  [ -z "${BASH_VERSION:-}" ] || exec 2>/dev/null
   trap 'caught=1 stopping=${stopping:-1}; tell TERM "$child"' TERM
   trap 'caught=1 stopping=${stopping:-1}; tell INT "$child"' INT
   trap 'caught=1; tell HUP "$child"' HUP
@@ -120,7 +122,8 @@ keep() {
     while :; do
       await
       judge
-      alive "$next" || break
+      # One that took over may have ended first: how, is what counts.
+      { [ "$status" = 80 ] && [ -n "$next" ]; } || alive "$next" || break
       child=$next next=''
       # The one before it may have been beyond hearing.
       [ -n "$stopping" ] && tell TERM "$child"

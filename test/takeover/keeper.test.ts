@@ -50,6 +50,11 @@ describe.each(SHELLS)("%s", (kind) => {
       "first 0 \nnext 0 \nstatus 1\n",
     ],
     [
+      "one that hands over may end after the one beside it",
+      "if is next; then sleep 0.2; exit 66; fi; tell USR1; tell USR2; sleep 0.8; exit 80",
+      "first 0 \nnext 0 \nstatus 2\n",
+    ],
+    [
       "one that dies is followed by the one beside it",
       "if is next; then sleep 0.5; exit 65; fi; tell USR1; tell USR2; sleep 0.2; kill -9 $$",
       "first 0 \nnext 0 \nstatus 1\n",
@@ -89,7 +94,7 @@ describe.each(SHELLS)("%s", (kind) => {
     ],
     [
       "one that dies of being stopped is followed by one that clears up",
-      "is clear && exit 65; tell USR1; sleep 20",
+      "is clear && exit 65; tell USR1; exec sleep 20",
       "first 0 \nclear 1 143\nstatus 1\n",
       "sleep 0.4; kill -TERM $(cat /proc/$keeper/task/$keeper/children)",
     ],

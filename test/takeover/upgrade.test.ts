@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ctl, get, say } from "../support/api.ts";
@@ -212,6 +213,17 @@ it("counts go on, and never back, across a crash and an upgrade; a scrape sees h
   expect(third.text).toContain('tarfs_takeovers_total{reason="upgrade"} 1\n');
   expect(await daemon.stop()).toBe(0);
 }, 60_000);
+
+it.each([0, 0, 5, 10, 20, 40])("stopped %i ms after it: unmounted, status 0", async (ms) => {
+  const made = tarImage("echo text >f");
+  const daemon = await startKept(made.flags);
+  process.kill(daemon.pid, "SIGHUP");
+  await until(() => readies(daemon) === 2, "the new version");
+  await sleep(ms);
+  expect(await daemon.stop()).toBe(0);
+  expect(isMounted(daemon.mountpoint)).toBe(false);
+  expect(daemon.output()).not.toMatch(/error/i);
+});
 
 it("--daemonize: the pid is the keeper's, and stays the same", async () => {
   const made = tarImage("echo text >f");
