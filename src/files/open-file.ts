@@ -1,11 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from "node:fs";
 import { StartError } from "../bytes/errors.ts";
-
-/**
- * A descriptor that is only a place: opening for reading waits at a fifo, and does who knows what to a device. Linux has
- * it for every machine that Node runs on; Node has no name for it.
- */
-const O_PATH = 0o10000000;
+import { O_PATH } from "../bytes/o-path.ts";
 
 export interface OpenFile {
   readonly fd: number;

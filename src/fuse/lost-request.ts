@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 import { EIO } from "../bytes/errno.ts";
 import { NOW, type Now } from "../metrics/inflight.ts";
-import { OUT, OUT_HEADER } from "./wire.ts";
+import { errorReply, REPLY_UNIQUE } from "./error-reply.ts";
 
 /**
  * Answers EIO in the name of a worker that failed, if it owed an answer: whoever asked would wait for as long as other
@@ -12,11 +12,9 @@ import { OUT, OUT_HEADER } from "./wire.ts";
  */
 export function answerLost(fd: number, worker: Now): void {
   if (worker[NOW.OPCODE] === 0) return;
-  const reply = new DataView(new ArrayBuffer(OUT_HEADER));
-  reply.setUint32(OUT.LEN, OUT_HEADER, true);
-  reply.setInt32(OUT.ERROR, -EIO, true);
-  reply.setUint32(OUT.UNIQUE, worker[NOW.UNIQUE], true);
-  reply.setUint32(OUT.UNIQUE + 4, worker[NOW.UNIQUE_HIGH], true);
+  const reply = errorReply(EIO);
+  reply.writeUInt32LE(worker[NOW.UNIQUE] >>> 0, REPLY_UNIQUE);
+  reply.writeUInt32LE(worker[NOW.UNIQUE_HIGH] >>> 0, REPLY_UNIQUE + 4);
   try {
     writeSync(fd, reply);
   } catch {} // it was answered, wants no answer, or the session is over

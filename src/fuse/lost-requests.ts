@@ -4,8 +4,8 @@ import { EIO } from "../bytes/errno.ts";
 import { codeOf } from "../bytes/errors.ts";
 import { putU64 } from "../bytes/u64.ts";
 import { CONTROL } from "./abort.ts";
+import { errorReply, REPLY_UNIQUE } from "./error-reply.ts";
 import { resendAll } from "./notify.ts";
-import { OUT, OUT_HEADER } from "./wire.ts";
 
 /**
  * What becomes of requests that a process had read when it died, as nydusd names it. `resend`: they are read again, and
@@ -58,17 +58,15 @@ function resendByFile(device: string): boolean {
 
 /** Answers each request that may be lost; the kernel knows which are (ENOENT: not that one). */
 function failAll(fd: number, last: number): number {
-  const message = Buffer.alloc(OUT_HEADER);
-  const v = new DataView(message.buffer, message.byteOffset);
-  v.setUint32(OUT.LEN, OUT_HEADER, true);
-  v.setInt32(OUT.ERROR, -EIO, true);
+  const reply = errorReply(EIO);
+  const v = new DataView(reply.buffer, reply.byteOffset);
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0; // most of these writes fail, and their traces would be most of the work
   let failed = 0;
   for (let unique = Math.max(STEP, last - BEFORE * STEP); unique <= last + AFTER * STEP; unique += STEP) {
-    putU64(v, OUT.UNIQUE, unique);
+    putU64(v, REPLY_UNIQUE, unique);
     try {
-      writeSync(fd, message);
+      writeSync(fd, reply);
       failed++;
     } catch {
       // not lost

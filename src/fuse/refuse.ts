@@ -1,7 +1,8 @@
 import { readSync, writeSync } from "node:fs";
 import { EIO } from "../bytes/errno.ts";
 import { codeOf } from "../bytes/errors.ts";
-import { IN, OP, OUT, OUT_HEADER } from "./wire.ts";
+import { errorReply, REPLY_UNIQUE } from "./error-reply.ts";
+import { IN, OP } from "./wire.ts";
 
 const SILENT: ReadonlySet<number> = new Set([OP.FORGET, OP.BATCH_FORGET, OP.INTERRUPT, OP.NOTIFY_REPLY]);
 const REQUEST = 64 * 1024;
@@ -12,9 +13,7 @@ const REQUEST = 64 * 1024;
  */
 export function refuseAll(fd: number): void {
   const request = Buffer.alloc(REQUEST);
-  const reply = Buffer.alloc(OUT_HEADER);
-  reply.writeUInt32LE(OUT_HEADER, OUT.LEN);
-  reply.writeInt32LE(-EIO, OUT.ERROR);
+  const reply = errorReply(EIO);
   for (;;) {
     try {
       readSync(fd, request, 0, REQUEST, null);
@@ -23,7 +22,7 @@ export function refuseAll(fd: number): void {
       return;
     }
     if (SILENT.has(request.readUInt32LE(IN.OPCODE))) continue;
-    request.copy(reply, OUT.UNIQUE, IN.UNIQUE, IN.UNIQUE + 8);
+    request.copy(reply, REPLY_UNIQUE, IN.UNIQUE, IN.UNIQUE + 8);
     try {
       writeSync(fd, reply);
     } catch {

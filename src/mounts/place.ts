@@ -1,8 +1,6 @@
-import { closeSync, constants, openSync, readlinkSync } from "node:fs";
+import { constants, openSync, readlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-
-/** As Linux has it on all machines that Node runs on. */
-const O_PATH = 0o10000000;
+import { O_PATH } from "../bytes/o-path.ts";
 
 /** Where something is mounted. */
 export interface Located {
@@ -16,7 +14,7 @@ export interface Located {
 export class Place implements Located {
   private readonly mountpoint: string;
   /** Of the parent; undefined where there is no getting at it. */
-  private fd: number | undefined;
+  private readonly fd: number | undefined;
 
   /** @param mountpoint canonical */
   constructor(mountpoint: string) {
@@ -33,10 +31,5 @@ export class Place implements Located {
     } catch {
       return this.mountpoint;
     }
-  }
-
-  close(): void {
-    if (this.fd !== undefined) closeSync(this.fd);
-    this.fd = undefined;
   }
 }

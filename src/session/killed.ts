@@ -1,9 +1,11 @@
-import { readFileSync, write } from "node:fs";
+import { write } from "node:fs";
 import { EINTR } from "../bytes/errno.ts";
-import { OP, OUT, OUT_HEADER } from "../fuse/wire.ts";
+import { errorReply, REPLY_UNIQUE } from "../fuse/error-reply.ts";
+import { OP } from "../fuse/wire.ts";
 import { inflight } from "../metrics/inflight.ts";
+import { statOf } from "../takeover/processes.ts";
 
-/** Place in /proc/N/stat after the name: `flags` and `signal`, what waits for this thread alone. */
+/** In `statOf`: `flags`, and `signal`: what waits for this thread alone. */
 const FLAGS = 6;
 const PENDING = 28;
 const PF_EXITING = 4;
@@ -24,21 +26,15 @@ export function answerKilled(fd: number, doing: SharedArrayBuffer, before: numbe
   const still = new Set(inflight(doing).map(({ unique }) => unique));
   for (const { unique } of killed) {
     if (!still.has(unique)) continue;
-    const reply = Buffer.alloc(OUT_HEADER);
-    reply.writeUInt32LE(OUT_HEADER, OUT.LEN);
-    reply.writeInt32LE(-EINTR, OUT.ERROR);
-    reply.writeBigUInt64LE(unique, OUT.UNIQUE);
+    const reply = errorReply(EINTR);
+    reply.writeBigUInt64LE(unique, REPLY_UNIQUE);
     write(fd, reply, () => {}); // ENOENT: answered meanwhile, or before
   }
 }
 
 /** What the kernel calls a fatal signal, of any kind: SIGKILL is pending for each thread, or it is exiting already. */
 function isKilled(thread: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${thread}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[PENDING]) & SIGKILL) !== 0 || (Number(fields[FLAGS]) & PF_EXITING) !== 0;
-  } catch {
-    return false; // it is gone
-  }
+  const stat = statOf(thread);
+  if (stat === undefined) return false; // it is gone
+  return (Number(stat[PENDING]) & SIGKILL) !== 0 || (Number(stat[FLAGS]) & PF_EXITING) !== 0;
 }

@@ -2,17 +2,26 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { ProcessState } from "./state.ts";
 
 /**
- * When a process began, clock ticks after boot; undefined when there is none, or it has ended and nobody was told yet.
- * Source: proc_pid_stat(5), fields 3 and 22.
+ * What the kernel says of a process or thread.
+ *
+ * @returns what follows its name, which may hold anything: `state` is the first (proc_pid_stat(5), field 3 and following);
+ *   undefined when there is none
  */
-export function startOf(pid: number): number | undefined {
+export function statOf(pid: number): string[] | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : Number(fields[19]);
+    return text.slice(text.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined;
   }
+}
+
+/**
+ * When a process began, clock ticks after boot; undefined when there is none, or it has ended and nobody was told yet.
+ */
+export function startOf(pid: number): number | undefined {
+  const stat = statOf(pid);
+  return stat === undefined || stat[0] === "Z" ? undefined : Number(stat[19]);
 }
 
 export const processState = (pid: number): ProcessState => ({ pid, started: startOf(pid) ?? 0 });

@@ -15,6 +15,30 @@ export interface Made {
   readonly pax?: Readonly<Record<string, string>>;
 }
 
+/** A file with a hole at its start, as pax says it. */
+export const SPARSE: Made = {
+  name: "sparse",
+  data: "s".repeat(1024),
+  pax: { "GNU.sparse.size": "1048576", "GNU.sparse.numblocks": "1", "GNU.sparse.map": "4096,1024" },
+};
+
+/** Small, most bytes of it mean something, and what it is made of are the kinds of members that there are. */
+export const SOME_OF_EVERYTHING: readonly Made[] = [
+  { name: "./", type: "5" },
+  { name: "d/", type: "5", pax: { "SCHILY.xattr.user.a": "value", mtime: "1.5" } },
+  { name: "d/file", data: "data ".repeat(150) },
+  { name: "d/link", type: "1", link: "d/file" },
+  { name: "early", type: "1", link: "late" },
+  { name: "symlink", type: "2", link: "d" },
+  { name: "symlink/through", data: "x" },
+  { name: "long", type: "2", pax: { linkpath: "t".repeat(700) } },
+  { name: "char", type: "3", device: [5, 300] },
+  { name: "fifo", type: "6" },
+  { name: "late", data: "late", mode: 0o4755, uid: 70_000 },
+  { name: ".wh.gone" },
+  { name: "d/.wh..wh..opq" },
+];
+
 /** An archive with its end marker. */
 export const tarOf = (entries: readonly Made[]): Uint8Array => join(...entries.flatMap(blocksOf), END);
 

@@ -8,31 +8,11 @@ import { FormatError } from "../../src/bytes/errors.ts";
 import { checkTree, readTables } from "../../src/erofs/open.ts";
 import { TarReader } from "../../src/tar/reader.ts";
 import { generator, scratchDir } from "../support/image.ts";
-import { tarOf } from "./emit.ts";
+import { SOME_OF_EVERYTHING, SPARSE, tarOf } from "./emit.ts";
 
 const CASES = Number(process.env.NYDUSD_TS_MUTANTS ?? 3000);
 
-/** Some of everything, small: most bytes of it mean something. */
-const TAR = tarOf([
-  { name: "./", type: "5" },
-  { name: "d/", type: "5", pax: { "SCHILY.xattr.user.a": "value", mtime: "1.5" } },
-  { name: "d/file", data: "data ".repeat(150) },
-  { name: "d/link", type: "1", link: "d/file" },
-  { name: "early", type: "1", link: "late" },
-  { name: "symlink", type: "2", link: "d" },
-  { name: "symlink/through", data: "x" },
-  { name: "long", type: "2", pax: { linkpath: "t".repeat(700) } },
-  { name: "char", type: "3", device: [5, 300] },
-  { name: "fifo", type: "6" },
-  {
-    name: "sparse",
-    data: "s".repeat(1024),
-    pax: { "GNU.sparse.size": "1048576", "GNU.sparse.numblocks": "1", "GNU.sparse.map": "4096,1024" },
-  },
-  { name: "late", data: "late", mode: 0o4755, uid: 70_000 },
-  { name: ".wh.gone" },
-  { name: "d/.wh..wh..opq" },
-]);
+const TAR = tarOf([...SOME_OF_EVERYTHING, SPARSE]);
 const HEADERS = Array.from({ length: TAR.length / 512 }, (_, i) => i * 512).filter(
   (at) => Buffer.from(TAR.subarray(at + 257, at + 262)).toString() === "ustar",
 );

@@ -1,4 +1,4 @@
-import { tarOf } from "../build/emit.ts";
+import { SOME_OF_EVERYTHING, SPARSE, tarOf } from "../build/emit.ts";
 import { END, entry, join, long, octal, pax } from "../tar/emit.ts";
 
 /** Two members of a GNU sparse header, and its real size. */
@@ -12,30 +12,12 @@ const gnuSparse = entry({
 
 /** Small tars, which together have some of everything. */
 export const TARS: readonly Uint8Array[] = [
-  tarOf([
-    { name: "./", type: "5" },
-    { name: "d/", type: "5", pax: { "SCHILY.xattr.user.a": "value", mtime: "1.5" } },
-    { name: "d/file", data: "data ".repeat(150) },
-    { name: "d/link", type: "1", link: "d/file" },
-    { name: "early", type: "1", link: "late" },
-    { name: "symlink", type: "2", link: "d" },
-    { name: "symlink/through", data: "x" },
-    { name: "long", type: "2", pax: { linkpath: "t".repeat(700) } },
-    { name: "char", type: "3", device: [5, 300] },
-    { name: "fifo", type: "6" },
-    { name: "late", data: "late", mode: 0o4755, uid: 70_000 },
-    { name: ".wh.gone" },
-    { name: "d/.wh..wh..opq" },
-  ]),
+  tarOf(SOME_OF_EVERYTHING),
   tarOf([
     { name: "a", data: "a".repeat(600) },
     { name: "b/c", data: "c" },
     { name: "b/d/", type: "5", mode: 0o700 },
-    {
-      name: "sparse",
-      data: "s".repeat(1024),
-      pax: { "GNU.sparse.size": "1048576", "GNU.sparse.numblocks": "1", "GNU.sparse.map": "4096,1024" },
-    },
+    SPARSE,
     {
       name: "mapped",
       data: `1\n8192\n512\n${"\0".repeat(503)}${"m".repeat(512)}`,

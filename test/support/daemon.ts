@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
 import { textLine } from "../../src/log/log-line.ts";
 import { mountAt, readMounts } from "../../src/mounts/table.ts";
+import { statOf } from "../../src/takeover/processes.ts";
 import { fixture } from "./image.ts";
 
 /** The compiled command: what users run. */
@@ -51,17 +52,8 @@ afterEach(async () => {
 /** Processes that another one has started, in the order of their pids. */
 export const childrenOf = (parent: number): number[] =>
   readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && parentOf(name) === parent)
+    .filter((name) => /^\d+$/.test(name) && Number(statOf(Number(name))?.[1]) === parent)
     .map(Number);
-
-function parentOf(pid: string): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return -1; // gone meanwhile
-  }
-}
 
 /** Ends a process at once, if it is there. */
 export function kill(pid: number): void {

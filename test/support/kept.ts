@@ -6,6 +6,10 @@ import { childrenOf, type Daemon, emptyDir, start, until, workDir } from "./daem
 /** What users call: a keeper, and the program that serves. */
 export const KEPT = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
 
+/** Ten directories of small files, and some of several reads each. */
+export const TREE = `for d in $(seq 10); do mkdir d$d; for f in $(seq 30); do head -c $((RANDOM + 1)) /dev/urandom >d$d/f$f; done; done
+  for f in 1 2 3 4; do head -c 3000000 /dev/urandom >big$f; done; ln -s d1/f1 link`;
+
 /** A daemon with a keeper. */
 export interface Kept extends Daemon {
   readonly stateDir: string;

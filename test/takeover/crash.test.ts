@@ -15,16 +15,12 @@ import {
   workDir,
 } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
-import { type Kept, startKept, stateOf, wentOn } from "../support/kept.ts";
+import { type Kept, startKept, stateOf, TREE, wentOn } from "../support/kept.ts";
 import { tarImage } from "../support/tar-image.ts";
 
 const SEED = Number(process.env.NYDUSD_TS_SEED ?? Date.now() % 1_000_000);
 const KILLS = Number(process.env.NYDUSD_TS_KILLS ?? 100);
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Ten directories of small files, and some of several reads each. */
-const TREE = `for d in $(seq 10); do mkdir d$d; for f in $(seq 30); do head -c $((RANDOM + 1)) /dev/urandom >d$d/f$f; done; done
-  for f in 1 2 3 4; do head -c 3000000 /dev/urandom >big$f; done; ln -s d1/f1 link`;
 
 const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 

@@ -28,14 +28,12 @@ import {
   workDir,
 } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
-import { KEPT, startKept, stateOf, wentOn } from "../support/kept.ts";
+import { KEPT, startKept, stateOf, TREE, wentOn } from "../support/kept.ts";
 import { tarImage } from "../support/tar-image.ts";
 
 const SEED = Number(process.env.NYDUSD_TS_SEED ?? Date.now() % 1_000_000);
 const UPGRADES = Number(process.env.NYDUSD_TS_UPGRADES ?? 50);
 
-const TREE = `for d in $(seq 10); do mkdir d$d; for f in $(seq 30); do head -c $((RANDOM + 1)) /dev/urandom >d$d/f$f; done; done
-  for f in 1 2 3 4; do head -c 3000000 /dev/urandom >big$f; done`;
 const BUNDLE = dirname(fileURLToPath(new URL("../../dist/bundle/nydusd-ts.js", import.meta.url)));
 const PACKAGES = fileURLToPath(new URL("../../node_modules", import.meta.url));
 
