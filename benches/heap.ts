@@ -9,7 +9,7 @@ import { newFrame } from "../src/fuse/frame.ts";
 import { answer } from "../src/fuse/ops.ts";
 import { IN, IN_HEADER, OP, READ_IN } from "../src/fuse/wire.ts";
 import { openLog } from "../src/log/log.ts";
-import { newInflight } from "../src/metrics/inflight.ts";
+import { newInflight } from "../src/counters/inflight.ts";
 import { namesOf } from "../src/pseudo/pseudo-tree.ts";
 import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../src/session/file-records.ts";
 import { Submounts } from "../src/session/submounts.ts";

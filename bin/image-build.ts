@@ -1,11 +1,11 @@
 import { readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Built } from "../src/build/create.ts";
-import { createFrom } from "../src/build/create-from.ts";
-import { mergeImages } from "../src/build/merge.ts";
-import { prefetchList } from "../src/build/prefetch.ts";
-import { WHITEOUT_SPECS, type WhiteoutSpec } from "../src/build/whiteout.ts";
+import type { Built } from "../src/mkfs/create.ts";
+import { createFrom } from "../src/mkfs/create-from.ts";
+import { mergeImages } from "../src/mkfs/merge.ts";
+import { prefetchList } from "../src/mkfs/prefetch.ts";
+import { WHITEOUT_SPECS, type WhiteoutSpec } from "../src/mkfs/whiteout.ts";
 import { StartError, UsageError } from "../src/bytes/errors.ts";
 import { writeJson } from "../src/inspect/json-file.ts";
 import { addLogOptions, versionWord } from "./image-options.ts";

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command } from "commander";
-import { MergeError } from "../src/build/merge.ts";
+import { MergeError } from "../src/mkfs/merge.ts";
 import { UsageError } from "../src/bytes/errors.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { checkImage } from "../src/inspect/check.ts";

@@ -1,8 +1,8 @@
 import { closeSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
-import { openBeneath, openWithin } from "../files/beneath.ts";
-import { type OpenFile, openFile } from "../files/open-file.ts";
+import { openBeneath, openWithin } from "../safe-open/beneath.ts";
+import { type OpenFile, openFile } from "../safe-open/open-file.ts";
 
 /** Where to look for the tar of a blob id. */
 export interface BlobPlaces {

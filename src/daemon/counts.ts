@@ -1,5 +1,5 @@
 import { OP_COUNT, OP_NAMES } from "../fuse/wire.ts";
-import { COUNT, type Counters } from "../metrics/counters.ts";
+import { COUNT, type Counters } from "../counters/counters.ts";
 
 /** All counters that are not zero, by name: requests by opcode, then the rest. */
 export function countsOf(counters: Counters): Record<string, number> {

@@ -11,7 +11,7 @@ import {
   fileCounts,
   goodReadsOf,
   readsOf,
-} from "../metrics/file-accounts.ts";
+} from "../counters/file-accounts.ts";
 import type { FileRecords } from "../session/file-records.ts";
 import { swapRoot } from "../vfs/node-id.ts";
 import { pathsOf } from "./paths-of.ts";

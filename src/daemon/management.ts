@@ -12,8 +12,8 @@ import {
 import type { Backend, DaemonInfo, InflightRequest, State } from "../api/shapes.ts";
 import { messageOf } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
-import { sumOf } from "../metrics/counters.ts";
-import { progressOf } from "../metrics/prefetch-progress.ts";
+import { sumOf } from "../counters/counters.ts";
+import { progressOf } from "../counters/prefetch-progress.ts";
 import { type Resident, shownAt } from "../session/submount.ts";
 import type { TakenImage } from "../session/take.ts";
 import type { Session } from "../session/transport.ts";

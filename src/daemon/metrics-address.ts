@@ -1,4 +1,4 @@
-import type { Address } from "../monitor/http.ts";
+import type { Address } from "../prometheus/http.ts";
 
 /** Only this machine, unless somebody says more. */
 const LOOPBACK = "127.0.0.1";

@@ -1,9 +1,9 @@
 import { OP_NAMES } from "../fuse/wire.ts";
 import type { Logger } from "../log/log.ts";
-import { type Counters, sumOf } from "../metrics/counters.ts";
-import type { Address } from "../monitor/http.ts";
-import { Monitor } from "../monitor/monitor.ts";
-import type { MonitoredImage, State } from "../monitor/monitored.ts";
+import { type Counters, sumOf } from "../counters/counters.ts";
+import type { Address } from "../prometheus/http.ts";
+import { Monitor } from "../prometheus/monitor.ts";
+import type { MonitoredImage, State } from "../prometheus/monitored.ts";
 import { shownAt } from "../session/submount.ts";
 import type { TakenImage } from "../session/take.ts";
 import type { Session } from "../session/transport.ts";

@@ -9,8 +9,8 @@ import {
   opcodeTotals,
   readSizes,
   SIZE_BOUNDS,
-} from "../metrics/counters.ts";
-import type { PrefetchProgress } from "../metrics/prefetch-progress.ts";
+} from "../counters/counters.ts";
+import type { PrefetchProgress } from "../counters/prefetch-progress.ts";
 
 import type { FileRecords } from "../session/file-records.ts";
 

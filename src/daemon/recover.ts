@@ -20,8 +20,8 @@ const RECOVER = "--recover";
 export async function recover(options: DaemonOptions, log: Logger): Promise<never> {
   const found = find(options);
   const env: NodeJS.ProcessEnv = {};
-  const { loadSystemCalls } = await import("../sys/system-call.ts");
-  const { become, descriptorOf, inheritAs } = await import("../sys/process.ts");
+  const { loadSystemCalls } = await import("../syscalls/system-call.ts");
+  const { become, descriptorOf, inheritAs } = await import("../syscalls/process.ts");
   await loadSystemCalls();
   if (found === undefined) log.warn(`${options.mountpoint}: no session to go on with: mounting it`);
   else {

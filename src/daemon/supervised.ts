@@ -57,7 +57,7 @@ export class Supervised {
   async send(transfer: Transferable): Promise<void> {
     try {
       await loaded();
-      const { sendDescriptor } = await import("../sys/pass-descriptor.ts");
+      const { sendDescriptor } = await import("../syscalls/pass-descriptor.ts");
       sendDescriptor(this.socket, formatState(transfer.state()), transfer.device);
       this.isSent = true;
     } catch (error) {
@@ -72,7 +72,7 @@ export class Supervised {
    */
   async take(): Promise<void> {
     await loaded();
-    const { receiveDescriptor } = await import("../sys/pass-descriptor.ts");
+    const { receiveDescriptor } = await import("../syscalls/pass-descriptor.ts");
     const from = `supervisor ${this.socket}`;
     const isTrusted = (uid: number) => uid === 0 || uid === process.geteuid?.();
     let received: ReturnType<typeof receiveDescriptor>;
@@ -117,6 +117,6 @@ function isDead(socket: string): Promise<boolean> {
 
 /** What the package that makes them costs is paid only by who is supervised. */
 async function loaded() {
-  const { loadSystemCalls } = await import("../sys/system-call.ts");
+  const { loadSystemCalls } = await import("../syscalls/system-call.ts");
   await loadSystemCalls();
 }

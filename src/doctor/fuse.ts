@@ -1,8 +1,8 @@
 import { closeSync, openSync } from "node:fs";
 import { messageOf } from "../bytes/errors.ts";
 import { deviceTrouble } from "../fuse/device.ts";
-import { fsconfig, fscreate, fsopen } from "../sys/mount-api.ts";
-import { loadSystemCalls } from "../sys/system-call.ts";
+import { fsconfig, fscreate, fsopen } from "../syscalls/mount-api.ts";
+import { loadSystemCalls } from "../syscalls/system-call.ts";
 import { findProgram } from "../tar/program.ts";
 import { type Finding, missing, ok, warn } from "./finding.ts";
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HeldFiles } from "../blob/held-files.ts";
-import { createImage } from "../build/create.ts";
+import { createImage } from "../mkfs/create.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
 import { padding, tarHeader } from "../inspect/tar-header.ts";
 import { wholeFile } from "../tar/layer-file.ts";

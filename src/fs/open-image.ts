@@ -10,7 +10,7 @@ import {
   type TreeReport,
   trustTree,
 } from "../erofs/open.ts";
-import { mustBeRegular, type OpenFile, openFile } from "../files/open-file.ts";
+import { mustBeRegular, type OpenFile, openFile } from "../safe-open/open-file.ts";
 
 /** An image that was checked, and where its bytes are: all that a serving thread needs, cloneable. */
 export interface OpenedImage {

@@ -1,5 +1,5 @@
 import { EIO } from "../bytes/errno.ts";
-import { COUNT, type Counters, countAnswer } from "../metrics/counters.ts";
+import { COUNT, type Counters, countAnswer } from "../counters/counters.ts";
 
 /** Where each kind of call is counted. libfuse turns LOOKUP into getattr, so that there is one for both. */
 export interface Opcodes {

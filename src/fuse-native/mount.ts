@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import type Fuse from "fuse-native";
 import { messageOf, StartError } from "../bytes/errors.ts";
-import type { Counters } from "../metrics/counters.ts";
+import type { Counters } from "../counters/counters.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { Calls, type Opcodes } from "./calls.ts";
 import { loadFuse } from "./load.ts";

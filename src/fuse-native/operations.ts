@@ -1,5 +1,5 @@
 import type * as Fuse from "fuse-native";
-import { countRead } from "../metrics/counters.ts";
+import { countRead } from "../counters/counters.ts";
 import { type FileSystem, newAttr, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
 import type { Calls, Opcodes } from "./calls.ts";
 import type { Paths } from "./paths.ts";

@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 import { EIO } from "../bytes/errno.ts";
-import { NOW, type Now } from "../metrics/inflight.ts";
+import { NOW, type Now } from "../counters/inflight.ts";
 import { errorReply, REPLY_UNIQUE } from "./error-reply.ts";
 
 /**

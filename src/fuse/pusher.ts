@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import { freemem } from "node:os";
 import { codeOf } from "../bytes/errors.ts";
 import { putU64 } from "../bytes/u64.ts";
-import { COUNT, type Counters } from "../metrics/counters.ts";
+import { COUNT, type Counters } from "../counters/counters.ts";
 import type { DataOrder } from "../vfs/data-order.ts";
 import type { Known } from "./known.ts";
 import { PushBoard } from "./push-board.ts";

@@ -1,7 +1,7 @@
 import { u64 } from "../bytes/u64.ts";
-import { type Counters, countersOf, newCounters, pour } from "../metrics/counters.ts";
-import { type AccountsBuffer, FileAccounts } from "../metrics/file-accounts.ts";
-import { NOW, type Now, nowOf } from "../metrics/inflight.ts";
+import { type Counters, countersOf, newCounters, pour } from "../counters/counters.ts";
+import { type AccountsBuffer, FileAccounts } from "../counters/file-accounts.ts";
+import { NOW, type Now, nowOf } from "../counters/inflight.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, slotOf, VIRTUAL } from "../vfs/node-id.ts";
 import { type Frame, PAYLOAD } from "./frame.ts";
@@ -97,7 +97,7 @@ export class Tenants {
 
   /**
    * @param session counters of what concerns no image: virtual directories, INIT
-   * @param doing see metrics/inflight
+   * @param doing see counters/inflight
    * @param onSequential told when small files of an image are read one after another and nobody pushes them
    */
   constructor(

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
-import { writeWhole } from "../disk/write-whole.ts";
-import { openOwn } from "../files/own.ts";
+import { writeWhole } from "../atomic-file/write-whole.ts";
+import { openOwn } from "../safe-open/own.ts";
 
 /**
  * Writes a result where `--output-json` says: in place of what was there, and whole or not at all.

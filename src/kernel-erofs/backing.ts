@@ -1,7 +1,7 @@
 import { fstatSync, statSync } from "node:fs";
 import type { BlobFile } from "../blob/locate.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
-import { MAX_VALUE } from "../sys/mount-api.ts";
+import { MAX_VALUE } from "../syscalls/mount-api.ts";
 import { Loops } from "./loops.ts";
 
 /** What the kernel reads an image from. */

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { codeOf } from "../bytes/errors.ts";
-import { configureLoop, freeLoop } from "../sys/loop.ts";
-import { mknodBlock } from "../sys/mknod.ts";
+import { configureLoop, freeLoop } from "../syscalls/loop.ts";
+import { mknodBlock } from "../syscalls/mknod.ts";
 
 /** Somebody else took the device first, or removed it: the next one may be free. */
 const RACES = new Set(["EBUSY", "ENXIO", "ENODEV"]);

@@ -1,8 +1,8 @@
 import { closeSync } from "node:fs";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
-import { fsconfig, fscreate, fsmount, fsopen, messages, moveMount } from "../sys/mount-api.ts";
-import { loadSystemCalls } from "../sys/system-call.ts";
+import { fsconfig, fscreate, fsmount, fsopen, messages, moveMount } from "../syscalls/mount-api.ts";
+import { loadSystemCalls } from "../syscalls/system-call.ts";
 import { type Backed, type Backing, backedByFiles, backedByLoops, mustBeWhole } from "./backing.ts";
 import { type KernelOptions, kernelOptions } from "./options.ts";
 import { proveMount } from "./prove.ts";

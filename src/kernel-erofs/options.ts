@@ -1,5 +1,5 @@
 import { splitOptions } from "../mounts/options.ts";
-import { MOUNT_ATTR } from "../sys/mount-api.ts";
+import { MOUNT_ATTR } from "../syscalls/mount-api.ts";
 
 /** Mount options as the mount calls take them. */
 export interface KernelOptions {

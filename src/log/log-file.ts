@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, realpathSync, renameSync, statSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
-import { openOwn } from "../files/own.ts";
+import { openOwn } from "../safe-open/own.ts";
 import { LineWriter } from "./line-writer.ts";
 import { RotatedLogs } from "./rotated-logs.ts";
 

@@ -4,7 +4,7 @@ import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { codeOf } from "../bytes/errors.ts";
-import { openPlace } from "../files/open-file.ts";
+import { openPlace } from "../safe-open/open-file.ts";
 
 /** As nydusd has it. */
 const KEPT = 10;

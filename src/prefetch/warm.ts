@@ -1,7 +1,7 @@
 import { freemem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BlobFiles } from "../blob/blob-files.ts";
-import { PROGRESS } from "../metrics/prefetch-progress.ts";
+import { PROGRESS } from "../counters/prefetch-progress.ts";
 import { Gate } from "./gate.ts";
 import { RUN } from "./plan.ts";
 import type { Rows } from "./rows.ts";
@@ -27,7 +27,7 @@ export interface Limits {
  * aborted: at once, but for a read that is under way. The thread is free meanwhile. What cannot be read is passed over:
  * whoever reads it as a file is told.
  *
- * @param progress see metrics/prefetch-progress
+ * @param progress see counters/prefetch-progress
  * @throws AbortError
  */
 export async function warm(

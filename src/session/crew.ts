@@ -2,7 +2,7 @@ import { MessageChannel, type MessagePort, type Worker } from "node:worker_threa
 import { messageOf } from "../bytes/errors.ts";
 import { answerLost } from "../fuse/lost-request.ts";
 import type { Logger } from "../log/log.ts";
-import { nowOf } from "../metrics/inflight.ts";
+import { nowOf } from "../counters/inflight.ts";
 import type { Change, Numbered } from "./change.ts";
 import type { Ended } from "./ended.ts";
 import { MAX_SPARES, slotOfWorker } from "./spares.ts";

@@ -6,7 +6,7 @@ import type { Agreed } from "../fuse/init.ts";
 import { recoverRequests } from "../fuse/lost-requests.ts";
 import { CONTROL, newControl } from "../fuse/serve.ts";
 import { OP_COUNT } from "../fuse/wire.ts";
-import { inflight, lastUnique, newInflight } from "../metrics/inflight.ts";
+import { inflight, lastUnique, newInflight } from "../counters/inflight.ts";
 import { leaveMount } from "../mounts/leave.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";

@@ -1,4 +1,4 @@
-import { countsIn, sumOf } from "../metrics/counters.ts";
+import { countsIn, sumOf } from "../counters/counters.ts";
 import type { EntryChange } from "../pseudo/change.ts";
 import type { PseudoTree } from "../pseudo/pseudo-tree.ts";
 import type { EntryState, ImageState, ImagesState } from "../takeover/state.ts";

@@ -2,7 +2,7 @@ import { write } from "node:fs";
 import { EINTR } from "../bytes/errno.ts";
 import { errorReply, REPLY_UNIQUE } from "../fuse/error-reply.ts";
 import { OP } from "../fuse/wire.ts";
-import { inflight } from "../metrics/inflight.ts";
+import { inflight } from "../counters/inflight.ts";
 import { statOf } from "../takeover/processes.ts";
 
 /** In `statOf`: `flags`, and `signal`: what waits for this thread alone. */

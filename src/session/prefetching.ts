@@ -6,7 +6,7 @@ import { Image } from "../erofs/image.ts";
 import { ImageFileSystem } from "../fs/image-file-system.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
-import { newProgress, PROGRESS, progressOf } from "../metrics/prefetch-progress.ts";
+import { newProgress, PROGRESS, progressOf } from "../counters/prefetch-progress.ts";
 import { type PrefetchList, parseList, readList } from "../prefetch/list.ts";
 import { Planner } from "../prefetch/plan.ts";
 import { findListed, namesDirectory, wholeNodes } from "../prefetch/wanted.ts";

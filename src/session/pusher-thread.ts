@@ -10,7 +10,7 @@ import { TarOrder } from "../fs/tar-order.ts";
 import { Known } from "../fuse/known.ts";
 import { type BoardBuffers, PushBoard } from "../fuse/push-board.ts";
 import { push } from "../fuse/pusher.ts";
-import { countersOf } from "../metrics/counters.ts";
+import { countersOf } from "../counters/counters.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import type { SharedImage } from "./change.ts";
 import type { WorkerEvent } from "./worker-task.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { CONTROL, WATCH } from "../fuse/serve.ts";
 import { OP } from "../fuse/wire.ts";
 import type { Logger } from "../log/log.ts";
-import { inflight, NOW, type Now, slotsOf } from "../metrics/inflight.ts";
+import { inflight, NOW, type Now, slotsOf } from "../counters/inflight.ts";
 import type { Crew } from "./crew.ts";
 import { answerKilled } from "./killed.ts";
 import type { Stage } from "./stage.ts";

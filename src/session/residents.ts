@@ -1,7 +1,7 @@
 import type { HeldFiles } from "../blob/held-files.ts";
 import { areForgotten, balanceOf, inheritLookups } from "../fuse/tenants.ts";
-import { addTo, type Counters, newCounters, sumOf } from "../metrics/counters.ts";
-import { type PrefetchProgress, progressOf, sumProgress } from "../metrics/prefetch-progress.ts";
+import { addTo, type Counters, newCounters, sumOf } from "../counters/counters.ts";
+import { type PrefetchProgress, progressOf, sumProgress } from "../counters/prefetch-progress.ts";
 import { Departures } from "./departures.ts";
 import { Garbage } from "./garbage.ts";
 import type { Part } from "./part.ts";
@@ -11,7 +11,7 @@ import { releaseImage } from "./take.ts";
 
 /** Images that have a slot. One that is not shown keeps it until the kernel has forgotten the last of its nodes. */
 export class Residents {
-  /** What is counted for no image; see metrics/counters. */
+  /** What is counted for no image; see counters/counters. */
   readonly session: SharedArrayBuffer;
   private readonly held: HeldFiles;
   private readonly tell: (part: Part) => number;

@@ -7,7 +7,7 @@ import { nudge } from "../fuse/notify.ts";
 import { CONTROL } from "../fuse/serve.ts";
 import { OP } from "../fuse/wire.ts";
 import type { Logger } from "../log/log.ts";
-import { lastFile, NOW, nowOf } from "../metrics/inflight.ts";
+import { lastFile, NOW, nowOf } from "../counters/inflight.ts";
 import type { Located } from "../mounts/place.ts";
 import type { Change } from "./change.ts";
 import type { Crew } from "./crew.ts";
@@ -27,7 +27,7 @@ export interface Staged {
   readonly place: Located;
   readonly crew: Crew;
   readonly control: Int32Array;
-  /** What its workers are answering, see metrics/inflight. */
+  /** What its workers are answering, see counters/inflight. */
   readonly doing: SharedArrayBuffer;
   readonly log: Logger;
 }

@@ -3,7 +3,7 @@ import type { HeldFiles } from "../blob/held-files.ts";
 import { rootNames } from "../fs/root-names.ts";
 import { expireEntry } from "../fuse/notify.ts";
 import { balanceOf } from "../fuse/tenants.ts";
-import { countersOf, putCounts } from "../metrics/counters.ts";
+import { countersOf, putCounts } from "../counters/counters.ts";
 import type { EntryChange, Placed } from "../pseudo/change.ts";
 import { PseudoTree, pathOf } from "../pseudo/pseudo-tree.ts";
 import type { ImageState, ImagesState } from "../takeover/state.ts";

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, rmSync, writeSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { nodeCount } from "../erofs/image.ts";
-import { openOwn } from "../files/own.ts";
+import { openOwn } from "../safe-open/own.ts";
 import { metadataOf } from "../fs/metadata.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { PathTable } from "../fs/path-table.ts";

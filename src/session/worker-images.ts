@@ -3,7 +3,7 @@ import { OpenFiles } from "../blob/open-files.ts";
 import { Image } from "../erofs/image.ts";
 import type { ImageFileSystem } from "../fs/image-file-system.ts";
 import { type Seat, Tenants } from "../fuse/tenants.ts";
-import { COUNT } from "../metrics/counters.ts";
+import { COUNT } from "../counters/counters.ts";
 import { PseudoFileSystem } from "../pseudo/pseudo-file-system.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { VIRTUAL } from "../vfs/node-id.ts";

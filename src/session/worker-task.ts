@@ -15,7 +15,7 @@ export interface WorkerTask {
   readonly control: SharedArrayBuffer;
   /** Of the session; images have their own. */
   readonly counters: SharedArrayBuffer;
-  /** What workers are answering, see metrics/inflight. */
+  /** What workers are answering, see counters/inflight. */
   readonly doing: SharedArrayBuffer;
   readonly maxRead: number;
   readonly traits: Traits;

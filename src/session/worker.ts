@@ -6,7 +6,7 @@ import { newFrame } from "../fuse/frame.ts";
 import { CONTROL, serve } from "../fuse/serve.ts";
 import { Turn } from "../fuse/turn.ts";
 import { OP_NAMES } from "../fuse/wire.ts";
-import { NOW } from "../metrics/inflight.ts";
+import { NOW } from "../counters/inflight.ts";
 import type { Numbered } from "./change.ts";
 import { WorkerImages } from "./worker-images.ts";
 import type { WorkerEvent, WorkerTask } from "./worker-task.ts";

@@ -14,7 +14,7 @@ import { link, open, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
-import { mustBeOwnDirectory } from "../files/own.ts";
+import { mustBeOwnDirectory } from "../safe-open/own.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 
 /** XDG base directory specification. */
@@ -27,7 +27,7 @@ export interface Known {
   readonly id: string;
   /** The file is that tar itself, or the tar is in the cache; or the tar, in the cache, is an archive of images. */
   readonly kind: "plain" | "compressed" | "archive";
-  /** Blob in the cache with what the tar cannot show: see build/side-blob. */
+  /** Blob in the cache with what the tar cannot show: see mkfs/side-blob. */
   readonly side?: string | undefined;
   /** The layer takes nothing away: by itself, it is an image already. */
   readonly isImage?: boolean;

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { bytesOf } from "../build/create-from.ts";
-import { storeStream } from "../build/store-stream.ts";
+import { bytesOf } from "../mkfs/create-from.ts";
+import { storeStream } from "../mkfs/store-stream.ts";
 import { StartError } from "../bytes/errors.ts";
-import { AtomicFile } from "../disk/atomic-file.ts";
+import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { openLayer } from "../tar/source.ts";
 import { Archive } from "./archive.ts";

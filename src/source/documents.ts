@@ -3,7 +3,7 @@ import { closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
-import { openBeneath } from "../files/beneath.ts";
+import { openBeneath } from "../safe-open/beneath.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 
 /** The files that make up images: in a directory, or in an archive. */

@@ -1,9 +1,9 @@
 import { rmSync } from "node:fs";
-import { bytesOf } from "../build/create-from.ts";
-import { createLayers } from "../build/create-layers.ts";
+import { bytesOf } from "../mkfs/create-from.ts";
+import { createLayers } from "../mkfs/create-layers.ts";
 import { StartError } from "../bytes/errors.ts";
-import { putContent } from "../disk/atomic-file.ts";
-import { keep, release } from "../disk/unfinished.ts";
+import { putContent } from "../atomic-file/atomic-file.ts";
+import { keep, release } from "../atomic-file/unfinished.ts";
 import { type Cache, type Known, UNSYNCED } from "./cache.ts";
 import type { ImageLayer } from "./documents.ts";
 import { type Report, sharedCell } from "./report.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, statSync } from "node:fs";
-import { type Moved, mergeImages } from "../build/merge.ts";
+import { type Moved, mergeImages } from "../mkfs/merge.ts";
 import { StartError } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
 import { wholeFile } from "../tar/layer-file.ts";

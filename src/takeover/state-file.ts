@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
-import { syncDirectory } from "../disk/atomic-file.ts";
+import { syncDirectory } from "../atomic-file/atomic-file.ts";
 import { isAlive, startOf } from "./processes.ts";
 import {
   type CheckedState,

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { build } from "../build/support.ts";
+import { build } from "../mkfs/support.ts";
 import { ask, servedCounts, sh, start } from "../support/daemon.ts";
 import { scratchDir } from "../support/image.ts";
 import { isBack } from "../support/leftovers.ts";

@@ -1,7 +1,7 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { build, merge } from "../build/support.ts";
+import { build, merge } from "../mkfs/support.ts";
 import { say } from "../support/api.ts";
 import { ask, launch, sh, start, until } from "../support/daemon.ts";
 import { scratchDir } from "../support/image.ts";

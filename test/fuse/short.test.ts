@@ -4,8 +4,8 @@ import { type Frame, newFrame, PAYLOAD } from "../../src/fuse/frame.ts";
 import { answer, NO_REPLY } from "../../src/fuse/ops.ts";
 import { newLookups, Tenants } from "../../src/fuse/tenants.ts";
 import { FORGET, IN_HEADER, OP } from "../../src/fuse/wire.ts";
-import { newCounters } from "../../src/metrics/counters.ts";
-import { newInflight } from "../../src/metrics/inflight.ts";
+import { newCounters } from "../../src/counters/counters.ts";
+import { newInflight } from "../../src/counters/inflight.ts";
 import { serveFixture } from "../support/image.ts";
 
 const ROOM = 4096;

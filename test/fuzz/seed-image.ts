@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BlobFiles } from "../../src/blob/blob-files.ts";
-import { type CreateRequest, createImage } from "../../src/build/create.ts";
+import { type CreateRequest, createImage } from "../../src/mkfs/create.ts";
 import { Image } from "../../src/erofs/image.ts";
 import { ImageFileSystem } from "../../src/fs/image-file-system.ts";
 import { type OpenedImage, openImage } from "../../src/fs/open-image.ts";

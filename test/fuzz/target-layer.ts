@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { createImage } from "../../src/build/create.ts";
+import { createImage } from "../../src/mkfs/create.ts";
 import { FormatError, StartError } from "../../src/bytes/errors.ts";
 import { openImage } from "../../src/fs/open-image.ts";
 import { compressionOf } from "../../src/tar/source.ts";

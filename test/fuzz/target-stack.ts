@@ -1,11 +1,11 @@
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createImage } from "../../src/build/create.ts";
-import { MergeError, mergeImages } from "../../src/build/merge.ts";
-import { WHITEOUT_SPECS } from "../../src/build/whiteout.ts";
+import { createImage } from "../../src/mkfs/create.ts";
+import { MergeError, mergeImages } from "../../src/mkfs/merge.ts";
+import { WHITEOUT_SPECS } from "../../src/mkfs/whiteout.ts";
 import { FormatError, StartError } from "../../src/bytes/errors.ts";
 import { openImage } from "../../src/fs/open-image.ts";
-import { tarOf } from "../build/emit.ts";
+import { tarOf } from "../mkfs/emit.ts";
 import { concat, getNumber, putNumber } from "./mutate.ts";
 import { mutateTar } from "./mutate-tar.ts";
 import { type Shown, scrutinize } from "./scrutiny.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createImage } from "../../src/build/create.ts";
+import { createImage } from "../../src/mkfs/create.ts";
 import { FormatError, StartError } from "../../src/bytes/errors.ts";
 import { openImage } from "../../src/fs/open-image.ts";
 import { unpackImage } from "../../src/inspect/unpack.ts";

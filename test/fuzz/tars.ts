@@ -1,4 +1,4 @@
-import { SOME_OF_EVERYTHING, SPARSE, tarOf } from "../build/emit.ts";
+import { SOME_OF_EVERYTHING, SPARSE, tarOf } from "../mkfs/emit.ts";
 import { END, entry, join, long, octal, pax } from "../tar/emit.ts";
 
 /** Two members of a GNU sparse header, and its real size. */

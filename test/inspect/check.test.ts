@@ -3,8 +3,8 @@ import { copyFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type CheckOptions, checkImage } from "../../src/inspect/check.ts";
-import { tarOf } from "../build/emit.ts";
-import { build } from "../build/support.ts";
+import { tarOf } from "../mkfs/emit.ts";
+import { build } from "../mkfs/support.ts";
 import { fixture, fixtureNames, image, placesOf, scratchDir } from "../support/image.ts";
 
 /** What checking prints, and what is wrong in the words of its error. */

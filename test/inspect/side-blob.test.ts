@@ -6,8 +6,8 @@ import { inspectOnce } from "../../src/inspect/inspect.ts";
 import { listTree } from "../../src/inspect/ls.ts";
 import { statImages } from "../../src/inspect/stat.ts";
 import { unpackImage } from "../../src/inspect/unpack.ts";
-import { contentOfSparse, sparseTar } from "../build/sparse-emit.ts";
-import { build } from "../build/support.ts";
+import { contentOfSparse, sparseTar } from "../mkfs/sparse-emit.ts";
+import { build } from "../mkfs/support.ts";
 import { sh } from "../support/daemon.ts";
 import { scratchDir } from "../support/image.ts";
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { build } from "../build/support.ts";
+import { build } from "../mkfs/support.ts";
 import { mountErofs, sh, start, workDir } from "../support/daemon.ts";
 import { distribution } from "../support/distribution.ts";
 

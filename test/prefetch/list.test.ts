@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { prefetchList } from "../../src/build/prefetch.ts";
+import { prefetchList } from "../../src/mkfs/prefetch.ts";
 import { parseList, readList } from "../../src/prefetch/list.ts";
 import { HEADER } from "../../src/trace/format.ts";
 import { scratchDir } from "../support/image.ts";

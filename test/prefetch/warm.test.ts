@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BlobFiles } from "../../src/blob/blob-files.ts";
 import { locateBlob } from "../../src/blob/locate.ts";
-import { newProgress, progressOf } from "../../src/metrics/prefetch-progress.ts";
+import { newProgress, progressOf } from "../../src/counters/prefetch-progress.ts";
 import { Rows } from "../../src/prefetch/rows.ts";
 import { type Limits, warm } from "../../src/prefetch/warm.ts";
 import { scratchDir } from "../support/image.ts";

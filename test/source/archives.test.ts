@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { withoutIno } from "../build/support.ts";
+import { withoutIno } from "../mkfs/support.ts";
 import { emptyDir, run, sh, start, workDir } from "../support/daemon.ts";
 import { type Expected, fixture } from "../support/image.ts";
 import { dumpTree, sorted } from "../support/tree.ts";

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFile
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { withoutIno } from "../build/support.ts";
+import { withoutIno } from "../mkfs/support.ts";
 import { COMMAND, emptyDir, run, sh, shell, start, workDir } from "../support/daemon.ts";
 import { type Expected, fixture } from "../support/image.ts";
 import { dumpTree, sorted } from "../support/tree.ts";

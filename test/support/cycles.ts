@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { HeldFiles } from "../../src/blob/held-files.ts";
 import { openLog } from "../../src/log/log.ts";
-import { COUNT } from "../../src/metrics/counters.ts";
+import { COUNT } from "../../src/counters/counters.ts";
 import { Crew } from "../../src/session/crew.ts";
 import { serveDirect } from "../../src/session/direct.ts";
 import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";

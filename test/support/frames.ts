@@ -1,7 +1,7 @@
 import { HeldFiles } from "../../src/blob/held-files.ts";
 import { newControl } from "../../src/fuse/serve.ts";
 import { openLog } from "../../src/log/log.ts";
-import { newInflight } from "../../src/metrics/inflight.ts";
+import { newInflight } from "../../src/counters/inflight.ts";
 import { Crew } from "../../src/session/crew.ts";
 import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";
 import { Submounts } from "../../src/session/submounts.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { build, merge } from "../build/support.ts";
+import { build, merge } from "../mkfs/support.ts";
 import { type Said, say } from "./api.ts";
 import { type Daemon, sh, start, until, workDir } from "./daemon.ts";
 import { scratchDir } from "./image.ts";

@@ -1,0 +1,99 @@
+import { availableParallelism } from "node:os";
+import { setTimeout } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { FormatError, StartError } from "../bytes/errors.ts";
+import { keep, release, stopFirst } from "../atomic-file/unfinished.ts";
+import { type Created, type CreateRequest, createImage } from "./create.ts";
+import type { Failure, Order, Said } from "./layer-thread.ts";
+
+/** Bytes of layers that are worth a thread: one starts in the time that it takes to hash as much. */
+const WORTH_A_THREAD = 16 << 20;
+
+const STOP_MS = 1000;
+
+/** A layer to build, and how long its file is; 0 when nobody knows. */
+export interface LayerJob {
+  readonly request: CreateRequest;
+  readonly bytes: number;
+}
+
+/**
+ * Builds bootstraps of layers side by side: in threads where there is enough to do, else here.
+ *
+ * @param onBuilt called for each layer that is ready, in any order
+ * @throws what the first layer in their order that fails throws, when all that had begun have ended
+ */
+export async function createLayers(
+  jobs: readonly LayerJob[],
+  onBuilt: (created: Created, i: number) => void,
+): Promise<void> {
+  const bytes = jobs.reduce((sum, job) => sum + job.bytes, 0);
+  // Standard input belongs to this thread.
+  const isAlone = jobs.some(({ request }) => request.layer.path === "-");
+  const worth = isAlone ? 0 : Math.floor(bytes / WORTH_A_THREAD);
+  const threads = Math.min(jobs.length, availableParallelism(), worth);
+  const failures: { i: number; error: unknown }[] = [];
+  let next = 0;
+  const take = async (build: (request: CreateRequest) => Promise<Created>) => {
+    while (next < jobs.length && failures.length === 0) {
+      const i = next++;
+      try {
+        onBuilt(await build(jobs[i].request), i);
+      } catch (error) {
+        failures.push({ i, error });
+      }
+    }
+  };
+  if (threads < 2) await take(createImage);
+  else await Promise.all(Array.from({ length: threads }, () => inThread(take)));
+  if (failures.length > 0) throw failures.sort((a, b) => a.i - b.i)[0].error;
+}
+
+/** Gives a thread of its own to somebody who builds one layer after another with it. */
+async function inThread(
+  use: (build: (request: CreateRequest) => Promise<Created>) => Promise<void>,
+): Promise<void> {
+  const thread = new Worker(new URL("./layer-thread.js", import.meta.url));
+  const mayLeave = stopFirst(() => stopThread(thread));
+  let current: Current | undefined;
+  thread.on("message", (said: Said) => {
+    if (said.say === "file") (said.isKept ? keep : release)(said.path);
+    else if (said.say === "warning") current?.warn(said.message);
+    else if (said.say === "built") current?.resolve(said.created);
+    else current?.reject(errorOf(said.failure));
+  });
+  thread.on("error", (error) => current?.reject(error));
+  thread.on("exit", () => current?.reject(new Error("its thread ended")));
+  try {
+    await use(
+      ({ warn, ...task }) =>
+        new Promise((resolve, reject) => {
+          current = { warn, resolve, reject };
+          thread.postMessage(task satisfies Order);
+        }),
+    );
+  } finally {
+    await thread.terminate();
+    mayLeave();
+  }
+}
+
+/** Lets it end the programs that it started; it is ended itself when that takes too long. */
+async function stopThread(thread: Worker): Promise<void> {
+  const exited = new Promise((resolve) => thread.once("exit", resolve));
+  thread.postMessage("stop" satisfies Order);
+  await Promise.race([exited, setTimeout(STOP_MS)]);
+  await thread.terminate();
+}
+
+interface Current {
+  readonly warn: (message: string) => void;
+  readonly resolve: (created: Created) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The error that the thread had, as far as commands tell errors apart. */
+function errorOf({ name, message, problem, where }: Failure): Error {
+  if (problem !== undefined && where !== undefined) return new FormatError(problem, where);
+  return name === "StartError" ? new StartError(message) : new Error(message);
+}
