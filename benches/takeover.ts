@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { mountAt } from "../src/mounts/table.ts";
-import { allStates } from "../src/takeover/state-file.ts";
+import { allStates } from "../src/handover/state-file.ts";
 import { generator, shuffled } from "./order.ts";
 import { run } from "./processes.ts";
 import { median } from "./report.ts";

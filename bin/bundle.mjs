@@ -46,5 +46,5 @@ export async function bundle(root) {
     });
     await build.close();
   }
-  cpSync(join(root, "src/keeper/keeper.sh"), join(dir, "keeper.sh"));
+  cpSync(join(root, "src/handover/keeper.sh"), join(dir, "keeper.sh"));
 }

@@ -9,7 +9,7 @@ import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { formatFor } from "../src/log/log-line.ts";
 import { defaultCacheDir } from "../src/source/cache.ts";
-import { doneWith, findKeeper } from "../src/takeover/keeper.ts";
+import { doneWith, findKeeper } from "../src/handover/keeper.ts";
 import { addCache } from "./cache.ts";
 import {
   addDriverOptions,

@@ -9,7 +9,7 @@ import { placesIn } from "../src/daemon/places.ts";
 import { LEVELS, type Level, LOG_FORMATS, type LogFormat } from "../src/log/log-line.ts";
 import { FAILOVER_POLICIES, TRANSPORTS } from "../src/session/choose.ts";
 import { ALL_FILE_RECORDS, type FileRecords, NO_FILE_RECORDS } from "../src/session/file-records.ts";
-import { defaultStateDir } from "../src/takeover/state-file.ts";
+import { defaultStateDir } from "../src/handover/state-file.ts";
 import { integer } from "./integer.ts";
 import { addPrefetchOptions, type PrefetchFlags, prefetchOptions } from "./prefetch-options.ts";
 

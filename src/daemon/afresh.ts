@@ -3,7 +3,7 @@ import type { Logger } from "../log/log.ts";
 import { pathOf } from "../pseudo/pseudo-tree.ts";
 import { takeInherited } from "../session/inherited.ts";
 import type { Session } from "../session/transport.ts";
-import { StateFile } from "../takeover/state-file.ts";
+import { StateFile } from "../handover/state-file.ts";
 import type { Setting } from "./setting.ts";
 
 /**

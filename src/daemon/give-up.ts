@@ -2,8 +2,8 @@ import { StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { detach, unmount } from "../mounts/umount.ts";
 import { refuse } from "../session/refuse.ts";
-import { doneWith, type Keeper, tellServing } from "../takeover/keeper.ts";
-import type { StateFile } from "../takeover/state-file.ts";
+import { doneWith, type Keeper, tellServing } from "../handover/keeper.ts";
+import type { StateFile } from "../handover/state-file.ts";
 
 /**
  * What is left to do when every process that served a session has died, one after the other: either to answer EIO until

@@ -8,9 +8,9 @@ import { mountAt } from "../mounts/table.ts";
 import { takeInherited } from "../session/inherited.ts";
 import { releaseImage, type TakenImage } from "../session/take.ts";
 import type { Heritage } from "../session/transport.ts";
-import { isAlive } from "../takeover/processes.ts";
-import type { CheckedState, SessionState } from "../takeover/state.ts";
-import type { StateFile } from "../takeover/state-file.ts";
+import { isAlive } from "../proc/processes.ts";
+import type { CheckedState, SessionState } from "../handover/state.ts";
+import type { StateFile } from "../handover/state-file.ts";
 import { fileBudget } from "./rlimit.ts";
 import type { Setting } from "./setting.ts";
 import { buildInfo } from "./version.ts";
@@ -72,7 +72,7 @@ export class Heir {
    * @returns undefined: there is no such session
    */
   async behind(file: StateFile, lost: FailoverPolicy, isToAdopt: boolean): Promise<Inherited | undefined> {
-    const { waitBehind } = await import("../takeover/talk.ts"); // only for who waits
+    const { waitBehind } = await import("../handover/talk.ts"); // only for who waits
     const prepare = (state: SessionState) => this.prepare(state);
     for (const end = performance.now() + LISTEN_MS; ; ) {
       const begun = await waitBehind(file.socket, buildInfo().version, prepare, isToAdopt);

@@ -1,6 +1,6 @@
 import type { Logger } from "../log/log.ts";
-import type { Keeper } from "../takeover/keeper.ts";
-import type { StateFile } from "../takeover/state-file.ts";
+import type { Keeper } from "../handover/keeper.ts";
+import type { StateFile } from "../handover/state-file.ts";
 import { Heir, type Inherited } from "./heritage.ts";
 import type { DaemonOptions } from "./options.ts";
 import { setOpenFiles } from "./rlimit.ts";

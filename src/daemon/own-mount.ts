@@ -4,7 +4,7 @@ import type { BlobFile } from "../blob/locate.ts";
 import { StartError } from "../bytes/errors.ts";
 import { leadsBelow } from "../mounts/below.ts";
 import { readMounts } from "../mounts/table.ts";
-import { defaultStateDir } from "../takeover/state-file.ts";
+import { defaultStateDir } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Setting } from "./setting.ts";
 

@@ -2,9 +2,9 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
-import { KEPT_DEVICE } from "../takeover/keeper.ts";
-import { fuseDeviceOf, isAlive } from "../takeover/processes.ts";
-import { allStates, defaultStateDir, type StateFile } from "../takeover/state-file.ts";
+import { KEPT_DEVICE } from "../handover/keeper.ts";
+import { fuseDeviceOf, isAlive } from "../proc/processes.ts";
+import { allStates, defaultStateDir, type StateFile } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
 
 const SHELL = "/bin/sh";

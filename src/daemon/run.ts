@@ -1,5 +1,5 @@
 import { type Log, openLog } from "../log/log.ts";
-import { findKeeper } from "../takeover/keeper.ts";
+import { findKeeper } from "../handover/keeper.ts";
 import { Daemon } from "./daemon.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Setting } from "./setting.ts";

@@ -1,6 +1,6 @@
 import { readMounts } from "../mounts/table.ts";
-import type { Keeper } from "../takeover/keeper.ts";
-import { defaultStateDir, removeDead, StateFile } from "../takeover/state-file.ts";
+import type { Keeper } from "../handover/keeper.ts";
+import { defaultStateDir, removeDead, StateFile } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
 
 /** What a start is told when it mounts afresh what another session had: path of that one's state, without the end. */

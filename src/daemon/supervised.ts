@@ -6,8 +6,8 @@ import { FUSE_TYPE } from "../fuse/device.ts";
 import type { Logger } from "../log/log.ts";
 import { readMounts } from "../mounts/table.ts";
 import type { Transferable } from "../session/transport.ts";
-import { isFuseDevice } from "../takeover/keeper.ts";
-import { formatState, parseState } from "../takeover/state.ts";
+import { isFuseDevice } from "../handover/keeper.ts";
+import { formatState, parseState } from "../handover/state.ts";
 import { Heir, type Inherited } from "./heritage.ts";
 import type { DaemonOptions } from "./options.ts";
 

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import type { Session, Transferable } from "../session/transport.ts";
-import { askForNext, endNext, isKept, type Keeper, tellServing } from "../takeover/keeper.ts";
-import type { SessionState } from "../takeover/state.ts";
-import type { StateFile } from "../takeover/state-file.ts";
-import type { Successor } from "../takeover/talk.ts";
+import { askForNext, endNext, isKept, type Keeper, tellServing } from "../handover/keeper.ts";
+import type { SessionState } from "../handover/state.ts";
+import type { StateFile } from "../handover/state-file.ts";
+import type { Successor } from "../handover/talk.ts";
 
 /** Between two looks at whether something was counted that is not written down. */
 const PERIOD_MS = 1_000;
@@ -110,7 +110,7 @@ export class Will {
 
   private expect(): Promise<Successor> {
     this.successor ??= this.before.then(async () => {
-      const { Successor } = await import("../takeover/talk.ts");
+      const { Successor } = await import("../handover/talk.ts");
       const successor = new Successor(() => this.state());
       successor.onAdopt = () => {
         if (this.keeper !== undefined && !isKept(this.keeper)) this.onAdopt();

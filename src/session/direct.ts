@@ -10,7 +10,7 @@ import { inflight, lastUnique, newInflight } from "../counters/inflight.ts";
 import { leaveMount } from "../mounts/leave.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";
-import { processState } from "../takeover/processes.ts";
+import { processState } from "../proc/processes.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Crew } from "./crew.ts";
 import { drain } from "./drain.ts";

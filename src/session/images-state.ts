@@ -1,7 +1,7 @@
 import { countsIn, sumOf } from "../counters/counters.ts";
 import type { EntryChange } from "../pseudo/change.ts";
 import type { PseudoTree } from "../pseudo/pseudo-tree.ts";
-import type { EntryState, ImageState, ImagesState } from "../takeover/state.ts";
+import type { EntryState, ImageState, ImagesState } from "../handover/state.ts";
 import { choiceState } from "./inherited.ts";
 import type { Residents } from "./residents.ts";
 import type { Resident, Submount } from "./submount.ts";

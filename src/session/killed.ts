@@ -3,7 +3,7 @@ import { EINTR } from "../bytes/errno.ts";
 import { errorReply, REPLY_UNIQUE } from "../fuse/error-reply.ts";
 import { OP } from "../fuse/wire.ts";
 import { inflight } from "../counters/inflight.ts";
-import { statOf } from "../takeover/processes.ts";
+import { statOf } from "../proc/processes.ts";
 
 /** In `statOf`: `flags`, and `signal`: what waits for this thread alone. */
 const FLAGS = 6;

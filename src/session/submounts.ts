@@ -6,7 +6,7 @@ import { balanceOf } from "../fuse/tenants.ts";
 import { countersOf, putCounts } from "../counters/counters.ts";
 import type { EntryChange, Placed } from "../pseudo/change.ts";
 import { PseudoTree, pathOf } from "../pseudo/pseudo-tree.ts";
-import type { ImageState, ImagesState } from "../takeover/state.ts";
+import type { ImageState, ImagesState } from "../handover/state.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import type { Change } from "./change.ts";

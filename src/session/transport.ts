@@ -6,7 +6,7 @@ import type { Counters } from "../counters/counters.ts";
 import type { Inflight } from "../counters/inflight.ts";
 import type { PrefetchProgress } from "../counters/prefetch-progress.ts";
 import type { Located } from "../mounts/place.ts";
-import type { CheckedState, SessionState } from "../takeover/state.ts";
+import type { CheckedState, SessionState } from "../handover/state.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Ended } from "./ended.ts";
 import type { Submounts } from "./submounts.ts";

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
 import { textLine } from "../../src/log/log-line.ts";
 import { mountAt, readMounts } from "../../src/mounts/table.ts";
-import { statOf } from "../../src/takeover/processes.ts";
+import { statOf } from "../../src/proc/processes.ts";
 import { fixture } from "./image.ts";
 
 /** The compiled command: what users run. */

@@ -1,5 +1,10 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import type { ProcessState } from "./state.ts";
+
+/** A process, and when it began (startOf): a pid comes again. */
+export interface ProcessState {
+  readonly pid: number;
+  readonly started: number;
+}
 
 /**
  * What the kernel says of a process or thread.

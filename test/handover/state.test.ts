@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FormatError } from "../../src/bytes/errors.ts";
-import { checksum, formatState, parseState, type SessionState } from "../../src/takeover/state.ts";
-import { allStates, removeDead, StateFile } from "../../src/takeover/state-file.ts";
+import { checksum, formatState, parseState, type SessionState } from "../../src/handover/state.ts";
+import { allStates, removeDead, StateFile } from "../../src/handover/state-file.ts";
 import { scratchDir } from "../support/image.ts";
 
 const STATE: SessionState = {

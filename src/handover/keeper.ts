@@ -1,6 +1,6 @@
 import { fstatSync } from "node:fs";
 
-/** What a process is to a session, see keeper/keeper.sh. */
+/** What a process is to a session, see keeper.sh. */
 const ROLES = ["first", "after", "next", "refuse", "clear"] as const;
 type Role = (typeof ROLES)[number];
 

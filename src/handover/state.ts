@@ -1,4 +1,5 @@
 import { FormatError } from "../bytes/errors.ts";
+import type { ProcessState } from "../proc/processes.ts";
 
 /** A file by path, and what it was: another one will not do. Times in ms since 1970. */
 interface FileState {
@@ -9,12 +10,6 @@ interface FileState {
   readonly born: number;
   readonly mtime: number;
   readonly ctime: number;
-}
-
-/** A process, and when it began (takeover/processes, startOf): a pid comes again. */
-export interface ProcessState {
-  readonly pid: number;
-  readonly started: number;
 }
 
 /** Counts that are not zero: place and value. */

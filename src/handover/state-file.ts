@@ -15,7 +15,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import { syncDirectory } from "../atomic-file/atomic-file.ts";
-import { isAlive, startOf } from "./processes.ts";
+import { isAlive, startOf } from "../proc/processes.ts";
 import {
   type CheckedState,
   formatChecked,
@@ -38,7 +38,7 @@ const MAX_SOCKET = 107;
 /**
  * The state of one session on disk: whole, or not there.
  *
- * @see takeover/state
+ * @see handover/state
  */
 export class StateFile {
   private readonly base: string;

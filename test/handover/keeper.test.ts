@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { shell } from "../support/daemon.ts";
 
-const KEEPER = fileURLToPath(new URL("../../src/keeper/keeper.sh", import.meta.url));
+const KEEPER = fileURLToPath(new URL("../../src/handover/keeper.sh", import.meta.url));
 const SHELLS = ["dash", "bash", "bash --posix"].filter(
   (each) => spawnSync("sh", ["-c", `command -v ${each.split(" ")[0]}`]).status === 0,
 );
