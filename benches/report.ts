@@ -1,4 +1,4 @@
-import { OP_NAMES } from "../src/fuse/wire.ts";
+import { OP_COUNT, opName } from "../src/vfs/opcodes.ts";
 import type { Counts } from "./mounted.ts";
 import type { Row, Workload } from "./workloads.ts";
 
@@ -19,7 +19,9 @@ const SILENT = new Set("forget batch_forget interrupt notify_reply init destroy"
 
 /** Requests that somebody waited for; counters that are no opcodes are left out. */
 export const requests = (counts: Counts): number =>
-  OP_NAMES.reduce((sum, name) => (SILENT.has(name) ? sum : sum + (counts[name] ?? 0)), 0);
+  Array.from({ length: OP_COUNT }, (_, opcode) => opName(opcode))
+    .filter((name) => !SILENT.has(name))
+    .reduce((sum, name) => sum + (counts[name] ?? 0), 0);
 
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);

@@ -1,24 +1,23 @@
 import { ENODATA, ENOENT, ENOSYS, ERANGE } from "../bytes/errno.ts";
+import { OP_COUNT } from "../vfs/opcodes.ts";
 
 /**
  * Counts of one thread, in shared memory: one writer a slot, so no locks and no atomics; a reader may be a
- * few operations behind. Doubles, because they count to 2^53 and are stored without allocation. Requests by opcode are at
- * 0…63, these behind them, then histograms.
+ * few operations behind. Doubles, because they count to 2^53 and are stored without allocation. Requests by opcode come
+ * first, these behind them, then histograms.
  */
 export const COUNT = {
-  ERRORS: 64, //         answers with an errno other than the ones that say "ask no more" or "not there"
-  READ_BYTES: 65,
-  UNEXPECTED: 66, //     exceptions in a handler, answered EIO
-  PUSHED_FILES: 67,
-  PUSHED_BYTES: 68,
-  PUSH_REFUSED: 69, //   the kernel would not take it
-  LOST_BLOBS: 70, //     blobs whose file became shorter, unreadable or another one
+  ERRORS: OP_COUNT, //           answers with an errno other than the ones that say "ask no more" or "not there"
+  READ_BYTES: OP_COUNT + 1,
+  UNEXPECTED: OP_COUNT + 2, //   exceptions in a handler, answered EIO
+  PUSHED_FILES: OP_COUNT + 3,
+  PUSHED_BYTES: OP_COUNT + 4,
+  PUSH_REFUSED: OP_COUNT + 5, // the kernel would not take it
+  LOST_BLOBS: OP_COUNT + 6, //   blobs whose file became shorter, unreadable or another one
 } as const;
 
-/** Opcodes that are counted; as many as fuse/wire knows. */
-const OPCODES = 64;
 /** Errors as COUNT.ERRORS counts them, by opcode. */
-const ERRORS_AT = 72;
+const ERRORS_AT = OP_COUNT + 8;
 
 /**
  * Upper bounds of the time from a request's arrival to its answer, µs, inclusive; one more bucket is for what is longer.
@@ -28,7 +27,7 @@ export const LATENCY_BOUNDS: readonly number[] = [
   20, 50, 100, 200, 500, 1000, 2000, 4000, 20_000, 50_000, 100_000, 500_000, 1_000_000, 2_000_000,
 ];
 /** By opcode: buckets, then the sum in µs. */
-const LATENCY_AT = ERRORS_AT + OPCODES;
+const LATENCY_AT = ERRORS_AT + OP_COUNT;
 const LATENCY_STRIDE = LATENCY_BOUNDS.length + 2;
 const LATENCY_SUM = LATENCY_BOUNDS.length + 1;
 
@@ -37,7 +36,7 @@ const LATENCY_SUM = LATENCY_BOUNDS.length + 1;
  * "from 4 KiB on", Prometheus "up to 4 KiB", and most reads are just that.
  */
 export const SIZE_BOUNDS: readonly number[] = [1, 4, 16, 64, 128, 512, 1024].map((kib) => kib * 1024);
-const SIZES_AT = LATENCY_AT + OPCODES * LATENCY_STRIDE;
+const SIZES_AT = LATENCY_AT + OP_COUNT * LATENCY_STRIDE;
 const SIZE_BUCKETS = 2 * SIZE_BOUNDS.length + 1;
 
 const LENGTH = SIZES_AT + SIZE_BUCKETS;
@@ -135,7 +134,7 @@ export interface OpcodeTotals {
 /** Opcodes that were asked for at least once. @param sum see `sumOf` */
 export function opcodeTotals(sum: Counters): OpcodeTotals[] {
   const all: OpcodeTotals[] = [];
-  for (let opcode = 0; opcode < OPCODES; opcode++) {
+  for (let opcode = 0; opcode < OP_COUNT; opcode++) {
     const requests = sum[opcode];
     if (requests === 0) continue;
     const at = LATENCY_AT + opcode * LATENCY_STRIDE;

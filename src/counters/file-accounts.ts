@@ -1,3 +1,4 @@
+import { OP, OP_COUNT } from "../vfs/opcodes.ts";
 import { isError, sizeClass } from "./counters.ts";
 
 /**
@@ -7,9 +8,10 @@ import { isError, sizeClass } from "./counters.ts";
  */
 
 /** Opcodes that are asked of a file and answered; a row has a column each. */
-export const FILE_OPCODES: readonly number[] = [1, 3, 5, 15, 22, 23, 28, 44];
-const LOOKUP = 1;
-const READ = 15;
+export const FILE_OPCODES: readonly number[] = [
+  ...[OP.LOOKUP, OP.GETATTR, OP.READLINK, OP.READ],
+  ...[OP.GETXATTR, OP.LISTXATTR, OP.READDIR, OP.READDIRPLUS],
+];
 
 /** Nodes of an image that get a row; what is asked about others is counted as dropped. */
 const MAX_ROWS = 65_536;
@@ -42,7 +44,7 @@ export interface AccountsBuffer extends Shape {
 }
 
 const { timeOrigin } = performance;
-const COLUMNS = new Int8Array(64).fill(-1);
+const COLUMNS = new Int8Array(OP_COUNT).fill(-1);
 FILE_OPCODES.forEach((opcode, column) => {
   COLUMNS[opcode] = column;
 });
@@ -78,10 +80,10 @@ export class FileAccounts {
     const column = COLUMNS[opcode];
     if (column === undefined || column < 0) return;
     const at = this.rowOf(node);
-    if (opcode === LOOKUP && found > 0) this.rowOf(found);
+    if (opcode === OP.LOOKUP && found > 0) this.rowOf(found);
     if (at < 0) return;
     const { cells } = this;
-    if (opcode === READ && cells[at + FIRST_READ] === 0) {
+    if (opcode === OP.READ && cells[at + FIRST_READ] === 0) {
       // Not a parameter: a number with a fraction would be allocated for each request.
       cells[at + FIRST_READ] = timeOrigin + performance.now();
     }
@@ -90,7 +92,7 @@ export class FileAccounts {
       return;
     }
     cells[at + HITS_AT + column]++;
-    if (opcode !== READ) return;
+    if (opcode !== OP.READ) return;
     cells[at + DATA_READ] += result;
     cells[at + SIZES_AT + sizeClass(result)]++;
   }
@@ -125,9 +127,10 @@ export interface FileCounts {
 }
 
 /** READs of a file, those that failed too. */
-export const readsOf = ({ hits, errors }: FileCounts): number => hits[COLUMNS[READ]] + errors[COLUMNS[READ]];
+export const readsOf = ({ hits, errors }: FileCounts): number =>
+  hits[COLUMNS[OP.READ]] + errors[COLUMNS[OP.READ]];
 /** READs of a file that were answered with bytes. */
-export const goodReadsOf = ({ hits }: FileCounts): number => hits[COLUMNS[READ]];
+export const goodReadsOf = ({ hits }: FileCounts): number => hits[COLUMNS[OP.READ]];
 
 /** Every file that has a row in any of the accounts, by node. */
 export function fileCounts(all: readonly AccountsBuffer[]): Map<number, FileCounts> {

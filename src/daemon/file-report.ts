@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { type AccessPattern, type FilesStats, FOPS, type ReadRanges } from "../api/shapes.ts";
 import { type Extent, Image } from "../erofs/image.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
-import { OP_NAMES } from "../fuse/wire.ts";
+import { opName } from "../vfs/opcodes.ts";
 import {
   type AccountsBuffer,
   droppedRequests,
@@ -17,7 +17,7 @@ import { swapRoot } from "../vfs/node-id.ts";
 import { pathsOf } from "./paths-of.ts";
 
 /** Where FILE_OPCODES are among nydusd's operations. */
-const COLUMNS = FILE_OPCODES.map((opcode) => (FOPS as readonly string[]).indexOf(OP_NAMES[opcode]));
+const COLUMNS = FILE_OPCODES.map((opcode) => (FOPS as readonly string[]).indexOf(opName(opcode)));
 
 /** What nydusd tells of the files of one image, from what its threads have counted. */
 export class FileReport {

@@ -1,4 +1,3 @@
-import { OP_NAMES } from "../fuse/wire.ts";
 import type { Logger } from "../log/log.ts";
 import { type Counters, sumOf } from "../counters/counters.ts";
 import type { Address } from "../prometheus/http.ts";
@@ -60,7 +59,6 @@ export class Monitoring {
       workers: session.workers,
       state: () => state,
       onShown,
-      operation: (opcode) => OP_NAMES[opcode] ?? String(opcode),
       pathsOf: (nodes) => pathsIn(session, setting, nodes),
     });
     session.ended.then(() => this.monitor.close());

@@ -1,6 +1,6 @@
 import { basename, dirname } from "node:path";
 import { type BackendMetrics, type CacheMetrics, FOPS, type FsStats, READ_LATENCIES } from "../api/shapes.ts";
-import { OP_NAMES } from "../fuse/wire.ts";
+import { OP, opName } from "../vfs/opcodes.ts";
 import {
   COUNT,
   type Counters,
@@ -20,7 +20,7 @@ const zeros = (): number[] => new Array<number>(CLASSES).fill(0);
 
 /** @returns what nydusd's `/metrics` has, from our counters; what is not counted is 0, as there */
 export function fsStats(id: string, counters: Counters, records: FileRecords): FsStats {
-  const seen = new Map(opcodeTotals(counters).map((totals) => [OP_NAMES[totals.opcode], totals]));
+  const seen = new Map(opcodeTotals(counters).map((totals) => [opName(totals.opcode), totals]));
   const each = (value: (totals: OpcodeTotals) => number) =>
     FOPS.map((name) => {
       const totals = seen.get(name);
@@ -47,7 +47,7 @@ export function fsStats(id: string, counters: Counters, records: FileRecords): F
  * system are the backend's. Sizes and times together are not counted.
  */
 export function backendMetrics(counters: Counters): BackendMetrics {
-  const read = opcodeTotals(counters).find(({ opcode }) => OP_NAMES[opcode] === "read");
+  const read = opcodeTotals(counters).find(({ opcode }) => opcode === OP.READ);
   return {
     backend_type: "localfs",
     read_count: (read?.requests ?? 0) - (read?.errors ?? 0),

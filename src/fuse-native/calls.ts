@@ -1,17 +1,6 @@
 import { EIO } from "../bytes/errno.ts";
 import { COUNT, type Counters, countAnswer } from "../counters/counters.ts";
 
-/** Where each kind of call is counted. libfuse turns LOOKUP into getattr, so that there is one for both. */
-export interface Opcodes {
-  readonly GETATTR: number;
-  readonly READLINK: number;
-  readonly READ: number;
-  readonly STATFS: number;
-  readonly GETXATTR: number;
-  readonly LISTXATTR: number;
-  readonly READDIR: number;
-}
-
 /** Counts calls, and turns what is thrown into -EIO: an exception in a handler would end the process. */
 export class Calls {
   readonly counters: Counters;
@@ -22,7 +11,10 @@ export class Calls {
     this.onUnexpected = onUnexpected;
   }
 
-  /** @returns what `work` does: 0, a count or -errno */
+  /**
+   * @param opcode under which it is counted: libfuse turns LOOKUP into getattr, so that GETATTR is both
+   * @returns what `work` does: 0, a count or -errno
+   */
   run(opcode: number, work: () => number): number {
     const { counters } = this;
     const begin = performance.now();

@@ -3,7 +3,7 @@ import type Fuse from "fuse-native";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import type { Counters } from "../counters/counters.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
-import { Calls, type Opcodes } from "./calls.ts";
+import { Calls } from "./calls.ts";
 import { loadFuse } from "./load.ts";
 import { newOperations } from "./operations.ts";
 import { Paths } from "./paths.ts";
@@ -19,7 +19,6 @@ interface MountTask {
   /** From `optionString`. */
   readonly options: string;
   readonly counters: Counters;
-  readonly opcodes: Opcodes;
   /** Told of an exception in a handler; the request is answered EIO. */
   readonly onUnexpected: (opcode: number, error: unknown) => void;
 }
@@ -38,15 +37,15 @@ export interface Mounted extends Pick<Watch, "closed" | "hurry"> {
  */
 export async function mount(task: MountTask): Promise<Mounted> {
   const Fuse = await loadFuse();
-  const { fs, opcodes } = task;
+  const { fs } = task;
   const paths = new Paths(fs);
   const calls = new Calls(task.counters, task.onUnexpected);
   const handlers = {
-    ...newOperations(fs, paths, calls, opcodes),
+    ...newOperations(fs, paths, calls),
     ...xattrHandlers(fs),
   };
   const fuse = new Fuse(task.mountpoint, handlers, { fsname: task.options, timeout: false });
-  answerXattrs(fuse, fs, paths, calls, opcodes);
+  answerXattrs(fuse, fs, paths, calls);
 
   const before = new Set(deviceFds());
   const added = () => deviceFds().filter((fd) => !before.has(fd));

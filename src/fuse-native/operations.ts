@@ -1,7 +1,8 @@
 import type * as Fuse from "fuse-native";
 import { countRead } from "../counters/counters.ts";
 import { type FileSystem, newAttr, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
-import type { Calls, Opcodes } from "./calls.ts";
+import { OP } from "../vfs/opcodes.ts";
+import type { Calls } from "./calls.ts";
 import type { Paths } from "./paths.ts";
 import { direntStat, fillStat, newStat, statfsOf } from "./records.ts";
 
@@ -13,7 +14,7 @@ const TEXT_SIZE = 4096;
  * them, there is nothing to keep per file), FLUSH and FSYNC (ENOSYS, once), ACCESS (the kernel checks, with
  * `default_permissions`), and everything that writes (`ro`).
  */
-export function newOperations(fs: FileSystem, paths: Paths, calls: Calls, opcodes: Opcodes): Fuse.Operations {
+export function newOperations(fs: FileSystem, paths: Paths, calls: Calls): Fuse.Operations {
   const attr = newAttr();
   const stat = newStat();
   const entry = newEntry();
@@ -33,7 +34,7 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls, opcode
 
   return {
     getattr(path, done) {
-      const result = calls.run(opcodes.GETATTR, () => {
+      const result = calls.run(OP.GETATTR, () => {
         const node = paths.resolve(path);
         return node < 0 ? node : fs.attr(node, attr);
       });
@@ -44,7 +45,7 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls, opcode
     readdir(path, done) {
       const names: string[] = [];
       const stats: Fuse.Stat[] = [];
-      const result = calls.run(opcodes.READDIR, () => {
+      const result = calls.run(OP.READDIR, () => {
         const node = paths.resolve(path);
         return node < 0 ? node : list(node, names, stats);
       });
@@ -53,7 +54,7 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls, opcode
     },
 
     readlink(path, done) {
-      const result = calls.run(opcodes.READLINK, () => {
+      const result = calls.run(OP.READLINK, () => {
         const node = paths.resolve(path);
         return node < 0 ? node : fs.readlink(node, text, 0);
       });
@@ -62,7 +63,7 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls, opcode
     },
 
     read(path, _fh, out, length, offset, done) {
-      const result = calls.run(opcodes.READ, () => {
+      const result = calls.run(OP.READ, () => {
         const node = paths.resolve(path);
         return node < 0 ? node : fs.read(node, offset, length, out, 0);
       });
@@ -71,7 +72,7 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls, opcode
     },
 
     statfs(_path, done) {
-      const result = calls.run(opcodes.STATFS, () => fs.statfs(ROOT_NODE, statfs));
+      const result = calls.run(OP.STATFS, () => fs.statfs(ROOT_NODE, statfs));
       if (result < 0) done(result);
       else done(0, statfsOf(statfs));
     },

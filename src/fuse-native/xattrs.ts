@@ -1,6 +1,7 @@
 import type Fuse from "fuse-native";
 import type { FileSystem } from "../vfs/file-system.ts";
-import type { Calls, Opcodes } from "./calls.ts";
+import { OP } from "../vfs/opcodes.ts";
+import type { Calls } from "./calls.ts";
 import type { Paths } from "./paths.ts";
 
 /** Longer than XATTR_NAME_MAX. */
@@ -14,11 +15,11 @@ const NAME_SIZE = 4096;
  * An image without any xattr gets no handler for GETXATTR: libfuse says ENOSYS once, and the kernel stops
  * asking. Listing goes on and finds nothing, as on the kernel's EROFS.
  */
-export function answerXattrs(fuse: Fuse, fs: FileSystem, paths: Paths, calls: Calls, opcodes: Opcodes): void {
+export function answerXattrs(fuse: Fuse, fs: FileSystem, paths: Paths, calls: Calls): void {
   const name = Buffer.alloc(NAME_SIZE);
 
   fuse._op_getxattr = (answer, path, wanted, out) => {
-    const result = calls.run(opcodes.GETXATTR, () => {
+    const result = calls.run(OP.GETXATTR, () => {
       const node = paths.resolve(path);
       const length = name.write(wanted);
       return node < 0 ? node : fs.getxattr(node, name, 0, length, out, 0, out.length);
@@ -29,7 +30,7 @@ export function answerXattrs(fuse: Fuse, fs: FileSystem, paths: Paths, calls: Ca
   // The caller's uid does not get through, so everybody is shown the names of trusted.*; the values are for
   // CAP_SYS_ADMIN, which the kernel sees to.
   fuse._op_listxattr = (answer, path, out) => {
-    const result = calls.run(opcodes.LISTXATTR, () => {
+    const result = calls.run(OP.LISTXATTR, () => {
       const node = paths.resolve(path);
       return node < 0 ? node : fs.listxattr(node, out, 0, out.length, true);
     });

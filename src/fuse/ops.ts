@@ -14,12 +14,11 @@ import {
   IN,
   IN_HEADER,
   INIT_IN,
-  OP,
-  OP_COUNT,
   READ_IN,
   STATFS,
   XATTR_IN,
 } from "./wire.ts";
+import { OP, OP_COUNT } from "../vfs/opcodes.ts";
 
 /** The request wants no answer. */
 export const NO_REPLY = -4096;

@@ -2,7 +2,8 @@ import { readSync, writeSync } from "node:fs";
 import { EIO } from "../bytes/errno.ts";
 import { codeOf } from "../bytes/errors.ts";
 import { errorReply, REPLY_UNIQUE } from "./error-reply.ts";
-import { IN, OP } from "./wire.ts";
+import { IN } from "./wire.ts";
+import { OP } from "../vfs/opcodes.ts";
 
 const SILENT: ReadonlySet<number> = new Set([OP.FORGET, OP.BATCH_FORGET, OP.INTERRUPT, OP.NOTIFY_REPLY]);
 const REQUEST = 64 * 1024;

@@ -10,7 +10,8 @@ import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
 import { type Agreed, answerInit } from "./init.ts";
 import { answer, isShort, NO_REPLY } from "./ops.ts";
 import type { Tenants } from "./tenants.ts";
-import { IN, OP, OP_COUNT, OUT, OUT_HEADER, READ_IN } from "./wire.ts";
+import { IN, OUT, OUT_HEADER, READ_IN } from "./wire.ts";
+import { OP, OP_COUNT } from "../vfs/opcodes.ts";
 
 /** What one worker works with. */
 export interface Service {

@@ -8,7 +8,8 @@ import { type Frame, PAYLOAD } from "./frame.ts";
 import { Known } from "./known.ts";
 import { type BoardBuffers, PushBoard } from "./push-board.ts";
 import type { Turn } from "./turn.ts";
-import { ENTRY, FORGET, OP } from "./wire.ts";
+import { ENTRY, FORGET } from "./wire.ts";
+import { OP } from "../vfs/opcodes.ts";
 
 /** What all workers share about one image of a session, besides the image. */
 export interface TenantBuffers {

@@ -1,4 +1,5 @@
 import type { Inflight } from "../counters/inflight.ts";
+import { opName } from "../vfs/opcodes.ts";
 import { addCounter, addGauge, type Registry } from "./metric.ts";
 import type { Monitored } from "./monitored.ts";
 
@@ -72,9 +73,7 @@ export class HungRequests {
     for (const { opcode, node, since, unique } of requests) {
       const age = ((this.now() - since) / 1000).toFixed(1);
       const path = paths.get(node) ?? "path unknown";
-      this.warn(
-        `hung for ${age} s: ${this.mount.operation(opcode)} of node ${node} (${path}), request ${unique}`,
-      );
+      this.warn(`hung for ${age} s: ${opName(opcode)} of node ${node} (${path}), request ${unique}`);
     }
   }
 }

@@ -29,8 +29,6 @@ export interface Monitored {
   state(): State;
   /** Called before somebody is told what was counted. */
   onShown(): void;
-  /** Name of an operation by its number in the counters. */
-  operation(opcode: number): string;
   /** A path of each of these nodes that has one: a walk of the tree, so for rare events only. */
   pathsOf(nodes: ReadonlySet<number>): ReadonlyMap<number, string>;
 }

@@ -1,4 +1,5 @@
 import { LATENCY_BOUNDS, type OpcodeTotals, opcodeTotals } from "../counters/counters.ts";
+import { opName } from "../vfs/opcodes.ts";
 import { addCounter, addGauge, addHistogram, type Registry } from "./metric.ts";
 import type { Reading } from "./reading.ts";
 
@@ -6,9 +7,8 @@ const labels = ["operation"];
 
 /** What was asked, how it ended and how long it took, by operation. */
 export function addOperationMetrics(registry: Registry, reading: Reading): void {
-  const { operation } = reading.mount;
   const each = (value: (totals: OpcodeTotals) => number) => (): [number, { operation: string }][] =>
-    opcodeTotals(reading.counts).map((totals) => [value(totals), { operation: operation(totals.opcode) }]);
+    opcodeTotals(reading.counts).map((totals) => [value(totals), { operation: opName(totals.opcode) }]);
 
   const requests = { name: "tarfs_requests_total", help: "Requests that arrived from the kernel.", labels };
   addCounter(
@@ -34,7 +34,7 @@ export function addOperationMetrics(registry: Registry, reading: Reading): void 
   const bounds = LATENCY_BOUNDS.map((us) => us / 1e6);
   addHistogram(registry, durations, bounds, () =>
     opcodeTotals(reading.counts).map(({ opcode, latencies, latencySum }) => ({
-      labels: { operation: operation(opcode) },
+      labels: { operation: opName(opcode) },
       counts: latencies,
       sum: latencySum / 1e6,
     })),

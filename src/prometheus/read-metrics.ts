@@ -6,6 +6,7 @@ import {
   readSizes,
   SIZE_BOUNDS,
 } from "../counters/counters.ts";
+import { OP } from "../vfs/opcodes.ts";
 import { addCounter, addGauge, addHistogram, type Registry } from "./metric.ts";
 import type { Reading } from "./reading.ts";
 
@@ -14,7 +15,7 @@ const labels = ["image_ref"];
 /** What was read; names that nydus-snapshotter has are its own, gauges and with its label. */
 export function addReadMetrics(registry: Registry, reading: Reading): void {
   const reads = (counts: Counters, value: (totals: OpcodeTotals) => number): number => {
-    const totals = opcodeTotals(counts).find(({ opcode }) => reading.mount.operation(opcode) === "read");
+    const totals = opcodeTotals(counts).find(({ opcode }) => opcode === OP.READ);
     return totals === undefined ? 0 : value(totals);
   };
   /** An image that is mounted twice is one here. */

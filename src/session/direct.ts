@@ -5,7 +5,7 @@ import { MOUNT_OPTIONS, maxPages, mountDevice, openDevice, raiseReadAhead } from
 import type { Agreed } from "../fuse/init.ts";
 import { recoverRequests } from "../fuse/lost-requests.ts";
 import { CONTROL, newControl } from "../fuse/serve.ts";
-import { OP_COUNT } from "../fuse/wire.ts";
+import { OP_COUNT } from "../vfs/opcodes.ts";
 import { inflight, lastUnique, newInflight } from "../counters/inflight.ts";
 import { leaveMount } from "../mounts/leave.ts";
 import { mountAt } from "../mounts/table.ts";

@@ -1,7 +1,7 @@
 import { write } from "node:fs";
 import { EINTR } from "../bytes/errno.ts";
 import { errorReply, REPLY_UNIQUE } from "../fuse/error-reply.ts";
-import { OP } from "../fuse/wire.ts";
+import { OP } from "../vfs/opcodes.ts";
 import { inflight } from "../counters/inflight.ts";
 import { statOf } from "../proc/processes.ts";
 

@@ -3,7 +3,7 @@ import { BlobFiles } from "../blob/blob-files.ts";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import { Image } from "../erofs/image.ts";
 import { FUSE_TYPE } from "../fuse/device.ts";
-import { OP, OP_NAMES } from "../fuse/wire.ts";
+import { opName } from "../vfs/opcodes.ts";
 import { type Mounted, mount } from "../fuse-native/mount.ts";
 import { checkMountpoint, optionString } from "../fuse-native/options.ts";
 import { findNonUtf8 } from "../fuse-native/utf8.ts";
@@ -61,8 +61,7 @@ export async function serveNative(request: MountRequest): Promise<Session> {
       mountpoint,
       options,
       counters,
-      opcodes: OP,
-      onUnexpected: (opcode, error) => log.warn(`${OP_NAMES[opcode]}: ${messageOf(error)}`),
+      onUnexpected: (opcode, error) => log.warn(`${opName(opcode)}: ${messageOf(error)}`),
     });
   } catch (error) {
     blobs.close();

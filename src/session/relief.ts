@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { CONTROL, WATCH } from "../fuse/serve.ts";
-import { OP } from "../fuse/wire.ts";
+import { OP } from "../vfs/opcodes.ts";
 import type { Logger } from "../log/log.ts";
 import { inflight, NOW, type Now, slotsOf } from "../counters/inflight.ts";
 import type { Crew } from "./crew.ts";

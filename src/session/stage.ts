@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { codeOf, messageOf } from "../bytes/errors.ts";
 import { nudge } from "../fuse/notify.ts";
 import { CONTROL } from "../fuse/serve.ts";
-import { OP } from "../fuse/wire.ts";
+import { OP } from "../vfs/opcodes.ts";
 import type { Logger } from "../log/log.ts";
 import { lastFile, NOW, nowOf } from "../counters/inflight.ts";
 import type { Located } from "../mounts/place.ts";

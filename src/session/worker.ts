@@ -5,7 +5,7 @@ import { messageOf } from "../bytes/errors.ts";
 import { newFrame } from "../fuse/frame.ts";
 import { CONTROL, serve } from "../fuse/serve.ts";
 import { Turn } from "../fuse/turn.ts";
-import { OP_NAMES } from "../fuse/wire.ts";
+import { opName } from "../vfs/opcodes.ts";
 import { NOW } from "../counters/inflight.ts";
 import type { Numbered } from "./change.ts";
 import { WorkerImages } from "./worker-images.ts";
@@ -58,7 +58,7 @@ port.once("message", (task: WorkerTask) => {
       onCrowded: () => tell({ type: "crowded" }),
       onBusy: () => tell({ type: "busy" }),
       onUnexpected: (opcode, error) =>
-        tell({ type: "problem", message: `${OP_NAMES[opcode] ?? opcode}: ${messageOf(error)}` }),
+        tell({ type: "problem", message: `${opName(opcode)}: ${messageOf(error)}` }),
     });
     tell({ type: "ended", ending, message: "" });
   } catch (error) {

@@ -6,10 +6,11 @@ import {
   fileCounts,
   newAccounts,
 } from "../../src/counters/file-accounts.ts";
+import { OP } from "../../src/vfs/opcodes.ts";
 
 const EIO = 5;
 const ENODATA = 61;
-const [LOOKUP, GETATTR, READ, GETXATTR, STATFS] = [1, 3, 15, 22, 17];
+const { LOOKUP, GETATTR, READ, GETXATTR, STATFS } = OP;
 
 /** What a column list says of the opcodes that are in it. */
 const byOpcode = (list: readonly number[]) =>

@@ -1,4 +1,5 @@
-import { IN, IN_HEADER, OP } from "../../src/fuse/wire.ts";
+import { IN, IN_HEADER } from "../../src/fuse/wire.ts";
+import { OP } from "../../src/vfs/opcodes.ts";
 import { concat, getNumber, INTERESTING, mutateBytes, otherNumber, putNumber } from "./mutate.ts";
 import type { Random } from "./random.ts";
 

@@ -12,10 +12,9 @@ import { inflight, NOW, type Now, newInflight, nowOf } from "../../src/counters/
 import { newProgress, progressOf } from "../../src/counters/prefetch-progress.ts";
 import { Monitor } from "../../src/prometheus/monitor.ts";
 import type { Monitored, State } from "../../src/prometheus/monitored.ts";
+import { OP } from "../../src/vfs/opcodes.ts";
 
-/** Numbers of two operations, as a mount might have them. */
-export const READ = 15;
-export const LOOKUP = 1;
+export const { LOOKUP, READ } = OP;
 
 /** A mount that a test made up. */
 export interface FakeMount extends Monitored {
@@ -55,7 +54,6 @@ export function fakeMount(): FakeMount {
     walks: 0,
     workers: () => 2,
     state: () => mount.at,
-    operation: (opcode) => (opcode === READ ? "read" : "lookup"),
     pathsOf: (nodes) => {
       mount.walks++;
       return new Map([...nodes].filter((node) => node < 100).map((node) => [node, `/file${node}`]));

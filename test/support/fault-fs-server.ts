@@ -16,11 +16,11 @@ import {
   IN_HEADER,
   INIT_IN,
   INIT_OUT,
-  OP,
   OUT,
   OUT_HEADER,
   READ_IN,
 } from "../../src/fuse/wire.ts";
+import { OP } from "../../src/vfs/opcodes.ts";
 import type { Order } from "./fault-fs.ts";
 
 /**
