@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { BlobFile } from "../blob/locate.ts";
+import { makeDevice } from "../bytes/device-number.ts";
 import { StartError } from "../bytes/errors.ts";
 import { leadsBelow } from "../mounts/below.ts";
 import { readMounts } from "../mounts/table.ts";
@@ -78,8 +79,7 @@ export function refuseOwn(paths: readonly string[], device: string): void {
  */
 export function refuseOwnFiles(files: readonly BlobFile[], device: string): void {
   const [major, minor] = device.split(":").map(Number);
-  // As makedev(3) has it.
-  const number = (minor & 0xff) + major * 0x100 + (minor >>> 8) * 0x10_0000;
+  const number = makeDevice(major, minor);
   const file = files.find(({ dev }) => dev === number);
   if (file !== undefined) throw new StartError(`${file.path}: ${OWN}`);
 }

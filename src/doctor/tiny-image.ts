@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { HeldFiles } from "../blob/held-files.ts";
 import { createImage } from "../mkfs/create.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
-import { padding, tarHeader } from "../inspect/tar-header.ts";
 import { wholeFile } from "../tar/layer-file.ts";
+import { padding, ustarHeader } from "../tar/write-header.ts";
 
 /** An image as small as they come, of 512-byte blocks, whose one file lies in a tar: it takes a `device=`. */
 export interface TinyImage {
@@ -29,7 +29,7 @@ export async function tinyImage(where: string): Promise<TinyImage> {
     writeFileSync(
       tar,
       Buffer.concat([
-        tarHeader({ ...header, size: TEXT.length }),
+        ustarHeader({ ...header, size: TEXT.length }),
         ...[Buffer.from(TEXT), padding(TEXT.length), end],
       ]),
     );

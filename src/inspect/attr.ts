@@ -1,3 +1,4 @@
+import { deviceMajor, deviceMinor } from "../bytes/device-number.ts";
 import * as errno from "../bytes/errno.ts";
 import type { Attr } from "../vfs/file-system.ts";
 
@@ -25,10 +26,9 @@ export const isDevice = (attr: Attr): boolean =>
 /** `file`, `dir`, `symlink`, `char`, `block`, `fifo` or `socket`. */
 export const typeWord = (attr: Attr): string => TYPES.get(typeBits(attr))?.[1] ?? "unknown";
 
-/** The Linux "new" encoding of `st_rdev`, see vfs. */
 export const deviceOf = ({ rdev }: Attr): [major: number, minor: number] => [
-  (rdev >>> 8) & 0xfff,
-  (rdev & 0xff) | ((rdev >>> 12) & 0xfff00),
+  deviceMajor(rdev),
+  deviceMinor(rdev),
 ];
 
 /** As `ls -l` writes it. */

@@ -1,11 +1,12 @@
 import type { BlobPlaces } from "../blob/locate.ts";
 import { showName } from "../bytes/name.ts";
 import { rootOf, type Walked, walk } from "../fs/walk.ts";
+import { TarWriter } from "../tar/write-tar.ts";
+import { isDirectory, isRegular } from "./attr.ts";
 import { targetOf } from "./describe.ts";
 import { type Look, lookAt, readError } from "./look.ts";
 import { openOutput } from "./output.ts";
-import { hasBody, hasNames, tarEntry, tarName } from "./tar-entry.ts";
-import { TarWriter } from "./tar-writer.ts";
+import { entryOf, tarPath } from "./unpack-entry.ts";
 
 export interface UnpackOptions {
   readonly bootstrap: string;
@@ -47,15 +48,18 @@ async function addTree(look: Look, writer: TarWriter, warn: (message: string) =>
   const first = new Map<number, Uint8Array>();
   for (const walked of walk(look.fs, rootOf(look.fs))) {
     const earlier = first.get(walked.node);
-    const entry = tarEntry(look.fs, walked, earlier ?? targetOf(look, walked), earlier !== undefined);
+    const entry = entryOf(look.fs, walked, earlier ?? targetOf(look, walked), earlier !== undefined);
     if (entry === undefined) {
       warn(`${showName(walked.path)}: a socket, left out: a tar cannot hold one`);
       continue;
     }
-    if (earlier === undefined && hasNames(walked)) first.set(walked.node, tarName(walked));
-    await writer.add(entry, hasBody(walked) ? bodyOf(look, walked) : []);
+    if (earlier === undefined && hasNames(walked)) first.set(walked.node, tarPath(walked));
+    await writer.add(entry, isRegular(walked.attr) ? bodyOf(look, walked) : []);
   }
 }
+
+/** A file that may have been met under another name. */
+const hasNames = ({ attr }: Walked): boolean => attr.nlink > 1 && !isDirectory(attr);
 
 function* bodyOf(look: Look, { node, attr, path }: Walked): Generator<Uint8Array> {
   for (let offset = 0; offset < attr.size; ) {

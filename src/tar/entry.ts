@@ -14,14 +14,9 @@ export interface Piece {
   readonly dataAt: number;
 }
 
-/**
- * One entry of a tar, its extension headers applied. Numbers are exact integers; offsets are bytes of the tar.
- * The byte arrays belong to the entry.
- */
-export interface TarEntry {
+/** What the headers of an entry say, extension headers included. Numbers are exact integers. */
+export interface EntryHeader {
   readonly kind: EntryKind;
-  /** Of the entry's first header: an extension header (x, L, K), when there is one. */
-  readonly at: number;
   /** As archived, nothing normalised: may be empty, absolute, with `..`, or end in slashes. Never with a NUL. */
   readonly path: Uint8Array;
   /** Target of a hard link or symlink as archived; else empty. */
@@ -34,14 +29,20 @@ export interface TarEntry {
   /** Seconds, negative before 1970; `mtimeNsec`, 0 to 999,999,999, is added to it. */
   readonly mtime: number;
   readonly mtimeNsec: number;
-  /** Of a device as Linux stores it in 32 bits: `minor & 0xff | major << 8 | (minor & ~0xff) << 12`; else 0. */
+  /** Of a device, as in bytes/device-number; else 0. */
   readonly rdev: number;
   /** Bytes of a file, holes included; 0 for whatever is none. */
   readonly size: number;
+  /** No name twice; in the order of their records. */
+  readonly xattrs: readonly Xattr[];
+}
+
+/** One entry of a tar; offsets are bytes of the tar. The byte arrays belong to the entry. */
+export interface TarEntry extends EntryHeader {
+  /** Of the entry's first header: an extension header (x, L, K), when there is one. */
+  readonly at: number;
   /** Where the stored bytes begin, or would; a multiple of 512. */
   readonly dataAt: number;
   /** Sorted, apart from each other, none empty; what no piece covers is zeros. Undefined: all at `dataAt`. */
   readonly sparse: readonly Piece[] | undefined;
-  /** No name twice; in the order of their records. */
-  readonly xattrs: readonly Xattr[];
 }

@@ -1,3 +1,4 @@
+import { MAX_MAJOR, MAX_MINOR, makeDevice } from "../bytes/device-number.ts";
 import { copyOf } from "./copy.ts";
 import type { Xattr } from "./entry.ts";
 import type { Extensions } from "./extensions.ts";
@@ -12,9 +13,6 @@ import type { Refuse } from "./piece-list.ts";
  * otherwise is not looked at, so a header may hold anything where a record counts.
  */
 const MAX_ID = 2 ** 32 - 1;
-/** What 32 bits hold of each, as Linux divides them. */
-const MAX_MAJOR = 2 ** 12 - 1;
-const MAX_MINOR = 2 ** 20 - 1;
 /** One for all entries without extended attributes, which is nearly all of them. */
 const NO_XATTRS: readonly Xattr[] = [];
 
@@ -74,7 +72,7 @@ export function rdevOf(h: Uint8Array, refuse: Refuse): number {
   const minor = numberField(h, header.MINOR, NARROW, "device minor", refuse);
   mustBeIn(major, MAX_MAJOR, "device major", refuse);
   mustBeIn(minor, MAX_MINOR, "device minor", refuse);
-  return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
+  return makeDevice(major, minor);
 }
 
 /** The size that records of a sparse file give to it with its holes. */

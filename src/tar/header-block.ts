@@ -2,7 +2,7 @@ import { NARROW, readNumber, showField } from "./number.ts";
 
 /** Headers are blocks of 512 bytes, and so is all else in a tar. */
 export const BLOCK = 512;
-const CHECKSUM = 148; // 8  sum of the header's bytes, these 8 taken as spaces
+export const CHECKSUM = 148; // 8  sum of the header's bytes, these 8 taken as spaces
 /** 16-bit lanes: 128 words of two bytes each stay below 65,536. */
 const LANES = 0x00ff00ff;
 

@@ -5,16 +5,16 @@ import { readNumber, WIDE } from "./number.ts";
  * The header block of an entry, 512 bytes. Source: POSIX pax "ustar Interchange Format", GNU tar `tar.h`.
  * v7 ends after LINK; what has no magic is read as v7.
  */
-const NAME = 0; //        100  bytes; a NUL ends it when it is shorter
+export const NAME = 0; // 100  bytes; a NUL ends it when it is shorter
 export const MODE = 100; // 8  numbers: see number.ts
 export const UID = 108; //  8
 export const GID = 116; //  8
 export const SIZE = 124; // 12
 export const MTIME = 136; // 12 seconds
 //       CHECKSUM 148      8  see header-block.ts
-const TYPE = 156; //        1
+export const TYPE = 156; // 1
 const LINK = 157; //      100  bytes, as NAME
-const MAGIC = 257; //       8  "ustar\0" and a version, or "ustar  \0" (GNU)
+export const MAGIC = 257; // 8  "ustar\0" and a version, or "ustar  \0" (GNU)
 export const MAJOR = 329; // 8
 export const MINOR = 337; // 8
 const GNU_ATIME = 345; // 12  GNU only

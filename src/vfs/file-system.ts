@@ -16,7 +16,7 @@ export interface Attr {
   nlink: number;
   uid: number;
   gid: number;
-  /** Linux "new" encoding: `(minor & 0xff) | major << 8 | (minor & ~0xff) << 12`. */
+  /** Linux "new" encoding: see bytes/device-number. */
   rdev: number;
   size: number;
   /** Units of 512 bytes. */

@@ -1,6 +1,8 @@
 import { pack } from "tar-stream";
-import type { TarEntry } from "./tar-entry.ts";
-import { padding, tarHeader } from "./tar-header.ts";
+import type { EntryHeader } from "./entry.ts";
+import { BLOCK } from "./header-block.ts";
+import { encodeEntry, type EncodedEntry } from "./write-entry.ts";
+import { padding, ustarHeader } from "./write-header.ts";
 
 /** Bytes that wait to be written before more are made: tar-stream itself makes headers as fast as they are asked for. */
 const MOST_WAITING = 1024 * 1024;
@@ -9,7 +11,7 @@ const MOST_DEVICE = 0o777777;
 
 /**
  * A tar written entry by entry. tar-stream makes the headers, bodies and the end; pax headers are put into its
- * stream between two entries, because it would make strings of what they hold (see pax.ts) and refuses a body
+ * stream between two entries, because it would make strings of what they hold (see write-pax.ts) and refuses a body
  * for an entry of type `pax-header`.
  */
 export class TarWriter {
@@ -24,7 +26,7 @@ export class TarWriter {
   constructor(write: (bytes: Uint8Array) => Promise<void>) {
     this.pack.on("error", () => {}); // comes out of `done`
     this.done = this.pump(write);
-    this.done.catch(() => {}); // told to whoever adds or finishes
+    this.done.catch(() => {}); // thrown by `add` or `finish`
   }
 
   /**
@@ -33,20 +35,21 @@ export class TarWriter {
    * @param body exactly the bytes that the header promises, in fresh arrays
    * @throws whatever `write` or `body` throws
    */
-  async add({ header, records }: TarEntry, body: Iterable<Uint8Array>): Promise<void> {
+  async add(entry: EntryHeader, body: Iterable<Uint8Array>): Promise<void> {
+    const { header, records } = encodeEntry(entry);
     const { type, mode, uid, gid } = header;
     const mtime = header.mtime.getTime() / 1000;
     const own = { name: header.name, mode, uid, gid, mtime };
     if (records.length > 0) {
-      this.push(tarHeader({ ...own, name: "PaxHeader", size: records.length, typeflag: "x" }));
+      this.push(ustarHeader({ ...own, name: "PaxHeader", size: records.length, typeflag: "x" }));
       this.push(records);
       this.push(padding(records.length));
     }
     const { devmajor = 0, devminor = 0 } = header;
     if (devminor > MOST_DEVICE) {
       const typeflag = type === "block-device" ? "4" : "3";
-      this.push(tarHeader({ ...own, size: 0, typeflag, devmajor, devminor }));
-    } else await this.entry(header, body);
+      this.push(ustarHeader({ ...own, size: 0, typeflag, devmajor, devminor }));
+    } else await this.throughPack(header, body);
     await this.room();
   }
 
@@ -61,8 +64,8 @@ export class TarWriter {
     await this.done.catch(() => {});
   }
 
-  private async entry(header: TarEntry["header"], body: Iterable<Uint8Array>): Promise<void> {
-    this.given += 512;
+  private async throughPack(header: EncodedEntry["header"], body: Iterable<Uint8Array>): Promise<void> {
+    this.given += BLOCK;
     let close: (error?: Error | null) => void = () => {};
     const closed = new Promise<void>((resolve, reject) => {
       close = (error) => (error ? reject(error) : resolve());
