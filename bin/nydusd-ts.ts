@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { daemonize } from "../src/daemon/daemonize.ts";
 import { mountImage } from "../src/daemon/drive.ts";
+import { formatFacts, type ReadyFacts } from "../src/daemon/facts.ts";
 import type { DaemonOptions } from "../src/daemon/options.ts";
 import { openDaemonLog, runDaemon } from "../src/daemon/run.ts";
 import { unmountImage } from "../src/daemon/unmount-image.ts";
@@ -56,9 +57,10 @@ async function recoverSession(options: DaemonOptions): Promise<never> {
 const background = ({ logFormat, logFile }: MountFlags): Promise<void> =>
   daemonize(say, ["--log-format", formatFor(logFormat, logFile)]);
 
-function ready(facts: string, isServed = true): void {
-  say(`ready ${facts}`);
-  process.send?.({ ready: facts, isServed });
+function ready(facts: ReadyFacts, isServed = true): void {
+  const text = formatFacts(facts);
+  say(`ready ${text}`);
+  process.send?.({ ready: text, isServed });
   if (process.connected) process.disconnect();
 }
 

@@ -4,6 +4,7 @@ import type { Logger } from "../log/log.ts";
 import { mountOverlay } from "../mounts/overlay.ts";
 import { mountAt } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
+import type { ReadyFacts } from "./facts.ts";
 import type { DaemonOptions } from "./options.ts";
 import { mayOverlay } from "./overlay.ts";
 import { openDaemonLog, serveImage } from "./run.ts";
@@ -19,7 +20,7 @@ export interface DriveOptions extends DaemonOptions {
 }
 
 /** @param isServed a process stays that serves the mount: this one */
-export type OnReady = (facts: string, isServed: boolean) => void;
+export type OnReady = (facts: ReadyFacts, isServed: boolean) => void;
 
 const BACKINGS: Readonly<Record<Exclude<Driver, "fuse">, readonly Backing[]>> = {
   auto: ["file", "loop"],
@@ -59,11 +60,7 @@ export async function mountImage(options: DriveOptions, onReady: OnReady): Promi
   }
   log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
   if (upper !== undefined) await coverWithOverlay(setting, upper, options, log);
-  const more = upper === undefined ? "" : ` upper=${upper}`;
-  onReady(
-    `${factsOf(setting)} driver=erofs backing=${backing}${more} ms=${Math.round(performance.now())}`,
-    false,
-  );
+  onReady({ ...factsOf(setting), driver: "erofs", backing, upper }, false);
   // Through the descriptors of this process: the image can be unmounted meanwhile.
   await setting.first?.taken.prefetching.finish();
   return 0;

@@ -37,6 +37,11 @@ export class Monitoring {
     this.build = build;
   }
 
+  /** HOST:PORT */
+  get address(): string {
+    return this.monitor.address;
+  }
+
   close(): void {
     this.monitor.close();
   }
@@ -64,7 +69,6 @@ export class Monitoring {
     session.ended.then(() => this.monitor.close());
     return {
       ...session,
-      facts: `${session.facts} metrics=${this.monitor.address}`,
       stop: () => {
         state = "stopping";
         return session.stop();

@@ -47,7 +47,6 @@ export async function withOverlay(
   let isStopping = false;
   return {
     ...session,
-    facts: `${session.facts} upper=${upper}`,
     ended,
     stop: async () => {
       const isFirst = !isStopping;

@@ -1,6 +1,7 @@
 import { type Log, openLog } from "../log/log.ts";
 import { findKeeper } from "../handover/keeper.ts";
 import { Daemon } from "./daemon.ts";
+import type { ReadyFacts } from "./facts.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Setting } from "./setting.ts";
 import { stateFile } from "./state-place.ts";
@@ -9,11 +10,11 @@ import type { Supervised } from "./supervised.ts";
 /**
  * Mounts an image and serves it until it is unmounted or a signal ends it.
  *
- * @param onReady told once the first request can be answered, with the facts for the ready line
+ * @param onReady told once the first request can be answered, with what the ready line says
  * @returns exit status: 0 after a clean end, 1 when the session broke
  * @throws StartError, FormatError: nothing is mounted then
  */
-export const runDaemon = (options: DaemonOptions, onReady: (facts: string) => void): Promise<number> =>
+export const runDaemon = (options: DaemonOptions, onReady: (facts: ReadyFacts) => void): Promise<number> =>
   serveImage(options, openDaemonLog(options), onReady);
 
 /** What comes before anything else, whichever driver it will be. */
@@ -32,7 +33,7 @@ export function openDaemonLog(options: DaemonOptions): Log {
 export async function serveImage(
   options: DaemonOptions,
   log: Log,
-  onReady: (facts: string) => void,
+  onReady: (facts: ReadyFacts) => void,
   setting?: Setting,
 ): Promise<number> {
   const keeper = findKeeper();

@@ -6,6 +6,7 @@ import { workerSlots } from "../session/spares.ts";
 import { takeImage } from "../session/take.ts";
 import type { Tracing } from "../session/tracing.ts";
 import type { ImageAt } from "../session/transport.ts";
+import type { ReadyFacts } from "./facts.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
 import type { DaemonOptions } from "./options.ts";
 import { fileBudget, setOpenFiles } from "./rlimit.ts";
@@ -46,9 +47,13 @@ async function startTracing({ trace, threads }: DaemonOptions, log: Logger): Pro
 }
 
 /** What the ready line says of it. */
-export function factsOf({ first, mountpoint }: Setting): string {
-  if (first === undefined) return `mountpoint=${mountpoint}`;
+export function factsOf({ first, mountpoint }: Setting): ReadyFacts {
+  if (first === undefined) return { mountpoint };
   const { image, choice } = first.taken;
-  const where = first.names.length === 0 ? mountpoint : `${mountpoint}/${first.names.join("/")}`;
-  return `image=${choice.bootstrap} mountpoint=${where} inodes=${image.report.inodes} blobs=${image.files.length - 1}`;
+  return {
+    image: choice.bootstrap,
+    mountpoint: first.names.length === 0 ? mountpoint : `${mountpoint}/${first.names.join("/")}`,
+    inodes: image.report.inodes,
+    blobs: image.files.length - 1,
+  };
 }

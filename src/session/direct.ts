@@ -134,7 +134,12 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     abort().catch((error) => log.error(`cannot abort: ${messageOf(error)}`));
   };
   return {
-    facts: `transport=direct workers=${crew.limit} protocol=7.${first.minor} max_read=${first.maxRead}`,
+    facts: {
+      transport: "direct",
+      workers: crew.limit,
+      protocol: `7.${first.minor}`,
+      max_read: first.maxRead,
+    },
     device,
     ended,
     counts: () => residents.counts(),

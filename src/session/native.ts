@@ -17,12 +17,12 @@ import type { Ended } from "./ended.ts";
 import { countsFiles } from "./file-records.ts";
 import { Prefetching } from "./prefetching.ts";
 import { fileSystemOf } from "./traced-file-system.ts";
-import type { MountRequest, Session } from "./transport.ts";
+import type { MountRequest, Session, SessionFacts } from "./transport.ts";
 
 /** After an unmount, how long those still inside are served. */
 const GRACE_MS = 5_000;
 /** What libfuse 2.9.9 speaks, and what it cannot change: without MAX_PAGES a READ has 32 pages at most. */
-const FACTS = "transport=fuse-native workers=1 protocol=7.19 max_read=131072";
+const FACTS: SessionFacts = { transport: "fuse-native", workers: 1, protocol: "7.19", max_read: 131_072 };
 
 /**
  * Mounts with the npm package fuse-native and serves from this thread, which therefore must never wait for

@@ -8,6 +8,7 @@ import type { PrefetchProgress } from "../counters/prefetch-progress.ts";
 import type { Located } from "../mounts/place.ts";
 import type { CheckedState, SessionState } from "../handover/state.ts";
 import type { Traits } from "../vfs/file-system.ts";
+import type { TransportName } from "./choose.ts";
 import type { Ended } from "./ended.ts";
 import type { Submounts } from "./submounts.ts";
 import type { TakenImage } from "./take.ts";
@@ -91,10 +92,19 @@ export interface Transferable {
   resend(): void;
 }
 
+/** How a session talks to the kernel. */
+export interface SessionFacts {
+  readonly transport: TransportName;
+  readonly workers: number;
+  /** What INIT agreed on: `7.minor`, and the longest READ in bytes. */
+  readonly protocol: string;
+  readonly max_read: number;
+}
+
 /** Mounted images that are being served. */
 export interface Session {
-  /** `transport=…, workers=…` and what was agreed on, for the ready line. */
-  readonly facts: string;
+  /** How it talks to the kernel, for the ready line. */
+  readonly facts: SessionFacts;
   /** Of the mount, `major:minor`: known though it is detached, or has got elsewhere. */
   readonly device: string;
   /** Resolves when nobody is served any more: after an unmount, an abort, or `stop`. */

@@ -1,0 +1,37 @@
+/** What the ready line says, an interface that programs read: see FIELDS. Absent is not said. */
+export interface ReadyFacts {
+  /** Path of the image, as it was given. */
+  readonly image?: string | undefined;
+  readonly mountpoint: string;
+  readonly inodes?: number | undefined;
+  readonly blobs?: number | undefined;
+  /** How the daemon talks to the kernel, with how many workers, and what INIT agreed on. */
+  readonly transport?: string | undefined;
+  readonly workers?: number | undefined;
+  readonly protocol?: string | undefined;
+  /** Longest READ, bytes. */
+  readonly max_read?: number | undefined;
+  /** The kernel serves the mount itself, from this. */
+  readonly driver?: "erofs" | undefined;
+  readonly backing?: string | undefined;
+  /** Directory that has the changes of the writable overlay. */
+  readonly upper?: string | undefined;
+  /** HOST:PORT of the metrics. */
+  readonly metrics?: string | undefined;
+}
+
+/** In the order in which they are said. */
+const FIELDS = [
+  ...["image", "mountpoint", "inodes", "blobs", "transport", "workers", "protocol", "max_read"],
+  ...["driver", "backing", "upper", "metrics"],
+] as readonly (keyof ReadyFacts)[];
+
+/**
+ * The ready line but for its first word: `key=value …`.
+ *
+ * @param ms since this process began
+ */
+export function formatFacts(facts: ReadyFacts, ms = performance.now()): string {
+  const said = FIELDS.filter((key) => facts[key] !== undefined).map((key) => `${key}=${facts[key]}`);
+  return [...said, `ms=${Math.round(ms)}`].join(" ");
+}
