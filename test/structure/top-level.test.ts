@@ -18,6 +18,8 @@ it("the top level holds what it should, and nothing else", () => {
     "README.md",
     "LICENSE",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
   ];
   expect(names.sort()).toEqual([...files, "src", "bin", "test", "benches", "docs"].sort());
 });
