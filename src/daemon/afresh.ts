@@ -13,7 +13,7 @@ import type { Setting } from "./setting.ts";
  */
 export async function mountAfresh(
   base: string,
-  { submounts }: Session,
+  { images, changes }: Session,
   { held }: Setting,
   log: Logger,
 ): Promise<void> {
@@ -23,9 +23,9 @@ export async function mountAfresh(
     const names = state?.places[image.place].names ?? [];
     const path = pathOf(names);
     const isLast = state?.images.findLast(({ place }) => place === image.place) === image;
-    if (!image.isShown || !isLast || submounts?.list().some(([shown]) => shown === path)) continue;
+    if (!image.isShown || !isLast || images().some((shown) => shown.path === path)) continue;
     try {
-      await submounts?.mount(names, takeInherited(image, file.readChecked(image.serial), held, log));
+      await changes?.mount(names, takeInherited(image, file.readChecked(image.serial), held, log));
       log.info(`mounted ${image.source} at ${path} afresh`);
     } catch (error) {
       log.error(`${path}: ${messageOf(error)}`);

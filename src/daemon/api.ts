@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
+import type { HeldFiles } from "../blob/held-files.ts";
 import type { Log } from "../log/log.ts";
 import type { Session } from "../session/transport.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Orders } from "./orders.ts";
-import type { Setting } from "./setting.ts";
 import { buildInfo } from "./version.ts";
 
 /** The management API of this daemon, told how far the daemon is. */
@@ -15,7 +15,7 @@ export interface Api {
    *
    * @param mayPause others serve the mount, so that this thread may keep clients waiting
    */
-  running(session: Session, setting: Setting, mayPause: boolean): void;
+  running(session: Session, held: HeldFiles, mayPause: boolean): void;
   stopped(): void;
   close(): Promise<void>;
 }
@@ -36,8 +36,8 @@ export async function openApi(options: DaemonOptions, orders: Orders, log: Log):
   log.info(`management API at ${options.apiSocket}`);
   return {
     ready: () => management.ready(),
-    running: (session, setting, mayPause) => {
-      management.running(session, setting);
+    running: (session, held, mayPause) => {
+      management.running(session, held);
       if (mayPause) server.pace();
     },
     stopped: () => management.stopped(),

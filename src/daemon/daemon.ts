@@ -227,7 +227,7 @@ export class Daemon {
       }
     }
     const session = this.monitoring?.follow(served, setting, () => will?.save()) ?? served;
-    this.api?.running(session, setting, served.transfer !== undefined);
+    this.api?.running(session, setting.held, served.transfer !== undefined);
     this.transfers.serving(session);
     return session;
   }

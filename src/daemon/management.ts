@@ -10,13 +10,12 @@ import {
   WrongState,
 } from "../api/management.ts";
 import type { Backend, DaemonInfo, InflightRequest, State } from "../api/shapes.ts";
+import type { HeldFiles } from "../blob/held-files.ts";
 import { messageOf } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
-import { sumOf } from "../counters/counters.ts";
 import { progressOf } from "../counters/prefetch-progress.ts";
-import { type Resident, shownAt } from "../session/submount.ts";
 import type { TakenImage } from "../session/take.ts";
-import type { Session } from "../session/transport.ts";
+import type { ImageInstance, Session, ShownImage } from "../session/transport.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import { configOf } from "./config-shown.ts";
 import { ErrorRing } from "./events.ts";
@@ -25,25 +24,12 @@ import { type Changeable, placeImage, removeImage } from "./mounting.ts";
 import { backendMetrics, cacheMetrics, fsStats } from "./nydusd-metrics.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Orders } from "./orders.ts";
-import type { Setting } from "./setting.ts";
 import type { BuildInfo } from "./version.ts";
-
-/** An image that is shown, as the API tells of it. */
-interface Shown {
-  /** Within the mount. */
-  readonly path: string;
-  readonly taken: TakenImage;
-  readonly since: Date;
-  readonly counts: Session["counts"];
-  /** It, and those whose place it took. */
-  readonly residents: readonly Resident[];
-}
 
 /** What is known once requests are answered. */
 interface Serving {
   readonly session: Session;
-  readonly setting: Setting;
-  readonly since: Date;
+  readonly held: HeldFiles;
 }
 
 /** Answers the API for a daemon. Reads shared counters; never waits for a worker. */
@@ -56,7 +42,7 @@ export class DaemonManagement implements Management {
   private state: State = "INIT";
   private serving: Serving | undefined;
   private isLeaving = false;
-  private readonly reports = new WeakMap<Resident, FileReport>();
+  private readonly reports = new WeakMap<TakenImage, FileReport>();
 
   constructor(options: DaemonOptions, orders: Orders, log: Log, build: BuildInfo) {
     this.options = options;
@@ -70,8 +56,8 @@ export class DaemonManagement implements Management {
     this.state = "READY";
   }
 
-  running(session: Session, setting: Setting): void {
-    this.serving = { session, setting, since: new Date() };
+  running(session: Session, held: HeldFiles): void {
+    this.serving = { session, held };
     this.state = "RUNNING";
   }
 
@@ -153,8 +139,8 @@ export class DaemonManagement implements Management {
   instance(id: string | undefined): Instance {
     const found = this.find(id);
     if (found === undefined) throw new NoCounter();
-    const { path, taken, counts, residents } = found;
-    const reports = residents.map((resident) => this.reportOf(resident));
+    const { path, taken, counts, instances } = found;
+    const reports = instances.map((instance) => this.reportOf(instance));
     return {
       fsStats: () => fsStats(path, counts(), taken.choice.records),
       backend: () => backendMetrics(counts()),
@@ -170,26 +156,19 @@ export class DaemonManagement implements Management {
   }
 
   /** By its place or by what its configuration calls it, or the only one. */
-  private find(id: string | undefined): Shown | undefined {
+  private find(id: string | undefined): ShownImage | undefined {
     const all = this.shown();
     if (id === undefined) return all.length === 1 ? all[0] : undefined;
     const named = () => all.find(({ taken }) => id !== "" && taken.choice.id === id);
     return all.find(({ path }) => path === id) ?? named();
   }
 
-  private reportOf(resident: Resident): FileReport {
-    const { taken, placed, shared } = resident;
-    const known = this.reports.get(resident);
+  private reportOf({ slot, taken, accounts }: ImageInstance): FileReport {
+    const known = this.reports.get(taken);
     if (known !== undefined) return known;
-    const base = nodeIn(placed.slot, 0);
-    const report = new FileReport(
-      taken.image,
-      base,
-      shared.accounts ?? [],
-      taken.choice.records,
-      this.log.warn,
-    );
-    this.reports.set(resident, report);
+    const base = nodeIn(slot, 0);
+    const report = new FileReport(taken.image, base, accounts, taken.choice.records, this.log.warn);
+    this.reports.set(taken, report);
     return report;
   }
 
@@ -205,36 +184,22 @@ export class DaemonManagement implements Management {
 
   private changeable(): Changeable {
     if (this.serving === undefined) throw new NotReady();
-    const { session, setting } = this.serving;
+    const { session, held } = this.serving;
     const { options, log } = this;
+    const { changes, device, traits } = session;
     // What lies below an overlay must not change.
-    if (session.submounts === undefined || options.upper !== undefined) throw new Unsupported();
-    const { submounts, device, traits } = session;
-    return { submounts, device, traits, held: setting.held, options, log };
+    if (changes === undefined || options.upper !== undefined) throw new Unsupported();
+    return { changes, device, traits, held, options, log };
   }
 
-  private shown(): Shown[] {
-    if (this.serving === undefined) return [];
-    const { session, setting, since } = this.serving;
-    if (session.submounts !== undefined)
-      return session.submounts.list().map(([path, submount]) => ({
-        path,
-        taken: shownAt(submount).taken,
-        since: submount.since,
-        counts: () => sumOf([submount.counters]),
-        residents: submount.residents,
-      }));
-    return setting.first === undefined
-      ? []
-      : [{ path: "/", taken: setting.first.taken, since, counts: session.counts, residents: [] }];
-  }
+  private shown = (): ShownImage[] => this.serving?.session.images() ?? [];
 }
 
 const failTransfer = (error: unknown): never => {
   throw new TransferFailed(messageOf(error));
 };
 
-const backendOf = ({ path, taken, since }: Shown): Backend => ({
+const backendOf = ({ path, taken, since }: ShownImage): Backend => ({
   backend_type: "Rafs",
   mountpoint: path,
   mounted_time: mountedTime(since),

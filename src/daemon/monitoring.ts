@@ -1,10 +1,7 @@
 import type { Logger } from "../log/log.ts";
-import { type Counters, sumOf } from "../counters/counters.ts";
 import type { Address } from "../prometheus/http.ts";
 import { Monitor } from "../prometheus/monitor.ts";
 import type { MonitoredImage, State } from "../prometheus/monitored.ts";
-import { shownAt } from "../session/submount.ts";
-import type { TakenImage } from "../session/take.ts";
 import type { Session } from "../session/transport.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import { pathsOf } from "./paths-of.ts";
@@ -56,7 +53,7 @@ export class Monitoring {
       counts: session.counts,
       inflight: session.inflight,
       prefetch: session.prefetched,
-      images: () => imagesOf(session, setting),
+      images: () => imagesOf(session, setting.mountpoint),
       blobDescriptors: () => setting.held.size,
       maxFds: openFileLimit,
       lostBlobs: session.lostBlobs,
@@ -64,7 +61,7 @@ export class Monitoring {
       workers: session.workers,
       state: () => state,
       onShown,
-      pathsOf: (nodes) => pathsIn(session, setting, nodes),
+      pathsOf: (nodes) => pathsIn(session, nodes),
     });
     session.ended.then(() => this.monitor.close());
     return {
@@ -78,34 +75,24 @@ export class Monitoring {
 }
 
 /** Those that are shown, with what was counted for each. */
-function imagesOf(session: Session, { mountpoint, first }: Setting): MonitoredImage[] {
-  const describe = ({ image, source }: TakenImage, path: string, counts: () => Counters): MonitoredImage => ({
+const imagesOf = (session: Session, mountpoint: string): MonitoredImage[] =>
+  session.images().map(({ path, taken: { image, source }, counts }) => ({
     source,
     mountpoint: path === "/" ? mountpoint : mountpoint + path,
     inodes: image.report.inodes,
     blobs: image.files.length - 1,
     counts,
-  });
-  if (session.submounts !== undefined)
-    return session.submounts
-      .list()
-      .map(([path, submount]) => describe(shownAt(submount).taken, path, () => sumOf([submount.counters])));
-  return first === undefined ? [] : [describe(first.taken, "/", session.counts)];
-}
+  }));
 
 /** Of each image that has any of the nodes. */
-function pathsIn(session: Session, { first }: Setting, nodes: ReadonlySet<number>): Map<number, string> {
+function pathsIn(session: Session, nodes: ReadonlySet<number>): Map<number, string> {
   const paths = new Map<number, string>();
-  const add = ({ image }: TakenImage, slot: number, path: string) => {
-    const local = [...nodes].filter((node) => slotOf(node) === slot).map(localOf);
-    if (local.length === 0) return;
-    for (const [node, name] of pathsOf(image, new Set(local)))
-      paths.set(nodeIn(slot, node), (path === "/" ? "" : path) + name);
-  };
-  if (session.submounts === undefined) {
-    if (first !== undefined) add(first.taken, 0, "/");
-  } else
-    for (const [path, { residents }] of session.submounts.list())
-      for (const { taken, placed } of residents) add(taken, placed.slot, path);
+  for (const { path, instances } of session.images())
+    for (const { slot, taken } of instances) {
+      const local = [...nodes].filter((node) => slotOf(node) === slot).map(localOf);
+      if (local.length === 0) continue;
+      for (const [node, name] of pathsOf(taken.image, new Set(local)))
+        paths.set(nodeIn(slot, node), (path === "/" ? "" : path) + name);
+    }
   return paths;
 }

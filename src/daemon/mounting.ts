@@ -6,8 +6,8 @@ import { namesOf } from "../pseudo/pseudo-tree.ts";
 import { withRecords } from "../session/file-records.ts";
 import { MountObstacle } from "../session/mount-obstacle.ts";
 import type { PrefetchOptions } from "../session/prefetching.ts";
-import type { Submounts } from "../session/submounts.ts";
 import { releaseImage, type TakenImage, takeImage } from "../session/take.ts";
+import type { ImageChanges } from "../session/transport.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import { type ConfigPrefetch, parseConfig } from "./config.ts";
 import type { DaemonOptions } from "./options.ts";
@@ -16,7 +16,7 @@ import { placesIn } from "./places.ts";
 
 /** A session whose images may come and go. */
 export interface Changeable {
-  readonly submounts: Submounts;
+  readonly changes: ImageChanges;
   /** Of its mount, `major:minor`. */
   readonly device: string;
   /** What the kernel asks of its images. */
@@ -39,13 +39,13 @@ export async function placeImage(
   session: Changeable,
 ): Promise<void> {
   const names = namesAt(path);
-  const { submounts, device, traits, held, log } = session;
+  const { changes, device, traits, held, log } = session;
   try {
     const taken = take(path, order, session);
     try {
       refuseOwnFiles(taken.image.files, device);
       mayShow(traits, taken);
-      await submounts[how](names, taken);
+      await changes[how](names, taken);
     } catch (error) {
       await releaseImage(taken, held);
       throw error;
@@ -59,8 +59,8 @@ export async function placeImage(
 }
 
 /** @throws MountFailed */
-export async function removeImage(path: string, { submounts, log }: Changeable): Promise<void> {
-  await submounts.unmount(namesAt(path)).catch(fail);
+export async function removeImage(path: string, { changes, log }: Changeable): Promise<void> {
+  await changes.unmount(namesAt(path)).catch(fail);
   log.info(`unmounted ${path}`);
 }
 

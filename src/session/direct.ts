@@ -147,7 +147,8 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     lostBlobs: () => submounts.lostBlobs(),
     prefetched: () => residents.prefetched(),
     traits: task.traits,
-    submounts,
+    images: () => submounts.images(),
+    changes: submounts,
     workers: () => crew.workers,
     takeovers,
     transfer: {

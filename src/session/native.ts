@@ -16,6 +16,7 @@ import type { Traits } from "../vfs/file-system.ts";
 import type { Ended } from "./ended.ts";
 import { countsFiles } from "./file-records.ts";
 import { Prefetching } from "./prefetching.ts";
+import type { TakenImage } from "./take.ts";
 import { fileSystemOf } from "./traced-file-system.ts";
 import type { MountRequest, Session, SessionFacts } from "./transport.ts";
 
@@ -91,6 +92,11 @@ function session(
     mounted.release();
     blobs.close();
   });
+  const since = new Date();
+  const shown = (taken: TakenImage) => ({
+    ...{ path: "/", taken, since },
+    instances: [{ slot: 0, taken, accounts: [] }],
+  });
   const prefetching = first?.taken.prefetching ?? new Prefetching(undefined, log);
 
   const stopServing = () => end({ how: "stopped", message: "" });
@@ -107,7 +113,8 @@ function session(
     lostBlobs: () => sumOf([counters])[COUNT.LOST_BLOBS],
     prefetched: () => progressOf(prefetching.progress),
     traits,
-    submounts: undefined,
+    images: () => (first === undefined ? [] : [{ ...shown(first.taken), counts: () => sumOf([counters]) }]),
+    changes: undefined,
     workers: () => 1,
     takeovers: { all: 0, crashes: 0 },
     transfer: undefined,

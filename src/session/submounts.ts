@@ -3,7 +3,7 @@ import type { HeldFiles } from "../blob/held-files.ts";
 import { rootNames } from "../fs/root-names.ts";
 import { expireEntry } from "../fuse/notify.ts";
 import { balanceOf } from "../fuse/tenants.ts";
-import { countersOf, putCounts } from "../counters/counters.ts";
+import { countersOf, putCounts, sumOf } from "../counters/counters.ts";
 import type { EntryChange, Placed } from "../pseudo/change.ts";
 import { PseudoTree, pathOf } from "../pseudo/pseudo-tree.ts";
 import type { ImageState, ImagesState } from "../handover/state.ts";
@@ -21,6 +21,7 @@ import type { Stage } from "./stage.ts";
 import { lodge, newSubmount, type Resident, type Submount, shownAt } from "./submount.ts";
 import type { TakenImage } from "./take.ts";
 import type { Tracing } from "./tracing.ts";
+import type { ImageChanges, ShownImage } from "./transport.ts";
 
 /** Images at one place that took each other's place and are kept for who may know them; then one starts afresh. */
 const MAX_SUCCESSION = 8;
@@ -30,7 +31,7 @@ const PATIENCE_MS = 1_000;
 const NOTIFY_MS = 5_000;
 
 /** The images of one session: which are shown where, and what has to be said to whom when that changes. */
-export class Submounts {
+export class Submounts implements ImageChanges {
   /** All that have a slot, also those that are not shown any more. */
   readonly residents: Residents;
   private readonly shown = new Map<string, Submount>();
@@ -53,9 +54,19 @@ export class Submounts {
     this.residents.begin(stage);
   }
 
-  /** By path, in the order in which they were mounted. */
-  list(): readonly [path: string, submount: Submount][] {
-    return [...this.shown];
+  /** In the order in which they were mounted. */
+  images(): ShownImage[] {
+    return [...this.shown].map(([path, submount]) => ({
+      path,
+      taken: shownAt(submount).taken,
+      since: submount.since,
+      counts: () => sumOf([submount.counters]),
+      instances: submount.residents.map(({ placed, taken, shared }) => ({
+        slot: placed.slot,
+        taken,
+        accounts: shared.accounts ?? [],
+      })),
+    }));
   }
 
   /** Blobs that are lost, of images that are shown. */

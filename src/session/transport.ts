@@ -3,6 +3,7 @@ import type { Owner } from "../fuse/device.ts";
 import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { Logger } from "../log/log.ts";
 import type { Counters } from "../counters/counters.ts";
+import type { AccountsBuffer } from "../counters/file-accounts.ts";
 import type { Inflight } from "../counters/inflight.ts";
 import type { PrefetchProgress } from "../counters/prefetch-progress.ts";
 import type { Located } from "../mounts/place.ts";
@@ -10,7 +11,6 @@ import type { CheckedState, SessionState } from "../handover/state.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { TransportName } from "./choose.ts";
 import type { Ended } from "./ended.ts";
-import type { Submounts } from "./submounts.ts";
 import type { TakenImage } from "./take.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -92,6 +92,37 @@ export interface Transferable {
   resend(): void;
 }
 
+/** An image that is shown, and what is counted of it. */
+export interface ShownImage {
+  /** Within the mount, `/` for all of it. */
+  readonly path: string;
+  readonly taken: TakenImage;
+  readonly since: Date;
+  /** Of all images that were shown there. */
+  counts(): Counters;
+  /** It, and those whose place it took: the kernel may still ask for nodes of theirs. */
+  readonly instances: readonly ImageInstance[];
+}
+
+/** An image that has node ids. */
+export interface ImageInstance {
+  /** Of its node ids, above their lower 32 bits. */
+  readonly slot: number;
+  readonly taken: TakenImage;
+  /** See counters/file-accounts: one a worker; none where single files are not counted. */
+  readonly accounts: readonly AccountsBuffer[];
+}
+
+/** Images come and go while they are served. Each resolves when the change can be seen. */
+export interface ImageChanges {
+  /** @throws MountObstacle */
+  mount(names: readonly string[], taken: TakenImage): Promise<void>;
+  /** @throws MountObstacle */
+  remount(names: readonly string[], taken: TakenImage): Promise<void>;
+  /** @throws MountObstacle */
+  unmount(names: readonly string[]): Promise<void>;
+}
+
 /** How a session talks to the kernel. */
 export interface SessionFacts {
   readonly transport: TransportName;
@@ -124,8 +155,10 @@ export interface Session {
   prefetched(): PrefetchProgress;
   /** What the kernel asks of its images. */
   readonly traits: Traits;
-  /** Its images, where they can come and go. */
-  readonly submounts: Submounts | undefined;
+  /** Its images that are shown, in the order in which they were mounted. */
+  images(): ShownImage[];
+  /** How they change; undefined: it shows one image for good. */
+  readonly changes: ImageChanges | undefined;
   /** Threads that answer requests at the moment. */
   workers(): number;
   /** Processes that went on with it, this one included, and those of them whose predecessor had died. */

@@ -3,7 +3,6 @@ import { HeldFiles } from "../../src/blob/held-files.ts";
 import { ErrorRing } from "../../src/daemon/events.ts";
 import { DaemonManagement } from "../../src/daemon/management.ts";
 import { fsStats } from "../../src/daemon/nydusd-metrics.ts";
-import type { Setting } from "../../src/daemon/setting.ts";
 import { openLog } from "../../src/log/log.ts";
 import { countAnswer, countersOf, countRead, newCounters, sumOf } from "../../src/counters/counters.ts";
 import { inflight, NOW, newInflight, nowOf } from "../../src/counters/inflight.ts";
@@ -88,7 +87,6 @@ it("states, instances and what is in flight", async () => {
   await m.start();
   const shared = newCounters(1);
   const doing = newInflight(1);
-  const session = { counts: () => sumOf([shared]), inflight: () => inflight(doing) };
   const { path, devices } = fixture("01-basic");
   const choice = {
     bootstrap: path,
@@ -98,8 +96,18 @@ it("states, instances and what is in flight", async () => {
     records: ALL_FILE_RECORDS,
     prefetch: undefined,
   };
-  const taken = takeImage(choice, new HeldFiles(), log);
-  m.running(session as Session, { first: { names: [], taken } } as unknown as Setting);
+  const held = new HeldFiles();
+  const taken = takeImage(choice, held, log);
+  const counts = () => sumOf([shared]);
+  const shown = {
+    path: "/",
+    taken,
+    since: new Date(),
+    counts,
+    instances: [{ slot: 0, taken, accounts: [] }],
+  };
+  const session = { counts, inflight: () => inflight(doing), images: () => [shown] };
+  m.running(session as unknown as Session, held);
   expect(m.instance("/").fsStats()).toMatchObject({
     files_account_enabled: true,
     access_pattern_enabled: true,
