@@ -1,23 +1,13 @@
-import {
-  closeSync,
-  fdatasync,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fdatasync, fstatSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, StartError } from "../bytes/errors.ts";
+import { registerTemporary, unregisterTemporary } from "./clean-up.ts";
+import { putContent, syncDirectory } from "./replace-file.ts";
 import { removeLeftovers, temporaryName } from "./temporary.ts";
-import { keep, release } from "./unfinished.ts";
 
 /** Written bytes after which the disk is set to work: then little is left to wait for at the end. */
 const FLUSH_EVERY = 64 << 20;
-/** Who could not write stopped less than this before the end of the disk. */
+/** A writer that could not go on stopped less than this before the end of the disk. */
 const BIT_MORE = 64 << 10;
 
 /**
@@ -43,12 +33,12 @@ export class AtomicFile {
     this.path = path;
     this.isDurable = isDurable;
     this.temporary = temporaryName(path);
-    keep(this.temporary); // first: a signal may come as soon as it is there
+    registerTemporary(this.temporary); // first: a signal may come as soon as it is there
     try {
       this.fd = openSync(this.temporary, "wx+", 0o666);
       removeLeftovers(path);
     } catch (error) {
-      release(this.temporary);
+      unregisterTemporary(this.temporary);
       throw error;
     }
   }
@@ -67,12 +57,12 @@ export class AtomicFile {
   }
 
   /**
-   * To be asked when somebody who writes by the descriptor has failed: a program does not always say that the disk is
-   * full. What there is so far is worth nothing then.
+   * To be called after an external writer to `fd` failed: probes for ENOSPC, which many programs do not report. The
+   * content is worth nothing then.
    *
-   * @throws what the disk says to a bit more
+   * @throws what the disk says to a few bytes more
    */
-  tryMore(): void {
+  probeSpace(): void {
     this.write(new Uint8Array(BIT_MORE), fstatSync(this.fd).size);
   }
 
@@ -90,7 +80,7 @@ export class AtomicFile {
     });
   }
 
-  /** Waits until nobody but the caller uses the descriptor. @throws what the disk said; it says it only once */
+  /** Waits until only the caller uses the descriptor. @throws what the disk said; it says it only once */
   async settled(): Promise<void> {
     await this.flushing;
     if (this.problem !== undefined) throw this.named(this.problem);
@@ -98,15 +88,15 @@ export class AtomicFile {
 
   /**
    * @param path its final name, when that is known only now
-   * @param isContent the name says what is in it: a file of that name and length stays, because somebody may have
-   *   found it already and means that very file
+   * @param isContent the name says what is in it: a file of that name and length stays, because another process may
+   *   have found it already and means that very file
    */
   commit(path = this.path, isContent = false): void {
     if (this.isDurable) this.sync();
     if (isContent) putContent(this.temporary, path);
     else renameSync(this.temporary, path);
     this.isDone = true;
-    release(this.temporary);
+    unregisterTemporary(this.temporary);
     closeSync(this.fd);
     if (this.isDurable) syncDirectory(dirname(path));
   }
@@ -130,30 +120,9 @@ export class AtomicFile {
     this.isDone = true;
     closeSync(this.fd);
     rmSync(this.temporary, { force: true });
-    release(this.temporary);
+    unregisterTemporary(this.temporary);
   }
 }
 
 const flush = (fd: number): Promise<Error | undefined> =>
   new Promise((resolve) => fdatasync(fd, (error) => resolve(error ?? undefined)));
-
-/** Gives a file the name that its content has, unless that is there. `from` is gone then. */
-export function putContent(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch (error) {
-    const isThere = codeOf(error) === "EEXIST" && statSync(to).size === statSync(from).size;
-    if (!isThere) renameSync(from, to); // damaged, or a file system without hard links
-  }
-  rmSync(from, { force: true });
-}
-
-/** Makes a rename or link in a directory outlive a crash. */
-export function syncDirectory(dir: string): void {
-  const fd = openSync(dir, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}

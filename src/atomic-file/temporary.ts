@@ -3,11 +3,11 @@ import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
 
-/** Hexadecimal digits of each part: who makes it, which process, which file of it. */
+/** Hexadecimal digits of each part: running system, process, file of that process. */
 const PART = 8;
 
 /** Pids mean something on one running system, in one pid namespace; another one's files are another one's. */
-const place = ((): string => {
+const systemPart = ((): string => {
   const read = (what: () => string) => {
     try {
       return what();
@@ -22,15 +22,15 @@ const place = ((): string => {
 
 const pidPart = (pid: number): string => pid.toString(16).padStart(PART, "0");
 
-/** A name beside a file that nobody has, and that says who makes it. */
+/** A name beside a file that no other file has, and that says which process makes it. */
 export function temporaryName(path: string): string {
   const random = randomBytes(PART / 2).toString("hex");
-  return join(dirname(path), `.${basename(path)}.${place}${pidPart(process.pid)}${random}.tmp`);
+  return join(dirname(path), `.${basename(path)}.${systemPart}${pidPart(process.pid)}${random}.tmp`);
 }
 
 /** Removes what processes that are no more (SIGKILL, a crash) have left of the same file. */
 export function removeLeftovers(path: string): void {
-  const begin = `.${basename(path)}.${place}`;
+  const begin = `.${basename(path)}.${systemPart}`;
   for (const name of readdirSync(dirname(path))) {
     if (!name.startsWith(begin) || !name.endsWith(".tmp")) continue;
     const rest = name.slice(begin.length, -".tmp".length);

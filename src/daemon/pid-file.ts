@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
-import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
+import { replaceFile } from "../atomic-file/replace-file.ts";
 import { messageOf, StartError } from "../bytes/errors.ts";
 
 /**
@@ -9,13 +9,9 @@ import { messageOf, StartError } from "../bytes/errors.ts";
  * @throws StartError naming the file
  */
 export function writePidFile(path: string, pid: number): void {
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`; // nobody can have put something there
   try {
-    writeFileSync(temporary, `${pid}\n`, { flag: "wx" });
-    chmodSync(temporary, 0o644);
-    renameSync(temporary, path);
+    replaceFile(path, `${pid}\n`, { mode: 0o644, isDurable: false });
   } catch (error) {
-    rmSync(temporary, { force: true });
     throw new StartError(`pid file ${path}: ${messageOf(error)}`);
   }
 }

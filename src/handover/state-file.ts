@@ -1,20 +1,7 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
-import { syncDirectory } from "../atomic-file/atomic-file.ts";
+import { replaceFile } from "../atomic-file/replace-file.ts";
 import { isAlive, startOf } from "../proc/processes.ts";
 import {
   type CheckedState,
@@ -24,6 +11,8 @@ import {
   parseState,
   type SessionState,
 } from "./state.ts";
+
+const temporaryOf = (path: string): string => `${path}.tmp`;
 
 /** Below it, what says something of sessions that are served now. Gone after a restart, as they are. */
 export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.env): string {
@@ -78,17 +67,11 @@ export class StateFile {
 
   /** @throws the system error: what was there is there still */
   write(state: SessionState): void {
-    const temporary = `${this.path}.tmp`;
-    const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
-    const fd = openSync(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
-    try {
-      writeFileSync(fd, formatState(state));
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temporary, this.path);
-    syncDirectory(dirname(this.path));
+    replaceFile(this.path, formatState(state), {
+      mode: 0o600,
+      isDurable: true,
+      temporary: temporaryOf(this.path),
+    });
   }
 
   /** @returns undefined when there is none @throws FormatError */
@@ -123,7 +106,7 @@ export class StateFile {
   }
 
   remove(): void {
-    for (const path of [this.path, `${this.path}.tmp`, this.socket]) rmSync(path, { force: true });
+    for (const path of [this.path, temporaryOf(this.path), this.socket]) rmSync(path, { force: true });
     for (const serial of this.checked()) rmSync(this.checkedPath(serial), { force: true });
   }
 

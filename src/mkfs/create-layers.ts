@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { FormatError, StartError } from "../bytes/errors.ts";
-import { keep, release, stopFirst } from "../atomic-file/unfinished.ts";
+import { registerTemporary, unregisterTemporary, stopFirst } from "../atomic-file/clean-up.ts";
 import { type Created, type CreateRequest, createImage } from "./create.ts";
 import type { Failure, Order, Said } from "./layer-thread.ts";
 
@@ -57,7 +57,7 @@ async function inThread(
   const mayLeave = stopFirst(() => stopThread(thread));
   let current: Current | undefined;
   thread.on("message", (said: Said) => {
-    if (said.say === "file") (said.isKept ? keep : release)(said.path);
+    if (said.say === "file") (said.isKept ? registerTemporary : unregisterTemporary)(said.path);
     else if (said.say === "warning") current?.warn(said.message);
     else if (said.say === "built") current?.resolve(said.created);
     else current?.reject(errorOf(said.failure));

@@ -1,6 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import { FormatError } from "../bytes/errors.ts";
-import { keepElsewhere, stopMakers } from "../atomic-file/unfinished.ts";
+import { registerElsewhere, stopMakers } from "../atomic-file/clean-up.ts";
 import { type Created, type CreateRequest, createImage } from "./create.ts";
 
 /** A layer to build; warnings come back as messages. */
@@ -29,7 +29,7 @@ if (parentPort === null) throw new Error("mkfs/layer-thread runs in a worker thr
 const port = parentPort;
 const say = (what: Said): void => port.postMessage(what);
 
-keepElsewhere((path, isKept) => say({ say: "file", path, isKept }));
+registerElsewhere((path, isKept) => say({ say: "file", path, isKept }));
 port.on("message", async (task: Order) => {
   if (task === "stop") {
     await stopMakers();

@@ -1,8 +1,7 @@
-import { randomBytes } from "node:crypto";
-import { constants, copyFileSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { constants, copyFileSync, linkSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
-import { syncDirectory } from "../atomic-file/atomic-file.ts";
+import { replaceBy, syncDirectory } from "../atomic-file/replace-file.ts";
 
 /**
  * Puts a tar into a blob directory under its id: by hard link, or as a copy where that cannot be (another file
@@ -17,14 +16,8 @@ export function placeBlob(tar: string, dir: string, id: string): void {
     (there.ino === source.ino ? there.dev === source.dev : there.size === source.size)
   )
     return;
-  const temporary = join(dir, `.${id}.${randomBytes(6).toString("hex")}`);
-  try {
-    link(tar, temporary);
-    renameSync(temporary, target);
-  } finally {
-    rmSync(temporary, { force: true });
-  }
-  syncDirectory(dirname(target));
+  replaceBy(target, (temporary) => link(tar, temporary));
+  syncDirectory(dir);
 }
 
 function link(from: string, to: string): void {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { fstatSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import type { AtomicFile } from "../atomic-file/atomic-file.ts";
-import { stopFirst } from "../atomic-file/unfinished.ts";
+import { stopFirst } from "../atomic-file/clean-up.ts";
 import type { Layer } from "../tar/source.ts";
 import { startHashing } from "./hash.ts";
 
@@ -82,7 +82,7 @@ async function lookOn<T>(
   let isOver = false;
   const over = written
     .catch((error) => {
-      file.tryMore();
+      file.probeSpace();
       throw error;
     })
     .finally(() => {

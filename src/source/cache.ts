@@ -1,18 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, utimesSync } from "node:fs";
 import { link, open, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { replaceFile } from "../atomic-file/replace-file.ts";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import { mustBeOwnDirectory } from "../safe-open/own.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
@@ -132,18 +123,11 @@ export class Cache {
   remember(file: LayerFile, known: Known): void {
     const note = this.noteOf(file);
     if (note === undefined) return;
-    const temporary = join(dirname(note), `.${randomBytes(8).toString("hex")}`);
+    const text = [known.id, known.kind, known.isImage ? "image" : "", known.side ?? ""].join(" ");
     try {
-      writeFileSync(
-        temporary,
-        [known.id, known.kind, known.isImage ? "image" : "", known.side ?? ""].join(" "),
-        { mode: 0o600 },
-      );
-      renameSync(temporary, note);
+      replaceFile(note, text, { mode: 0o600, isDurable: false });
     } catch (error) {
       throw new StartError(`${note}: ${messageOf(error)}`);
-    } finally {
-      rmSync(temporary, { force: true });
     }
   }
 

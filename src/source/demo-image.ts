@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { stopFirst } from "../atomic-file/unfinished.ts";
+import { stopFirst } from "../atomic-file/clean-up.ts";
 import { packDirectory } from "../tar/pack.ts";
 import { type Prepared, prepareImage } from "./prepare.ts";
 

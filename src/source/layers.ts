@@ -2,8 +2,8 @@ import { rmSync } from "node:fs";
 import { bytesOf } from "../mkfs/create-from.ts";
 import { createLayers } from "../mkfs/create-layers.ts";
 import { StartError } from "../bytes/errors.ts";
-import { putContent } from "../atomic-file/atomic-file.ts";
-import { keep, release } from "../atomic-file/unfinished.ts";
+import { putContent } from "../atomic-file/replace-file.ts";
+import { registerTemporary, unregisterTemporary } from "../atomic-file/clean-up.ts";
 import { type Cache, type Known, UNSYNCED } from "./cache.ts";
 import type { ImageLayer } from "./documents.ts";
 import { type Report, sharedCell } from "./report.ts";
@@ -46,7 +46,7 @@ export async function prepareLayers(layers: readonly ImageLayer[], means: Means)
       done,
     },
   }));
-  for (const { boot } of missing) keep(boot);
+  for (const { boot } of missing) registerTemporary(boot);
   report.start(
     jobs.map(({ bytes }) => bytes),
     missing.map(({ done }) => done),
@@ -70,7 +70,7 @@ export async function prepareLayers(layers: readonly ImageLayer[], means: Means)
     report.stop();
     for (const { boot } of missing) {
       rmSync(boot, { force: true });
-      release(boot);
+      unregisterTemporary(boot);
     }
   }
   return known as Known[];

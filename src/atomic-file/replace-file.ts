@@ -1,0 +1,88 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { codeOf } from "../bytes/errors.ts";
+import { temporaryName } from "./temporary.ts";
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW } = constants;
+
+export interface ReplaceOptions {
+  /** Permissions, whatever the umask is. */
+  readonly mode: number;
+  /** On disk with its name when this returns. Without it, a crash may leave the name with anything or nothing in it. */
+  readonly isDurable: boolean;
+  /** A name that only the caller uses, which it removes itself after a kill; without it, one that nobody has. */
+  readonly temporary?: string;
+}
+
+/**
+ * Writes a file in place of whatever has its name: whoever opens it finds the old one or the new one, whole. A link of
+ * that name is replaced, not followed. For what is written at once: a signal that ends the process in between leaves
+ * the temporary file, see AtomicFile.
+ *
+ * @throws the system error: what was there is there still, and the temporary file is gone
+ */
+export function replaceFile(path: string, content: string | Uint8Array, options: ReplaceOptions): void {
+  const { mode, isDurable, temporary } = options;
+  const flags = O_WRONLY | O_CREAT | (temporary === undefined ? O_EXCL : O_TRUNC | O_NOFOLLOW);
+  replaceBy(
+    path,
+    (name) => {
+      const fd = openSync(name, flags, mode);
+      try {
+        fchmodSync(fd, mode);
+        writeFileSync(fd, content);
+        if (isDurable) fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+    },
+    temporary,
+  );
+  if (isDurable) syncDirectory(dirname(path));
+}
+
+/** The same with a file that `make` makes under the name that it is given. @throws what `make` throws, too */
+export function replaceBy(
+  path: string,
+  make: (temporary: string) => void,
+  temporary = temporaryName(path),
+): void {
+  try {
+    make(temporary);
+    renameSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true }); // also of success: rename(2) leaves one of two names of the same file alone
+  }
+}
+
+/** Gives a file the name that its content has, unless that is there. `from` is gone then. */
+export function putContent(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    const isThere = codeOf(error) === "EEXIST" && statSync(to).size === statSync(from).size;
+    if (!isThere) renameSync(from, to); // damaged, or a file system without hard links
+  }
+  rmSync(from, { force: true });
+}
+
+/** Makes a rename or link in a directory outlive a crash. */
+export function syncDirectory(dir: string): void {
+  const fd = openSync(dir, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,84 @@
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { AtomicFile } from "../../src/atomic-file/atomic-file.ts";
+import { temporaryName } from "../../src/atomic-file/temporary.ts";
+import { writeWhole } from "../../src/atomic-file/write-whole.ts";
+
+const root = mkdtempSync(join(tmpdir(), "nydusd-ts-test-"));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+let dir = "";
+let path = "";
+beforeEach(() => {
+  dir = mkdtempSync(join(root, "case-"));
+  path = join(dir, "file");
+});
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const listeners = () => SIGNALS.map((signal) => process.listenerCount(signal));
+
+describe("AtomicFile", () => {
+  it.each([true, false])("has its name once it is committed, durable: %s", (isDurable) => {
+    const before = listeners();
+    const file = new AtomicFile(path, isDurable);
+    file.write(Buffer.from("hallo"));
+    file.write(Buffer.from("e"), 1);
+    expect(readdirSync(dir)).not.toContain("file");
+    expect(listeners()).toEqual(before.map((n) => n + 1));
+    file.commit();
+    file.discard(); // nothing any more
+    expect([readdirSync(dir), readFileSync(path, "latin1"), listeners()]).toEqual([
+      ["file"],
+      "hello",
+      before,
+    ]);
+  });
+
+  it("leaves nothing when it is discarded, or cannot be opened", () => {
+    const before = listeners();
+    new AtomicFile(path).discard();
+    expect(() => new AtomicFile(join(dir, "none", "file"))).toThrow("ENOENT");
+    expect([readdirSync(dir), listeners()]).toEqual([[], before]);
+  });
+
+  it("removes what dead processes have left of the same file, and nothing else", () => {
+    const ended = spawnSync("true").pid.toString(16).padStart(8, "0");
+    const own = process.pid.toString(16).padStart(8, "0");
+    const name = basename(temporaryName(path));
+    expect(name).toContain(own);
+    const others = [name, `${name}x`, name.replace(own, "zzzzzzzz")];
+    for (const each of [...others, name.replace(own, ended)]) writeFileSync(join(dir, each), "");
+    writeWhole(path, Buffer.from("x"));
+    expect(readdirSync(dir).sort()).toEqual([...others, "file"].sort());
+  });
+});
+
+describe("a signal that ends the process", () => {
+  const module = fileURLToPath(new URL("../../dist/src/atomic-file/", import.meta.url));
+  const script = `
+    const { AtomicFile } = await import("${module}atomic-file.js");
+    const { stopFirst } = await import("${module}clean-up.js");
+    const file = new AtomicFile(process.argv[1]);
+    stopFirst(async () => console.log("stopped"));
+    console.log("ready");
+    setInterval(() => {}, 1000);`;
+
+  it.each(SIGNALS)("%s: other work is stopped, then the file goes", async (signal) => {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script, path], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let said = "";
+    child.stdout.on("data", (chunk) => {
+      if (said === "") {
+        expect(readdirSync(dir)).toHaveLength(1);
+        child.kill(signal);
+      }
+      said += chunk;
+    });
+    const ended = await new Promise((resolve) => child.on("close", (_, by) => resolve(by)));
+    expect([ended, said, readdirSync(dir)]).toEqual([signal, "ready\nstopped\n", []]);
+  });
+});

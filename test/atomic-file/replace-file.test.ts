@@ -1,0 +1,99 @@
+import {
+  chmodSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { putContent, replaceBy, replaceFile } from "../../src/atomic-file/replace-file.ts";
+
+const root = mkdtempSync(join(tmpdir(), "nydusd-ts-test-"));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+let dir = "";
+let path = "";
+beforeEach(() => {
+  dir = mkdtempSync(join(root, "case-"));
+  path = join(dir, "file");
+});
+const text = (name = "file") => readFileSync(join(dir, name), "latin1");
+const PLAIN = { mode: 0o600, isDurable: false };
+
+describe("replaceFile", () => {
+  it.each([
+    { name: "at once", isDurable: false },
+    { name: "on disk", isDurable: true },
+  ])("makes a file and replaces it, $name, and leaves nothing else", ({ isDurable }) => {
+    replaceFile(path, "one", { mode: 0o600, isDurable });
+    replaceFile(path, Buffer.from("two"), { mode: 0o600, isDurable });
+    expect([text(), readdirSync(dir)]).toEqual(["two", ["file"]]);
+  });
+
+  it.each([0o644, 0o600, 0o666])("gives it mode 0%o whatever the umask is", (mode) => {
+    const umask = process.umask(0o077);
+    try {
+      replaceFile(path, "x", { mode, isDurable: false });
+    } finally {
+      process.umask(umask);
+    }
+    expect(statSync(path).mode & 0o7777).toBe(mode);
+  });
+
+  it("replaces a link and does not follow it", () => {
+    writeFileSync(join(dir, "target"), "as it was");
+    symlinkSync("target", path);
+    replaceFile(path, "new", PLAIN);
+    expect([text("target"), lstatSync(path).isFile(), text()]).toEqual(["as it was", true, "new"]);
+  });
+
+  it("leaves the old file and no temporary one when it fails", () => {
+    mkdirSync(path);
+    expect(() => replaceFile(path, "x", PLAIN)).toThrow("EISDIR");
+    expect(readdirSync(dir)).toEqual(["file"]);
+    expect(() => replaceFile(join(dir, "none", "file"), "x", PLAIN)).toThrow("ENOENT");
+  });
+
+  it("overwrites what a killed process left under the caller's own temporary name", () => {
+    const temporary = `${path}.tmp`;
+    writeFileSync(temporary, "left from before, and longer");
+    chmodSync(temporary, 0o666);
+    replaceFile(path, "new", { ...PLAIN, temporary });
+    expect([text(), statSync(path).mode & 0o777, readdirSync(dir)]).toEqual(["new", 0o600, ["file"]]);
+  });
+
+  it("refuses a link under the caller's own temporary name", () => {
+    const temporary = `${path}.tmp`;
+    writeFileSync(join(dir, "target"), "as it was");
+    symlinkSync("target", temporary);
+    expect(() => replaceFile(path, "new", { ...PLAIN, temporary })).toThrow("ELOOP");
+    expect(text("target")).toBe("as it was");
+  });
+});
+
+it("replaceBy leaves no second name of a file that is there already", () => {
+  writeFileSync(path, "x");
+  replaceBy(path, (temporary) => linkSync(path, temporary));
+  expect([readdirSync(dir), statSync(path).nlink]).toEqual([["file"], 1]);
+});
+
+describe("putContent", () => {
+  it.each([
+    { name: "takes the name when it is free", there: undefined, want: "made" },
+    { name: "keeps a file of that length", there: "kept", want: "kept" },
+    { name: "replaces one of another length, which is damaged", there: "dam", want: "made" },
+  ])("$name", ({ there, want }) => {
+    if (there !== undefined) writeFileSync(path, there);
+    writeFileSync(join(dir, "from"), "made");
+    putContent(join(dir, "from"), path);
+    expect([text(), readdirSync(dir)]).toEqual([want, ["file"]]);
+  });
+});
