@@ -2,6 +2,7 @@ import { readdirSync, realpathSync, statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
+import { isDeadMount } from "../mounts/dead.ts";
 import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";
 
@@ -34,7 +35,7 @@ async function canonical(path: string, log: Logger): Promise<string> {
     await statfs(real);
     return real;
   } catch (error) {
-    if (codeOf(error) !== "ENOTCONN" && codeOf(error) !== "ECONNABORTED")
+    if (!isDeadMount(error))
       throw new StartError(
         codeOf(error) === "ENOENT"
           ? `mountpoint ${path}: no such directory`

@@ -1,7 +1,7 @@
 import { StartError } from "../bytes/errors.ts";
+import { IMAGE_FLAGS } from "../mounts/defaults.ts";
+import { CONGESTION_THRESHOLD, MAX_BACKGROUND, VALID } from "../vfs/kernel-policy.ts";
 
-/** The image never changes, so the kernel may keep what it was told. Seconds. */
-const VALID = 31_536_000;
 /** Bytes of the option string in C, with its NUL; the package cuts a longer one without a word. */
 const C_STRING = 1024;
 
@@ -20,10 +20,7 @@ export function optionString(source: string, subtype: string, options: readonly 
   const all = [
     escapeOption(source),
     `subtype=${subtype}`,
-    "ro",
-    "nosuid",
-    "nodev",
-    "noatime",
+    ...IMAGE_FLAGS,
     "default_permissions",
     ...(process.geteuid?.() === 0 ? ["allow_other"] : []), // others need user_allow_other in /etc/fuse.conf
     "nonempty",
@@ -32,8 +29,8 @@ export function optionString(source: string, subtype: string, options: readonly 
     `entry_timeout=${VALID}`,
     `attr_timeout=${VALID}`,
     `negative_timeout=${VALID}`,
-    "max_background=64",
-    "congestion_threshold=48",
+    `max_background=${MAX_BACKGROUND}`,
+    `congestion_threshold=${CONGESTION_THRESHOLD}`,
     ...options,
   ].join(",");
   const length = Buffer.byteLength(`-ofsname=${all}`);

@@ -1,10 +1,9 @@
 import type * as Fuse from "fuse-native";
 import type { Attr, Statfs } from "../vfs/file-system.ts";
+import { BLKSIZE } from "../vfs/kernel-policy.ts";
 
 /** What fuse-native copies into a `struct stat` or `struct statvfs`, 32 bits a field but for size, blocks and times. */
 const U32_MAX = 0xffff_ffff;
-/** `st_blksize`: see reply.ts of the direct transport. */
-const BLKSIZE = 4096;
 const NAME_MAX = 255;
 
 export const newStat = (): Fuse.Stat => ({

@@ -1,12 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, closeSync, constants, openSync, readFileSync, writeFileSync } from "node:fs";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { IMAGE_FLAGS } from "../mounts/defaults.ts";
 import { mountAt } from "../mounts/table.ts";
 
 /** Shown by `findmnt -t fuse.nydusd-ts`. */
 export const FUSE_TYPE = "fuse.nydusd-ts";
 /** What nydusd mounts with; `default_permissions` leaves mode, owner and ACL checks to the kernel. */
-export const MOUNT_OPTIONS = ["ro", "nosuid", "nodev", "noatime", "default_permissions", "allow_other"];
+export const MOUNT_OPTIONS = [...IMAGE_FLAGS, "default_permissions", "allow_other"];
 
 /** Whose mount it is. */
 export interface Owner {

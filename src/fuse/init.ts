@@ -1,3 +1,4 @@
+import { CONGESTION_THRESHOLD, MAX_BACKGROUND } from "../vfs/kernel-policy.ts";
 import { IN_HEADER, INIT_IN, INIT_OUT } from "./wire.ts";
 
 /** INIT flags, bits 0…31. Source: linux/include/uapi/linux/fuse.h. */
@@ -40,8 +41,6 @@ const WANTED2 = HAS_EXPIRE_ONLY | HAS_RESEND;
 const MAJOR = 7;
 /** The newest minor version whose INIT reply is known here. */
 const MINOR = 45;
-const MAX_BACKGROUND = 64;
-const CONGESTION = 48;
 /** Never used: the mount is read-only. The kernel wants at least a page. */
 const MAX_WRITE = 4096;
 const PAGE = 4096;
@@ -91,7 +90,7 @@ export function answerInit(
   );
   out.setUint32(at + INIT_OUT.FLAGS, flags, true);
   out.setUint16(at + INIT_OUT.MAX_BACKGROUND, MAX_BACKGROUND, true);
-  out.setUint16(at + INIT_OUT.CONGESTION, CONGESTION, true);
+  out.setUint16(at + INIT_OUT.CONGESTION, CONGESTION_THRESHOLD, true);
   out.setUint32(at + INIT_OUT.MAX_WRITE, MAX_WRITE, true);
   out.setUint32(at + INIT_OUT.TIME_GRAN, 1, true);
   out.setUint16(at + INIT_OUT.MAX_PAGES, flags & MAX_PAGES ? pages : 0, true);

@@ -4,6 +4,7 @@ import { EIO } from "../bytes/errno.ts";
 import { codeOf } from "../bytes/errors.ts";
 import { putU64 } from "../bytes/u64.ts";
 import { CONTROL } from "./abort.ts";
+import { connectionEnd } from "./connection-errors.ts";
 import { errorReply, REPLY_UNIQUE } from "./error-reply.ts";
 import { resendAll } from "./notify.ts";
 
@@ -12,8 +13,6 @@ import { resendAll } from "./notify.ts";
  * where the kernel cannot do that they fail; `flush`: they fail; `none`: who made them waits until the mount is gone.
  */
 export type FailoverPolicy = "resend" | "flush" | "none";
-
-const OVER: ReadonlySet<string> = new Set(["ENODEV", "ENOTCONN", "ECONNABORTED", "EPERM"]);
 
 /** Two requests after one another differ by this (fs/fuse/fuse_i.h, FUSE_REQ_ID_STEP). */
 const STEP = 2;
@@ -40,8 +39,8 @@ function resend(fd: number): boolean {
     return true;
   } catch (error) {
     if (codeOf(error) === "EINVAL") return false;
-    // It was unmounted or aborted meanwhile, and nobody waits: who reads the device will see that.
-    if (OVER.has(codeOf(error))) return true;
+    // It was unmounted or aborted meanwhile, and no caller waits: the next read of the device says so.
+    if (connectionEnd(error) !== undefined) return true;
     throw error;
   }
 }

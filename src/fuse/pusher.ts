@@ -1,9 +1,9 @@
 import { writeSync } from "node:fs";
 import { freemem } from "node:os";
-import { codeOf } from "../bytes/errors.ts";
 import { putU64 } from "../bytes/u64.ts";
 import { COUNT, type Counters } from "../counters/counters.ts";
 import type { DataOrder } from "../vfs/data-order.ts";
+import { connectionEnd } from "./connection-errors.ts";
 import type { Known } from "./known.ts";
 import { PushBoard } from "./push-board.ts";
 import { type Span, Streams } from "./streams.ts";
@@ -133,7 +133,6 @@ function store(
   } catch (error) {
     // ENOENT: the kernel has forgotten the node, or not made it yet. ENOMEM: not now.
     counters[COUNT.PUSH_REFUSED]++;
-    const code = codeOf(error);
-    return code !== "ENODEV" && code !== "ENOTCONN" && code !== "EPERM" && code !== "ECONNABORTED";
+    return connectionEnd(error) === undefined;
   }
 }

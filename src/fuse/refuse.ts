@@ -1,6 +1,6 @@
 import { readSync, writeSync } from "node:fs";
 import { EIO } from "../bytes/errno.ts";
-import { codeOf } from "../bytes/errors.ts";
+import { isTransient } from "./connection-errors.ts";
 import { errorReply, REPLY_UNIQUE } from "./error-reply.ts";
 import { IN } from "./wire.ts";
 import { OP } from "../vfs/opcodes.ts";
@@ -19,7 +19,7 @@ export function refuseAll(fd: number): void {
     try {
       readSync(fd, request, 0, REQUEST, null);
     } catch (error) {
-      if (["ENOENT", "EINTR", "EAGAIN"].includes(codeOf(error))) continue;
+      if (isTransient(error)) continue;
       return;
     }
     if (SILENT.has(request.readUInt32LE(IN.OPCODE))) continue;

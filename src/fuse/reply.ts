@@ -1,17 +1,7 @@
 import { putS64, putU64 } from "../bytes/u64.ts";
 import type { Attr } from "../vfs/file-system.ts";
+import { BLKSIZE, VALID } from "../vfs/kernel-policy.ts";
 import { ATTR, ENTRY } from "./wire.ts";
-
-/**
- * The image never changes, so what the kernel learns may stay for a year; a remount or unmount drops it.
- * Seconds.
- */
-const VALID = 31_536_000;
-/**
- * `st_blksize`: programs read in pieces of it. The image's own block size (512) would make them read eight
- * times as often, and says nothing about a tar in the page cache.
- */
-const BLKSIZE = 4096;
 
 /** Writes `struct fuse_attr`. */
 export function putAttr(v: DataView, at: number, attr: Attr): void {

@@ -1,10 +1,10 @@
 import { readSync, writeSync } from "node:fs";
 import { EINVAL, EIO } from "../bytes/errno.ts";
-import { codeOf } from "../bytes/errors.ts";
 import { u64 } from "../bytes/u64.ts";
 import { COUNT, countAnswer, countRead } from "../counters/counters.ts";
 import { NOW } from "../counters/inflight.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
+import { connectionEnd, isTransient } from "./connection-errors.ts";
 import { Crowd } from "./crowd.ts";
 import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
 import { type Agreed, answerInit } from "./init.ts";
@@ -101,9 +101,8 @@ export function serve(s: Service): Ending {
     try {
       f.length = readSync(fd, f.in, 0, capacity, null);
     } catch (error) {
-      const ending = endingOf(error);
-      if (ending) return ending;
-      continue;
+      if (isTransient(error)) continue;
+      return endingOf(error);
     }
     // In this order: who sees that nobody is busy after a change knows that nobody goes by what was before.
     Atomics.store(control, busy, 1);
@@ -143,11 +142,8 @@ export function serve(s: Service): Ending {
       try {
         writeSync(fd, f.out, HEADER_AT, length, null);
       } catch (error) {
-        // ENOENT: the caller was killed and waits no more.
-        if (codeOf(error) !== "ENOENT") {
-          const ending = endingOf(error);
-          if (ending) return ending;
-        }
+        // ENOENT: the caller was killed and waits no more, or the connection is gone: the next read says so.
+        if (!isTransient(error)) return endingOf(error);
       }
     }
     now[NOW.OPCODE] = 0;
@@ -190,21 +186,9 @@ function init(s: Service): number {
   return answerInit(f.inView, f.length, s.fs.traits.hasAcls, maxPages, f.outView, PAYLOAD, s.agreed);
 }
 
-/**
- * What a failed read or write of the device means (fs/fuse/dev.c): ENODEV after an unmount, ECONNABORTED
- * after an abort, ENOENT when a request was interrupted on its way to us; EINTR and EAGAIN are noise.
- */
-function endingOf(error: unknown): Ending | undefined {
-  switch (codeOf(error)) {
-    case "ENODEV":
-      return "unmounted";
-    case "ECONNABORTED":
-      return "aborted";
-    case "ENOENT":
-    case "EINTR":
-    case "EAGAIN":
-      return undefined;
-    default:
-      throw error;
-  }
+/** @throws the error when it is no known ending: a worker's caller has mounted the device before */
+function endingOf(error: unknown): Ending {
+  const end = connectionEnd(error);
+  if (end === undefined || end === "never mounted") throw error;
+  return end;
 }

@@ -1,3 +1,4 @@
+import { IMAGE_FLAGS } from "../mounts/defaults.ts";
 import { splitOptions } from "../mounts/options.ts";
 import { MOUNT_ATTR } from "../syscalls/mount-api.ts";
 
@@ -9,11 +10,9 @@ export interface KernelOptions {
   readonly parameters: readonly (readonly [key: string, value?: string])[];
 }
 
-/** What an image is mounted with, as the FUSE driver mounts it. */
-const DEFAULTS = MOUNT_ATTR.RDONLY | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOATIME;
-
-/** By word: bits taken away, bits given. An image stays read-only whatever is asked for. */
+/** By word: bits taken away, bits given. An image stays read-only whatever is asked for: nothing takes that bit away. */
 const WORDS: Readonly<Record<string, readonly [cleared: number, set: number]>> = {
+  ro: [0, MOUNT_ATTR.RDONLY],
   suid: [MOUNT_ATTR.NOSUID, 0],
   nosuid: [0, MOUNT_ATTR.NOSUID],
   dev: [MOUNT_ATTR.NODEV, 0],
@@ -33,8 +32,8 @@ const WORDS: Readonly<Record<string, readonly [cleared: number, set: number]>> =
 /** @param lists as after each `-o` */
 export function kernelOptions(lists: readonly string[]): KernelOptions {
   const { ofMount, ofFileSystem } = splitOptions(lists);
-  let attributes = DEFAULTS;
-  for (const word of ofMount) {
+  let attributes = 0;
+  for (const word of [...IMAGE_FLAGS, ...ofMount]) {
     const [cleared, set] = WORDS[word] ?? [0, 0];
     attributes = (attributes & ~cleared) | set;
   }

@@ -3,6 +3,7 @@ import { constants, readFileSync } from "node:fs";
 import { chmod, chown, type FileHandle, mkdir, open } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { SAFE_FLAGS } from "./defaults.ts";
 import { splitOptions } from "./options.ts";
 import { type MountEntry, mountAt } from "./table.ts";
 
@@ -73,7 +74,7 @@ async function mount(mountpoint: string, upper: string, lower: number, lists: re
   const lowerdir = PLAIN.test(mountpoint) ? mountpoint : "/proc/self/fd/3";
   const prefix = PLAIN.test(join(upper, "upper")) ? `${upper}/` : "";
   const options = [
-    ...["nosuid", "nodev", "noatime", ...splitOptions(lists).ofMount],
+    ...[...SAFE_FLAGS, ...splitOptions(lists).ofMount],
     ...[`lowerdir=${lowerdir}`, `upperdir=${prefix}upper`, `workdir=${prefix}work`],
     ...(isInUserNamespace() ? ["userxattr"] : []), // trusted.* is for root of the host
   ].join(",");

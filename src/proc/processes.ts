@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
 
 /** A process, and when it began (startOf): a pid comes again. */
 export interface ProcessState {
@@ -18,6 +19,15 @@ export function statOf(pid: number): string[] | undefined {
     return text.slice(text.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined;
+  }
+}
+
+/** The calling thread as the kernel numbers it; 0, which the kernel takes for the caller, where /proc does not say. */
+export function thisThread(): number {
+  try {
+    return Number(basename(readlinkSync("/proc/thread-self")));
+  } catch {
+    return 0;
   }
 }
 

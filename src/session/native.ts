@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { BlobFiles } from "../blob/blob-files.ts";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, StartError } from "../bytes/errors.ts";
 import { Image } from "../erofs/image.ts";
 import { FUSE_TYPE } from "../fuse/device.ts";
 import { opName } from "../vfs/opcodes.ts";
@@ -10,6 +10,7 @@ import { findNonUtf8 } from "../fuse-native/utf8.ts";
 import type { Logger } from "../log/log.ts";
 import { COUNT, countersOf, newCounters, sumOf } from "../counters/counters.ts";
 import { progressOf } from "../counters/prefetch-progress.ts";
+import { isDeadMount } from "../mounts/dead.ts";
 import { leaveMount } from "../mounts/leave.ts";
 import { mountAt } from "../mounts/table.ts";
 import type { Traits } from "../vfs/file-system.ts";
@@ -139,11 +140,7 @@ function session(
  * but that one answers; STATFS is never answered from a cache.
  */
 const isDead = async (mountpoint: string, device: string): Promise<boolean> =>
-  mountAt(mountpoint)?.device === device &&
-  statfs(mountpoint).then(
-    () => false,
-    (error: unknown) => codeOf(error) === "ENOTCONN" || codeOf(error) === "ECONNABORTED",
-  );
+  mountAt(mountpoint)?.device === device && statfs(mountpoint).then(() => false, isDeadMount);
 
 /**
  * libfuse 2 cannot ask the kernel to enforce ACLs, which may deny what the mode bits allow. Root's mount is

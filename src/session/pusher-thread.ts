@@ -1,6 +1,4 @@
-import { readlinkSync } from "node:fs";
 import { setPriority } from "node:os";
-import { basename } from "node:path";
 import { parentPort } from "node:worker_threads";
 import { BlobFiles } from "../blob/blob-files.ts";
 import { messageOf } from "../bytes/errors.ts";
@@ -11,6 +9,7 @@ import { Known } from "../fuse/known.ts";
 import { type BoardBuffers, PushBoard } from "../fuse/push-board.ts";
 import { push } from "../fuse/pusher.ts";
 import { countersOf } from "../counters/counters.ts";
+import { thisThread } from "../proc/processes.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import type { SharedImage } from "./change.ts";
 import type { WorkerEvent } from "./worker-task.ts";
@@ -37,7 +36,7 @@ const tell = (event: WorkerEvent) => port.postMessage(event);
 /** Of this thread alone: its number is a process's to setpriority(2). */
 function hurry(): void {
   try {
-    setPriority(Number(basename(readlinkSync("/proc/thread-self"))), NICE);
+    setPriority(thisThread(), NICE);
   } catch {} // only root may
 }
 

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { CONTROL, WATCH } from "../fuse/serve.ts";
+import { statOf } from "../proc/processes.ts";
 import { OP } from "../vfs/opcodes.ts";
 import type { Logger } from "../log/log.ts";
 import { inflight, NOW, type Now, slotsOf } from "../counters/inflight.ts";
@@ -150,14 +150,4 @@ export class Relief {
 }
 
 /** Whether it waits for what it reads, and not for a CPU: others would only make that worse. */
-const isAsleep = (thread: number): boolean => thread === 0 || stateOf(thread) !== "R";
-
-/** As /proc shows it, after the name in parentheses, which may hold anything. */
-function stateOf(thread: number): string {
-  try {
-    const stat = readFileSync(`/proc/self/task/${thread}/stat`, "latin1");
-    return stat[stat.lastIndexOf(")") + 2];
-  } catch {
-    return "";
-  }
-}
+const isAsleep = (thread: number): boolean => thread === 0 || statOf(thread)?.[0] !== "R";

@@ -3,6 +3,7 @@ import { write } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { codeOf, messageOf } from "../bytes/errors.ts";
+import { connectionEnd } from "../fuse/connection-errors.ts";
 import { nudge } from "../fuse/notify.ts";
 import { CONTROL } from "../fuse/serve.ts";
 import { OP } from "../vfs/opcodes.ts";
@@ -145,9 +146,8 @@ export class Stage {
 
   /** ENOENT: the kernel does not know the node, so there is nothing to forget. */
   private failed(error: unknown): void {
-    const code = codeOf(error);
-    if (["ENODEV", "ECONNABORTED", "ENOTCONN", "EPERM"].includes(code)) this.isOver = true;
-    else if (code !== "ENOENT")
+    if (connectionEnd(error) !== undefined) this.isOver = true;
+    else if (codeOf(error) !== "ENOENT")
       this.of.log.warn(`the kernel would not take a notification: ${messageOf(error)}`);
   }
 }

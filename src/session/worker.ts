@@ -1,5 +1,3 @@
-import { readlinkSync } from "node:fs";
-import { basename } from "node:path";
 import { parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import { newFrame } from "../fuse/frame.ts";
@@ -7,6 +5,7 @@ import { CONTROL, serve } from "../fuse/serve.ts";
 import { Turn } from "../fuse/turn.ts";
 import { opName } from "../vfs/opcodes.ts";
 import { NOW } from "../counters/inflight.ts";
+import { thisThread } from "../proc/processes.ts";
 import type { Numbered } from "./change.ts";
 import { WorkerImages } from "./worker-images.ts";
 import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
@@ -14,15 +13,6 @@ import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
 const port = parentPort;
 if (port === null) throw new Error("session/worker runs in a worker thread only");
 const tell = (event: WorkerEvent) => port.postMessage(event);
-
-/** As the kernel numbers it; 0 where /proc does not say. */
-function thisThread(): number {
-  try {
-    return Number(basename(readlinkSync("/proc/thread-self")));
-  } catch {
-    return 0;
-  }
-}
 
 port.once("message", (task: WorkerTask) => {
   const control = new Int32Array(task.control);
