@@ -7,12 +7,14 @@ import { S_IFDIR, S_IFMT, S_IFREG } from "../src/bytes/errno.ts";
 import { putU64, u64 } from "../src/bytes/u64.ts";
 import { newFrame } from "../src/fuse/frame.ts";
 import { answer } from "../src/fuse/ops.ts";
+import { newControl } from "../src/fuse/serve.ts";
 import { IN, IN_HEADER, READ_IN } from "../src/fuse/wire.ts";
 import { OP } from "../src/vfs/opcodes.ts";
 import { openLog } from "../src/log/log.ts";
 import { newInflight } from "../src/counters/inflight.ts";
 import { namesOf } from "../src/pseudo/pseudo-tree.ts";
 import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../src/session/file-records.ts";
+import { Stage } from "../src/session/stage.ts";
 import { Submounts } from "../src/session/submounts.ts";
 import { takeImage } from "../src/session/take.ts";
 import { WorkerImages } from "../src/session/worker-images.ts";
@@ -42,13 +44,23 @@ if (gc === undefined) {
 const held = new HeldFiles();
 const records = fileStats ? ALL_FILE_RECORDS : NO_FILE_RECORDS;
 const places = { dirs: [blobDir], files: new Map() };
-const submounts = new Submounts(1, true, held);
+const log = openLog("warn");
+const doing = newInflight(1);
+const stage = new Stage({ fd: -1, place: { path: at }, control: new Int32Array(newControl(1)), doing, log });
+const submounts = new Submounts({
+  limit: 1,
+  push: true,
+  held,
+  stage,
+  beforeFree: async () => {},
+  beforeChange: () => {},
+});
 const taken = takeImage(
   { bootstrap, places, lenient: false, id: "", records, prefetch: undefined },
   held,
-  openLog("warn"),
+  log,
 );
-await submounts.mount(namesOf(at) ?? [], taken);
+submounts.mountFirst(namesOf(at) ?? [], taken);
 const { handle } = taken.image;
 const images = new WorkerImages(
   {
@@ -57,7 +69,7 @@ const images = new WorkerImages(
     isFixed: at === "/",
     maxOpen: 256,
     counters: submounts.residents.session,
-    doing: newInflight(1),
+    doing,
   },
   { index: 0, slot: 0, turn: undefined },
   (event) => process.stderr.write(`${JSON.stringify(event)}\n`),

@@ -25,17 +25,14 @@ interface Group {
  */
 export class Departures {
   private readonly groups = new Set<Group>();
+  private readonly stage: Stage;
   private readonly free: (residents: readonly Resident[]) => Promise<void>;
-  private stage: Stage | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   /** @param free gives images up that nobody can ask for any more */
-  constructor(free: (residents: readonly Resident[]) => Promise<void>) {
-    this.free = free;
-  }
-
-  begin(stage: Stage): void {
+  constructor(stage: Stage, free: (residents: readonly Resident[]) => Promise<void>) {
     this.stage = stage;
+    this.free = free;
   }
 
   add(residents: readonly Resident[]): void {
@@ -66,7 +63,7 @@ export class Departures {
     group.looks = 0;
     group.ask = Math.min(2 * group.ask, MAX_ASK);
     group.isAsked = true;
-    for (const resident of group.residents) await this.stage?.notify(evictions(resident, group.residents));
+    for (const resident of group.residents) await this.stage.notify(evictions(resident, group.residents));
     group.isAsked = false;
   }
 }

@@ -35,12 +35,25 @@ const GRACE_MS = 5_000;
  */
 export async function serveDirect(request: MountRequest, crew: Crew): Promise<Session> {
   const { first: initial, mountpoint, place, heritage, log } = request;
-  const submounts = new Submounts(crew.limit, request.push, request.held);
-  const { residents } = submounts;
+  const fd = heritage?.device ?? request.device ?? openDevice();
   const doing = newInflight(mostWorkers(crew.limit));
+  const control = newControl(mostWorkers(crew.limit));
+  const words = new Int32Array(control);
+  const stage = new Stage({ fd, place, control: words, doing, log });
+  const pushers = new Pushers(fd, workerSlots(crew.limit), log);
+  const submounts = new Submounts({
+    limit: crew.limit,
+    push: request.push,
+    held: request.held,
+    stage,
+    beforeFree: (slot) => pushers.stop(slot),
+    beforeChange: () => request.record(stateNow()),
+  });
+  const { residents } = submounts;
   if (heritage !== undefined) submounts.inherit(heritage.state, ({ serial }) => heritage.images.get(serial));
-  else if (initial !== undefined) await submounts.mount(initial.names, initial.taken, initial.tracing);
+  else if (initial !== undefined) submounts.mountFirst(initial.names, initial.taken, initial.tracing);
   const facts = heritage?.state ?? factsOf(request);
+  let first = facts.agreed;
   const before = heritage?.state.takeovers ?? { all: -1, crashes: 0 };
   const takeovers = {
     all: before.all + 1,
@@ -55,19 +68,15 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     serving: processState(process.pid),
     owner: processState(request.keeper),
   });
-  const fd = heritage?.device ?? request.device ?? openDevice();
+  const stateNow = () => state(device, first, true);
   if (heritage === undefined) {
     request.record(state("", facts.agreed, false));
     mountDevice(fd, mountpoint, request.source, [...MOUNT_OPTIONS, ...request.options], request.owner);
   }
   // Taken now: a detached mount is in no table.
   const device = heritage?.state.device ?? mountAt(mountpoint)?.device ?? "";
-  const control = newControl(mostWorkers(crew.limit));
-  const words = new Int32Array(control);
   const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
   const lowLatency = request.lowLatency ? new LowLatency(() => requests(submounts), rearm, log) : undefined;
-  const pushers = new Pushers(fd, workerSlots(crew.limit), log);
-  residents.onFree = (slot) => pushers.stop(slot);
   let onInit: (agreed: Agreed) => void = () => {};
   const agreed = new Promise<Agreed>((resolve) => {
     onInit = resolve;
@@ -99,9 +108,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     const { device, lastUnique } = heritage.state;
     log.info(`requests that were being answered: ${recoverRequests(fd, heritage.lost, device, lastUnique)}`);
   }
-  crew.serve(task, () => submounts.snapshot(), heard, log);
-  const stage = new Stage({ fd, place, crew, control: words, doing, log });
-  submounts.begin(stage);
+  crew.serve({ task, stage, images: () => submounts.snapshot(), heard, log });
   const relief = new Relief({ fd, crew, control: words, doing, stage, log });
   let isHandedOver = false;
   const ended = crew.ended.then(async (end) => {
@@ -115,16 +122,17 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     if (isHandedOver) return { ...end, how: "handed over" as const };
     return end.how === "aborted" && words[CONTROL.STOP] === 1 ? { ...end, how: "stopped" as const } : end;
   });
-  // The kernel says it once, to whoever served first.
-  const first = heritage?.state.agreed ?? (await Promise.race([agreed, ended]));
-  if ("how" in first) {
-    await detach(mountpoint).catch(() => {}); // it may be gone already
-    throw new StartError(`the session ended before it began: ${first.how} ${first.message}`);
+  if (heritage === undefined) {
+    // The kernel says it once, to the process that served first.
+    const answer = await Promise.race([agreed, ended]);
+    if ("how" in answer) {
+      await detach(mountpoint).catch(() => {}); // it may be gone already
+      throw new StartError(`the session ended before it began: ${answer.how} ${answer.message}`);
+    }
+    first = answer;
   }
   if (heritage === undefined) log.debug(`read-ahead of ${mountpoint}: ${raiseReadAhead(mountpoint)}`);
 
-  const stateNow = () => state(device, first, true);
-  submounts.onChange = () => request.record(stateNow());
   request.record(state(device, first, heritage !== undefined));
   const abortLater = () => abortConnection(device);
   const abort = request.owner === undefined ? abortLater : await holdAbort(device).catch(() => abortLater);

@@ -9,14 +9,25 @@ import type { Stage } from "./stage.ts";
 import type { Resident, Submount } from "./submount.ts";
 import { releaseImage } from "./take.ts";
 
+/** What images with a slot have to do with. */
+export interface ResidentsOptions {
+  /** That count. */
+  readonly threads: number;
+  readonly held: HeldFiles;
+  readonly stage: Stage;
+  /** Has workers take in what is new. @returns the number of the change */
+  readonly tell: (part: Part) => number;
+  /** Resolves when nothing but workers uses the memory of the image in a slot, which is about to be given up. */
+  readonly beforeFree: (slot: number) => Promise<void>;
+}
+
 /** Images that have a slot. One that is not shown keeps it until the kernel has forgotten the last of its nodes. */
 export class Residents {
   /** What is counted for no image; see counters/counters. */
   readonly session: SharedArrayBuffer;
-  private readonly held: HeldFiles;
-  private readonly tell: (part: Part) => number;
+  private readonly of: ResidentsOptions;
   private readonly slots: (Resident | undefined)[] = [];
-  private readonly departures = new Departures((residents) => this.free(residents));
+  private readonly departures: Departures;
   /** With how many residents. */
   private readonly submounts = new Map<Submount, number>();
   private readonly burnt = new Set<number>();
@@ -24,21 +35,12 @@ export class Residents {
   private readonly lasting: (readonly Resident[])[] = [];
   private readonly departed: Counters = sumOf([]);
   private warmed = sumProgress([]);
-  private stage: Stage | undefined;
   private readonly garbage = new Garbage();
-  /** Called before the memory and the files of an image are given up. */
-  onFree: (slot: number) => Promise<unknown> = async () => {};
 
-  /** @param threads that count */
-  constructor(threads: number, held: HeldFiles, tell: (part: Part) => number) {
-    this.session = newCounters(threads + 1); // the last one's: processes that served before
-    this.held = held;
-    this.tell = tell;
-  }
-
-  begin(stage: Stage): void {
-    this.stage = stage;
-    this.departures.begin(stage);
+  constructor(options: ResidentsOptions) {
+    this.of = options;
+    this.session = newCounters(options.threads + 1); // the last one's: processes that served before
+    this.departures = new Departures(options.stage, (residents) => this.free(residents));
   }
 
   all(): Resident[] {
@@ -120,17 +122,18 @@ export class Residents {
   }
 
   private async free(residents: readonly Resident[]): Promise<void> {
-    for (const { placed } of residents) await this.onFree(placed.slot);
+    const { stage, held, tell, beforeFree } = this.of;
+    for (const { placed } of residents) await beforeFree(placed.slot);
     for (const { taken } of residents) await taken.prefetching.stop();
     // That took its time, and a file handle needs no name: somebody may have been let in again.
     if (!areForgotten(residents.map(({ shared }) => shared.lookups))) return this.departures.add(residents);
-    const number = this.tell({ freed: residents.map(({ placed }) => placed.slot) });
-    await this.stage?.taken(number); // before that, a worker might read from another file under an old number
+    const number = tell({ freed: residents.map(({ placed }) => placed.slot) });
+    await stage.taken(number); // before that, a worker might read from another file under an old number
     for (const resident of residents) {
       // Or just now: he gets ESTALE, and the nodes that he was told of never become another image's.
       if (!areForgotten([resident.shared.lookups])) this.burnt.add(resident.placed.slot);
       this.forget(resident);
-      await releaseImage(resident.taken, this.held);
+      await releaseImage(resident.taken, held);
       this.garbage.add(resident.taken.image.handle.shared.byteLength);
     }
     setImmediate(() => this.garbage.collect());

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { write } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { promisify } from "node:util";
 import { codeOf, messageOf } from "../bytes/errors.ts";
 import { connectionEnd } from "../fuse/connection-errors.ts";
@@ -10,8 +11,7 @@ import { OP } from "../vfs/opcodes.ts";
 import type { Logger } from "../log/log.ts";
 import { lastFile, NOW, nowOf } from "../counters/inflight.ts";
 import type { Located } from "../mounts/place.ts";
-import type { Change } from "./change.ts";
-import type { Crew } from "./crew.ts";
+import type { Change, Numbered } from "./change.ts";
 
 /** Between two looks at who still answers by what was before. A slow disk may keep a worker for long. */
 const LOOK_MS = 1;
@@ -26,7 +26,6 @@ const writeTo = promisify(write);
 export interface Staged {
   readonly fd: number;
   readonly place: Located;
-  readonly crew: Crew;
   readonly control: Int32Array;
   /** What its workers are answering, see counters/inflight. */
   readonly doing: SharedArrayBuffer;
@@ -36,6 +35,8 @@ export interface Staged {
 /** Brings changes to those who must know: the workers, and the kernel. */
 export class Stage {
   private readonly of: Staged;
+  /** Where changes are sent, of each worker that serves, by its index. */
+  private readonly ports = new Map<number, MessagePort>();
   private isOver = false;
   private isCalling = false;
   /** Each writes one after the other, in threads of libuv's, and may wait for requests, or for who holds a directory. */
@@ -43,16 +44,28 @@ export class Stage {
 
   constructor(staged: Staged) {
     this.of = staged;
-    staged.crew.ended.then(() => {
-      this.isOver = true;
-    });
+  }
+
+  /** @returns where the worker gets every later change from; it has those until now */
+  subscribe(index: number): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    this.ports.set(index, port1);
+    return port2;
+  }
+
+  /** The worker has ended. With the last one the session is over. */
+  unsubscribe(index: number): void {
+    this.ports.get(index)?.close();
+    this.ports.delete(index);
+    if (this.ports.size === 0) this.isOver = true;
   }
 
   /** Every request that arrives from now on is answered with the change. @returns its number */
   change(change: Change): number {
-    const { crew, control } = this.of;
+    const { control } = this.of;
     const number = Atomics.load(control, CONTROL.CHANGE) + 1;
-    crew.send({ number, change });
+    const numbered: Numbered = { number, change };
+    for (const port of this.ports.values()) port.postMessage(numbered);
     Atomics.store(control, CONTROL.CHANGE, number);
     this.nudge(number);
     if (this.count((index) => this.isBehind(index, number - MAX_BEHIND)) > 0) this.call();
@@ -121,9 +134,8 @@ export class Stage {
   private call(): void {
     if (this.isCalling) return;
     this.isCalling = true;
-    const { place, crew } = this.of;
     // Not every request goes to another worker.
-    const args = ["-f", ...Array.from({ length: 4 * crew.workers }, () => place.path)];
+    const args = ["-f", ...Array.from({ length: 4 * this.ports.size }, () => this.of.place.path)];
     execFile("stat", args, { timeout: CALLER_MS, killSignal: "SIGKILL" }, () => {
       this.isCalling = false;
     });
@@ -140,7 +152,7 @@ export class Stage {
 
   private count(isOne: (index: number) => boolean): number {
     let count = 0;
-    for (const index of this.of.crew.indices()) if (isOne(index)) count++;
+    for (const index of this.ports.keys()) if (isOne(index)) count++;
     return count;
   }
 

@@ -15,7 +15,7 @@ import { MountObstacle } from "./mount-obstacle.ts";
 import type { Part } from "./part.ts";
 import { changed, renamed } from "./renamed.ts";
 import { succeed } from "./replace.ts";
-import { Residents } from "./residents.ts";
+import { Residents, type ResidentsOptions } from "./residents.ts";
 import { workerSlots } from "./spares.ts";
 import type { Stage } from "./stage.ts";
 import { lodge, newSubmount, type Resident, type Submount, shownAt } from "./submount.ts";
@@ -30,28 +30,32 @@ const PATIENCE_MS = 1_000;
 /** For the kernel to act upon notifications. */
 const NOTIFY_MS = 5_000;
 
+/** What the images of a session have to do with. */
+export interface SubmountsOptions {
+  /** Most workers without spare ones. */
+  readonly limit: number;
+  readonly push: boolean;
+  readonly held: HeldFiles;
+  readonly stage: Stage;
+  readonly beforeFree: ResidentsOptions["beforeFree"];
+  /** Called before workers and kernel learn of a change: what the kernel may be told of, a process that goes on after a crash must know. */
+  readonly beforeChange: () => void;
+}
+
 /** The images of one session: which are shown where, and what has to be said to whom when that changes. */
 export class Submounts implements ImageChanges {
   /** All that have a slot, also those that are not shown any more. */
   readonly residents: Residents;
   private readonly shown = new Map<string, Submount>();
   private readonly tree = new PseudoTree();
-  private readonly limit: number;
-  private readonly push: boolean;
+  private readonly of: SubmountsOptions;
   private serial = 0;
-  private stage: Stage | undefined;
 
-  /** @param limit most workers without spare ones; one more thread counts: the pusher */
-  constructor(limit: number, push: boolean, held: HeldFiles) {
-    this.limit = limit;
-    this.push = push;
-    this.residents = new Residents(workerSlots(limit) + 1, held, (part) => this.tell(part));
-  }
-
-  /** From now on workers and kernel are told. */
-  begin(stage: Stage): void {
-    this.stage = stage;
-    this.residents.begin(stage);
+  constructor(options: SubmountsOptions) {
+    const { limit, held, stage, beforeFree } = options;
+    this.of = options;
+    const threads = workerSlots(limit) + 1; // one more than workers counts: the pusher
+    this.residents = new Residents({ threads, held, stage, beforeFree, tell: (part) => this.tell(part) });
   }
 
   /** In the order in which they were mounted. */
@@ -83,8 +87,10 @@ export class Submounts implements ImageChanges {
     if (obstacle !== undefined) throw new MountObstacle(path, obstacle);
   }
 
-  /** Told of each change, before anybody else is. */
-  onChange: () => void = () => {};
+  /** Shows an image before any worker serves: there is nothing yet that the kernel had to forget. @throws MountObstacle */
+  mountFirst(names: readonly string[], taken: TakenImage, tracing?: Tracing): void {
+    this.place(names, taken, tracing);
+  }
 
   /**
    * Shows an image. Resolves when it can be seen.
@@ -92,18 +98,25 @@ export class Submounts implements ImageChanges {
    * @throws MountObstacle
    */
   async mount(names: readonly string[], taken: TakenImage, tracing?: Tracing): Promise<void> {
+    const { resident, entries } = this.place(names, taken, tracing);
+    this.tell({ placed: [resident], entries });
+    await this.notify(names.length === 0 ? renamed(rootNames(taken.image)) : changed(entries.slice(0, 1)));
+  }
+
+  private place(
+    names: readonly string[],
+    taken: TakenImage,
+    tracing: Tracing | undefined,
+  ): { resident: Resident; entries: EntryChange[] } {
     this.check(names);
     const slot = this.residents.freeSlot(names.length === 0);
     const root = rootOf(slot, names, taken);
     const planned =
       names.length === 0 ? AT_ROOT : this.tree.plan(names, { node: root.rootNode, ino: root.rootIno });
-    const submount = newSubmount(names, workerSlots(this.limit) + 1);
+    const submount = newSubmount(names, workerSlots(this.of.limit) + 1);
     const resident = this.lodge(submount, taken, { ...root, parent: planned.parent }, tracing);
     this.shown.set(pathOf(names), submount);
-    this.tell({ placed: [resident], entries: planned.entries });
-    await this.notify(
-      names.length === 0 ? renamed(rootNames(taken.image)) : changed(planned.entries.slice(0, 1)),
-    );
+    return { resident, entries: planned.entries };
   }
 
   /**
@@ -139,7 +152,7 @@ export class Submounts implements ImageChanges {
     const number = this.tell({ placed: [resident], forwarded: [...replacement.forwards.keys()] });
     shown.taken.prefetching.stop();
     // What the kernel knows is known when nobody answers by the old image any more.
-    await this.stage?.taken(number, PATIENCE_MS);
+    await this.of.stage.taken(number, PATIENCE_MS);
     // The mountpoint itself leads to a root that may have other attributes.
     const name = names.at(-1);
     const here = name === undefined ? [] : [expireEntry(parent, Buffer.from(name))];
@@ -164,12 +177,12 @@ export class Submounts implements ImageChanges {
    */
   inherit(state: ImagesState, takenOf: (image: ImageState) => TakenImage | undefined): void {
     const submounts = state.places.map(({ names, since, counts }): Submount => {
-      const submount = newSubmount(names, workerSlots(this.limit) + 1);
+      const submount = newSubmount(names, workerSlots(this.of.limit) + 1);
       submount.since = new Date(since);
-      putCounts(countersOf(submount.counters, workerSlots(this.limit) + 1), counts);
+      putCounts(countersOf(submount.counters, workerSlots(this.of.limit) + 1), counts);
       return submount;
     });
-    putCounts(countersOf(this.residents.session, workerSlots(this.limit) + 1), state.counts);
+    putCounts(countersOf(this.residents.session, workerSlots(this.of.limit) + 1), state.counts);
     this.residents.inherit(state.burnt);
     this.tree.restore(state.entries.map(entryOf), state);
     this.serial = state.serial;
@@ -189,7 +202,7 @@ export class Submounts implements ImageChanges {
       const place = isSuccessor
         ? succeed(submount, taken[i], slot).place
         : { slot, rootNid, rootNode, rootIno, parent };
-      const how = { placed: { ...place, serial }, tracing: undefined, push: isPushed && this.push };
+      const how = { placed: { ...place, serial }, tracing: undefined, push: isPushed && this.of.push };
       this.house(submount, taken[i], { ...how, isInherited: true });
     });
     if (group.at(-1)?.isShown === true) this.shown.set(pathOf(submount.names), submount);
@@ -227,15 +240,14 @@ export class Submounts implements ImageChanges {
     number: number,
     messages: readonly Buffer[],
   ): Promise<void> {
-    const { stage } = this;
-    if (stage === undefined) return;
+    const { stage } = this.of;
     const told = stage.notify(messages);
     Promise.all([told, stage.taken(number)]).then(() => this.residents.leave(residents));
     await patiently(told);
   }
 
   private async notify(messages: readonly Buffer[]): Promise<void> {
-    if (this.stage !== undefined) await patiently(this.stage.notify(messages));
+    await patiently(this.of.stage.notify(messages));
   }
 
   private at(names: readonly string[]): Submount {
@@ -251,7 +263,7 @@ export class Submounts implements ImageChanges {
     tracing?: Tracing,
   ): Resident {
     const placed = { ...place, serial: this.serial++ };
-    return this.house(submount, taken, { placed, tracing, push: this.push, isInherited: false });
+    return this.house(submount, taken, { placed, tracing, push: this.of.push, isInherited: false });
   }
 
   private house(
@@ -259,16 +271,15 @@ export class Submounts implements ImageChanges {
     taken: TakenImage,
     how: { placed: Placed; tracing: Tracing | undefined; push: boolean; isInherited: boolean },
   ): Resident {
-    const resident = lodge(submount, taken, { ...how, limit: this.limit });
+    const resident = lodge(submount, taken, { ...how, limit: this.of.limit });
     submount.residents.push(resident);
     this.residents.add(resident);
     return resident;
   }
 
   private tell(part: Part): number {
-    // First: what the kernel may be told of, a process that goes on after a crash must know.
-    this.onChange();
-    return this.stage?.change(this.change(part)) ?? 0;
+    this.of.beforeChange();
+    return this.of.stage.change(this.change(part));
   }
 
   private change({ placed = [], entries = [], forwarded = [], freed = [] }: Part): Change {

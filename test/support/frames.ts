@@ -4,6 +4,7 @@ import { openLog } from "../../src/log/log.ts";
 import { newInflight } from "../../src/counters/inflight.ts";
 import { Crew } from "../../src/session/crew.ts";
 import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";
+import { Stage } from "../../src/session/stage.ts";
 import { Submounts } from "../../src/session/submounts.ts";
 import { takeImage } from "../../src/session/take.ts";
 
@@ -17,15 +18,26 @@ const held = new HeldFiles();
 const places = { dirs: [], files: new Map([["1", tar]]) };
 const choice = { bootstrap, places, lenient: false, id: "", records: NO_FILE_RECORDS, prefetch: undefined };
 const taken = takeImage(choice, held, log);
-const submounts = new Submounts(1, true, held);
-await submounts.mount([], taken);
+const fd = Number(device);
+const control = newControl(1);
+const doing = newInflight(1);
+const stage = new Stage({ fd, place: { path: "/" }, control: new Int32Array(control), doing, log });
+const submounts = new Submounts({
+  limit: 1,
+  push: true,
+  held,
+  stage,
+  beforeFree: async () => {},
+  beforeChange: () => {},
+});
+submounts.mountFirst([], taken);
 const crew = new Crew(1);
 const { handle } = taken.image;
 const task = {
-  fd: Number(device),
-  control: newControl(1),
+  fd,
+  control,
   counters: submounts.residents.session,
-  doing: newInflight(1),
+  doing,
   maxRead: 65_536,
   traits: { hasXattrs: handle.hasXattrs, hasAcls: handle.hasAcls },
   isFixed: process.argv[5] === "fixed",
@@ -38,10 +50,6 @@ const problem = ({ message }: { message: string }) => {
   if (!known.has(message)) process.stdout.write(`${message}\n`);
   known.add(message);
 };
-crew.serve(
-  task,
-  () => submounts.snapshot(),
-  { init: ignore, sequential: ignore, crowded: ignore, busy: ignore, problem },
-  log,
-);
+const heard = { init: ignore, sequential: ignore, crowded: ignore, busy: ignore, problem };
+crew.serve({ task, stage, images: () => submounts.snapshot(), heard, log });
 process.stdout.write(`${JSON.stringify(await crew.ended)}\n`);
