@@ -11,12 +11,12 @@ export function checkXattrs(ctx: CheckContext, body: number, length: number): vo
   const v = ctx.meta.view;
   const end = body + length;
   const shared = xattr.xattrShared(v, body);
-  let at = body + xattr.BODY_SIZE + 4 * shared;
+  let at = xattr.inlineXattrAt(v, body);
   if (at > end) fail(ctx, body, `${shared} shared xattrs do not fit in an area of ${length} bytes`);
   for (let i = 0; i < shared; i++) {
-    const id = v.getUint32(body + xattr.BODY_SIZE + 4 * i, true);
-    const entry = ctx.sb.xattrAt + 4 * id;
-    if (entry + xattr.ENTRY_SIZE > ctx.meta.size) fail(ctx, body, `shared xattr ${id} is outside the image`);
+    const entry = xattr.sharedXattrAt(v, body, i, ctx.sb.xattrAt);
+    if (entry + xattr.ENTRY_SIZE > ctx.meta.size)
+      fail(ctx, body, `shared xattr ${xattr.sharedXattrId(v, body, i)} is outside the image`);
     ctx.meta.need(entry, xattr.ENTRY_SIZE);
     ctx.meta.need(entry, xattr.ENTRY_SIZE + xattr.xattrNameLen(v, entry) + xattr.xattrValueSize(v, entry));
     note(ctx, entry);

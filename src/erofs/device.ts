@@ -5,7 +5,7 @@ import type { Superblock } from "./superblock.ts";
 
 /** `struct erofs_deviceslot`, 128 bytes. Source: linux/fs/erofs/erofs_fs.h. */
 export const SLOT_SIZE = 128;
-const TAG_SIZE = 64; //    bytes  blob id, NUL-padded, no terminator when full
+export const TAG_SIZE = 64; // bytes  blob id, NUL-padded, no terminator when full
 const BLOCKS = 64; //      u32
 const UNIADDR = 68; //     u32    first block in the unified address space
 const BLOCKS_HI = 72; //   u16    48BIT only

@@ -1,4 +1,5 @@
 import { putS64, putU64, s64, TWO_32, u64 } from "../bytes/u64.ts";
+import { BODY_SIZE } from "./xattr.ts";
 
 /**
  * `struct erofs_inode_compact` (32 bytes) and `struct erofs_inode_extended` (64 bytes), little-endian, read
@@ -6,7 +7,7 @@ import { putS64, putU64, s64, TWO_32, u64 } from "../bytes/u64.ts";
  */
 export const NID_SHIFT = 32;
 const FORMAT = 0; //        u16  bit 0 extended, bits 1…3 layout, bit 4 nlink-is-1 / dot-omitted
-const XATTR_ICOUNT = 2; //  u16  0, or (bytes of xattr area - 12) / 4 + 1
+const XATTR_ICOUNT = 2; //  u16  0, or (bytes of xattr area - BODY_SIZE) / 4 + 1
 const MODE = 4; //          u16  S_IFMT | permission bits
 const NB = 6; //            u16  compact: nlink; extended and nlink-is-1: start block, bits 32…47
 const SIZE = 8; //          u32 / u64
@@ -48,8 +49,11 @@ export const inodeBytes = (v: DataView, at: number) => (inodeIsExtended(v, at) ?
 /** Bytes of the xattr area behind the inode. */
 export function inodeXattrBytes(v: DataView, at: number): number {
   const icount = v.getUint16(at + XATTR_ICOUNT, true);
-  return icount === 0 ? 0 : 12 + 4 * (icount - 1);
+  return icount === 0 ? 0 : BODY_SIZE + 4 * (icount - 1);
 }
+
+/** What an inode can have: it counts the area in words, in 16 bits. */
+export const MAX_XATTR_BYTES = BODY_SIZE + 4 * (0xffff - 1);
 
 export const inodeSize = (v: DataView, at: number): number =>
   inodeIsExtended(v, at) ? u64(v, at + SIZE) : v.getUint32(at + SIZE, true);
@@ -106,7 +110,7 @@ export interface InodeFields {
 /** Writes an extended inode over zeros. */
 export function putInode(v: DataView, at: number, f: InodeFields): void {
   v.setUint16(at + FORMAT, 1 | (f.layout << 1), true);
-  v.setUint16(at + XATTR_ICOUNT, f.xattrBytes === 0 ? 0 : (f.xattrBytes - 12) / 4 + 1, true);
+  v.setUint16(at + XATTR_ICOUNT, f.xattrBytes === 0 ? 0 : (f.xattrBytes - BODY_SIZE) / 4 + 1, true);
   v.setUint16(at + MODE, f.mode, true);
   putU64(v, at + SIZE, f.size);
   v.setUint32(at + U, f.u, true);

@@ -9,7 +9,7 @@ import { DT_OF_TYPE, dtOfMode, spoilDirent } from "./dirent.ts";
 import { deviceMask, type ImageHandle } from "./image.ts";
 import { inodeMode, NID_SHIFT } from "./inode.ts";
 import { MetaFile } from "./meta-file.ts";
-import { RAFS_AT, RAFS_SIZE, type Rafs, rafsRanges, readRafs } from "./rafs.ts";
+import { PREFETCH_FIELD_AT, RAFS_AT, RAFS_SIZE, type Rafs, rafsRanges, readRafs } from "./rafs.ts";
 import { readSuperblock, type Superblock } from "./superblock.ts";
 import { type Prefixes, readPrefixes } from "./xattr.ts";
 
@@ -193,7 +193,8 @@ export function checkTree(
   }
   for (const nid of rafs?.prefetch ?? []) {
     if (nid < slots && sound.has(nid)) report.prefetch.push(nid);
-    else guard(() => fail(ctx, 1152 + 40, `prefetch table names nid ${nid}, which is not in the tree`));
+    else
+      guard(() => fail(ctx, PREFETCH_FIELD_AT, `prefetch table names nid ${nid}, which is not in the tree`));
   }
 
   return { handle: handleOf(tables, sound, ctx), report };

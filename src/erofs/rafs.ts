@@ -1,17 +1,20 @@
 import { FormatError } from "../bytes/errors.ts";
 import { putU64, TWO_32, u64 } from "../bytes/u64.ts";
-import type { Device } from "./device.ts";
+import { type Device, SLOT_SIZE, TAG_SIZE } from "./device.ts";
 import {
   compressionOf,
   DEVICE_SLOT,
   COMPRESSION as SB_COMPRESSION,
   SUPER_AT,
+  SUPER_END,
   type Superblock,
 } from "./superblock.ts";
 
 /** RAFS v6 extended superblock, 256 bytes at 1152. Source: nydus rafs/src/metadata/layout/v6.rs. */
-export const RAFS_AT = 1152;
+export const RAFS_AT = SUPER_END;
 export const RAFS_SIZE = 256;
+/** Where nydus demands the device table. */
+export const DEVICES_AT = RAFS_AT + RAFS_SIZE;
 const FLAGS = 0; //                u64
 const BLOB_TABLE_OFFSET = 8; //    u64  4096-aligned
 const BLOB_TABLE_SIZE = 16; //     u32  256 × blobs
@@ -32,7 +35,7 @@ const ENCRYPTION_NONE = 0x0100_0000;
 const ENCRYPTED = 0x0200_0000;
 const KNOWN = COMPRESSION | DIGEST | 0x10 | 0x20 | 0x100 | TARFS | ENCRYPTION_NONE | ENCRYPTED | 0xfc00_0000;
 
-/** Blob table entry, 256 bytes. */
+/** Blob table entry, 256 bytes: an id as in a device slot, then: */
 export const BLOB_SIZE = 256;
 const BLOB_INDEX = 64; //       u32  = position
 const BLOB_CHUNK_SIZE = 68; //  u32  = the superblock's
@@ -90,6 +93,9 @@ export interface Rafs {
   readonly prefetch: readonly number[];
 }
 
+/** The field that says where the prefetch table is: for messages. */
+export const PREFETCH_FIELD_AT = RAFS_AT + PREFETCH_OFFSET;
+
 /** Byte ranges that the RAFS tables take, so that they can be loaded before `readRafs` looks at them. */
 export function rafsRanges(view: DataView): TableRange[] {
   const field = (at: number) => view.getUint32(RAFS_AT + at, true);
@@ -138,8 +144,8 @@ export function readRafs(
   const chunkSize = field(CHUNK_SIZE);
   if (!isOneBit(chunkSize) || chunkSize < 0x1000 || chunkSize > 0x100_0000)
     throw bad(CHUNK_SIZE, `chunk size is ${hex(chunkSize)}, want a power of two in 0x1000…0x1000000`);
-  if (sb.extraDevices > 0 && sb.devicesAt !== RAFS_AT + RAFS_SIZE)
-    throw sbField(DEVICE_SLOT, `device table is at ${hex(sb.devicesAt)}, want 0x580`);
+  if (sb.extraDevices > 0 && sb.devicesAt !== DEVICES_AT)
+    throw sbField(DEVICE_SLOT, `device table is at ${hex(sb.devicesAt)}, want ${hex(DEVICES_AT)}`);
   checkBlobTable();
   const [blobTable, prefetchTable] = rafsRanges(view);
   return {
@@ -161,9 +167,9 @@ export function readRafs(
     const at = u64(view, RAFS_AT + BLOB_TABLE_OFFSET);
     const length = field(BLOB_TABLE_SIZE);
     if (length !== devices.length * BLOB_SIZE)
-      throw bad(BLOB_TABLE_SIZE, `blob table is ${length} bytes, want ${devices.length} × 256`);
+      throw bad(BLOB_TABLE_SIZE, `blob table is ${length} bytes, want ${devices.length} × ${BLOB_SIZE}`);
     if (length === 0) return;
-    const least = sb.devicesAt + devices.length * 128;
+    const least = sb.devicesAt + devices.length * SLOT_SIZE;
     if (at % 4096 || at < least || at + length > size)
       throw bad(
         BLOB_TABLE_OFFSET,
@@ -173,8 +179,8 @@ export function readRafs(
       const entry = at + i * BLOB_SIZE;
       const wrong = (where: number, problem: string) =>
         new FormatError(`blob ${i}: ${problem}`, { file, at: entry + where });
-      const tag = sb.devicesAt + i * 128;
-      for (let b = 0; b < 64; b++)
+      const tag = sb.devicesAt + i * SLOT_SIZE;
+      for (let b = 0; b < TAG_SIZE; b++)
         if (view.getUint8(entry + b) !== view.getUint8(tag + b))
           throw wrong(b, `id differs from device slot ${i} ("${devices[i].id}")`);
       const index = view.getUint32(entry + BLOB_INDEX, true);

@@ -4,7 +4,8 @@ import { putU64, s64, TWO_32, u64 } from "../bytes/u64.ts";
 
 /** `struct erofs_super_block`, 128 bytes at byte 1024. Source: linux/fs/erofs/erofs_fs.h. */
 export const SUPER_AT = 1024;
-export const SUPER_SIZE = 128;
+const SUPER_SIZE = 128;
+export const SUPER_END = SUPER_AT + SUPER_SIZE;
 export const MAGIC = 0xe0f5e1e2;
 /** As nydus: its device ids have 8 bits. It also bounds the work for a crafted image. */
 const MAX_DEVICES = 254;
@@ -23,7 +24,8 @@ const XATTR_BLOCK = 44; //     u32  shared xattrs start here
 const INCOMPAT = 80; //        u32
 export const COMPRESSION = 84; // u16  algorithms or lz4 distance
 const EXTRA_DEVICES = 86; //   u16
-export const DEVICE_SLOT = 88; // u16  device table at this × 128
+export const DEVICE_SLOT = 88; // u16  device table at this × DEVICE_SLOT_UNIT
+const DEVICE_SLOT_UNIT = 128;
 const DIR_BLOCK_BITS = 90; //  u8   must be 0
 const PREFIX_COUNT = 91; //    u8   long xattr prefixes
 const PREFIX_START = 92; //    u32  unit 4 bytes
@@ -83,8 +85,8 @@ export interface Superblock {
  */
 export function readSuperblock(view: DataView, size: number, file: string): Superblock {
   const bad = (field: number, problem: string) => new FormatError(problem, { file, at: SUPER_AT + field });
-  if (size < SUPER_AT + SUPER_SIZE || view.byteLength < SUPER_AT + SUPER_SIZE)
-    throw new FormatError(`${size} bytes is too short for an EROFS superblock, want at least 1152`, {
+  if (size < SUPER_END || view.byteLength < SUPER_END)
+    throw new FormatError(`${size} bytes is too short for an EROFS superblock, want at least ${SUPER_END}`, {
       file,
       at: 0,
     });
@@ -109,9 +111,12 @@ export function readSuperblock(view: DataView, size: number, file: string): Supe
   const extraDevices = u32(INCOMPAT) & INCOMPAT_DEVICE_TABLE ? u16(EXTRA_DEVICES) : 0;
   if (extraDevices > MAX_DEVICES)
     throw bad(EXTRA_DEVICES, `the image has ${extraDevices} devices, want at most ${MAX_DEVICES}`);
-  const devicesAt = u16(DEVICE_SLOT) * 128;
-  if (extraDevices > 0 && devicesAt < SUPER_AT + SUPER_SIZE)
-    throw bad(DEVICE_SLOT, `device table is at 0x${devicesAt.toString(16)}, want 0x480 or above`);
+  const devicesAt = u16(DEVICE_SLOT) * DEVICE_SLOT_UNIT;
+  if (extraDevices > 0 && devicesAt < SUPER_END)
+    throw bad(
+      DEVICE_SLOT,
+      `device table is at 0x${devicesAt.toString(16)}, want 0x${SUPER_END.toString(16)} or above`,
+    );
 
   const has48bit = (u32(INCOMPAT) & INCOMPAT_48BIT) !== 0;
   const longRoot = has48bit ? u64(view, SUPER_AT + ROOT_NID_8B) : 0;
@@ -175,9 +180,11 @@ export interface TarfsSuperblock {
   readonly blocks: number;
   readonly metaBlock: number;
   readonly devices: number;
+  /** Byte offset of the device table. */
+  readonly devicesAt: number;
 }
 
-/** Writes a superblock as nydus demands it: no checksum, these two features, the device table in slot 11. */
+/** Writes a superblock as nydus demands it: no checksum, these two features. */
 export function putSuperblock(v: DataView, sb: TarfsSuperblock): void {
   v.setUint32(SUPER_AT, MAGIC, true);
   v.setUint32(SUPER_AT + COMPAT, COMPAT_RAFS, true);
@@ -188,5 +195,5 @@ export function putSuperblock(v: DataView, sb: TarfsSuperblock): void {
   v.setUint32(SUPER_AT + META_BLOCK, sb.metaBlock, true);
   v.setUint32(SUPER_AT + INCOMPAT, INCOMPAT_CHUNKED_FILE | INCOMPAT_DEVICE_TABLE, true);
   v.setUint16(SUPER_AT + EXTRA_DEVICES, sb.devices, true);
-  v.setUint16(SUPER_AT + DEVICE_SLOT, 11, true);
+  v.setUint16(SUPER_AT + DEVICE_SLOT, sb.devicesAt / DEVICE_SLOT_UNIT, true);
 }

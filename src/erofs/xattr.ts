@@ -18,15 +18,45 @@ export const xattrNameLen = (v: DataView, at: number) => v.getUint8(at + NAME_LE
 export const xattrNameIndex = (v: DataView, at: number) => v.getUint8(at + NAME_INDEX);
 export const xattrValueSize = (v: DataView, at: number) => v.getUint16(at + VALUE_SIZE, true);
 
-/** Bytes an entry takes, padding included. */
+/** Bytes that an entry takes, padding included. */
+export const xattrBytesOf = (nameLength: number, valueSize: number) =>
+  (ENTRY_SIZE + nameLength + valueSize + 3) & ~3;
 export const xattrEntryBytes = (v: DataView, at: number) =>
-  (ENTRY_SIZE + xattrNameLen(v, at) + xattrValueSize(v, at) + 3) & ~3;
+  xattrBytesOf(xattrNameLen(v, at), xattrValueSize(v, at));
+
+/** Byte offset of the first inline entry, where the area has any: behind the ids of shared ones. */
+export const inlineXattrAt = (v: DataView, body: number) => body + BODY_SIZE + 4 * xattrShared(v, body);
+
+/** The id of an inode's shared entry `i`: where it lies behind shared xattr 0, in units of 4 bytes. */
+export const sharedXattrId = (v: DataView, body: number, i: number) =>
+  v.getUint32(body + BODY_SIZE + 4 * i, true);
+
+/** @param xattrAt byte offset of shared xattr 0 */
+export const sharedXattrAt = (v: DataView, body: number, i: number, xattrAt: number) =>
+  xattrAt + 4 * sharedXattrId(v, body, i);
+
+/** Writes an entry over zeros. @returns the bytes that it takes */
+export function putXattr(
+  out: Uint8Array,
+  at: number,
+  index: number,
+  rest: Uint8Array,
+  value: Uint8Array,
+): number {
+  out[at + NAME_LEN] = rest.length;
+  out[at + NAME_INDEX] = index;
+  out[at + VALUE_SIZE] = value.length & 0xff;
+  out[at + VALUE_SIZE + 1] = value.length >> 8;
+  out.set(rest, at + ENTRY_SIZE);
+  out.set(value, at + ENTRY_SIZE + rest.length);
+  return xattrBytesOf(rest.length, value.length);
+}
 
 export const INDEX_ACL_ACCESS = 2;
 export const INDEX_ACL_DEFAULT = 3;
-export const INDEX_TRUSTED = 4;
 const LONG = 0x80;
-const MAX_NAME = 255;
+/** Longest name that Linux has for an xattr, bytes. */
+export const MAX_NAME = 255;
 
 /** Index 5 (`lustre.`) has no handler in the kernel's EROFS either: it is neither listed nor found. */
 const BASE: readonly (string | undefined)[] = [

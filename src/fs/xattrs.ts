@@ -25,7 +25,7 @@ export function getxattr(
   const body = at + inodeBytes(v, at);
   const shared = xattr.xattrShared(v, body);
   const end = body + area;
-  for (let entry = body + xattr.BODY_SIZE + 4 * shared; entry < end; entry += xattr.xattrEntryBytes(v, entry))
+  for (let entry = xattr.inlineXattrAt(v, body); entry < end; entry += xattr.xattrEntryBytes(v, entry))
     if (isNamed(image, entry, name, nameAt, nameLength)) return value(image, entry, out, outAt, room);
   for (let i = 0; i < shared; i++) {
     const entry = sharedAt(image, body, i);
@@ -50,11 +50,7 @@ export function listxattr(
   const shared = xattr.xattrShared(v, body);
   const end = body + area;
   let done = 0;
-  for (
-    let entry = body + xattr.BODY_SIZE + 4 * shared;
-    entry < end;
-    entry += xattr.xattrEntryBytes(v, entry)
-  ) {
+  for (let entry = xattr.inlineXattrAt(v, body); entry < end; entry += xattr.xattrEntryBytes(v, entry)) {
     done = putName(image, entry, out, outAt, room, done, privileged);
     if (done < 0) return done;
   }
@@ -66,7 +62,7 @@ export function listxattr(
 }
 
 const sharedAt = (image: Image, body: number, i: number): number =>
-  image.handle.xattrAt + 4 * image.v.getUint32(body + xattr.BODY_SIZE + 4 * i, true);
+  xattr.sharedXattrAt(image.v, body, i, image.handle.xattrAt);
 
 function isNamed(image: Image, entry: number, name: Uint8Array, nameAt: number, length: number): boolean {
   const { v, bytes } = image;

@@ -1,13 +1,13 @@
 import * as errno from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
+import { xattrArea } from "../erofs/xattr-area.ts";
 import type { EntryKind, TarEntry } from "../tar/entry.ts";
 import { hasChunkMap } from "./chunk-map.ts";
 import { type Fail, impliedDirectory, Paths, type Place } from "./paths.ts";
 import { SideBlob, TAR_BLOB } from "./side-blob.ts";
 import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
 import { isMarker } from "./whiteout.ts";
-import { putXattrs } from "./xattr-area.ts";
 
 const MAX_SYMLINK = 4095;
 
@@ -170,9 +170,9 @@ export class TarTree {
       a.size = length;
       a.where = tree.pool.add(entry.link, 0, length);
     }
-    const { at, size } = putXattrs(tree.pool, entry.xattrs, this.fail);
-    a.xattrAt = at;
-    a.xattrSize = size;
+    const area = xattrArea(entry.xattrs, this.fail);
+    a.xattrAt = tree.pool.add(area, 0, area.length);
+    a.xattrSize = area.length;
     return a;
   }
 

@@ -1,8 +1,10 @@
 import * as errno from "../bytes/errno.ts";
+import { FormatError } from "../bytes/errors.ts";
 import { isDots } from "../bytes/name.ts";
 import { DIRENT_SIZE, direntCount, direntNameOff, direntNid, nameLength } from "../erofs/dirent.ts";
 import { type Extent, HOLE, type Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
+import { readXattrs, xattrArea } from "../erofs/xattr-area.ts";
 import { type Attributes, type BlobPiece, FLAG, isOneRun, type Tree } from "./tree.ts";
 
 /** What has become of a blob of an image. */
@@ -38,6 +40,7 @@ export function forEachName(image: Image, at: number, each: OnName): void {
  *
  * @param places where the image's blobs are, by device id - 1
  * @returns pieces of a sparse file, undefined for all else
+ * @throws FormatError for what a bootstrap cannot say that is made of no other file than tars
  */
 export function copyInode(
   image: Image,
@@ -46,7 +49,7 @@ export function copyInode(
   tree: Tree,
   into: Attributes,
 ): readonly BlobPiece[] | undefined {
-  const { v, bytes, handle } = image;
+  const { v, handle } = image;
   const at = image.inodeAt(nid);
   const mode = inode.inodeMode(v, at);
   const type = mode & errno.S_IFMT;
@@ -59,8 +62,10 @@ export function copyInode(
   into.size = 0;
   into.where = 0;
   into.blob = 0;
-  into.xattrSize = inode.inodeXattrBytes(v, at);
-  into.xattrAt = tree.pool.add(bytes, at + inode.inodeBytes(v, at), into.xattrSize);
+  // Never as bytes: ids of shared xattrs and numbers of long prefixes mean something in their own image only.
+  const area = xattrArea(readXattrs(image, at), (problem) => fail(image, at, problem));
+  into.xattrSize = area.length;
+  into.xattrAt = tree.pool.add(area, 0, area.length);
   if (type === errno.S_IFCHR || type === errno.S_IFBLK) into.where = inode.inodeRdev(v, at);
   else if (type === errno.S_IFLNK) copyTarget(image, at, tree, into);
   else if (type === errno.S_IFREG) return copyData(image, at, places, into);
@@ -91,6 +96,7 @@ function copyData(
   for (let done = 0; done < size; done += extent.length) {
     image.extent(at, done, size, extent);
     if (extent.device === HOLE) continue;
+    if (extent.device <= 0) fail(image, at, "its data lies in the image itself, want it in a blob");
     const { blob, shift } = places[extent.device - 1];
     pieces.push({ offset: done, length: extent.length, dataAt: shift + extent.address, blob });
   }
@@ -98,4 +104,8 @@ function copyData(
   into.where = pieces[0]?.dataAt ?? 0;
   into.blob = pieces[0]?.blob ?? 0;
   return undefined;
+}
+
+function fail({ handle }: Image, at: number, problem: string): never {
+  throw new FormatError(problem, { file: handle.file, at });
 }

@@ -1,8 +1,9 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { FormatError, StartError } from "../bytes/errors.ts";
 import { Image } from "../erofs/image.ts";
-import { checkTree, readTables } from "../erofs/open.ts";
-import type { Rafs } from "../erofs/rafs.ts";
+import { checkTree, type ImageTables, readTables } from "../erofs/open.ts";
+import { BLOB_SIZE, RAFS_AT, type Rafs } from "../erofs/rafs.ts";
+import { BLOCK } from "./chunk-map.ts";
 import { type BuildOptions, type Built, draftImage, placeImage } from "./create.ts";
 import { Overlay } from "./overlay.ts";
 import type { Blob } from "./plan.ts";
@@ -87,18 +88,30 @@ function openBootstrap(path: string): Layer {
     const tables = readTables(fd, fstatSync(fd).size, path);
     const { rafs, devices } = tables;
     if (rafs === undefined || !rafs.isTarfs)
-      throw new FormatError("not a TARFS bootstrap: only those can be merged", { file: path, at: 1152 });
+      throw new FormatError("not a TARFS bootstrap: only those can be merged", { file: path, at: RAFS_AT });
     // The tars need not be here: what the device table promises has to do.
     const { handle } = checkTree(
       tables,
       devices.map(() => Number.POSITIVE_INFINITY),
       false,
     );
-    const blobs = rafs.blobs.map(({ id, compressedSize }) => ({ id, size: compressedSize }));
-    return { path, image: new Image(handle), rafs, blobs };
+    return { path, image: new Image(handle), rafs, blobs: blobsOf(tables, rafs) };
   } finally {
     closeSync(fd);
   }
+}
+
+/** The size that the blob table states becomes the new device table's: it has to cover what the old one does. */
+function blobsOf({ meta, devices }: ImageTables, { blobs, blobTable }: Rafs): Blob[] {
+  return blobs.map(({ id, compressedSize: size }, i) => {
+    const { blocks } = devices[i];
+    if (Math.floor(size / BLOCK) < blocks)
+      throw new FormatError(`blob ${i} has ${size} bytes, its device slot has ${blocks} blocks of ${BLOCK}`, {
+        file: meta.file,
+        at: blobTable.at + i * BLOB_SIZE,
+      });
+    return { id, size };
+  });
 }
 
 /** Layers that share a tar share its number. */

@@ -3,10 +3,11 @@ import { FormatError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
 import type { Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
+import { readXattrs } from "../erofs/xattr-area.ts";
 import { type BlobPlace, copyInode, forEachName } from "./layer-image.ts";
 import { type Fail, impliedDirectory, Paths } from "./paths.ts";
 import { type Attributes, FLAG, NONE, ROOT, Tree } from "./tree.ts";
-import { isOpaqueArea, isWhiteoutDevice, MARKER_LENGTH, markerOf, type WhiteoutSpec } from "./whiteout.ts";
+import { isOpaque, isWhiteoutDevice, MARKER_LENGTH, markerOf, type WhiteoutSpec } from "./whiteout.ts";
 
 /** A directory of the layer, and the directory of the tree that it goes onto. */
 interface Pair {
@@ -58,15 +59,12 @@ export class Overlay {
   /** First everything that is taken away in a directory: what the layer itself brings comes after. */
   private whiteOut(image: Image, at: number, node: number): void {
     const { tree, spec } = this;
-    const { bytes, v } = image;
+    const { bytes } = image;
     if (spec === "none") return;
-    const xattrs = at + inode.inodeBytes(v, at);
-    if (spec === "overlayfs" && isOpaqueArea(bytes.subarray(xattrs, xattrs + inode.inodeXattrBytes(v, at))))
-      this.drop(node, false);
+    if (spec === "overlayfs" && isOpaque(readXattrs(image, at))) this.drop(node, false);
     forEachName(image, at, (nid, name, length) => {
       if (!this.isMarker(image, nid, name, length)) return;
-      const isOpaque = spec === "oci" && markerOf(bytes, name, length) === "opaque";
-      if (isOpaque) this.drop(node, false);
+      if (spec === "oci" && markerOf(bytes, name, length) === "opaque") this.drop(node, false);
       else {
         const skipped = spec === "oci" ? MARKER_LENGTH : 0;
         const gone = tree.find(node, bytes, name + skipped, length - skipped);

@@ -1,14 +1,19 @@
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
+import { StartError } from "../bytes/errors.ts";
 import { alignUp } from "../bytes/u64.ts";
 import { SLOT_SIZE } from "../erofs/device.ts";
 import { DIRENT_SIZE } from "../erofs/dirent.ts";
 import { INODE_EXTENDED, NID_SHIFT } from "../erofs/inode.ts";
-import { BLOB_SIZE, RAFS_AT, RAFS_SIZE } from "../erofs/rafs.ts";
+import { BLOB_SIZE, DEVICES_AT } from "../erofs/rafs.ts";
 import { BLOCK, blobsOf, type ChunkMap, chunkMapOf } from "./chunk-map.ts";
 import { type Order, orderTree } from "./order.ts";
 import { Slots } from "./slots.ts";
 import { NONE, ROOT, type Tree } from "./tree.ts";
 
+/** Between tars in the unified address space. */
+const UNIFIED_ALIGN = 0x8_0000;
+/** Block numbers have 32 bits. */
+const MAX_BLOCKS = 2 ** 32;
 /** Big regions of a bootstrap begin on this, whatever the block size. */
 const REGION = 4096;
 /** The first record: nids below 128 stay unused, as nydus leaves them. */
@@ -30,6 +35,8 @@ export interface Plan {
   /** The tree's blobs, and those of them that something refers to. */
   readonly allBlobs: readonly Blob[];
   readonly blobs: readonly Blob[];
+  /** By blob: byte of the unified address space, in which the image itself comes first. */
+  readonly unifiedAt: readonly number[];
   /** Number of each of the tree's blobs in the image, NONE when nothing refers to it. */
   readonly blobOf: Int32Array;
   /** Chunk numbers begin with 0 in each blob. */
@@ -63,6 +70,7 @@ export interface Plan {
  * @param blobs what the tree's files point into, by their number there
  * @param prefetch nodes of files and directories to be read ahead, in order
  * @param keepsBlobs blobs that nothing refers to are declared all the same, behind the others
+ * @throws StartError when the blobs are larger than blocks can be numbered
  */
 export function planImage(
   tree: Tree,
@@ -131,15 +139,17 @@ export function planImage(
 
   if (keepsBlobs) for (let blob = 0; blob < blobs.length; blob++) numbering.use(blob, 0);
   const used = numbering.used;
-  const blobTableAt = alignUp(RAFS_AT + RAFS_SIZE + SLOT_SIZE * used.length, REGION);
+  const blobTableAt = alignUp(DEVICES_AT + SLOT_SIZE * used.length, REGION);
   const prefetchAt = blobTableAt + BLOB_SIZE * used.length;
   const metaAt = used.length === 0 ? 0 : alignUp(prefetchAt + 4 * prefetch.length, REGION);
+  const size = alignUp(metaAt + slots.end, REGION);
   return {
     tree,
     order,
     chunkSize,
     allBlobs: blobs,
     blobs: used,
+    unifiedAt: unifiedPlaces(used, size),
     blobOf: numbering.numbers,
     chunkCounts: numbering.chunks,
     names,
@@ -154,8 +164,23 @@ export function planImage(
     blobTableAt,
     prefetchAt,
     metaAt,
-    size: alignUp(metaAt + slots.end, REGION),
+    size,
   };
+}
+
+/** Where blobs lie in the unified address space, behind an image of so many bytes. */
+function unifiedPlaces(blobs: readonly Blob[], imageSize: number): number[] {
+  let end = imageSize;
+  const places = blobs.map(({ size }) => {
+    const at = alignUp(end, UNIFIED_ALIGN);
+    end = at + Math.floor(size / BLOCK) * BLOCK;
+    return at;
+  });
+  if (end / BLOCK > MAX_BLOCKS)
+    throw new StartError(
+      `image and blobs take ${end / BLOCK} blocks of ${BLOCK}, want at most ${MAX_BLOCKS}`,
+    );
+  return places;
 }
 
 /** Blobs are numbered as the walk meets them; one that nothing refers to is left out, unless it is used for nothing. */

@@ -1,4 +1,8 @@
+import { StartError } from "../bytes/errors.ts";
+
 const FIRST = 1 << 16;
+/** What is more makes an image that no reader takes; and a few bytes of a bootstrap could ask for any number. */
+const MOST = 2 ** 30;
 
 /** Bytes of names, symlink targets and xattrs, one after the other; only ever added to. */
 export class Pool {
@@ -12,9 +16,15 @@ export class Pool {
     return to;
   }
 
-  /** Makes room for `length` zero bytes; `bytes` may be another array afterwards. */
+  /**
+   * Makes room for `length` zero bytes; `bytes` may be another array afterwards.
+   *
+   * @throws StartError when it is too much
+   */
   reserve(length: number): number {
     const at = this.used;
+    if (at + length > MOST)
+      throw new StartError(`names, symlink targets and extended attributes take more than ${MOST} bytes`);
     this.used += length;
     if (this.used > this.bytes.length) {
       const longer = new Uint8Array(Math.max(this.used, Math.ceil(this.bytes.length * 1.5)));

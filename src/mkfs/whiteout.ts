@@ -1,4 +1,5 @@
 import { S_IFCHR, S_IFMT } from "../bytes/errno.ts";
+import type { NamedValue } from "../erofs/xattr-area.ts";
 import type { Tree } from "./tree.ts";
 
 /** How a layer says that something below it is gone. */
@@ -8,9 +9,8 @@ export type WhiteoutSpec = (typeof WHITEOUT_SPECS)[number];
 const SLASH = 0x2f;
 const MARKER = Buffer.from(".wh.");
 const OPAQUE = Buffer.from(".wh..wh..opq");
-/** `name_index` 4 is `trusted.`. */
-const TRUSTED = 4;
-const OVERLAY_OPAQUE = Buffer.from("overlay.opaque");
+const OVERLAY_OPAQUE = Buffer.from("trusted.overlay.opaque");
+const OVERLAY_YES = Buffer.from("y");
 
 /** What a name of a layer stands for under the OCI rules: "opaque", "gone" (the name behind `.wh.`), or itself. */
 export function markerOf(bytes: Uint8Array, at: number, length: number): "opaque" | "gone" | "itself" {
@@ -39,20 +39,9 @@ export const MARKER_LENGTH = MARKER.length;
 export const isWhiteoutDevice = (mode: number, rdev: number): boolean =>
   (mode & S_IFMT) === S_IFCHR && rdev === 0;
 
-/** Overlayfs: a directory with `trusted.overlay.opaque` = "y" hides what is below it. @param area as on disk */
-export function isOpaqueArea(area: Uint8Array): boolean {
-  for (let at = 12; at + 4 <= area.length; ) {
-    const nameSize = area[at];
-    const valueSize = area[at + 2] | (area[at + 3] << 8);
-    const isNamed =
-      area[at + 1] === TRUSTED &&
-      nameSize === OVERLAY_OPAQUE.length &&
-      startsWith(area, at + 4, nameSize, OVERLAY_OPAQUE);
-    if (isNamed && valueSize === 1 && area[at + 4 + nameSize] === 0x79) return true;
-    at += (4 + nameSize + valueSize + 3) & ~3;
-  }
-  return false;
-}
+/** Overlayfs: a directory with `trusted.overlay.opaque` = "y" hides what is below it. */
+export const isOpaque = (xattrs: readonly NamedValue[]): boolean =>
+  xattrs.some(({ name, value }) => OVERLAY_OPAQUE.equals(name) && OVERLAY_YES.equals(value));
 
 function startsWith(bytes: Uint8Array, at: number, length: number, prefix: Uint8Array): boolean {
   if (length < prefix.length) return false;

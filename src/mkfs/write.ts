@@ -1,7 +1,6 @@
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
-import { alignUp } from "../bytes/u64.ts";
 import { CHUNK_INDEXES, putChunkIndex } from "../erofs/chunk.ts";
-import { putDevice } from "../erofs/device.ts";
+import { putDevice, SLOT_SIZE } from "../erofs/device.ts";
 import { DIRENT_SIZE, putDirent, typeOfMode } from "../erofs/dirent.ts";
 import {
   CHUNK_BASED,
@@ -11,16 +10,11 @@ import {
   type InodeFields,
   putInode,
 } from "../erofs/inode.ts";
-import { putRafs } from "../erofs/rafs.ts";
+import { DEVICES_AT, putRafs } from "../erofs/rafs.ts";
 import { putSuperblock } from "../erofs/superblock.ts";
 import { BLOCK, BLOCK_BITS } from "./chunk-map.ts";
 import { forEachEntry, isInline, nidOf, PARENT, type Plan, SELF } from "./plan.ts";
 import { FLAG, ROOT } from "./tree.ts";
-
-/** Slot 11 × 128: right behind the RAFS extension. */
-const DEVICES_AT = 1408;
-/** Between tars in the unified address space. */
-const UNIFIED_ALIGN = 0x8_0000;
 
 /** What the plan does not decide. */
 export interface Style {
@@ -47,6 +41,7 @@ export function writeTables(plan: Plan, image: Uint8Array, style: Style): void {
     blocks: blocks.reduce((sum, n) => sum + n, 0),
     metaBlock: plan.metaAt / BLOCK,
     devices: blobs.length,
+    devicesAt: DEVICES_AT,
   });
   putRafs(v, {
     hasXattrs: plan.hasXattrs,
@@ -57,11 +52,8 @@ export function writeTables(plan: Plan, image: Uint8Array, style: Style): void {
     prefetchAt: plan.prefetch.length > 0 ? plan.prefetchAt : 0,
     prefetch: plan.prefetch.map((node) => nidOf(plan, plan.tree.inode[node])),
   });
-  let unified = plan.size;
   blobs.forEach(({ id }, i) => {
-    unified = alignUp(unified, UNIFIED_ALIGN);
-    putDevice(v, DEVICES_AT + 128 * i, id, blocks[i], unified / BLOCK);
-    unified += blocks[i] * BLOCK;
+    putDevice(v, DEVICES_AT + SLOT_SIZE * i, id, blocks[i], plan.unifiedAt[i] / BLOCK);
   });
 }
 
