@@ -84,7 +84,7 @@ export class Load {
 
   /** Runs a program inside the mount (chroot). @returns seconds from fork to its end */
   async app(mount: string, argv: readonly string[]): Promise<number> {
-    return (await this.step("app", mount, ...argv)).seconds;
+    return (await this.step("app", mount, ...argv))["seconds"];
   }
 
   private async step(...argv: string[]): Promise<Record<string, number>> {

@@ -46,7 +46,7 @@ export async function dropCaches(signal: AbortSignal): Promise<void> {
 
 /** The path of a program on PATH. */
 export function which(name: string): string | undefined {
-  const dirs = (process.env.PATH ?? "").split(delimiter).filter((dir) => dir !== "");
+  const dirs = (process.env["PATH"] ?? "").split(delimiter).filter((dir) => dir !== "");
   return dirs.map((dir) => join(dir, name)).find(isExecutable);
 }
 

@@ -84,7 +84,7 @@ async function serve(image: Demo, mountpoint: string): Promise<number> {
 
 /** In the user's runtime directory, which goes away by itself, or at home. */
 async function makeMountpoint(): Promise<string> {
-  const runtime = process.env.XDG_RUNTIME_DIR;
+  const runtime = process.env["XDG_RUNTIME_DIR"];
   const problems: string[] = [];
   for (const parent of runtime ? [runtime, homedir()] : [homedir()]) {
     const path = join(parent, "nydusd-ts-demo");

@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     env: {
       // What test/install.sh built goes before what the system has; chroot(8) is not in everybody's PATH.
-      PATH: `${root}.cache/tools:${process.env.PATH}:/usr/sbin:/sbin`,
+      PATH: `${root}.cache/tools:${process.env["PATH"]}:/usr/sbin:/sbin`,
       // A bash that is no other bash's child takes the pipe it reads from for rsh's, and reads its bashrc.
       SHLVL: "1",
     },

@@ -74,7 +74,7 @@ export async function watchBackend(
   { seconds, id }: { readonly seconds: number; readonly id?: string | undefined },
   say: Say,
 ): Promise<void> {
-  const now = async () => (await client.get(withId(METRICS.backend.path, id))) as BackendMetrics;
+  const now = async () => (await client.get(withId(METRICS["backend"].path, id))) as BackendMetrics;
   for (let last = await now(); ; ) {
     await sleep(1000 * seconds);
     const current = await now();

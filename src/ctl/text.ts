@@ -34,14 +34,14 @@ export function infoText({ version, id, state, backend_collection }: DaemonInfo)
   ] as const;
   const backends = Object.entries(backend_collection ?? {}).map(([place, backend]) => {
     const { rafs, cache } = (backend.config ?? {}) as Partial<Record<string, Record<string, unknown>>>;
-    const prefetch = cache?.prefetch as Record<string, unknown> | undefined;
+    const prefetch = cache?.["prefetch"] as Record<string, unknown> | undefined;
     return [
       `Instance Mountpoint:  ${place}`,
       `Type:  ${backend.backend_type}`,
       `Mounted Time:  ${backend.mounted_time}`,
-      `Mode:  ${rafs?.mode}`,
-      `Prefetch:  ${prefetch?.enable}`,
-      `Prefetch Merging Size:  ${prefetch?.batch_size}`,
+      `Mode:  ${rafs?.["mode"]}`,
+      `Prefetch:  ${prefetch?.["enable"]}`,
+      `Prefetch Merging Size:  ${prefetch?.["batch_size"]}`,
     ].map((line) => `\n\t${line}`);
   });
   const instances = backends.length === 0 ? "" : `\nInstances:${backends.flat().join("")}`;

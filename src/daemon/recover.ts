@@ -31,7 +31,7 @@ export async function recover(options: DaemonOptions, log: Logger): Promise<neve
       log.error(
         `${options.mountpoint}: nobody has its FUSE device any more: mounting afresh, those inside are lost`,
       );
-      env.NYDUSD_TS_AFRESH = base;
+      env["NYDUSD_TS_AFRESH"] = base;
     } else {
       try {
         inheritAs(descriptorOf(pid, device), KEPT_DEVICE);

@@ -4,7 +4,7 @@ import { defaultStateDir, removeDead, StateFile } from "../handover/state-file.t
 import type { DaemonOptions } from "./options.ts";
 
 /** What a start is told when it mounts afresh what another session had: path of that one's state, without the end. */
-export const afresh = (): string | undefined => process.env.NYDUSD_TS_AFRESH;
+export const afresh = (): string | undefined => process.env["NYDUSD_TS_AFRESH"];
 
 /** Named for the process that outlives those that serve. */
 export const stateFile = ({ stateDir }: DaemonOptions, keeper: Keeper | undefined): StateFile =>

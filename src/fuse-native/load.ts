@@ -44,7 +44,7 @@ function loadLibfuse(): void {
 }
 
 function findFusermount(): void {
-  const dirs = ["/usr/local/bin", ...(process.env.PATH ?? "").split(delimiter)];
+  const dirs = ["/usr/local/bin", ...(process.env["PATH"] ?? "").split(delimiter)];
   if (!dirs.some((dir) => dir !== "" && existsSync(join(dir, "fusermount"))))
     throw new StartError(
       "no fusermount program in PATH, which fuse-native mounts with: install fuse, or be root",

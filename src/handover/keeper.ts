@@ -38,8 +38,8 @@ export function findKeeper(env: NodeJS.ProcessEnv = process.env, ppid = process.
     device: KEPT_DEVICE,
     crashes: Number(NYDUSD_TS_CRASHES ?? 0),
     last: Number(NYDUSD_TS_LAST ?? 0),
-    state: env.NYDUSD_TS_STATE,
-    isToAdopt: env.NYDUSD_TS_ADOPT !== undefined,
+    state: env["NYDUSD_TS_STATE"],
+    isToAdopt: env["NYDUSD_TS_ADOPT"] !== undefined,
   };
 }
 

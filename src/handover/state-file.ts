@@ -17,7 +17,9 @@ const temporaryOf = (path: string): string => `${path}.tmp`;
 /** Below it, what says something of sessions that are served now. Gone after a restart, as they are. */
 export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.env): string {
   if (uid === 0) return "/run/nydusd-ts";
-  return env.XDG_RUNTIME_DIR === undefined ? `/tmp/nydusd-ts-${uid}` : `${env.XDG_RUNTIME_DIR}/nydusd-ts`;
+  return env["XDG_RUNTIME_DIR"] === undefined
+    ? `/tmp/nydusd-ts-${uid}`
+    : `${env["XDG_RUNTIME_DIR"]}/nydusd-ts`;
 }
 
 const CHECKED = ".checked";

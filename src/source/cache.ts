@@ -10,7 +10,7 @@ import type { LayerFile } from "../tar/layer-file.ts";
 
 /** XDG base directory specification. */
 export const defaultCacheDir = (): string =>
-  join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "nydusd-ts");
+  join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "nydusd-ts");
 
 /** What a file was found to be. */
 export interface Known {

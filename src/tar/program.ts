@@ -13,7 +13,7 @@ const MAX_COMPLAINT = 4 << 10;
 export const findProgram = (names: readonly string[]): string | undefined => names.find(isOnPath);
 
 function isOnPath(name: string): boolean {
-  return (process.env.PATH ?? "").split(delimiter).some((dir) => {
+  return (process.env["PATH"] ?? "").split(delimiter).some((dir) => {
     try {
       accessSync(join(dir, name), constants.X_OK);
       return dir !== "";

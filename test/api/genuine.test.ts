@@ -7,7 +7,7 @@ import { ask, workDir } from "../support/daemon.ts";
 import { startEmpty, versions } from "../support/submounts.ts";
 
 /** nydus's own client, in $NYDUSCTL or on the PATH. */
-const NYDUSCTL = process.env.NYDUSCTL ?? "nydusctl";
+const NYDUSCTL = process.env["NYDUSCTL"] ?? "nydusctl";
 const isThere = spawnSync(NYDUSCTL, ["--version"]).status === 0;
 if (!isThere) console.warn("skipped: nydus's own client, because there is no genuine nydusctl on PATH");
 

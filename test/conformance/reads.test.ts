@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { ask, servedCounts, start } from "../support/daemon.ts";
 import { type TarImage, tarImage } from "../support/tar-image.ts";
 
-const SECONDS = Number(process.env.NYDUSD_TS_SECONDS ?? 5);
-const SEED = Number(process.env.NYDUSD_TS_SEED ?? 1);
+const SECONDS = Number(process.env["NYDUSD_TS_SECONDS"] ?? 5);
+const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? 1);
 
 /** Sizes around pages, blocks of the image, reads of the kernel, chunks; a hole; and many small ones. */
 let image: TarImage;
@@ -99,6 +99,6 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     console.log(JSON.stringify(counts));
     expect(Object.keys(counts).length).toBe(10);
     expect(await daemon.stop()).toBe(0);
-    expect(servedCounts(daemon.output()).errors).toBeUndefined();
+    expect(servedCounts(daemon.output())["errors"]).toBeUndefined();
   });
 });

@@ -16,8 +16,8 @@ import { fixture, fixtureNames, placesOf, scratchDir, sign } from "../support/im
  * beyond what a file holds. `NYDUSD_TS_FLIPS` sets the number of cases, `NYDUSD_TS_FLIP_SEED` the first seed;
  * a failure names the seed of its case, which alone repeats it.
  */
-const CASES = Number(process.env.NYDUSD_TS_FLIPS ?? 10_000);
-const SEED = Number(process.env.NYDUSD_TS_FLIP_SEED ?? 1);
+const CASES = Number(process.env["NYDUSD_TS_FLIPS"] ?? 10_000);
+const SEED = Number(process.env["NYDUSD_TS_FLIP_SEED"] ?? 1);
 /** No case may take longer, on a machine with other things to do. */
 const MAX_CASE_MS = 5_000;
 const MAX_RSS = 512 * 1024 * 1024;
@@ -336,7 +336,7 @@ describe("images with bytes changed are refused or served, never more", () => {
         if (took > MAX_CASE_MS) throw new Error(`${name}, seed ${seed}: took ${took.toFixed(0)} ms`);
       }
       expect(tally.refused + tally.served + tally.partly).toBe(each);
-      if (process.env.NYDUSD_TS_FLIPS) process.stderr.write(`${name} ${JSON.stringify(tally)}\n`);
+      if (process.env["NYDUSD_TS_FLIPS"]) process.stderr.write(`${name} ${JSON.stringify(tally)}\n`);
       // The image is what it was: nothing of one case is left for the next.
       expect(target.isWhole()).toBe(true);
     },

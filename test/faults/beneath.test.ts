@@ -33,7 +33,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     const read = 'for i in 1 2 3 4 5 6 7 8; do cmp "$1/f$i" "$2/f$i" & done; wait';
     expect(await ask(read, daemon.mountpoint, made.source)).toBe("");
     expect(await daemon.stop()).toBe(0);
-    expect(servedCounts(daemon.output()).errors).toBeUndefined();
+    expect(servedCounts(daemon.output())["errors"]).toBeUndefined();
   });
 
   it("a tar that is rewritten in place shows the new bytes, page by page, in nothing else than its own files", async () => {

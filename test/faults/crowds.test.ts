@@ -32,7 +32,7 @@ async function crowd(transport: keyof typeof SLACK, script: string): Promise<voi
   expect(await ask(script, daemon.mountpoint, image.source)).toBe("");
   console.log(JSON.stringify({ before, after: await isBack(daemon.pid, before, SLACK[transport]) }));
   expect(await daemon.stop()).toBe(0);
-  expect(servedCounts(daemon.output()).errors).toBeUndefined();
+  expect(servedCounts(daemon.output())["errors"]).toBeUndefined();
 }
 
 const python = (script: string) =>

@@ -4,8 +4,8 @@ import { ask } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../dist/test/support/frames.js", import.meta.url));
-const FRAMES = Number(process.env.NYDUSD_TS_FRAMES ?? 8000);
-const SEED = Number(process.env.NYDUSD_TS_SEED ?? 1);
+const FRAMES = Number(process.env["NYDUSD_TS_FRAMES"] ?? 8000);
+const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? 1);
 
 /**
  * In python: sends frames to the program on one end of a socket pair, and behind each the question for the root's

@@ -16,7 +16,7 @@ import { isBack } from "../support/leftovers.ts";
 import { resourcesOf } from "../support/submounts.ts";
 import { type TarImage, tarImage } from "../support/tar-image.ts";
 
-const SECONDS = Number(process.env.NYDUSD_TS_STOPPED ?? 10);
+const SECONDS = Number(process.env["NYDUSD_TS_STOPPED"] ?? 10);
 let image: TarImage;
 beforeAll(() => {
   image = tarImage("for i in $(seq 40); do head -c 1000000 /dev/urandom >f$i; done");
@@ -37,7 +37,7 @@ it.each(["direct", "fuse-native"])(
     // libfuse keeps the threads that a crowd made it start.
     await isBack(daemon.pid, before, transport === "fuse-native" ? { threads: 12 } : {});
     expect(await daemon.stop()).toBe(0);
-    expect(servedCounts(daemon.output()).errors).toBeUndefined();
+    expect(servedCounts(daemon.output())["errors"]).toBeUndefined();
   },
   120_000 + 2000 * SECONDS,
 );

@@ -30,13 +30,13 @@ const SEEDS = [
 
 /** Compressed layers: the decompressors' input, and tars that are made anew within. */
 export const layerTarget: MakeTarget = (dir) => {
-  const path = process.env.PATH;
+  const path = process.env["PATH"];
   const [layer, bootstrap] = ["layer", "boot"].map((name) => join(dir, name));
   let count = 0;
 
   /** @returns the tar that was taken out, undefined when it is refused */
   const build = async (programs: string | undefined): Promise<Uint8Array | undefined> => {
-    process.env.PATH = programs;
+    process.env["PATH"] = programs;
     try {
       const { isPlain } = await createImage(requestOf(layer, bootstrap, ID, dir));
       if (isPlain) return readFileSync(layer);
@@ -57,7 +57,7 @@ export const layerTarget: MakeTarget = (dir) => {
       must(String(readdirSync(dir)) === "layer", () => `a refusal leaves ${readdirSync(dir)}`);
       return undefined;
     } finally {
-      process.env.PATH = path;
+      process.env["PATH"] = path;
       for (const name of readdirSync(dir)) if (name !== "layer") rmSync(join(dir, name));
     }
   };

@@ -18,8 +18,8 @@ import { fixture } from "../support/image.ts";
 import { type Kept, startKept, stateOf, TREE, wentOn } from "../support/kept.ts";
 import { tarImage } from "../support/tar-image.ts";
 
-const SEED = Number(process.env.NYDUSD_TS_SEED ?? Date.now() % 1_000_000);
-const KILLS = Number(process.env.NYDUSD_TS_KILLS ?? 100);
+const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? Date.now() % 1_000_000);
+const KILLS = Number(process.env["NYDUSD_TS_KILLS"] ?? 100);
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;

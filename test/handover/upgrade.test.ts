@@ -31,8 +31,8 @@ import { fixture } from "../support/image.ts";
 import { KEPT, startKept, stateOf, TREE, wentOn } from "../support/kept.ts";
 import { tarImage } from "../support/tar-image.ts";
 
-const SEED = Number(process.env.NYDUSD_TS_SEED ?? Date.now() % 1_000_000);
-const UPGRADES = Number(process.env.NYDUSD_TS_UPGRADES ?? 50);
+const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? Date.now() % 1_000_000);
+const UPGRADES = Number(process.env["NYDUSD_TS_UPGRADES"] ?? 50);
 
 const BUNDLE = dirname(fileURLToPath(new URL("../../dist/bundle/nydusd-ts.js", import.meta.url)));
 const PACKAGES = fileURLToPath(new URL("../../node_modules", import.meta.url));

@@ -10,7 +10,7 @@ import { COMMAND as DAEMON, shell, workDir } from "../support/daemon.ts";
 import { generator, scratchDir } from "../support/image.ts";
 import { tarOf } from "./emit.ts";
 
-const CASES = Number(process.env.NYDUSD_TS_MUTANTS ?? 400);
+const CASES = Number(process.env["NYDUSD_TS_MUTANTS"] ?? 400);
 const COMMAND = join(dirname(DAEMON), "nydus-image-ts.js");
 
 /** Some hundred files with text in them: what is compressed is a few kilobytes of all that the formats have. */
@@ -46,9 +46,9 @@ function mutant(of: Buffer, random: (below: number) => number): Buffer {
   return bytes;
 }
 
-const path = process.env.PATH;
+const path = process.env["PATH"];
 afterEach(() => {
-  process.env.PATH = path;
+  process.env["PATH"] = path;
 });
 
 describe.each([
@@ -59,7 +59,7 @@ describe.each([
     `a broken %s is refused, or makes the image of what is in it (${CASES} cases)`,
     { timeout: 600_000 },
     async (_name, whole) => {
-      process.env.PATH = programs;
+      process.env["PATH"] = programs;
       const dir = scratchDir();
       const blobs = join(dir, "blobs");
       mkdirSync(blobs);

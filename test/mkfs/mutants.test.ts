@@ -10,7 +10,7 @@ import { TarReader } from "../../src/tar/reader.ts";
 import { generator, scratchDir } from "../support/image.ts";
 import { SOME_OF_EVERYTHING, SPARSE, tarOf } from "./emit.ts";
 
-const CASES = Number(process.env.NYDUSD_TS_MUTANTS ?? 3000);
+const CASES = Number(process.env["NYDUSD_TS_MUTANTS"] ?? 3000);
 
 const TAR = tarOf([...SOME_OF_EVERYTHING, SPARSE]);
 const HEADERS = Array.from({ length: TAR.length / 512 }, (_, i) => i * 512).filter(

@@ -18,9 +18,9 @@ import {
 } from "../support/submounts.ts";
 
 /** `NYDUSD_TS_SECONDS=600 NYDUSD_TS_SEED=7 npx vitest run …` for longer, or again. */
-const SECONDS = Number(process.env.NYDUSD_TS_SECONDS ?? 20);
-const SEED = Number(process.env.NYDUSD_TS_SEED ?? 1);
-const CYCLES = Number(process.env.NYDUSD_TS_CYCLES ?? 1000);
+const SECONDS = Number(process.env["NYDUSD_TS_SECONDS"] ?? 20);
+const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? 1);
+const CYCLES = Number(process.env["NYDUSD_TS_CYCLES"] ?? 1000);
 /** A worker and a pusher may join at any time; each has descriptors of its own. */
 const MOST_MORE_THREADS = 2;
 const MOST_MORE_FDS = 6 * MOST_MORE_THREADS;

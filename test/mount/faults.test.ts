@@ -76,7 +76,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
       dd if="$2/cut" bs=${PAGE} iflag=direct status=none | cmp - "$1/cut" & done; wait`;
     expect(await ask(script, made.source, daemon.mountpoint)).toBe("");
     expect(await daemon.stop()).toBe(0);
-    expect(servedCounts(daemon.output()).errors).toBeUndefined();
+    expect(servedCounts(daemon.output())["errors"]).toBeUndefined();
   });
 
   it("--lenient serves a broken image but for the broken entry", async () => {

@@ -50,7 +50,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     expect(await metric(daemon, "tarfs_blobs")).toBe(1);
     expect(await metric(daemon, "tarfs_blob_descriptors")).toBe(2);
     expect(await daemon.stop()).toBe(0);
-    expect(servedCounts(daemon.output()).read).toBe(reads);
+    expect(servedCounts(daemon.output())["read"]).toBe(reads);
   });
 
   it("is not ready while it stops, and gone with the daemon, whoever is connected", async () => {

@@ -63,8 +63,8 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     const paths = files.map(({ path }) => Buffer.from(path).toString());
     expect(paths).toEqual(["/d/30", "/d/02", "/tab\there", "/d/07"]);
     expect(files.map((each) => each.bytes)).toEqual([524288, 524288, 524288, 524288]);
-    expect(bytes).toBe(servedCounts(daemon.output()).read_bytes);
-    expect(reads).toBe(servedCounts(daemon.output()).read);
+    expect(bytes).toBe(servedCounts(daemon.output())["read_bytes"]);
+    expect(reads).toBe(servedCounts(daemon.output())["read"]);
 
     cool();
     const again = await serve("--prefetch-files", file, "--metrics-address", "0");

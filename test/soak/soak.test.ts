@@ -13,8 +13,8 @@ import { KINDS, soak } from "../support/soaker.ts";
 import { must, resourcesOf, startEmpty, version, versions } from "../support/submounts.ts";
 
 /** `npm run soak` is 600 s; NYDUSD_TS_SOAK and NYDUSD_TS_SEED say otherwise. */
-const SECONDS = Number(process.env.NYDUSD_TS_SOAK ?? 60);
-const SEED = Number(process.env.NYDUSD_TS_SEED ?? 1);
+const SECONDS = Number(process.env["NYDUSD_TS_SOAK"] ?? 60);
+const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? 1);
 
 const STABLE = `mkdir d; for i in $(seq 400); do seq $((i * 37 % 3000)) >d/f$i; done; : >empty
   for i in 1 2 3 4; do head -c 6000000 /dev/urandom >big$i; done`;

@@ -38,7 +38,7 @@ export function say(sock: string, line: string, body?: string, headers = {}): Pr
       response.on("end", () =>
         resolve({
           status: response.statusCode ?? 0,
-          server: response.headers.server,
+          server: response.headers["server"],
           type: response.headers["content-type"],
           text,
         }),

@@ -156,6 +156,6 @@ export function shown({ path, link, xattrs, ...rest }: TarEntry): Record<string,
   };
   const all: Record<string, unknown> = { path: textOf(path), link: textOf(link), ...rest };
   if (xattrs.length > 0)
-    all.xattrs = Object.fromEntries(xattrs.map(({ name, value }) => [textOf(name), textOf(value)]));
+    all["xattrs"] = Object.fromEntries(xattrs.map(({ name, value }) => [textOf(name), textOf(value)]));
   return Object.fromEntries(Object.entries(all).filter(([key, value]) => usual[key] !== value));
 }

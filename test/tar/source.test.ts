@@ -73,9 +73,9 @@ const bad = [
   },
 ];
 
-const path = process.env.PATH ?? "";
+const path = process.env["PATH"] ?? "";
 afterEach(() => {
-  process.env.PATH = path;
+  process.env["PATH"] = path;
 });
 const isThere = (program: string) => spawnSync("which", [program]).status === 0;
 
@@ -89,7 +89,7 @@ function onlyPath(...programs: string[]): void {
         .trim(),
       join(bin, program),
     );
-  process.env.PATH = bin;
+  process.env["PATH"] = bin;
 }
 const ways = [
   { way: "in this process", programs: [] },
@@ -187,7 +187,7 @@ describe("openLayer refuses", () => {
     const bin = mkdtempSync(join(dir, "bin-"));
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`);
     chmodSync(join(bin, name), 0o755);
-    process.env.PATH = bin + delimiter + path;
+    process.env["PATH"] = bin + delimiter + path;
   };
   const message = async (of: Promise<Layer>) => of.then(hashOf).catch((error: Error) => error.message);
 
