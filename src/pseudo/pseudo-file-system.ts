@@ -37,10 +37,7 @@ export class PseudoFileSystem implements FileSystem {
   private readonly images: (Mounted | undefined)[] = [];
   private readonly directories = new Map<number, Directory>([[ROOT_NODE, new Directory(ROOT_NODE)]]);
   private root: Mounted | undefined;
-  /** Set by `locate`: the node within the image that it returned. */
-  private local = 0;
   private lastRead: FileSystem | undefined;
-  private listing: Mounted | undefined;
   private readonly wanted = newEntry();
 
   /** @param mtime of virtual directories, seconds */
@@ -77,18 +74,21 @@ export class PseudoFileSystem implements FileSystem {
   }
 
   lookup(parent: number, bytes: Uint8Array, nameAt: number, nameLength: number): number {
-    const image = this.locate(parent);
+    const answering = this.answering(parent);
+    const image = this.imageOf(answering);
     if (image === undefined) return this.lookupVirtual(parent, bytes, nameAt, nameLength);
+    const local = localOf(answering);
     const isUp = nameLength === 2 && bytes[nameAt] === DOT && bytes[nameAt + 1] === DOT;
-    if (isUp && this.local === ROOT_NODE) return image.parent;
-    const found = image.fs.lookup(this.local, bytes, nameAt, nameLength);
+    if (isUp && local === ROOT_NODE) return image.parent;
+    const found = image.fs.lookup(local, bytes, nameAt, nameLength);
     return found <= 0 ? found : nameOf(image, found);
   }
 
   attr(node: number, into: Attr): number {
-    const image = this.locate(node);
+    const answering = this.answering(node);
+    const image = this.imageOf(answering);
     if (image === undefined) return this.attrVirtual(node, into);
-    const { local } = this;
+    const local = localOf(answering);
     const result = image.fs.attr(local, into);
     if (result < 0) return result;
     into.ino = this.inoOf(image, local, into.ino);
@@ -97,27 +97,30 @@ export class PseudoFileSystem implements FileSystem {
   }
 
   entry(node: number, cookie: number, into: Entry): number {
-    const image = this.locate(node);
-    this.listing = image;
+    const answering = this.answering(node);
+    const image = this.imageOf(answering);
+    into.slot = image === undefined ? VIRTUAL : image.slot;
     if (image === undefined) return this.entryVirtual(node, cookie, into);
-    const { local } = this;
+    const local = localOf(answering);
     const position = cookie - image.tag;
     if (cookie !== 0 && (position < 0 || position >= COOKIES)) return this.resume(image, local, cookie, into);
     return this.listed(image, image.fs.entry(local, cookie === 0 ? 0 : position, into), into);
   }
 
   nextEntry(into: Entry): number {
-    const image = this.listing;
-    if (image === undefined) return this.entryVirtual(into.directory, into.next, into);
+    if (into.slot === VIRTUAL) return this.entryVirtual(into.directory, into.next, into);
+    const image = this.images[into.slot];
+    if (image === undefined) return -ESTALE;
     into.next -= image.tag;
     return this.listed(image, image.fs.nextEntry(into), into);
   }
 
   read(node: number, offset: number, length: number, out: Uint8Array, at: number): number {
-    const image = this.locate(node);
+    const answering = this.answering(node);
+    const image = this.imageOf(answering);
     if (image === undefined) return this.isDirectory(node) ? -EISDIR : -ESTALE;
     this.lastRead = image.fs;
-    return image.fs.read(this.local, offset, length, out, at);
+    return image.fs.read(localOf(answering), offset, length, out, at);
   }
 
   readFrom(): number {
@@ -125,9 +128,10 @@ export class PseudoFileSystem implements FileSystem {
   }
 
   readlink(node: number, out: Uint8Array, at: number): number {
-    const image = this.locate(node);
+    const answering = this.answering(node);
+    const image = this.imageOf(answering);
     if (image === undefined) return this.isDirectory(node) ? -EINVAL : -ESTALE;
-    return image.fs.readlink(this.local, out, at);
+    return image.fs.readlink(localOf(answering), out, at);
   }
 
   getxattr(
@@ -139,40 +143,40 @@ export class PseudoFileSystem implements FileSystem {
     at: number,
     room: number,
   ): number {
-    const image = this.locate(node);
+    const answering = this.answering(node);
+    const image = this.imageOf(answering);
     if (image === undefined) return this.isDirectory(node) ? -ENODATA : -ESTALE;
-    return image.fs.getxattr(this.local, bytes, nameAt, nameLength, out, at, room);
+    return image.fs.getxattr(localOf(answering), bytes, nameAt, nameLength, out, at, room);
   }
 
   listxattr(node: number, out: Uint8Array, at: number, room: number, privileged: boolean): number {
-    const image = this.locate(node);
+    const answering = this.answering(node);
+    const image = this.imageOf(answering);
     if (image === undefined) return this.isDirectory(node) ? 0 : -ESTALE;
-    return image.fs.listxattr(this.local, out, at, room, privileged);
+    return image.fs.listxattr(localOf(answering), out, at, room, privileged);
   }
 
   statfs(node: number, into: Statfs): number {
-    const image = this.locate(node);
-    if (image !== undefined) return image.fs.statfs(this.local, into);
+    const answering = this.answering(node);
+    const image = this.imageOf(answering);
+    if (image !== undefined) return image.fs.statfs(localOf(answering), into);
     into.blocks = 0;
     into.blockSize = 4096;
     into.files = this.directories.size;
     return 0;
   }
 
-  /** @returns the image that answers for a node, `this.local` being the node there; undefined when none does */
-  private locate(node: number): Mounted | undefined {
-    const slot = slotOf(node);
-    if (slot === 0 && node === ROOT_NODE) {
-      this.local = ROOT_NODE;
-      return this.root;
-    }
-    const image = this.images[slot];
-    this.local = localOf(node);
-    if (image?.forward === undefined) return image;
-    const to = image.forward[this.local];
-    if (to === 0) return image;
-    this.local = localOf(to);
-    return this.images[slotOf(to)];
+  /** The node that answers for a node: its own, or that of an image which took the place of its own. */
+  private answering(node: number): number {
+    const forward = node === ROOT_NODE ? undefined : this.images[slotOf(node)]?.forward;
+    if (forward === undefined) return node;
+    const to = forward[localOf(node)];
+    return to === 0 ? node : to;
+  }
+
+  /** The image whose node it is; undefined for virtual directories, and for images that are gone. */
+  private imageOf(node: number): Mounted | undefined {
+    return node === ROOT_NODE ? this.root : this.images[slotOf(node)];
   }
 
   /** The inode number of a node that `image` answers for: that of the image whose name the kernel has for it. */
@@ -247,7 +251,7 @@ export class PseudoFileSystem implements FileSystem {
 
   private entryVirtual(node: number, cookie: number, into: Entry): number {
     const directory = this.directories.get(node);
-    if (directory === undefined) return this.locate(node) === undefined ? -ENOENT : -ENOTDIR;
+    if (directory === undefined) return this.imageOf(this.answering(node)) === undefined ? -ENOENT : -ENOTDIR;
     into.directory = node;
     into.type = DT_DIRECTORY;
     if (cookie < FIRST_COOKIE) {

@@ -40,7 +40,8 @@ export interface Entry {
   type: number;
   /** Cookie of the entry after this one. */
   next: number;
-  /** Where the file system is in the directory: its own, for `nextEntry`. */
+  /** Where the file system is in the directory: its own, for `nextEntry`. A caller only hands it back. */
+  slot: number;
   directory: number;
   block: number;
   blockEnd: number;
@@ -76,7 +77,10 @@ export interface FileSystem {
    * @returns 1 when `into` was filled, 0 at the end, or -errno.
    */
   entry(node: number, cookie: number, into: Entry): number;
-  /** The same for the entry after the one that `into` holds, without looking for its place. */
+  /**
+   * The same for the entry after the one that `into` holds, without looking for its place. All that is known of the
+   * listing is in `into`, so that any number of listings can be open at once.
+   */
   nextEntry(into: Entry): number;
   /** @returns bytes put at `out[at…]`: less than `length` only at the end of the file. */
   read(node: number, offset: number, length: number, out: Uint8Array, at: number): number;
@@ -121,6 +125,7 @@ export const newEntry = (): Entry => ({
   ino: 0,
   type: 0,
   next: 0,
+  slot: 0,
   directory: 0,
   block: 0,
   blockEnd: 0,

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { rootOf, walk } from "../../src/fs/walk.ts";
 import type { TreeChange } from "../../src/pseudo/change.ts";
 import { PseudoFileSystem } from "../../src/pseudo/pseudo-file-system.ts";
 import { namesOf, PseudoTree, pathOf } from "../../src/pseudo/pseudo-tree.ts";
-import { type FileSystem, newAttr, newEntry, ROOT_NODE } from "../../src/vfs/file-system.ts";
+import { type Entry, type FileSystem, newAttr, newEntry, ROOT_NODE } from "../../src/vfs/file-system.ts";
 import { nodeIn } from "../../src/vfs/node-id.ts";
+import { serveFixture } from "../support/image.ts";
 
 const NOTHING: TreeChange = { rootSlot: undefined, placed: [], entries: [], forwardings: [], freed: [] };
 const traits = { hasXattrs: true, hasAcls: true };
@@ -79,6 +81,26 @@ class Tried {
   }
 }
 
+/** A genuine image at /a, and at /b/c; and the nodes of some directories. */
+function twoImages(): { fs: PseudoFileSystem; directories: readonly number[] } {
+  const tree = new PseudoTree();
+  const fs = new PseudoFileSystem(traits, 7);
+  for (const [i, path] of ["/a", "/b/c"].entries()) {
+    const { fs: image, opened } = serveFixture("01-basic");
+    const { rootNid } = opened.handle;
+    const slot = i + 1;
+    const root = { rootNode: nodeIn(slot, ROOT_NODE), rootIno: nodeIn(slot, rootNid) };
+    const { parent, entries } = tree.plan(namesOf(path) ?? [], { node: root.rootNode, ino: root.rootIno });
+    fs.apply(
+      { ...NOTHING, placed: [{ slot, serial: slot, rootNid, parent, ...root }], entries },
+      () => image,
+    );
+  }
+  const child = (node: number, name: string) => fs.lookup(node, Buffer.from(name), 0, name.length);
+  const [a, b] = [child(ROOT_NODE, "a"), child(ROOT_NODE, "b")];
+  return { fs, directories: [ROOT_NODE, a, b, child(b, "c"), child(a, "etc"), child(child(b, "c"), "dev")] };
+}
+
 describe("virtual directories", () => {
   const step = fc.tuple(
     fc.boolean(),
@@ -132,6 +154,45 @@ describe("virtual directories", () => {
       if (step === 4) tried.mount("/e");
     });
     expect(seen).toEqual([".", "..", "a", "b", "d", "e"]);
+  });
+
+  it("and images can be listed by any number of cursors at once, each of which has its own place", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(), { maxLength: 200 }), (picks) => {
+        const { fs, directories } = twoImages();
+        const step = (entry: Entry, node: number) =>
+          (entry.next === 0 ? fs.entry(node, 0, entry) : fs.nextEntry(entry)) === 1;
+        const nameOf = ({ bytes, nameAt, nameLength, node }: Entry) =>
+          `${Buffer.from(bytes.subarray(nameAt, nameAt + nameLength))} ${node}`;
+        // Two cursors a directory; what one alone would see is wanted of both.
+        const cursors = [...directories, ...directories].map((node) => ({
+          node,
+          entry: newEntry(),
+          seen: [] as string[],
+        }));
+        for (const pick of picks) {
+          const cursor = cursors[pick % cursors.length];
+          if (step(cursor.entry, cursor.node)) cursor.seen.push(nameOf(cursor.entry));
+          else cursor.entry = newEntry(); // and once more
+        }
+        for (const { node, seen } of cursors) {
+          const alone: string[] = [];
+          const entry = newEntry();
+          while (step(entry, node)) alone.push(nameOf(entry));
+          expect(alone.length).toBeGreaterThan(2);
+          expect(seen).toEqual(seen.map((_, i) => alone[i % alone.length]));
+        }
+      }),
+    );
+  });
+
+  it("are walked into, images and all", () => {
+    const { fs } = twoImages();
+    const below = [...walk(serveFixture("01-basic").fs, rootOf(serveFixture("01-basic").fs))]
+      .map(({ path }) => Buffer.from(path).toString())
+      .map((path) => (path === "/" ? "" : path));
+    const want = ["/", ...below.map((path) => `/a${path}`), "/b", ...below.map((path) => `/b/c${path}`)];
+    expect([...walk(fs, rootOf(fs))].map(({ path }) => Buffer.from(path).toString())).toEqual(want);
   });
 
   it("lead up and down, and say when they are gone", () => {
