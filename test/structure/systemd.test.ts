@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,6 +34,12 @@ describe("docs/systemd", () => {
     expect(
       verify(names[0], (text) => text.replace("KillMode=process", "KillMode=none-such")).stderr,
     ).toContain("kill mode"));
+  it.each(names)("%s names man pages that are here", (name) => {
+    const [, pages = ""] = /^Documentation=(.*)$/m.exec(readFileSync(join(UNITS, name), "utf8")) ?? [];
+    const files = pages.split(" ").map((page) => page.replace(/^man:(.*)\((\d)\)$/, "../man/$1.$2"));
+    expect(files.length).toBeGreaterThan(0);
+    expect(files.filter((file) => !existsSync(join(UNITS, file)))).toEqual([]);
+  });
   it.each(names)("%s: who serves outlives the keeper, and memory that is short", (name) => {
     const text = readFileSync(join(UNITS, name), "utf8");
     for (const line of ["KillMode=process", "OOMPolicy=continue", "ExecReload=/bin/kill -HUP $MAINPID"])
