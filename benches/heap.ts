@@ -14,9 +14,9 @@ import { openLog } from "../src/log/log.ts";
 import { newInflight } from "../src/counters/inflight.ts";
 import { namesOf } from "../src/pseudo/pseudo-tree.ts";
 import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../src/session/file-records.ts";
-import { Stage } from "../src/session/stage.ts";
-import { Submounts } from "../src/session/submounts.ts";
-import { takeImage } from "../src/session/take.ts";
+import { Publisher } from "../src/session/publisher.ts";
+import { ImageTable } from "../src/session/image-table.ts";
+import { openAndPin } from "../src/session/pinned-image.ts";
 import { WorkerImages } from "../src/session/worker-images.ts";
 import { median } from "./report.ts";
 import { walkTree } from "./tree.ts";
@@ -45,36 +45,42 @@ const held = new HeldFiles();
 const records = fileStats ? ALL_FILE_RECORDS : NO_FILE_RECORDS;
 const places = { dirs: [blobDir], files: new Map() };
 const log = openLog("warn");
-const doing = newInflight(1);
-const stage = new Stage({ fd: -1, place: { path: at }, control: new Int32Array(newControl(1)), doing, log });
-const submounts = new Submounts({
+const inflightTable = newInflight(1);
+const publisher = new Publisher({
+  fd: -1,
+  place: { path: at },
+  control: new Int32Array(newControl(1)),
+  inflightTable,
+  log,
+});
+const imageTable = new ImageTable({
   limit: 1,
   push: true,
   held,
-  stage,
+  publisher,
   beforeFree: async () => {},
   beforeChange: () => {},
 });
-const taken = takeImage(
+const pinned = openAndPin(
   { bootstrap, places, lenient: false, id: "", records, prefetch: undefined },
   held,
   log,
 );
-submounts.mountFirst(namesOf(at) ?? [], taken);
-const { handle } = taken.image;
+imageTable.mountFirst(namesOf(at) ?? [], pinned);
+const { handle } = pinned.image;
 const images = new WorkerImages(
   {
     traits: handle,
     since: 0,
     isFixed: at === "/",
     maxOpen: 256,
-    counters: submounts.residents.session,
-    doing,
+    counters: imageTable.slots.session,
+    inflightTable,
   },
   { index: 0, slot: 0, turn: undefined },
   (event) => process.stderr.write(`${JSON.stringify(event)}\n`),
 );
-images.apply(submounts.snapshot());
+images.apply(imageTable.snapshot());
 const { tenants } = images;
 const fs = images.fileSystem();
 const frame = newFrame(1 << 20);

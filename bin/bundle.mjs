@@ -14,7 +14,7 @@ const ENTRIES = {
   "layer-thread": "src/mkfs/layer-thread.ts",
   worker: "src/session/worker.ts",
   "pusher-thread": "src/session/pusher-thread.ts",
-  "refuse-thread": "src/session/refuse-thread.ts",
+  "fail-all-thread": "src/session/fail-all-thread.ts",
 };
 
 /** They load some parts only when those are needed; threads need all of theirs. */

@@ -1,7 +1,7 @@
 import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { pathOf } from "../pseudo/pseudo-tree.ts";
-import { takeInherited } from "../session/inherited.ts";
+import { reopenAndPin } from "../session/reopen-image.ts";
 import type { Session } from "../session/transport.ts";
 import { StateFile } from "../handover/state-file.ts";
 import type { Setting } from "./setting.ts";
@@ -25,7 +25,7 @@ export async function mountAfresh(
     const isLast = state?.images.findLast(({ place }) => place === image.place) === image;
     if (!image.isShown || !isLast || images().some((shown) => shown.path === path)) continue;
     try {
-      await changes?.mount(names, takeInherited(image, file.readChecked(image.serial), held, log));
+      await changes?.mount(names, reopenAndPin(image, file.readChecked(image.serial), held, log));
       log.info(`mounted ${image.source} at ${path} afresh`);
     } catch (error) {
       log.error(`${path}: ${messageOf(error)}`);

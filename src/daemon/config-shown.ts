@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { PIECE } from "../prefetch/warm.ts";
-import type { ImageChoice } from "../session/take.ts";
+import type { ImageChoice } from "../session/pinned-image.ts";
 
 /**
  * What the API shows as configuration: how this daemon serves, in nydusd's words (version 2), as nydusctl reads it. Keys

@@ -5,7 +5,7 @@ import type { Log, Logger } from "../log/log.ts";
 import { leaveMount } from "../mounts/leave.ts";
 import { type Located, Place } from "../mounts/place.ts";
 import { chooseTransport } from "../session/choose.ts";
-import { Crew } from "../session/crew.ts";
+import { WorkerPool } from "../session/worker-pool.ts";
 import { serveDirect } from "../session/direct.ts";
 import type { MountRequest, Session } from "../session/transport.ts";
 import { doneWith, handedOver, type Keeper } from "../handover/keeper.ts";
@@ -75,23 +75,23 @@ export class Daemon {
     // A young generation that never grows: 3.5 MB less (measured), and nothing here allocates fast.
     setFlagsFromString("--semi-space-growth-factor=1");
     const chosen = chooseTransport(options.transport, process.geteuid?.() ?? 0);
-    const crew = chosen.name === "direct" ? new Crew(options.threads, spareBudget()) : undefined;
+    const pool = chosen.name === "direct" ? new WorkerPool(options.threads, spareBudget()) : undefined;
     let opened: Opened;
     try {
       // Who is root no more can neither write a state where root keeps it nor talk to a keeper that is.
-      const file = options.user === undefined && crew !== undefined ? stateFile(options, keeper) : undefined;
+      const file = options.user === undefined && pool !== undefined ? stateFile(options, keeper) : undefined;
       const inherited = file && (await this.inherited(file));
       if (inherited === "nothing") {
-        await crew?.close();
+        await pool?.close();
         return this.status(keeper?.role === "after" ? 1 : 0);
       }
       this.will = file && this.makeWill(file);
       opened =
         inherited === undefined
-          ? await this.begin(chosen, crew, setting)
-          : await this.goOn(inherited, crew as Crew);
+          ? await this.begin(chosen, pool, setting)
+          : await this.goOn(inherited, pool as WorkerPool);
     } catch (error) {
-      await crew?.close();
+      await pool?.close();
       throw error;
     }
     const { session, isAsked } = opened;
@@ -134,7 +134,7 @@ export class Daemon {
   /** @throws StartError, FormatError: nothing is mounted then */
   private async begin(
     chosen: ReturnType<typeof chooseTransport>,
-    crew: Crew | undefined,
+    pool: WorkerPool | undefined,
     given: Setting | undefined,
   ): Promise<Opened> {
     const { options, log } = this;
@@ -149,19 +149,19 @@ export class Daemon {
     if (this.will !== undefined) removeDeadStates(options, setting.mountpoint);
     try {
       keepOutside(options, setting);
-      return await this.serve(crew, setting, undefined);
+      return await this.serve(pool, setting, undefined);
     } catch (error) {
       this.will?.end();
-      await setting.first?.taken.prefetching.stop();
+      await setting.first?.pinned.prefetching.stop();
       throw error;
     }
   }
 
   /** Requests first: whatever else there is can wait, and must not keep them from being answered. */
-  private async goOn(inherited: Inherited, crew: Crew): Promise<Opened> {
+  private async goOn(inherited: Inherited, pool: WorkerPool): Promise<Opened> {
     const { heritage, setting, balances } = inherited;
     this.will?.listenAfter(balances);
-    const opened = await this.serve(crew, setting, inherited);
+    const opened = await this.serve(pool, setting, inherited);
     const { session } = opened;
     balances.then((known) => {
       if (known !== undefined) session.transfer?.settle(known);
@@ -171,7 +171,7 @@ export class Daemon {
   }
 
   private async serve(
-    crew: Crew | undefined,
+    pool: WorkerPool | undefined,
     setting: Setting,
     inherited: Inherited | undefined,
   ): Promise<Opened> {
@@ -181,7 +181,7 @@ export class Daemon {
       ...{ first, held, maxOpen, mountpoint, log },
       place: new Place(mountpoint),
       mayChange: options.apiSocket !== undefined,
-      source: first?.taken.source ?? "nydusd-ts",
+      source: first?.pinned.source ?? "nydusd-ts",
       options: options.mountOptions,
       threads: options.threads,
       push: options.push,
@@ -196,13 +196,13 @@ export class Daemon {
     const isAskedToStop = handleSignals(log, () => this.transfers.hangUp());
     this.api?.ready();
     if (inherited !== undefined) will?.arm();
-    const served = crew === undefined ? await serveWithLibfuse(request) : await serveDirect(request, crew);
+    const served = pool === undefined ? await serveWithLibfuse(request) : await serveDirect(request, pool);
     will?.serving(served);
     if (inherited !== undefined) sayInherited(inherited, keeper, log);
     const { upper } = options;
     const covered = upper === undefined ? served : await withOverlay(served, request, upper);
-    const ended = first?.tracing?.follow(covered.ended, first.taken.image) ?? covered.ended;
-    first?.taken.prefetching.finish();
+    const ended = first?.tracing?.follow(covered.ended, first.pinned.image) ?? covered.ended;
+    first?.pinned.prefetching.finish();
     const lost = inherited === undefined ? afresh() : undefined;
     if (lost !== undefined) await (await import("./afresh.ts")).mountAfresh(lost, served, setting, log);
     const session = await this.tellOf({ ...covered, ended }, setting, inherited);

@@ -55,14 +55,14 @@ export async function mountImage(options: DriveOptions, onReady: OnReady): Promi
     backing = await mountByKernel(setting, options, BACKINGS[driver]);
   } catch (error) {
     if (driver === "auto") return serve(messageOf(error), setting);
-    await setting.first?.taken.prefetching.stop();
+    await setting.first?.pinned.prefetching.stop();
     throw new StartError(`--driver ${driver}: ${messageOf(error)}`);
   }
   log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
   if (upper !== undefined) await coverWithOverlay(setting, upper, options, log);
   onReady({ ...factsOf(setting), driver: "erofs", backing, upper }, false);
   // Through the descriptors of this process: the image can be unmounted meanwhile.
-  await setting.first?.taken.prefetching.finish();
+  await setting.first?.pinned.prefetching.finish();
   return 0;
 }
 
@@ -74,7 +74,7 @@ async function mountByKernel(
 ): Promise<Backing> {
   if (first === undefined) throw new StartError("there is no image to mount");
   const { mountDetached } = await import("../kernel-erofs/mount.ts");
-  const { image, source } = first.taken;
+  const { image, source } = first.pinned;
   const mount = await mountDetached(image, source, mountOptions, backings);
   try {
     mount.attach(mountpoint);
@@ -95,7 +95,7 @@ async function coverWithOverlay(
   try {
     await mountOverlay(mountpoint, upper, mountOptions);
   } catch (error) {
-    await first?.taken.prefetching.stop();
+    await first?.pinned.prefetching.stop();
     await unmount({ path: mountpoint }, device).catch((problem) => log.error(messageOf(problem)));
     throw error;
   }

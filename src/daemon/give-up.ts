@@ -1,7 +1,7 @@
 import { StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { detach, unmount } from "../mounts/umount.ts";
-import { refuse } from "../session/refuse.ts";
+import { failAll } from "../session/fail-all.ts";
 import { doneWith, type Keeper, tellServing } from "../handover/keeper.ts";
 import type { StateFile } from "../handover/state-file.ts";
 
@@ -27,9 +27,9 @@ export async function giveUp(keeper: Keeper, file: StateFile, log: Logger): Prom
     `${mountpoint}: ${keeper.crashes} processes died, the last one with status ${keeper.last}: everything answers EIO ` +
       `from now on; SIGHUP to ${keeper.pid} tries again`,
   );
-  const refused = refuse(keeper.device);
+  const failing = failAll(keeper.device);
   const isOver = await new Promise<boolean>((resolve) => {
-    refused.then(() => resolve(true));
+    failing.then(() => resolve(true));
     process.on("SIGHUP", () => resolve(false));
     for (const signal of ["SIGINT", "SIGTERM"] as const)
       process.on(signal, () => unmount({ path: mountpoint }, device || undefined).catch(() => {}));

@@ -5,8 +5,8 @@ import { FUSE_TYPE } from "../fuse/device.ts";
 import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { Logger } from "../log/log.ts";
 import { mountAt } from "../mounts/table.ts";
-import { takeInherited } from "../session/inherited.ts";
-import { releaseImage, type TakenImage } from "../session/take.ts";
+import { reopenAndPin } from "../session/reopen-image.ts";
+import { unpinImage, type PinnedImage } from "../session/pinned-image.ts";
 import type { Heritage } from "../session/transport.ts";
 import { isAlive } from "../proc/processes.ts";
 import type { CheckedState, SessionState } from "../handover/state.ts";
@@ -39,7 +39,7 @@ export class Heir {
   private readonly held: HeldFiles;
   private readonly maxOpen: number;
   /** By serial. */
-  private readonly images = new Map<number, TakenImage>();
+  private readonly images = new Map<number, PinnedImage>();
 
   /**
    * @param device of the session
@@ -93,18 +93,15 @@ export class Heir {
   /** Opens what there is to be opened, and closes what is not needed any more. */
   private prepare(state: SessionState): void {
     const serials = new Set(state.images.map(({ serial }) => serial));
-    for (const [serial, taken] of this.images) {
+    for (const [serial, pinned] of this.images) {
       if (serials.has(serial)) continue;
       this.images.delete(serial);
-      releaseImage(taken, this.held);
+      unpinImage(pinned, this.held);
     }
     for (const image of state.images) {
       if (this.images.has(image.serial)) continue;
       try {
-        this.images.set(
-          image.serial,
-          takeInherited(image, this.checkedOf(image.serial), this.held, this.log),
-        );
+        this.images.set(image.serial, reopenAndPin(image, this.checkedOf(image.serial), this.held, this.log));
       } catch (error) {
         this.log.error(`${messageOf(error)}: its files answer ESTALE from now on`);
       }

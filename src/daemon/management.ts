@@ -14,8 +14,8 @@ import type { HeldFiles } from "../blob/held-files.ts";
 import { messageOf } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
 import { progressOf } from "../counters/prefetch-progress.ts";
-import type { TakenImage } from "../session/take.ts";
-import type { ImageInstance, Session, ShownImage } from "../session/transport.ts";
+import type { PinnedImage } from "../session/pinned-image.ts";
+import type { ShownInstance, Session, ShownImage } from "../session/transport.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import { configOf } from "./config-shown.ts";
 import { ErrorRing } from "./events.ts";
@@ -42,7 +42,7 @@ export class DaemonManagement implements Management {
   private state: State = "INIT";
   private serving: Serving | undefined;
   private isLeaving = false;
-  private readonly reports = new WeakMap<TakenImage, FileReport>();
+  private readonly reports = new WeakMap<PinnedImage, FileReport>();
 
   constructor(options: DaemonOptions, orders: Orders, log: Log, build: BuildInfo) {
     this.options = options;
@@ -139,15 +139,15 @@ export class DaemonManagement implements Management {
   instance(id: string | undefined): Instance {
     const found = this.find(id);
     if (found === undefined) throw new NoCounter();
-    const { path, taken, counts, instances } = found;
+    const { path, pinned, counts, instances } = found;
     const reports = instances.map((instance) => this.reportOf(instance));
     return {
-      fsStats: () => fsStats(path, counts(), taken.choice.records),
+      fsStats: () => fsStats(path, counts(), pinned.choice.records),
       backend: () => backendMetrics(counts()),
       cache: () =>
         cacheMetrics(
-          taken.image.files.slice(1).map(({ path }) => path),
-          progressOf(taken.prefetching.progress),
+          pinned.image.files.slice(1).map(({ path }) => path),
+          progressOf(pinned.prefetching.progress),
         ),
       files: () => Object.assign({}, ...reports.map((report) => report.counts())),
       latestFiles: () => reports.flatMap((report) => report.latest()),
@@ -159,16 +159,16 @@ export class DaemonManagement implements Management {
   private find(id: string | undefined): ShownImage | undefined {
     const all = this.shown();
     if (id === undefined) return all.length === 1 ? all[0] : undefined;
-    const named = () => all.find(({ taken }) => id !== "" && taken.choice.id === id);
+    const named = () => all.find(({ pinned }) => id !== "" && pinned.choice.id === id);
     return all.find(({ path }) => path === id) ?? named();
   }
 
-  private reportOf({ slot, taken, accounts }: ImageInstance): FileReport {
-    const known = this.reports.get(taken);
+  private reportOf({ slot, pinned, accounts }: ShownInstance): FileReport {
+    const known = this.reports.get(pinned);
     if (known !== undefined) return known;
     const base = nodeIn(slot, 0);
-    const report = new FileReport(taken.image, base, accounts, taken.choice.records, this.log.warn);
-    this.reports.set(taken, report);
+    const report = new FileReport(pinned.image, base, accounts, pinned.choice.records, this.log.warn);
+    this.reports.set(pinned, report);
     return report;
   }
 
@@ -199,11 +199,11 @@ const failTransfer = (error: unknown): never => {
   throw new TransferFailed(messageOf(error));
 };
 
-const backendOf = ({ path, taken, since }: ShownImage): Backend => ({
+const backendOf = ({ path, pinned, since }: ShownImage): Backend => ({
   backend_type: "Rafs",
   mountpoint: path,
   mounted_time: mountedTime(since),
-  config: configOf(taken.choice),
+  config: configOf(pinned.choice),
 });
 
 /** As nydusd writes it: `2026-11-23 17:55:54.047000000 +00:00:00`. */

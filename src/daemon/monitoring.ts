@@ -76,7 +76,7 @@ export class Monitoring {
 
 /** Those that are shown, with what was counted for each. */
 const imagesOf = (session: Session, mountpoint: string): MonitoredImage[] =>
-  session.images().map(({ path, taken: { image, source }, counts }) => ({
+  session.images().map(({ path, pinned: { image, source }, counts }) => ({
     source,
     mountpoint: path === "/" ? mountpoint : mountpoint + path,
     inodes: image.report.inodes,
@@ -88,10 +88,10 @@ const imagesOf = (session: Session, mountpoint: string): MonitoredImage[] =>
 function pathsIn(session: Session, nodes: ReadonlySet<number>): Map<number, string> {
   const paths = new Map<number, string>();
   for (const { path, instances } of session.images())
-    for (const { slot, taken } of instances) {
+    for (const { slot, pinned } of instances) {
       const local = [...nodes].filter((node) => slotOf(node) === slot).map(localOf);
       if (local.length === 0) continue;
-      for (const [node, name] of pathsOf(taken.image, new Set(local)))
+      for (const [node, name] of pathsOf(pinned.image, new Set(local)))
         paths.set(nodeIn(slot, node), (path === "/" ? "" : path) + name);
     }
   return paths;

@@ -6,7 +6,7 @@ import { namesOf } from "../pseudo/pseudo-tree.ts";
 import { withRecords } from "../session/file-records.ts";
 import { MountObstacle } from "../session/mount-obstacle.ts";
 import type { PrefetchOptions } from "../session/prefetching.ts";
-import { releaseImage, type TakenImage, takeImage } from "../session/take.ts";
+import { unpinImage, type PinnedImage, openAndPin } from "../session/pinned-image.ts";
 import type { ImageChanges } from "../session/transport.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import { type ConfigPrefetch, parseConfig } from "./config.ts";
@@ -41,16 +41,16 @@ export async function placeImage(
   const names = namesAt(path);
   const { changes, device, traits, held, log } = session;
   try {
-    const taken = take(path, order, session);
+    const pinned = take(path, order, session);
     try {
-      refuseOwnFiles(taken.image.files, device);
-      mayShow(traits, taken);
-      await changes[how](names, taken);
+      refuseOwnFiles(pinned.image.files, device);
+      mayShow(traits, pinned);
+      await changes[how](names, pinned);
     } catch (error) {
-      await releaseImage(taken, held);
+      await unpinImage(pinned, held);
       throw error;
     }
-    taken.prefetching.finish();
+    pinned.prefetching.finish();
   } catch (error) {
     log.warn(`cannot ${how} ${order.source} at ${path}: ${messageOf(error)}`);
     fail(error);
@@ -69,7 +69,7 @@ function take(
   path: string,
   { source, config, prefetchFiles }: MountOrder,
   { device, held, options, log }: Changeable,
-): TakenImage {
+): PinnedImage {
   const given = config === "" ? undefined : parseConfig(config, `of ${path}`);
   // Not at level warn: what comes with every mount would push errors out of the events.
   for (const note of given?.warnings ?? []) log.info(note);
@@ -84,7 +84,7 @@ function take(
     records: withRecords(options.fileRecords, given?.fileRecords),
     prefetch: prefetchOf(prefetchFiles, given?.prefetch),
   };
-  return takeImage(choice, held, log);
+  return openAndPin(choice, held, log);
 }
 
 function namesAt(path: string): string[] {
@@ -95,7 +95,7 @@ function namesAt(path: string): string[] {
 }
 
 /** @throws StartError: the kernel asks for ACLs or not, for the whole session */
-function mayShow(traits: Traits, { image }: TakenImage): void {
+function mayShow(traits: Traits, { image }: PinnedImage): void {
   if (image.handle.hasAcls && !traits.hasAcls)
     throw new StartError(
       "the image has ACLs, which this session does not ask for: it began with an image without any",

@@ -44,7 +44,7 @@ function touched(
     ["the state directory", options.stateDir ?? defaultStateDir()],
     ["trace", options.trace],
     ["upper directory", options.upper],
-    ...(first?.taken.image.files ?? [])
+    ...(first?.pinned.image.files ?? [])
       .filter(({ path }) => path !== "")
       .map(({ path }, i): [string, string] => [i === 0 ? "the image" : "blob", path]),
   ];

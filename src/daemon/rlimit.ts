@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { StartError } from "../bytes/errors.ts";
-import { MAX_SPARES } from "../session/spares.ts";
+import { MAX_OVERFLOW } from "../session/worker-pool.ts";
 
 /**
  * Sets how many files this process may have open. Node has no call for it, so prlimit(1) does it from
@@ -33,7 +33,7 @@ const SPARE_DESCRIPTORS = 5;
 
 /** Spare workers that this process may have: about a third of its files are theirs. */
 export const spareBudget = (limit = openFileLimit()): number =>
-  Math.max(0, Math.min(MAX_SPARES, Math.floor((limit - RESERVE) / 14)));
+  Math.max(0, Math.min(MAX_OVERFLOW, Math.floor((limit - RESERVE) / 14)));
 
 /**
  * How many files of images may be held for all threads, and kept open by each of `threads`: without a rest, the daemon

@@ -2,8 +2,8 @@ import { HeldFiles } from "../blob/held-files.ts";
 import { StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
-import { workerSlots } from "../session/spares.ts";
-import { takeImage } from "../session/take.ts";
+import { counterRows } from "../session/worker-pool.ts";
+import { openAndPin } from "../session/pinned-image.ts";
 import type { Tracing } from "../session/tracing.ts";
 import type { ImageAt } from "../session/transport.ts";
 import type { ReadyFacts } from "./facts.ts";
@@ -35,21 +35,21 @@ export async function prepareSetting(options: DaemonOptions, log: Logger): Promi
   const { held: most, each: maxOpen } = fileBudget(options.threads);
   const held = new HeldFiles(most);
   if (bootstrap === undefined) return { mountpoint, held, maxOpen, first: undefined };
-  const taken = takeImage({ bootstrap, places, lenient, id: "", records, prefetch }, held, log);
+  const pinned = openAndPin({ bootstrap, places, lenient, id: "", records, prefetch }, held, log);
   const tracing = await startTracing(options, log); // the list was read already: it may be the same file
-  return { mountpoint, held, maxOpen, first: { names, taken, tracing } };
+  return { mountpoint, held, maxOpen, first: { names, pinned, tracing } };
 }
 
 /** Loaded only when it is asked for. @throws StartError */
 async function startTracing({ trace, threads }: DaemonOptions, log: Logger): Promise<Tracing | undefined> {
   if (trace === undefined) return undefined;
-  return new (await import("../session/tracing.ts")).Tracing(trace, workerSlots(threads), log);
+  return new (await import("../session/tracing.ts")).Tracing(trace, counterRows(threads), log);
 }
 
 /** What the ready line says of it. */
 export function factsOf({ first, mountpoint }: Setting): ReadyFacts {
   if (first === undefined) return { mountpoint };
-  const { image, choice } = first.taken;
+  const { image, choice } = first.pinned;
   return {
     image: choice.bootstrap,
     mountpoint: first.names.length === 0 ? mountpoint : `${mountpoint}/${first.names.join("/")}`,

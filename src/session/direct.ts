@@ -12,17 +12,15 @@ import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";
 import { processState } from "../proc/processes.ts";
 import type { Traits } from "../vfs/file-system.ts";
-import type { Crew } from "./crew.ts";
-import { drain } from "./drain.ts";
-import { checkedState } from "./inherited.ts";
+import { checkedState } from "./reopen-image.ts";
 import { LowLatency } from "./low-latency.ts";
 import { Pushers } from "./pushers.ts";
-import { Relief } from "./relief.ts";
-import { mostWorkers, workerSlots } from "./spares.ts";
-import { Stage } from "./stage.ts";
-import { Submounts } from "./submounts.ts";
+import { StallMonitor } from "./stall-monitor.ts";
+import { counterRows, maxWorkers, type WorkerPool } from "./worker-pool.ts";
+import { drainWorkers, Publisher } from "./publisher.ts";
+import { ImageTable } from "./image-table.ts";
 import type { MountRequest, Session } from "./transport.ts";
-import type { Listener } from "./worker-thread.ts";
+import type { WorkerListener } from "./worker-thread.ts";
 
 /** After a lazy unmount, how long those still inside are served. */
 const GRACE_MS = 5_000;
@@ -33,25 +31,25 @@ const GRACE_MS = 5_000;
  * @returns once INIT was answered: the next request can be
  * @throws StartError when the mount cannot be made; nothing is mounted then
  */
-export async function serveDirect(request: MountRequest, crew: Crew): Promise<Session> {
+export async function serveDirect(request: MountRequest, pool: WorkerPool): Promise<Session> {
   const { first: initial, mountpoint, place, heritage, log } = request;
   const fd = heritage?.device ?? request.device ?? openDevice();
-  const doing = newInflight(mostWorkers(crew.limit));
-  const control = newControl(mostWorkers(crew.limit));
+  const inflightTable = newInflight(maxWorkers(pool.limit));
+  const control = newControl(maxWorkers(pool.limit));
   const words = new Int32Array(control);
-  const stage = new Stage({ fd, place, control: words, doing, log });
-  const pushers = new Pushers(fd, workerSlots(crew.limit), log);
-  const submounts = new Submounts({
-    limit: crew.limit,
+  const publisher = new Publisher({ fd, place, control: words, inflightTable, log });
+  const pushers = new Pushers(fd, counterRows(pool.limit), log);
+  const imageTable = new ImageTable({
+    limit: pool.limit,
     push: request.push,
     held: request.held,
-    stage,
+    publisher,
     beforeFree: (slot) => pushers.stop(slot),
     beforeChange: () => request.record(stateNow()),
   });
-  const { residents } = submounts;
-  if (heritage !== undefined) submounts.inherit(heritage.state, ({ serial }) => heritage.images.get(serial));
-  else if (initial !== undefined) submounts.mountFirst(initial.names, initial.taken, initial.tracing);
+  const { slots } = imageTable;
+  if (heritage !== undefined) imageTable.restore(heritage.state, ({ serial }) => heritage.images.get(serial));
+  else if (initial !== undefined) imageTable.mountFirst(initial.names, initial.pinned, initial.tracing);
   const facts = heritage?.state ?? factsOf(request);
   let first = facts.agreed;
   const before = heritage?.state.takeovers ?? { all: -1, crashes: 0 };
@@ -60,11 +58,11 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     crashes: before.crashes + (heritage?.lost === undefined ? 0 : 1),
   };
   const state = (device: string, agreed: Agreed, isCounted: boolean) => ({
-    ...submounts.state(isCounted),
+    ...imageTable.state(isCounted),
     ...{ device, agreed, traits: facts.traits, isFixed: facts.isFixed, since: facts.since },
     mountpoint: place.path,
     takeovers,
-    lastUnique: lastUnique(doing),
+    lastUnique: lastUnique(inflightTable),
     serving: processState(process.pid),
     owner: processState(request.keeper),
   });
@@ -76,28 +74,28 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   // Taken now: a detached mount is in no table.
   const device = heritage?.state.device ?? mountAt(mountpoint)?.device ?? "";
   const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
-  const lowLatency = request.lowLatency ? new LowLatency(() => requests(submounts), rearm, log) : undefined;
+  const lowLatency = request.lowLatency ? new LowLatency(() => requests(imageTable), rearm, log) : undefined;
   let onInit: (agreed: Agreed) => void = () => {};
   const agreed = new Promise<Agreed>((resolve) => {
     onInit = resolve;
   });
-  const heard: Listener = {
+  const listener: WorkerListener = {
     init: (event) => onInit(event.agreed),
     crowded: () => {
-      if (crew.grow()) Atomics.store(words, CONTROL.CROWDED, 0);
+      if (pool.grow()) Atomics.store(words, CONTROL.CROWDED, 0);
     },
     busy: () => lowLatency?.watch(),
     problem: (event) => log.warn(event.message),
     sequential: ({ slot }) => {
-      const resident = residents.at(slot);
-      if (resident !== undefined) pushers.start(resident.shared);
+      const instance = slots.at(slot);
+      if (instance !== undefined) pushers.start(instance.shared);
     },
   };
   const task = {
     fd,
     control,
-    counters: residents.session,
-    doing,
+    counters: slots.session,
+    inflightTable,
     maxRead: facts.agreed.maxRead,
     traits: facts.traits,
     isFixed: facts.isFixed,
@@ -108,16 +106,16 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
     const { device, lastUnique } = heritage.state;
     log.info(`requests that were being answered: ${recoverRequests(fd, heritage.lost, device, lastUnique)}`);
   }
-  crew.serve({ task, stage, images: () => submounts.snapshot(), heard, log });
-  const relief = new Relief({ fd, crew, control: words, doing, stage, log });
+  pool.serve({ task, publisher, images: () => imageTable.snapshot(), listener, log });
+  const stallMonitor = new StallMonitor({ fd, pool, control: words, inflightTable, publisher, log });
   let isHandedOver = false;
-  const ended = crew.ended.then(async (end) => {
+  const ended = pool.ended.then(async (end) => {
     lowLatency?.close();
-    relief.close();
-    await residents.close();
+    stallMonitor.close();
+    await slots.close();
     // Not before nobody writes to it: the number may be another session's device next.
     await pushers.close();
-    await stage.close();
+    await publisher.close();
     close(fd, () => {});
     if (isHandedOver) return { ...end, how: "handed over" as const };
     return end.how === "aborted" && words[CONTROL.STOP] === 1 ? { ...end, how: "stopped" as const } : end;
@@ -144,37 +142,37 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
   return {
     facts: {
       transport: "direct",
-      workers: crew.limit,
+      workers: pool.limit,
       protocol: `7.${first.minor}`,
       max_read: first.maxRead,
     },
     device,
     ended,
-    counts: () => residents.counts(),
-    inflight: () => inflight(doing),
-    lostBlobs: () => submounts.lostBlobs(),
-    prefetched: () => residents.prefetched(),
+    counts: () => slots.counts(),
+    inflight: () => inflight(inflightTable),
+    lostBlobs: () => imageTable.lostBlobs(),
+    prefetched: () => slots.prefetched(),
     traits: task.traits,
-    images: () => submounts.images(),
-    changes: submounts,
-    workers: () => crew.workers,
+    images: () => imageTable.images(),
+    changes: imageTable,
+    workers: () => pool.workers,
     takeovers,
     transfer: {
       device: fd,
       state: stateNow,
-      lastUnique: () => lastUnique(doing),
-      serials: () => residents.all().map(({ placed }) => placed.serial),
+      lastUnique: () => lastUnique(inflightTable),
+      serials: () => slots.all().map(({ placed }) => placed.serial),
       checkedOf: (serial) => {
-        const resident = residents.all().find(({ placed }) => placed.serial === serial);
-        return resident && checkedState(resident.taken);
+        const instance = slots.all().find(({ placed }) => placed.serial === serial);
+        return instance && checkedState(instance.pinned);
       },
       handOver: () => {
         isHandedOver = true;
         Atomics.store(words, CONTROL.STOP, 1);
-        return drain(stage, ended);
+        return drainWorkers(publisher, ended);
       },
-      balances: () => submounts.balances(),
-      settle: submounts.settle,
+      balances: () => imageTable.balances(),
+      settle: imageTable.restoreLookups,
       resend: () => recoverRequests(fd, "resend", device, 0),
     },
     stop: async () => {
@@ -198,7 +196,7 @@ export async function serveDirect(request: MountRequest, crew: Crew): Promise<Se
  */
 function traitsOf({ first, mayChange }: MountRequest): Traits {
   if (first === undefined || (mayChange && first.names.length > 0)) return { hasXattrs: true, hasAcls: true };
-  const { hasXattrs, hasAcls } = first.taken.image.handle;
+  const { hasXattrs, hasAcls } = first.pinned.image.handle;
   return { hasXattrs: hasXattrs || mayChange, hasAcls };
 }
 
@@ -211,8 +209,8 @@ const factsOf = (request: MountRequest) => ({
 });
 
 /** Requests served so far, by all workers. */
-function requests({ residents }: Submounts): number {
-  const counts = residents.counts();
+function requests({ slots }: ImageTable): number {
+  const counts = slots.counts();
   let sum = 0;
   for (let opcode = 0; opcode < OP_COUNT; opcode++) sum += counts[opcode];
   return sum;

@@ -2,13 +2,13 @@ import { countsIn, sumOf } from "../counters/counters.ts";
 import type { EntryChange } from "../pseudo/change.ts";
 import type { PseudoTree } from "../pseudo/pseudo-tree.ts";
 import type { EntryState, ImageState, ImagesState } from "../handover/state.ts";
-import { choiceState } from "./inherited.ts";
-import type { Residents } from "./residents.ts";
-import type { Resident, Submount } from "./submount.ts";
+import { choiceState } from "./reopen-image.ts";
+import type { ImageSlots } from "./image-slots.ts";
+import type { ImageInstance, Submount } from "./image-instance.ts";
 
 /** The images of a session as another process could go on with them. */
 export interface ImagesNow {
-  readonly residents: Residents;
+  readonly slots: ImageSlots;
   readonly tree: PseudoTree;
   /** That are shown. */
   readonly shown: Iterable<Submount>;
@@ -20,37 +20,37 @@ export interface ImagesNow {
  *
  * @param isCounted false: nothing was counted yet, and summing it up would have V8 compile that, 4 MB
  */
-export function imagesState({ residents, tree, shown, serial }: ImagesNow, isCounted: boolean): ImagesState {
-  const all = residents.all().sort((a, b) => a.placed.serial - b.placed.serial);
+export function imagesState({ slots, tree, shown, serial }: ImagesNow, isCounted: boolean): ImagesState {
+  const all = slots.all().sort((a, b) => a.placed.serial - b.placed.serial);
   const places = [...new Set(all.map(({ submount }) => submount))];
-  const seen = new Set([...shown].flatMap((submount) => submount.residents));
+  const seen = new Set([...shown].flatMap((submount) => submount.instances));
   return {
     places: places.map((place) => ({
       names: place.names,
       since: place.since.getTime(),
       counts: isCounted ? countsIn(sumOf([place.counters])) : [],
     })),
-    images: all.map((resident) =>
-      imageState(resident, places.indexOf(resident.submount), seen.has(resident)),
+    images: all.map((instance) =>
+      imageState(instance, places.indexOf(instance.submount), seen.has(instance)),
     ),
     entries: tree.all().map((entry) => ({ ...entry, name: Buffer.from(entry.name).toString() })),
     ...tree.counted,
     serial,
-    burnt: residents.burntSlots,
-    counts: isCounted ? countsIn(residents.otherCounts()) : [],
+    burnt: slots.retiredSlots,
+    counts: isCounted ? countsIn(slots.otherCounts()) : [],
   };
 }
 
-function imageState({ placed, taken, shared }: Resident, place: number, isShown: boolean): ImageState {
+function imageState({ placed, pinned, shared }: ImageInstance, place: number, isShown: boolean): ImageState {
   const { slot, serial, rootNode, rootIno, parent, succession } = placed;
   return {
     ...{ slot, serial, rootNode, rootIno, parent, place, isShown },
     isSuccessor: succession !== undefined,
     isPushed: shared.board !== undefined,
-    choice: choiceState(taken.choice),
-    source: taken.source,
-    isLenient: taken.choice.lenient,
-    files: taken.image.files.map(({ fd, ...file }) => file), // a descriptor means nothing elsewhere
+    choice: choiceState(pinned.choice),
+    source: pinned.source,
+    isLenient: pinned.choice.lenient,
+    files: pinned.image.files.map(({ fd, ...file }) => file), // a descriptor means nothing elsewhere
   };
 }
 

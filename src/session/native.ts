@@ -17,7 +17,7 @@ import type { Traits } from "../vfs/file-system.ts";
 import type { Ended } from "./ended.ts";
 import { countsFiles } from "./file-records.ts";
 import { Prefetching } from "./prefetching.ts";
-import type { TakenImage } from "./take.ts";
+import type { PinnedImage } from "./pinned-image.ts";
 import { fileSystemOf } from "./traced-file-system.ts";
 import type { MountRequest, Session, SessionFacts } from "./transport.ts";
 
@@ -38,7 +38,7 @@ export async function serveNative(request: MountRequest): Promise<Session> {
   const { first, mountpoint, place, log } = request;
   if (first === undefined || first.names.length > 0)
     throw new StartError("fuse-native shows one image, at the root: use --transport direct");
-  const { image, choice } = first.taken;
+  const { image, choice } = first.pinned;
   if (countsFiles(choice.records)) log.warn("files are counted one by one with --transport direct only");
   const shared = newCounters(1);
   const counters = countersOf(shared, 0);
@@ -94,11 +94,11 @@ function session(
     blobs.close();
   });
   const since = new Date();
-  const shown = (taken: TakenImage) => ({
-    ...{ path: "/", taken, since },
-    instances: [{ slot: 0, taken, accounts: [] }],
+  const shown = (pinned: PinnedImage) => ({
+    ...{ path: "/", pinned, since },
+    instances: [{ slot: 0, pinned, accounts: [] }],
   });
-  const prefetching = first?.taken.prefetching ?? new Prefetching(undefined, log);
+  const prefetching = first?.pinned.prefetching ?? new Prefetching(undefined, log);
 
   const stopServing = () => end({ how: "stopped", message: "" });
   let isStopping = false;
@@ -114,7 +114,7 @@ function session(
     lostBlobs: () => sumOf([counters])[COUNT.LOST_BLOBS],
     prefetched: () => progressOf(prefetching.progress),
     traits,
-    images: () => (first === undefined ? [] : [{ ...shown(first.taken), counts: () => sumOf([counters]) }]),
+    images: () => (first === undefined ? [] : [{ ...shown(first.pinned), counts: () => sumOf([counters]) }]),
     changes: undefined,
     workers: () => 1,
     takeovers: { all: 0, crashes: 0 },

@@ -15,7 +15,7 @@ const PERIOD_MS = 1_000;
 
 /** Writes down what is read first of one image: threads log reads, this one takes them, names them and writes. */
 export class Tracing {
-  /** A log a slot, see session/spares. */
+  /** A log a slot, see session/worker-pool. */
   readonly logs: readonly SharedArrayBuffer[];
   private readonly file: string;
   private readonly log: Logger;

@@ -11,13 +11,13 @@ import type { CheckedState, SessionState } from "../handover/state.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { TransportName } from "./choose.ts";
 import type { Ended } from "./ended.ts";
-import type { TakenImage } from "./take.ts";
+import type { PinnedImage } from "./pinned-image.ts";
 import type { Tracing } from "./tracing.ts";
 
 /** An image, and where in the mount it is to be seen: names from the root on. */
 export interface ImageAt {
   readonly names: readonly string[];
-  readonly taken: TakenImage;
+  readonly pinned: PinnedImage;
   /** Who writes down what is read first of it. */
   readonly tracing?: Tracing | undefined;
 }
@@ -62,7 +62,7 @@ export interface Heritage {
   readonly device: number;
   readonly state: SessionState;
   /** Its images, by serial, as far as they can be had. */
-  readonly images: ReadonlyMap<number, TakenImage>;
+  readonly images: ReadonlyMap<number, PinnedImage>;
   /** What becomes of requests that it had read; undefined: it answers them. */
   readonly lost: FailoverPolicy | undefined;
 }
@@ -96,19 +96,19 @@ export interface Transferable {
 export interface ShownImage {
   /** Within the mount, `/` for all of it. */
   readonly path: string;
-  readonly taken: TakenImage;
+  readonly pinned: PinnedImage;
   readonly since: Date;
   /** Of all images that were shown there. */
   counts(): Counters;
   /** It, and those whose place it took: the kernel may still ask for nodes of theirs. */
-  readonly instances: readonly ImageInstance[];
+  readonly instances: readonly ShownInstance[];
 }
 
 /** An image that has node ids. */
-export interface ImageInstance {
+export interface ShownInstance {
   /** Of its node ids, above their lower 32 bits. */
   readonly slot: number;
-  readonly taken: TakenImage;
+  readonly pinned: PinnedImage;
   /** See counters/file-accounts: one a worker; none where single files are not counted. */
   readonly accounts: readonly AccountsBuffer[];
 }
@@ -116,9 +116,9 @@ export interface ImageInstance {
 /** Images come and go while they are served. Each resolves when the change can be seen. */
 export interface ImageChanges {
   /** @throws MountObstacle */
-  mount(names: readonly string[], taken: TakenImage): Promise<void>;
+  mount(names: readonly string[], pinned: PinnedImage): Promise<void>;
   /** @throws MountObstacle */
-  remount(names: readonly string[], taken: TakenImage): Promise<void>;
+  remount(names: readonly string[], pinned: PinnedImage): Promise<void>;
   /** @throws MountObstacle */
   unmount(names: readonly string[]): Promise<void>;
 }

@@ -8,7 +8,7 @@ import { PseudoFileSystem } from "../pseudo/pseudo-file-system.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { VIRTUAL } from "../vfs/node-id.ts";
 import type { Change, SharedImage } from "./change.ts";
-import { Garbage } from "./garbage.ts";
+import { ForcedGc } from "./forced-gc.ts";
 import { fileSystemOf } from "./traced-file-system.ts";
 import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
 
@@ -24,17 +24,17 @@ export class WorkerImages {
   private fixed: ImageFileSystem | undefined;
   private readonly isFixed: boolean;
   private readonly images: (SharedImage | undefined)[] = [];
-  private readonly garbage = new Garbage();
+  private readonly forcedGc = new ForcedGc();
 
   constructor(
     {
       traits,
       since,
       counters,
-      doing,
+      inflightTable,
       isFixed,
       maxOpen,
-    }: Pick<WorkerTask, "traits" | "since" | "counters" | "doing" | "isFixed" | "maxOpen">,
+    }: Pick<WorkerTask, "traits" | "since" | "counters" | "inflightTable" | "isFixed" | "maxOpen">,
     seat: Seat,
     tell: (event: WorkerEvent) => void,
   ) {
@@ -43,7 +43,7 @@ export class WorkerImages {
     this.isFixed = isFixed;
     this.open = new OpenFiles(maxOpen);
     this.pseudo = new PseudoFileSystem(traits, since);
-    this.tenants = new Tenants(counters, doing, seat, (slot) => tell({ type: "sequential", slot }));
+    this.tenants = new Tenants(counters, inflightTable, seat, (slot) => tell({ type: "sequential", slot }));
   }
 
   apply({ tree, images }: Change): void {
@@ -62,7 +62,7 @@ export class WorkerImages {
     });
     this.tenants.setRoot(tree.rootSlot ?? VIRTUAL);
     for (const slot of tree.freed) this.forget(slot);
-    if (tree.freed.length > 0) this.garbage.collect();
+    if (tree.freed.length > 0) this.forcedGc.collectIfDue();
   }
 
   /** All images in one; to be asked for when there are those to begin with. */
@@ -76,7 +76,7 @@ export class WorkerImages {
     this.images[slot] = undefined;
     if (gone === undefined) return;
     this.open.drop(gone.files);
-    this.garbage.add(gone.handle.shared.byteLength);
+    this.forcedGc.freed(gone.handle.shared.byteLength);
   }
 
   close(): void {

@@ -9,14 +9,14 @@ export interface WorkerTask {
   /** The FUSE device. */
   readonly fd: number;
   readonly index: number;
-  /** Its slot of whatever is counted, which spare workers share. */
-  readonly slot: number;
-  readonly isSpare: boolean;
+  /** Its row of whatever is counted, which overflow workers share. */
+  readonly counterRow: number;
+  readonly isOverflow: boolean;
   readonly control: SharedArrayBuffer;
   /** Of the session; images have their own. */
   readonly counters: SharedArrayBuffer;
   /** What workers are answering, see counters/inflight. */
-  readonly doing: SharedArrayBuffer;
+  readonly inflightTable: SharedArrayBuffer;
   readonly maxRead: number;
   readonly traits: Traits;
   /** When the session began, s since 1970. */

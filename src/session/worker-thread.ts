@@ -8,13 +8,13 @@ import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
 export const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 };
 
 /** What to do with what workers tell. */
-export type Listener = {
+export type WorkerListener = {
   readonly [T in Exclude<WorkerEvent["type"], "ended">]: (event: Extract<WorkerEvent, { type: T }>) => void;
 };
 
 /** How a worker ended: with the session, or because it is not needed any more, or before it could do anything. */
-export type Left = Ended | Leave<"retired"> | Leave<"never began">;
-interface Leave<How> {
+export type WorkerEnd = Ended | EndOfOne<"retired"> | EndOfOne<"never began">;
+interface EndOfOne<How> {
   readonly how: How;
   readonly message: string;
 }
@@ -23,9 +23,14 @@ export const startWorker = (): Worker =>
   new Worker(new URL("./worker.js", import.meta.url), { resourceLimits: LIMITS });
 
 /** Hands a worker its task and listens to it until it ends. */
-export function follow(worker: Worker, task: WorkerTask, heard: Listener, log: Logger): Promise<Left> {
+export function follow(
+  worker: Worker,
+  task: WorkerTask,
+  listener: WorkerListener,
+  log: Logger,
+): Promise<WorkerEnd> {
   return new Promise((resolve) => {
-    let left: Left = { how: "failed", message: "the worker exited" };
+    let end: WorkerEnd = { how: "failed", message: "the worker exited" };
     const fail = (message: string) => {
       log.error(`a worker failed: ${message}`);
       resolve({ how: "failed", message });
@@ -35,9 +40,9 @@ export function follow(worker: Worker, task: WorkerTask, heard: Listener, log: L
         const { ending, message } = event;
         if (ending === "failed") fail(message);
         else if (ending === "retired")
-          left = { how: ending, message }; // another takes its place when it does nothing there any more
+          end = { how: ending, message }; // another takes its place when it does nothing there any more
         else resolve({ how: ending, message });
-      } else (heard[event.type] as (event: WorkerEvent) => void)(event);
+      } else (listener[event.type] as (event: WorkerEvent) => void)(event);
     });
     let hasBegun = task.index === 0; // started long before it was followed
     worker.once("online", () => {
@@ -47,7 +52,7 @@ export function follow(worker: Worker, task: WorkerTask, heard: Listener, log: L
       if (hasBegun) fail(messageOf(error));
       else resolve({ how: "never began", message: messageOf(error) });
     });
-    worker.once("exit", () => resolve(left));
+    worker.once("exit", () => resolve(end));
     worker.postMessage(task, [task.changes]);
   });
 }

@@ -16,8 +16,8 @@ const tell = (event: WorkerEvent) => port.postMessage(event);
 
 port.once("message", (task: WorkerTask) => {
   const control = new Int32Array(task.control);
-  const turn = task.isSpare ? new Turn(control, CONTROL.TURN) : undefined;
-  const images = new WorkerImages(task, { index: task.index, slot: task.slot, turn }, tell);
+  const turn = task.isOverflow ? new Turn(control, CONTROL.TURN) : undefined;
+  const images = new WorkerImages(task, { index: task.index, slot: task.counterRow, turn }, tell);
   images.tenants.now[NOW.THREAD] = thisThread();
   const early: Numbered[] = [];
   /**
@@ -39,10 +39,10 @@ port.once("message", (task: WorkerTask) => {
       fs: images.fileSystem(),
       tenants: images.tenants,
       catchUp,
-      frame: newFrame(task.maxRead, task.isSpare),
+      frame: newFrame(task.maxRead, task.isOverflow),
       control,
       index: task.index,
-      isSpare: task.isSpare,
+      isSpare: task.isOverflow,
       agreed: { minor: 0, maxRead: 0 },
       onInit: (agreed) => tell({ type: "init", agreed }),
       onCrowded: () => tell({ type: "crowded" }),

@@ -7,7 +7,7 @@ import { openLog } from "../../src/log/log.ts";
 import { countAnswer, countersOf, countRead, newCounters, sumOf } from "../../src/counters/counters.ts";
 import { inflight, NOW, newInflight, nowOf } from "../../src/counters/inflight.ts";
 import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../../src/session/file-records.ts";
-import { takeImage } from "../../src/session/take.ts";
+import { openAndPin } from "../../src/session/pinned-image.ts";
 import type { Session } from "../../src/session/transport.ts";
 import { get, startManaged } from "../support/api.ts";
 import { ask } from "../support/daemon.ts";
@@ -97,14 +97,14 @@ it("states, instances and what is in flight", async () => {
     prefetch: undefined,
   };
   const held = new HeldFiles();
-  const taken = takeImage(choice, held, log);
+  const pinned = openAndPin(choice, held, log);
   const counts = () => sumOf([shared]);
   const shown = {
     path: "/",
-    taken,
+    pinned,
     since: new Date(),
     counts,
-    instances: [{ slot: 0, taken, accounts: [] }],
+    instances: [{ slot: 0, pinned, accounts: [] }],
   };
   const session = { counts, inflight: () => inflight(doing), images: () => [shown] };
   m.running(session as unknown as Session, held);

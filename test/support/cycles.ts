@@ -7,10 +7,10 @@ import { promisify } from "node:util";
 import { HeldFiles } from "../../src/blob/held-files.ts";
 import { openLog } from "../../src/log/log.ts";
 import { COUNT } from "../../src/counters/counters.ts";
-import { Crew } from "../../src/session/crew.ts";
+import { WorkerPool } from "../../src/session/worker-pool.ts";
 import { serveDirect } from "../../src/session/direct.ts";
 import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";
-import { takeImage } from "../../src/session/take.ts";
+import { openAndPin } from "../../src/session/pinned-image.ts";
 
 /**
  * Mounts and unmounts an image again and again in one process, and prints what the process holds before, half-way
@@ -31,15 +31,15 @@ let crowded = 0;
 async function cycle(isRead: boolean): Promise<void> {
   const held = new HeldFiles();
   const places = { dirs: [], files: new Map([["1", tar]]) };
-  const taken = takeImage(
+  const pinned = openAndPin(
     { bootstrap, places, lenient: false, id: "", records: NO_FILE_RECORDS, prefetch: undefined },
     held,
     log,
   );
-  const crew = new Crew(2);
+  const pool = new WorkerPool(2);
   const request = {
     ...{
-      first: { names: [], taken },
+      first: { names: [], pinned },
       mayChange: false,
       held,
       maxOpen: 256,
@@ -59,17 +59,17 @@ async function cycle(isRead: boolean): Promise<void> {
       log,
     },
   };
-  const session = await serveDirect(request, crew);
+  const session = await serveDirect(request, pool);
   await readdir(mountpoint);
   if (isRead) {
-    crew.grow();
+    pool.grow();
     await run("bash", ["-euo", "pipefail", "-c", READ_ALL, "bash", mountpoint]);
     pushed += session.counts()[COUNT.PUSHED_FILES] > 0 ? 1 : 0;
-    crowded += crew.workers > 1 ? 1 : 0;
+    crowded += pool.workers > 1 ? 1 : 0;
   }
   await session.stop();
   const { how, message } = await session.ended;
-  held.release(taken.image.files);
+  held.release(pinned.image.files);
   // "stopped": another mount namespace, made meanwhile, had the mount, too.
   if (how !== "unmounted" && how !== "stopped") throw new Error(`the session ended: ${how} ${message}`);
 }

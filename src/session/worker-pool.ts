@@ -5,24 +5,39 @@ import type { Logger } from "../log/log.ts";
 import { nowOf } from "../counters/inflight.ts";
 import type { Change } from "./change.ts";
 import type { Ended } from "./ended.ts";
-import { MAX_SPARES, slotOfWorker } from "./spares.ts";
-import type { Stage } from "./stage.ts";
+import type { Publisher } from "./publisher.ts";
 import type { WorkerTask } from "./worker-task.ts";
-import { follow, type Left, type Listener, startWorker } from "./worker-thread.ts";
+import { follow, type WorkerEnd, type WorkerListener, startWorker } from "./worker-thread.ts";
+
+/**
+ * Most workers beyond `--fuse-threads`, which come when all are blocked in READs and leave when they are not needed.
+ * Each takes about 10 MB. The kernel hands over at most as many read-aheads at once (fuse/init, MAX_BACKGROUND), so
+ * that files that are read through the page cache never block the last worker.
+ */
+export const MAX_OVERFLOW = 64;
+
+/** Most workers that there can be. @param limit without spare ones */
+export const maxWorkers = (limit: number): number => limit + MAX_OVERFLOW;
+
+/** Where a worker counts: a slot of its own, but for spare ones, which share one and take turns. */
+const counterRowOf = (index: number, limit: number): number => Math.min(index, limit);
+
+/** Slots of what workers count; the pusher's follows. */
+export const counterRows = (limit: number): number => limit + 1;
 
 /** After a worker could not be started. */
 const AGAIN_MS = 1_000;
 
 /** A task but for what is one worker's, and what has its images at the moment. */
-type CommonTask = Omit<WorkerTask, "index" | "slot" | "isSpare" | "images" | "changes">;
+type CommonTask = Omit<WorkerTask, "index" | "counterRow" | "isOverflow" | "images" | "changes">;
 
 /** What workers are given, and what is made of what they tell. */
-export interface Service {
+export interface PoolService {
   readonly task: CommonTask;
-  readonly stage: Stage;
+  readonly publisher: Publisher;
   /** All images that there are when it is called. */
   readonly images: () => Change;
-  readonly heard: Listener;
+  readonly listener: WorkerListener;
   readonly log: Logger;
 }
 
@@ -31,7 +46,7 @@ export interface Service {
  * image, so both happen at the same time. Others join when they would help, up to a limit; beyond it, spare ones join
  * when all are blocked, and leave again.
  */
-export class Crew {
+export class WorkerPool {
   /** Most workers without spare ones. */
   readonly limit: number;
   private readonly most: number;
@@ -40,14 +55,14 @@ export class Crew {
   private readonly first = startWorker();
   /** Indexes of the workers that were given a task and have not ended. */
   private readonly serving = new Set<number>();
-  private service: Service | undefined;
+  private service: PoolService | undefined;
   private end: Ended | undefined;
   private resolveEnded: (ended: Ended) => void = () => {};
   /** Until when nobody is started, because that failed. */
-  private notBefore = 0;
+  private retryAt = 0;
 
   /** @param most spare workers that there may be, none of them at first */
-  constructor(limit: number, most = MAX_SPARES) {
+  constructor(limit: number, most = MAX_OVERFLOW) {
     this.limit = limit;
     this.most = limit + most;
     this.ended = new Promise((resolve) => {
@@ -61,7 +76,7 @@ export class Crew {
   }
 
   /** Those beyond the limit. */
-  get spares(): number {
+  get overflow(): number {
     return Math.max(0, this.serving.size - this.limit);
   }
 
@@ -70,21 +85,21 @@ export class Crew {
   }
 
   /** Gives the first worker its task; later ones get theirs when they join. */
-  serve(service: Service): void {
+  serve(service: PoolService): void {
     this.service = service;
-    this.enlist(this.first, service);
+    this.assign(this.first, service);
   }
 
-  /** @returns false when the crew is complete, or ending */
+  /** @returns false when the pool is complete, or ending */
   grow(): boolean {
-    this.join(this.limit);
+    this.spawn(this.limit);
     return this.workers < this.limit && this.end === undefined;
   }
 
   /** Others join, spare ones if need be. @returns how many */
-  relieve(count: number): number {
+  growOverflow(count: number): number {
     let joined = 0;
-    while (joined < count && this.join(this.most)) joined++;
+    while (joined < count && this.spawn(this.most)) joined++;
     return joined;
   }
 
@@ -93,43 +108,43 @@ export class Crew {
     if (this.serving.size === 0) await this.first.terminate();
   }
 
-  private join(most: number): boolean {
+  private spawn(most: number): boolean {
     const { service } = this;
     if (service === undefined || this.workers >= most || this.end !== undefined) return false;
-    if (performance.now() < this.notBefore) return false;
+    if (performance.now() < this.retryAt) return false;
     try {
-      this.enlist(startWorker(), service);
+      this.assign(startWorker(), service);
       return true;
     } catch (error) {
-      this.cannot(messageOf(error), service);
+      this.spawnFailed(messageOf(error), service);
       return false;
     }
   }
 
-  private enlist(worker: Worker, service: Service): void {
-    const { task, stage, images, heard, log } = service;
+  private assign(worker: Worker, service: PoolService): void {
+    const { task, publisher, images, listener, log } = service;
     const index = this.freeIndex();
     this.serving.add(index);
-    const isSpare = index >= this.limit;
+    const isOverflow = index >= this.limit;
     const own = {
       index,
-      slot: slotOfWorker(index, this.limit),
-      isSpare,
-      maxOpen: isSpare ? 1 : task.maxOpen,
+      counterRow: counterRowOf(index, this.limit),
+      isOverflow,
+      maxOpen: isOverflow ? 1 : task.maxOpen,
     };
-    const changes = stage.subscribe(index);
+    const changes = publisher.subscribe(index);
     const whole: WorkerTask = { ...task, ...own, images: images(), changes };
-    follow(worker, whole, heard, log).then((how) => {
-      stage.unsubscribe(index);
-      if (how.how === "failed") answerLost(task.fd, nowOf(task.doing, index));
-      this.left(index, how, service);
+    follow(worker, whole, listener, log).then((how) => {
+      publisher.unsubscribe(index);
+      if (how.how === "failed") answerLost(task.fd, nowOf(task.inflightTable, index));
+      this.workerEnded(index, how, service);
     });
   }
 
   /** No descriptor or no thread is left. Said once: it is tried again as long as it would help. */
-  private cannot(message: string, { log }: Service): void {
-    if (this.notBefore === 0) log.warn(`no other worker can be started: ${message}`);
-    this.notBefore = performance.now() + AGAIN_MS;
+  private spawnFailed(message: string, { log }: PoolService): void {
+    if (this.retryAt === 0) log.warn(`no other worker can be started: ${message}`);
+    this.retryAt = performance.now() + AGAIN_MS;
   }
 
   private freeIndex(): number {
@@ -138,11 +153,11 @@ export class Crew {
     return index;
   }
 
-  private left(index: number, left: Left, service: Service): void {
+  private workerEnded(index: number, end: WorkerEnd, service: PoolService): void {
     this.serving.delete(index);
-    if (left.how === "never began") this.cannot(left.message, service);
-    else if (left.how !== "retired")
-      if (this.end === undefined || (left.how === "failed" && this.end.how !== "failed")) this.end = left;
+    if (end.how === "never began") this.spawnFailed(end.message, service);
+    else if (end.how !== "retired")
+      if (this.end === undefined || (end.how === "failed" && this.end.how !== "failed")) this.end = end;
     if (this.serving.size === 0 && this.end !== undefined) this.resolveEnded(this.end);
   }
 }

@@ -5,23 +5,23 @@ import { newBoard } from "../fuse/push-board.ts";
 import { inheritLookups, newLookups } from "../fuse/tenants.ts";
 import { newCounters } from "../counters/counters.ts";
 import { newAccounts } from "../counters/file-accounts.ts";
-import type { Placed } from "../pseudo/change.ts";
+import type { EntryChange, Placed } from "../pseudo/change.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import type { SharedImage } from "./change.ts";
 import { countsFiles } from "./file-records.ts";
-import { mostWorkers, workerSlots } from "./spares.ts";
-import type { TakenImage } from "./take.ts";
+import { maxWorkers, counterRows } from "./worker-pool.ts";
+import type { PinnedImage } from "./pinned-image.ts";
 import type { Tracing } from "./tracing.ts";
 
 /** An image that has a slot: shown, or still known to the kernel after another took its place. */
-export interface Resident {
+export interface ImageInstance {
   readonly submount: Submount;
-  readonly taken: TakenImage;
+  readonly pinned: PinnedImage;
   readonly placed: Placed;
   readonly shared: SharedImage;
   /** By node: who answers from now on, once another image took its place. */
-  forward: Float64Array | undefined;
+  remap: Float64Array | undefined;
 }
 
 /** A place where an image is shown, and those that were shown there before and are not forgotten. */
@@ -30,12 +30,20 @@ export interface Submount {
   /** See metrics/counters: of all that were shown there. */
   readonly counters: SharedArrayBuffer;
   /** The one that is shown is the last. */
-  readonly residents: Resident[];
+  readonly instances: ImageInstance[];
   since: Date;
 }
 
-/** What a resident needs beside its image. */
-interface Lodging {
+/** What is new in a change. */
+export interface Delta {
+  readonly placed?: readonly ImageInstance[];
+  readonly entries?: readonly EntryChange[];
+  readonly remapped?: readonly ImageInstance[];
+  readonly freed?: readonly number[];
+}
+
+/** What a instance needs beside its image. */
+interface InstanceOptions {
   readonly placed: Placed;
   /** Workers without spare ones. */
   readonly limit: number;
@@ -46,16 +54,16 @@ interface Lodging {
 }
 
 /** Makes what threads share about an image. */
-export function lodge(
+export function newInstance(
   submount: Submount,
-  taken: TakenImage,
-  { placed, limit, push, tracing, isInherited }: Lodging,
-): Resident {
-  const { image, choice } = taken;
+  pinned: PinnedImage,
+  { placed, limit, push, tracing, isInherited }: InstanceOptions,
+): ImageInstance {
+  const { image, choice } = pinned;
   const isCounted = countsFiles(choice.records);
   const nodes = nodeCount(image.handle);
   const known = new Known(nodes);
-  const lookups = newLookups(mostWorkers(limit));
+  const lookups = newLookups(maxWorkers(limit));
   if (isInherited) {
     known.assume();
     inheritLookups(lookups, Number.NaN);
@@ -75,30 +83,30 @@ export function lodge(
         ? newBoard(nodes)
         : undefined,
     trace: tracing?.logs,
-    accounts: isCounted ? Array.from({ length: workerSlots(limit) }, () => newAccounts(nodes)) : undefined,
+    accounts: isCounted ? Array.from({ length: counterRows(limit) }, () => newAccounts(nodes)) : undefined,
   };
-  return { submount, taken, placed, shared, forward: undefined };
+  return { submount, pinned, placed, shared, remap: undefined };
 }
 
 /** @param threads that count */
 export const newSubmount = (names: readonly string[], threads: number): Submount => ({
   names,
   counters: newCounters(threads + 1), // the last one's: processes that served before
-  residents: [],
+  instances: [],
   since: new Date(),
 });
 
 /** The image that is shown. */
-export function shownAt({ residents }: Submount): Resident {
-  const last = residents.at(-1);
+export function shownAt({ instances }: Submount): ImageInstance {
+  const last = instances.at(-1);
   if (last === undefined) throw new Error("a submount without an image");
   return last;
 }
 
-export const imageOf = (resident: Resident): OpenedImage => resident.taken.image;
+export const imageOf = (instance: ImageInstance): OpenedImage => instance.pinned.image;
 
 /** @returns what the kernel calls nodes of the image that is shown */
-export function namer({ placed }: Resident): (local: number) => number {
+export function namer({ placed }: ImageInstance): (local: number) => number {
   const names = placed.succession && new Float64Array(placed.succession.names);
   return (local) => {
     if (local === ROOT_NODE) return placed.rootNode;
@@ -107,7 +115,7 @@ export function namer({ placed }: Resident): (local: number) => number {
 }
 
 /** @returns whether the kernel was told of a node by the name of any of these images: it may have forgotten it since */
-export function toldOf(residents: readonly Resident[]): (node: number) => boolean {
-  const known = new Map(residents.map(({ placed, shared }) => [placed.slot, new Known(shared.known)]));
+export function toldOf(instances: readonly ImageInstance[]): (node: number) => boolean {
+  const known = new Map(instances.map(({ placed, shared }) => [placed.slot, new Known(shared.known)]));
   return (node) => known.get(slotOf(node))?.wasTold(localOf(node)) === true;
 }

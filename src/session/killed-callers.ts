@@ -18,12 +18,12 @@ const SIGKILL = 1 << 8;
  *
  * @param before only those that began before, ms since 1970
  */
-export function answerKilled(fd: number, doing: SharedArrayBuffer, before: number): void {
-  const killed = inflight(doing).filter(
+export function answerKilledCallers(fd: number, inflightTable: SharedArrayBuffer, before: number): void {
+  const killed = inflight(inflightTable).filter(
     ({ opcode, since, caller }) => opcode === OP.READ && since < before && caller !== 0 && isKilled(caller),
   );
   if (killed.length === 0) return;
-  const still = new Set(inflight(doing).map(({ unique }) => unique));
+  const still = new Set(inflight(inflightTable).map(({ unique }) => unique));
   for (const { unique } of killed) {
     if (!still.has(unique)) continue;
     const reply = errorReply(EINTR);

@@ -7,8 +7,8 @@ import { Worker } from "node:worker_threads";
  * @param device of a mount that somebody else made
  * @returns resolves when the mount is gone
  */
-export function refuse(device: number): Promise<unknown> {
-  const thread = new Worker(new URL("./refuse-thread.js", import.meta.url));
+export function failAll(device: number): Promise<unknown> {
+  const thread = new Worker(new URL("./fail-all-thread.js", import.meta.url));
   thread.postMessage(device);
   return once(thread, "exit");
 }

@@ -6,7 +6,7 @@ import { reopenImage } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
 import type { CheckedState, ImageState } from "../handover/state.ts";
 import { Prefetching } from "./prefetching.ts";
-import type { ImageChoice, TakenImage } from "./take.ts";
+import type { ImageChoice, PinnedImage } from "./pinned-image.ts";
 
 /** How an image was chosen, as it can be written down: a map is none in JSON. */
 export const choiceState = ({ places: { within, files, ...places }, ...rest }: ImageChoice): unknown => ({
@@ -20,7 +20,7 @@ function choiceOf(state: unknown): ImageChoice {
 }
 
 /** What was found out about an image when it was checked; undefined: not all of it was sound, and was mended. */
-export function checkedState({ image }: TakenImage): CheckedState | undefined {
+export function checkedState({ image }: PinnedImage): CheckedState | undefined {
   const { handle, report } = image;
   const { inodes, directories, loaded, unsound } = report;
   if (unsound > 0) return undefined;
@@ -42,14 +42,14 @@ export function checkedState({ image }: TakenImage): CheckedState | undefined {
  * @param checked what that process knew of it
  * @throws StartError when the image is not what it was; a blob that is not will answer EIO
  */
-export function takeInherited(
+export function reopenAndPin(
   state: ImageState,
   checked: CheckedState | undefined,
   held: HeldFiles,
   log: Logger,
-): TakenImage {
+): PinnedImage {
   const [self, ...blobs] = state.files;
-  let image: TakenImage["image"];
+  let image: PinnedImage["image"];
   try {
     const fd = openSame(self);
     try {

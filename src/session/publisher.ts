@@ -12,6 +12,7 @@ import type { Logger } from "../log/log.ts";
 import { lastFile, NOW, nowOf } from "../counters/inflight.ts";
 import type { Located } from "../mounts/place.ts";
 import type { Change, Numbered } from "./change.ts";
+import type { Ended } from "./ended.ts";
 
 /** Between two looks at who still answers by what was before. A slow disk may keep a worker for long. */
 const LOOK_MS = 1;
@@ -20,21 +21,28 @@ const MAX_LOOK_MS = 200;
 const MAX_BEHIND = 64;
 const CALLER_MS = 10_000;
 
+/** Between two tries to wake who waits for a request. */
+const WAKE_MS = 20;
+/** For those that wait for a request to be woken. */
+const IDLE_MS = 2_000;
+/** For those that wait for a disk. */
+const BUSY_MS = 30_000;
+
 const writeTo = promisify(write);
 
 /** The session that is told. */
-export interface Staged {
+export interface PublisherDeps {
   readonly fd: number;
   readonly place: Located;
   readonly control: Int32Array;
   /** What its workers are answering, see counters/inflight. */
-  readonly doing: SharedArrayBuffer;
+  readonly inflightTable: SharedArrayBuffer;
   readonly log: Logger;
 }
 
 /** Brings changes to those who must know: the workers, and the kernel. */
-export class Stage {
-  private readonly of: Staged;
+export class Publisher {
+  private readonly of: PublisherDeps;
   /** Where changes are sent, of each worker that serves, by its index. */
   private readonly ports = new Map<number, MessagePort>();
   private isOver = false;
@@ -42,7 +50,7 @@ export class Stage {
   /** Each writes one after the other, in threads of libuv's, and may wait for requests, or for who holds a directory. */
   private readonly notifying = new Set<Promise<void>>();
 
-  constructor(staged: Staged) {
+  constructor(staged: PublisherDeps) {
     this.of = staged;
   }
 
@@ -61,7 +69,7 @@ export class Stage {
   }
 
   /** Every request that arrives from now on is answered with the change. @returns its number */
-  change(change: Change): number {
+  publish(change: Change): number {
     const { control } = this.of;
     const number = Atomics.load(control, CONTROL.CHANGE) + 1;
     const numbered: Numbered = { number, change };
@@ -78,7 +86,7 @@ export class Stage {
    *
    * @param most ms to wait
    */
-  async taken(number: number, most = Number.POSITIVE_INFINITY): Promise<void> {
+  async synchronize(number: number, most = Number.POSITIVE_INFINITY): Promise<void> {
     const end = performance.now() + most;
     for (let ms = LOOK_MS; !this.isOver && performance.now() < end; ms = Math.min(2 * ms, MAX_LOOK_MS)) {
       if (this.count((index) => this.isBehind(index, number) && this.isBusy(index)) === 0) return;
@@ -88,7 +96,7 @@ export class Stage {
 
   /** Wakes so many of those that wait for a request, where that can be done. */
   wake(count: number): void {
-    const file = lastFile(this.of.doing);
+    const file = lastFile(this.of.inflightTable);
     if (file !== 0) this.notify(Array.from({ length: count }, () => nudge(file)));
   }
 
@@ -147,7 +155,7 @@ export class Stage {
 
   private isBusy(index: number): boolean {
     if (Atomics.load(this.of.control, CONTROL.BUSY + CONTROL.WORDS * index) === 0) return false;
-    return nowOf(this.of.doing, index)[NOW.OPCODE] !== OP.READ;
+    return nowOf(this.of.inflightTable, index)[NOW.OPCODE] !== OP.READ;
   }
 
   private count(isOne: (index: number) => boolean): number {
@@ -162,4 +170,24 @@ export class Stage {
     else if (codeOf(error) !== "ENOENT")
       this.of.log.warn(`the kernel would not take a notification: ${messageOf(error)}`);
   }
+}
+
+/**
+ * Wakes threads that were told to leave until all have.
+ *
+ * @returns false when some would not
+ */
+export async function drainWorkers(publisher: Publisher, ended: Promise<Ended>): Promise<boolean> {
+  let isOver = false;
+  const over = ended.then(() => {
+    isOver = true;
+  });
+  const begin = performance.now();
+  while (!isOver) {
+    const ms = performance.now() - begin;
+    if (ms > BUSY_MS || (ms > IDLE_MS && !publisher.isAnswering)) return false;
+    if (!publisher.isAnswering) publisher.wakeOne();
+    await Promise.race([over, sleep(WAKE_MS)]);
+  }
+  return true;
 }

@@ -20,7 +20,7 @@ export interface ImageChoice {
 }
 
 /** A checked image whose files are held open: enough for any driver. */
-export interface TakenImage {
+export interface PinnedImage {
   readonly image: OpenedImage;
   /** Absolute path of the image, to be shown as the mount's source. */
   readonly source: string;
@@ -30,7 +30,7 @@ export interface TakenImage {
 }
 
 /** @throws StartError, FormatError: nothing is held then */
-export function takeImage(choice: ImageChoice, held: HeldFiles, log: Logger): TakenImage {
+export function openAndPin(choice: ImageChoice, held: HeldFiles, log: Logger): PinnedImage {
   const { bootstrap, places, lenient } = choice;
   const prefetching = new Prefetching(choice.prefetch, log);
   const image = openImage(bootstrap, places, lenient);
@@ -48,7 +48,7 @@ export function takeImage(choice: ImageChoice, held: HeldFiles, log: Logger): Ta
 }
 
 /** Gives up an image that was taken. */
-export async function releaseImage({ image, prefetching }: TakenImage, held: HeldFiles): Promise<void> {
+export async function unpinImage({ image, prefetching }: PinnedImage, held: HeldFiles): Promise<void> {
   await prefetching.stop();
   held.release(image.files);
 }

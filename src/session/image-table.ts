@@ -12,62 +12,74 @@ import { nodeIn } from "../vfs/node-id.ts";
 import type { Change } from "./change.ts";
 import { entryOf, groupsOf, imagesState } from "./images-state.ts";
 import { MountObstacle } from "./mount-obstacle.ts";
-import type { Part } from "./part.ts";
-import { changed, renamed } from "./renamed.ts";
-import { succeed } from "./replace.ts";
-import { Residents, type ResidentsOptions } from "./residents.ts";
-import { workerSlots } from "./spares.ts";
-import type { Stage } from "./stage.ts";
-import { lodge, newSubmount, type Resident, type Submount, shownAt } from "./submount.ts";
-import type { TakenImage } from "./take.ts";
+import { entryInvalidations, rootInvalidations } from "./invalidations.ts";
+import { remapOnto } from "./node-remap.ts";
+import { ImageSlots, type ImageSlotsDeps } from "./image-slots.ts";
+import { counterRows } from "./worker-pool.ts";
+import type { Publisher } from "./publisher.ts";
+import {
+  newInstance,
+  newSubmount,
+  type Delta,
+  type ImageInstance,
+  type Submount,
+  shownAt,
+} from "./image-instance.ts";
+import type { PinnedImage } from "./pinned-image.ts";
 import type { Tracing } from "./tracing.ts";
 import type { ImageChanges, ShownImage } from "./transport.ts";
 
 /** Images at one place that took each other's place and are kept for who may know them; then one starts afresh. */
-const MAX_SUCCESSION = 8;
+const MAX_REMAPS = 8;
 /** For requests that were begun before a change; a READ from a slow disk does not matter. */
 const PATIENCE_MS = 1_000;
 /** For the kernel to act upon notifications. */
 const NOTIFY_MS = 5_000;
 
 /** What the images of a session have to do with. */
-export interface SubmountsOptions {
+export interface ImageTableDeps {
   /** Most workers without spare ones. */
   readonly limit: number;
   readonly push: boolean;
   readonly held: HeldFiles;
-  readonly stage: Stage;
-  readonly beforeFree: ResidentsOptions["beforeFree"];
+  readonly publisher: Publisher;
+  readonly beforeFree: ImageSlotsDeps["beforeFree"];
   /** Called before workers and kernel learn of a change: what the kernel may be told of, a process that goes on after a crash must know. */
   readonly beforeChange: () => void;
 }
 
 /** The images of one session: which are shown where, and what has to be said to whom when that changes. */
-export class Submounts implements ImageChanges {
+export class ImageTable implements ImageChanges {
   /** All that have a slot, also those that are not shown any more. */
-  readonly residents: Residents;
+  readonly slots: ImageSlots;
   private readonly shown = new Map<string, Submount>();
   private readonly tree = new PseudoTree();
-  private readonly of: SubmountsOptions;
+  private readonly of: ImageTableDeps;
   private serial = 0;
 
-  constructor(options: SubmountsOptions) {
-    const { limit, held, stage, beforeFree } = options;
+  constructor(options: ImageTableDeps) {
+    const { limit, held, publisher, beforeFree } = options;
     this.of = options;
-    const threads = workerSlots(limit) + 1; // one more than workers counts: the pusher
-    this.residents = new Residents({ threads, held, stage, beforeFree, tell: (part) => this.tell(part) });
+    const threads = counterRows(limit) + 1; // one more than workers counts: the pusher
+    this.slots = new ImageSlots({
+      threads,
+      held,
+      publisher,
+      beforeFree,
+      publish: (delta) => this.publish(delta),
+    });
   }
 
   /** In the order in which they were mounted. */
   images(): ShownImage[] {
     return [...this.shown].map(([path, submount]) => ({
       path,
-      taken: shownAt(submount).taken,
+      pinned: shownAt(submount).pinned,
       since: submount.since,
       counts: () => sumOf([submount.counters]),
-      instances: submount.residents.map(({ placed, taken, shared }) => ({
+      instances: submount.instances.map(({ placed, pinned, shared }) => ({
         slot: placed.slot,
-        taken,
+        pinned,
         accounts: shared.accounts ?? [],
       })),
     }));
@@ -88,8 +100,8 @@ export class Submounts implements ImageChanges {
   }
 
   /** Shows an image before any worker serves: there is nothing yet that the kernel had to forget. @throws MountObstacle */
-  mountFirst(names: readonly string[], taken: TakenImage, tracing?: Tracing): void {
-    this.place(names, taken, tracing);
+  mountFirst(names: readonly string[], pinned: PinnedImage, tracing?: Tracing): void {
+    this.place(names, pinned, tracing);
   }
 
   /**
@@ -97,26 +109,30 @@ export class Submounts implements ImageChanges {
    *
    * @throws MountObstacle
    */
-  async mount(names: readonly string[], taken: TakenImage, tracing?: Tracing): Promise<void> {
-    const { resident, entries } = this.place(names, taken, tracing);
-    this.tell({ placed: [resident], entries });
-    await this.notify(names.length === 0 ? renamed(rootNames(taken.image)) : changed(entries.slice(0, 1)));
+  async mount(names: readonly string[], pinned: PinnedImage, tracing?: Tracing): Promise<void> {
+    const { instance, entries } = this.place(names, pinned, tracing);
+    this.publish({ placed: [instance], entries });
+    await this.notify(
+      names.length === 0
+        ? rootInvalidations(rootNames(pinned.image))
+        : entryInvalidations(entries.slice(0, 1)),
+    );
   }
 
   private place(
     names: readonly string[],
-    taken: TakenImage,
+    pinned: PinnedImage,
     tracing: Tracing | undefined,
-  ): { resident: Resident; entries: EntryChange[] } {
+  ): { instance: ImageInstance; entries: EntryChange[] } {
     this.check(names);
-    const slot = this.residents.freeSlot(names.length === 0);
-    const root = rootOf(slot, names, taken);
+    const slot = this.slots.freeSlot(names.length === 0);
+    const root = rootOf(slot, names, pinned);
     const planned =
       names.length === 0 ? AT_ROOT : this.tree.plan(names, { node: root.rootNode, ino: root.rootIno });
-    const submount = newSubmount(names, workerSlots(this.of.limit) + 1);
-    const resident = this.lodge(submount, taken, { ...root, parent: planned.parent }, tracing);
+    const submount = newSubmount(names, counterRows(this.of.limit) + 1);
+    const instance = this.attach(submount, pinned, { ...root, parent: planned.parent }, tracing);
     this.shown.set(pathOf(names), submount);
-    return { resident, entries: planned.entries };
+    return { instance, entries: planned.entries };
   }
 
   /**
@@ -128,10 +144,14 @@ export class Submounts implements ImageChanges {
     const submount = this.at(names);
     const entries = this.tree.remove(names);
     this.shown.delete(pathOf(names));
-    const number = this.tell({ entries });
-    const { image } = shownAt(submount).taken;
-    const left = submount.residents.splice(0);
-    await this.leave(left, number, names.length === 0 ? renamed(rootNames(image)) : changed(entries));
+    const number = this.publish({ entries });
+    const { image } = shownAt(submount).pinned;
+    const left = submount.instances.splice(0);
+    await this.retire(
+      left,
+      number,
+      names.length === 0 ? rootInvalidations(rootNames(image)) : entryInvalidations(entries),
+    );
   }
 
   /**
@@ -140,34 +160,34 @@ export class Submounts implements ImageChanges {
    *
    * @throws MountObstacle
    */
-  async remount(names: readonly string[], taken: TakenImage): Promise<void> {
+  async remount(names: readonly string[], pinned: PinnedImage): Promise<void> {
     const submount = this.at(names);
     submount.since = new Date();
-    if (submount.residents.length >= MAX_SUCCESSION) return this.afresh(submount, taken);
+    if (submount.instances.length >= MAX_REMAPS) return this.replaceWithoutRemap(submount, pinned);
     const shown = shownAt(submount);
-    const slot = this.residents.freeSlot(false);
-    const { replacement, place } = succeed(submount, taken, slot);
+    const slot = this.slots.freeSlot(false);
+    const { plan, place } = remapOnto(submount, pinned, slot);
     const { parent } = place;
-    const resident = this.lodge(submount, taken, place);
-    const number = this.tell({ placed: [resident], forwarded: [...replacement.forwards.keys()] });
-    shown.taken.prefetching.stop();
+    const instance = this.attach(submount, pinned, place);
+    const number = this.publish({ placed: [instance], remapped: [...plan.remaps.keys()] });
+    shown.pinned.prefetching.stop();
     // What the kernel knows is known when nobody answers by the old image any more.
-    await this.of.stage.taken(number, PATIENCE_MS);
+    await this.of.publisher.synchronize(number, PATIENCE_MS);
     // The mountpoint itself leads to a root that may have other attributes.
     const name = names.at(-1);
     const here = name === undefined ? [] : [expireEntry(parent, Buffer.from(name))];
-    await this.notify([...here, ...replacement.notifications()]);
+    await this.notify([...here, ...plan.notifications()]);
   }
 
   /** For a process that goes on with them. @param isCounted false: nothing was counted yet */
   state(isCounted: boolean): ImagesState {
-    const { residents, tree, serial } = this;
-    return imagesState({ residents, tree, serial, shown: this.shown.values() }, isCounted);
+    const { slots, tree, serial } = this;
+    return imagesState({ slots, tree, serial, shown: this.shown.values() }, isCounted);
   }
 
   /** How many lookups the kernel has of each image, by serial; when nobody serves any more. */
   balances(): [serial: number, balance: number][] {
-    return this.residents.all().map(({ placed, shared }) => [placed.serial, balanceOf(shared.lookups)]);
+    return this.slots.all().map(({ placed, shared }) => [placed.serial, balanceOf(shared.lookups)]);
   }
 
   /**
@@ -175,79 +195,87 @@ export class Submounts implements ImageChanges {
    *
    * @param takenOf opens one of them again; undefined: it cannot, and those that go together with it are given up
    */
-  inherit(state: ImagesState, takenOf: (image: ImageState) => TakenImage | undefined): void {
-    const submounts = state.places.map(({ names, since, counts }): Submount => {
-      const submount = newSubmount(names, workerSlots(this.of.limit) + 1);
+  restore(state: ImagesState, takenOf: (image: ImageState) => PinnedImage | undefined): void {
+    const imageTable = state.places.map(({ names, since, counts }): Submount => {
+      const submount = newSubmount(names, counterRows(this.of.limit) + 1);
       submount.since = new Date(since);
-      putCounts(countersOf(submount.counters, workerSlots(this.of.limit) + 1), counts);
+      putCounts(countersOf(submount.counters, counterRows(this.of.limit) + 1), counts);
       return submount;
     });
-    putCounts(countersOf(this.residents.session, workerSlots(this.of.limit) + 1), state.counts);
-    this.residents.inherit(state.burnt);
+    putCounts(countersOf(this.slots.session, counterRows(this.of.limit) + 1), state.counts);
+    this.slots.restoreRetired(state.burnt);
     this.tree.restore(state.entries.map(entryOf), state);
     this.serial = state.serial;
     for (const group of groupsOf(state.images)) {
-      const taken = group.map(takenOf);
-      if (taken.every((each) => each !== undefined))
-        this.inheritGroup(group, taken, submounts[group[0].place]);
+      const pinned = group.map(takenOf);
+      if (pinned.every((each) => each !== undefined))
+        this.restoreGroup(group, pinned, imageTable[group[0].place]);
     }
   }
 
   /** @param balances how many lookups the kernel had of each image when it was handed over, by serial */
-  settle = (balances: ReadonlyMap<number, number>): void => this.residents.settle(balances);
+  restoreLookups = (balances: ReadonlyMap<number, number>): void => this.slots.restoreLookups(balances);
 
-  private inheritGroup(group: readonly ImageState[], taken: readonly TakenImage[], submount: Submount): void {
+  private restoreGroup(
+    group: readonly ImageState[],
+    pinned: readonly PinnedImage[],
+    submount: Submount,
+  ): void {
     group.forEach(({ slot, serial, rootNode, rootIno, parent, isSuccessor, isPushed }, i) => {
-      const { rootNid } = taken[i].image.handle;
+      const { rootNid } = pinned[i].image.handle;
       const place = isSuccessor
-        ? succeed(submount, taken[i], slot).place
+        ? remapOnto(submount, pinned[i], slot).place
         : { slot, rootNid, rootNode, rootIno, parent };
       const how = { placed: { ...place, serial }, tracing: undefined, push: isPushed && this.of.push };
-      this.house(submount, taken[i], { ...how, isInherited: true });
+      this.attachAs(submount, pinned[i], { ...how, isInherited: true });
     });
     if (group.at(-1)?.isShown === true) this.shown.set(pathOf(submount.names), submount);
-    else this.residents.leave(submount.residents.splice(0));
+    else this.slots.retire(submount.instances.splice(0));
   }
 
   /** All there is, for a worker that joins. */
   snapshot(): Change {
-    return this.change({
-      placed: this.residents.all(),
+    return this.changeOf({
+      placed: this.slots.all(),
       entries: this.tree.all(),
-      forwarded: this.residents.all(),
+      remapped: this.slots.all(),
     });
   }
 
-  private async afresh(submount: Submount, taken: TakenImage): Promise<void> {
+  private async replaceWithoutRemap(submount: Submount, pinned: PinnedImage): Promise<void> {
     const { names } = submount;
     const old = shownAt(submount);
-    const left = submount.residents.splice(0);
-    const root = rootOf(this.residents.freeSlot(names.length === 0), names, taken);
+    const left = submount.instances.splice(0);
+    const root = rootOf(this.slots.freeSlot(names.length === 0), names, pinned);
     const entries =
       names.length === 0 ? [] : this.tree.lead(names, { node: root.rootNode, ino: root.rootIno });
-    const resident = this.lodge(submount, taken, { ...root, parent: old.placed.parent });
-    const number = this.tell({ placed: [resident], entries });
-    const all = [...rootNames(old.taken.image), ...rootNames(taken.image)];
-    await this.leave(left, number, names.length === 0 ? renamed(all) : changed(entries));
+    const instance = this.attach(submount, pinned, { ...root, parent: old.placed.parent });
+    const number = this.publish({ placed: [instance], entries });
+    const all = [...rootNames(old.pinned.image), ...rootNames(pinned.image)];
+    await this.retire(
+      left,
+      number,
+      names.length === 0 ? rootInvalidations(all) : entryInvalidations(entries),
+    );
   }
 
   /**
    * Tells the kernel that images are gone. They leave when nobody can lead it to them any more: it might have forgotten
    * them, and be told of them again.
    */
-  private async leave(
-    residents: readonly Resident[],
+  private async retire(
+    instances: readonly ImageInstance[],
     number: number,
     messages: readonly Buffer[],
   ): Promise<void> {
-    const { stage } = this.of;
-    const told = stage.notify(messages);
-    Promise.all([told, stage.taken(number)]).then(() => this.residents.leave(residents));
+    const { publisher } = this.of;
+    const told = publisher.notify(messages);
+    Promise.all([told, publisher.synchronize(number)]).then(() => this.slots.retire(instances));
     await patiently(told);
   }
 
   private async notify(messages: readonly Buffer[]): Promise<void> {
-    await patiently(this.of.stage.notify(messages));
+    await patiently(this.of.publisher.notify(messages));
   }
 
   private at(names: readonly string[]): Submount {
@@ -256,41 +284,41 @@ export class Submounts implements ImageChanges {
     return submount;
   }
 
-  private lodge(
+  private attach(
     submount: Submount,
-    taken: TakenImage,
+    pinned: PinnedImage,
     place: Omit<Placed, "serial">,
     tracing?: Tracing,
-  ): Resident {
+  ): ImageInstance {
     const placed = { ...place, serial: this.serial++ };
-    return this.house(submount, taken, { placed, tracing, push: this.of.push, isInherited: false });
+    return this.attachAs(submount, pinned, { placed, tracing, push: this.of.push, isInherited: false });
   }
 
-  private house(
+  private attachAs(
     submount: Submount,
-    taken: TakenImage,
+    pinned: PinnedImage,
     how: { placed: Placed; tracing: Tracing | undefined; push: boolean; isInherited: boolean },
-  ): Resident {
-    const resident = lodge(submount, taken, { ...how, limit: this.of.limit });
-    submount.residents.push(resident);
-    this.residents.add(resident);
-    return resident;
+  ): ImageInstance {
+    const instance = newInstance(submount, pinned, { ...how, limit: this.of.limit });
+    submount.instances.push(instance);
+    this.slots.add(instance);
+    return instance;
   }
 
-  private tell(part: Part): number {
+  private publish(delta: Delta): number {
     this.of.beforeChange();
-    return this.of.stage.change(this.change(part));
+    return this.of.publisher.publish(this.changeOf(delta));
   }
 
-  private change({ placed = [], entries = [], forwarded = [], freed = [] }: Part): Change {
+  private changeOf({ placed = [], entries = [], remapped = [], freed = [] }: Delta): Change {
     const root = this.shown.get("/");
-    const forwardings = forwarded.flatMap(({ placed: { slot }, forward }) =>
-      forward === undefined ? [] : [{ slot, to: forward.buffer as SharedArrayBuffer }],
+    const forwardings = remapped.flatMap(({ placed: { slot }, remap }) =>
+      remap === undefined ? [] : [{ slot, to: remap.buffer as SharedArrayBuffer }],
     );
     return {
       tree: {
         rootSlot: root && shownAt(root).placed.slot,
-        placed: placed.map((resident) => resident.placed),
+        placed: placed.map((instance) => instance.placed),
         entries,
         forwardings,
         freed,
@@ -309,7 +337,7 @@ const AT_ROOT: { parent: number; entries: EntryChange[] } = { parent: ROOT_NODE,
 function rootOf(
   slot: number,
   names: readonly string[],
-  { image }: TakenImage,
+  { image }: PinnedImage,
 ): Omit<Placed, "serial" | "parent"> {
   const { rootNid } = image.handle;
   const rootNode = names.length === 0 ? ROOT_NODE : nodeIn(slot, ROOT_NODE);

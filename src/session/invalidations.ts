@@ -1,8 +1,9 @@
 import { isDots } from "../bytes/name.ts";
 import { metadataOf } from "../fs/metadata.ts";
-import { invalidateEntry } from "../fuse/notify.ts";
+import { invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
+import type { EntryChange } from "../pseudo/change.ts";
 import { newEntry, ROOT_NODE } from "../vfs/file-system.ts";
-import { namer, type Resident, toldOf } from "./submount.ts";
+import { namer, type ImageInstance, toldOf } from "./image-instance.ts";
 
 const DT_DIRECTORY = 4;
 
@@ -13,9 +14,9 @@ const DT_DIRECTORY = 4;
  *
  * @param of those whose nodes the kernel may know the image by
  */
-export function evictions(resident: Resident, of: readonly Resident[]): Buffer[] {
-  const fs = metadataOf(resident.taken.image);
-  const nameOf = namer(resident);
+export function evictions(instance: ImageInstance, of: readonly ImageInstance[]): Buffer[] {
+  const fs = metadataOf(instance.pinned.image);
+  const nameOf = namer(instance);
   const isKnown = toldOf(of);
   const messages: Buffer[] = [];
   const directories = [ROOT_NODE];
@@ -33,3 +34,16 @@ export function evictions(resident: Resident, of: readonly Resident[]): Buffer[]
   }
   return messages;
 }
+
+/** Names of virtual directories that lead elsewhere. */
+export const entryInvalidations = (entries: readonly EntryChange[]): Buffer[] =>
+  entries.flatMap(({ directory, name }) => [
+    invalidateEntry(directory, name),
+    invalidateDirectory(directory),
+  ]);
+
+/** Names of the session's root that may lead elsewhere, and the root itself is another. */
+export const rootInvalidations = (names: readonly Uint8Array[]): Buffer[] => [
+  ...names.map((name) => invalidateEntry(ROOT_NODE, name)),
+  invalidateDirectory(ROOT_NODE),
+];

@@ -1,7 +1,7 @@
 import { areForgotten } from "../fuse/tenants.ts";
-import { evictions } from "./evict.ts";
-import type { Stage } from "./stage.ts";
-import type { Resident } from "./submount.ts";
+import { evictions } from "./invalidations.ts";
+import type { Publisher } from "./publisher.ts";
+import type { ImageInstance } from "./image-instance.ts";
 
 /** Between two looks at whether the kernel has forgotten images. */
 const LOOK_MS = 100;
@@ -11,7 +11,7 @@ const MAX_ASK = 600;
 
 /** Images that were at one place, one after the other, and are not shown any more. */
 interface Group {
-  readonly residents: readonly Resident[];
+  readonly instances: readonly ImageInstance[];
   /** Looks since the kernel was asked. */
   looks: number;
   ask: number;
@@ -23,20 +23,20 @@ interface Group {
  * Images that are not shown any more, until the kernel has forgotten the last of their nodes. Those that took each
  * other's place go together: who is inside one is told of nodes by the names of those before it.
  */
-export class Departures {
+export class ReleaseQueue {
   private readonly groups = new Set<Group>();
-  private readonly stage: Stage;
-  private readonly free: (residents: readonly Resident[]) => Promise<void>;
+  private readonly publisher: Publisher;
+  private readonly free: (instances: readonly ImageInstance[]) => Promise<void>;
   private timer: NodeJS.Timeout | undefined;
 
   /** @param free gives images up that nobody can ask for any more */
-  constructor(stage: Stage, free: (residents: readonly Resident[]) => Promise<void>) {
-    this.stage = stage;
+  constructor(publisher: Publisher, free: (instances: readonly ImageInstance[]) => Promise<void>) {
+    this.publisher = publisher;
     this.free = free;
   }
 
-  add(residents: readonly Resident[]): void {
-    this.groups.add({ residents, looks: 0, ask: FIRST_ASK, isAsked: false });
+  add(instances: readonly ImageInstance[]): void {
+    this.groups.add({ instances, looks: 0, ask: FIRST_ASK, isAsked: false });
     this.timer ??= setInterval(() => this.look(), LOOK_MS).unref();
   }
 
@@ -45,12 +45,12 @@ export class Departures {
   }
 
   private look(): void {
-    const gone = [...this.groups].filter(({ residents }) =>
-      areForgotten(residents.map(({ shared }) => shared.lookups)),
+    const gone = [...this.groups].filter(({ instances }) =>
+      areForgotten(instances.map(({ shared }) => shared.lookups)),
     );
     for (const group of gone) {
       this.groups.delete(group);
-      this.free(group.residents); // one that takes long keeps nobody waiting
+      this.free(group.instances); // one that takes long keeps nobody waiting
     }
     for (const group of this.groups) this.ask(group);
     if (this.groups.size > 0) return;
@@ -63,7 +63,7 @@ export class Departures {
     group.looks = 0;
     group.ask = Math.min(2 * group.ask, MAX_ASK);
     group.isAsked = true;
-    for (const resident of group.residents) await this.stage.notify(evictions(resident, group.residents));
+    for (const instance of group.instances) await this.publisher.notify(evictions(instance, group.instances));
     group.isAsked = false;
   }
 }

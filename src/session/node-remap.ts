@@ -4,15 +4,15 @@ import { expireEntry, invalidateDirectory, invalidateEntry } from "../fuse/notif
 import type { Placed, Succession } from "../pseudo/change.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
-import { imageOf, namer, type Resident, type Submount, shownAt, toldOf } from "./submount.ts";
-import type { TakenImage } from "./take.ts";
+import { imageOf, namer, type ImageInstance, type Submount, shownAt, toldOf } from "./image-instance.ts";
+import type { PinnedImage } from "./pinned-image.ts";
 
 /** What an image that takes another's place goes on from. */
-interface Replacement {
+interface RemapPlan {
   /** By node of the new image: what the kernel calls it already. */
   readonly names: Float64Array;
   /** For each image that was there before: who answers for its nodes now. */
-  readonly forwards: ReadonlyMap<Resident, Float64Array>;
+  readonly remaps: ReadonlyMap<ImageInstance, Float64Array>;
   /** Only for what the kernel may know when it is called. */
   readonly notifications: () => Buffer[];
   /** By node of the new image: the node of the one that was shown which it goes on from. */
@@ -25,40 +25,45 @@ interface Replacement {
  *
  * @param slot of the new image
  */
-function replace({ residents }: Submount, shown: Resident, taken: TakenImage, slot: number): Replacement {
-  const comparison = compareImages(imageOf(shown), taken.image);
+function planRemap(
+  { instances }: Submount,
+  shown: ImageInstance,
+  pinned: PinnedImage,
+  slot: number,
+): RemapPlan {
+  const comparison = compareImages(imageOf(shown), pinned.image);
   const nameOf = namer(shown);
-  const names = new Float64Array(new SharedArrayBuffer(8 * nodeCount(taken.image.handle)));
+  const names = new Float64Array(new SharedArrayBuffer(8 * nodeCount(pinned.image.handle)));
   comparison.before.forEach((older, newer) => {
     if (older !== 0) names[newer] = nameOf(older);
   });
-  const forwards = new Map(
-    residents.map((resident) => [resident, forwarded(resident, shown.placed.slot, comparison.after, slot)]),
+  const remaps = new Map(
+    instances.map((instance) => [instance, remapOf(instance, shown.placed.slot, comparison.after, slot)]),
   );
-  const known = [...residents];
+  const known = [...instances];
   const before = new Uint32Array(new SharedArrayBuffer(4 * comparison.before.length));
   before.set(comparison.before);
-  return { names, forwards, before, notifications: () => notificationsOf(comparison, known, nameOf) };
+  return { names, remaps, before, notifications: () => notificationsOf(comparison, known, nameOf) };
 }
 
-/** Who answers for nodes of `resident`: those that were answered by the image that is shown may go on. */
-function forwarded(resident: Resident, shownSlot: number, after: Uint32Array, slot: number): Float64Array {
-  const old = resident.forward;
-  const forward = new Float64Array(new SharedArrayBuffer(8 * nodeCount(imageOf(resident).handle)));
-  for (let local = 0; local < forward.length; local++) {
-    const by = old?.[local] || nodeIn(resident.placed.slot, local);
+/** Who answers for nodes of `instance`: those that were answered by the image that is shown may go on. */
+function remapOf(instance: ImageInstance, shownSlot: number, after: Uint32Array, slot: number): Float64Array {
+  const old = instance.remap;
+  const remap = new Float64Array(new SharedArrayBuffer(8 * nodeCount(imageOf(instance).handle)));
+  for (let local = 0; local < remap.length; local++) {
+    const by = old?.[local] || nodeIn(instance.placed.slot, local);
     const next = slotOf(by) === shownSlot ? after[localOf(by)] : 0;
-    forward[local] = next !== 0 ? nodeIn(slot, next) : (old?.[local] ?? 0);
+    remap[local] = next !== 0 ? nodeIn(slot, next) : (old?.[local] ?? 0);
   }
-  return forward;
+  return remap;
 }
 
 function notificationsOf(
   { changed, touched, expired }: Comparison,
-  residents: readonly Resident[],
+  instances: readonly ImageInstance[],
   nameOf: (local: number) => number,
 ): Buffer[] {
-  const wasTold = toldOf(residents);
+  const wasTold = toldOf(instances);
   const isKnown = (node: number) => node === ROOT_NODE || wasTold(node);
   const messages: Buffer[] = [];
   const directories = new Set(touched);
@@ -79,21 +84,21 @@ function notificationsOf(
 }
 
 /** Lets an image go on from the one that is shown: readers of that one and of those before it are led on. */
-export function succeed(
+export function remapOnto(
   submount: Submount,
-  taken: TakenImage,
+  pinned: PinnedImage,
   slot: number,
-): { replacement: Replacement; place: Omit<Placed, "serial"> } {
+): { plan: RemapPlan; place: Omit<Placed, "serial"> } {
   const shown = shownAt(submount);
-  const replacement = replace(submount, shown, taken, slot);
+  const plan = planRemap(submount, shown, pinned, slot);
   const { rootNode, rootIno, parent } = shown.placed;
-  for (const [resident, forward] of replacement.forwards) resident.forward = forward;
+  for (const [instance, remap] of plan.remaps) instance.remap = remap;
   const succession: Succession = {
-    names: replacement.names.buffer as SharedArrayBuffer,
-    before: replacement.before.buffer as SharedArrayBuffer,
+    names: plan.names.buffer as SharedArrayBuffer,
+    before: plan.before.buffer as SharedArrayBuffer,
     previous: shown.placed.slot,
     generation: (shown.placed.succession?.generation ?? 0) + 1,
   };
-  const { rootNid } = taken.image.handle;
-  return { replacement, place: { slot, rootNid, rootNode, rootIno, parent, succession } };
+  const { rootNid } = pinned.image.handle;
+  return { plan, place: { slot, rootNid, rootNode, rootIno, parent, succession } };
 }

@@ -3,9 +3,9 @@ import { statOf } from "../proc/processes.ts";
 import { OP } from "../vfs/opcodes.ts";
 import type { Logger } from "../log/log.ts";
 import { inflight, NOW, type Now, slotsOf } from "../counters/inflight.ts";
-import type { Crew } from "./crew.ts";
-import { answerKilled } from "./killed.ts";
-import type { Stage } from "./stage.ts";
+import type { WorkerPool } from "./worker-pool.ts";
+import { answerKilledCallers } from "./killed-callers.ts";
+import type { Publisher } from "./publisher.ts";
 
 /** Between two looks when READs come; after some looks that found none blocked; while nothing changes but some are. */
 const LOOK_MS = 10;
@@ -22,13 +22,13 @@ const STORM_MS = 1_000;
 const LINGER_MS = 5_000;
 
 /** The session that is watched. */
-export interface Watched {
+export interface StallMonitorDeps {
   readonly fd: number;
-  readonly crew: Crew;
+  readonly pool: WorkerPool;
   readonly control: Int32Array;
   /** See metrics/inflight. */
-  readonly doing: SharedArrayBuffer;
-  readonly stage: Stage;
+  readonly inflightTable: SharedArrayBuffer;
+  readonly publisher: Publisher;
   readonly log: Logger;
 }
 
@@ -39,8 +39,8 @@ export interface Watched {
  * Looks while READs come. When none came between two looks it stops, and the next READ wakes it: an idle session costs
  * nothing.
  */
-export class Relief {
-  private readonly of: Watched;
+export class StallMonitor {
+  private readonly of: StallMonitorDeps;
   /** See metrics/inflight. */
   private readonly slots: readonly Now[];
   private timer: NodeJS.Timeout | undefined;
@@ -54,9 +54,9 @@ export class Relief {
   /** Since when there are too many, ms. */
   private surplusSince = Number.POSITIVE_INFINITY;
 
-  constructor(watched: Watched) {
+  constructor(watched: StallMonitorDeps) {
     this.of = watched;
-    this.slots = slotsOf(watched.doing);
+    this.slots = slotsOf(watched.inflightTable);
     this.rest(undefined);
   }
 
@@ -68,22 +68,22 @@ export class Relief {
 
   private look(): void {
     if (this.isOver) return;
-    const { fd, crew, control, doing } = this.of;
+    const { fd, pool, control, inflightTable } = this.of;
     const came = Atomics.exchange(control, CONTROL.WATCH, WATCH.NONE) === WATCH.CAME;
     const now = performance.timeOrigin + performance.now();
     let busy = 0;
     let blocked = 0;
-    for (const index of crew.indices()) {
+    for (const index of pool.indices()) {
       busy += Atomics.load(control, CONTROL.BUSY + CONTROL.WORDS * index);
       const slot = this.slots[index];
       if (slot[NOW.OPCODE] === OP.READ && slot[NOW.SINCE] < now - BLOCKED_MS) blocked++;
     }
-    const isAfoot = blocked > 0 && blocked === crew.workers && this.relieve(now);
+    const isAfoot = blocked > 0 && blocked === pool.workers && this.addOverflow(now);
     if (blocked > 0 && now >= this.nextKilled) {
       this.nextKilled = now + SLOW_LOOK_MS;
-      answerKilled(fd, doing, now - KILLED_MS);
+      answerKilledCallers(fd, inflightTable, now - KILLED_MS);
     }
-    const surplus = this.dismiss(blocked, now);
+    const surplus = this.retireSurplus(blocked, now);
     // All that are in a request must be in one that was looked at: a READ that just began said so before this look.
     if (came && blocked === 0) this.again(Math.min(2 * this.pause, MOST_MS));
     else if (came || isAfoot || busy > blocked) this.again(LOOK_MS);
@@ -91,30 +91,31 @@ export class Relief {
   }
 
   /** All are in READs for long. @returns false when nobody can help */
-  private relieve(now: number): boolean {
-    const { crew, log, doing } = this.of;
-    if (!inflight(doing).every(({ thread }) => isAsleep(thread))) return true; // soon it may be free, or blocked
-    const { workers, spares } = crew;
+  private addOverflow(now: number): boolean {
+    const { pool, log, inflightTable } = this.of;
+    if (!inflight(inflightTable).every(({ thread }) => isAsleep(thread))) return true; // soon it may be free, or blocked
+    const { workers, overflow } = pool;
     // One is enough for a disk that is slow; when that is blocked at once, many more may be about to.
     this.batch = now - this.relievedAt < STORM_MS ? Math.min(2 * this.batch, MAX_AT_ONCE) : 1;
     this.relievedAt = now;
-    const joined = crew.relieve(this.batch);
-    if (spares === 0 && crew.spares > 0) log.info(`all ${workers} workers wait for slow reads: others join`);
+    const joined = pool.growOverflow(this.batch);
+    if (overflow === 0 && pool.overflow > 0)
+      log.info(`all ${workers} workers wait for slow reads: others join`);
     return joined > 0;
   }
 
   /** Sends spare workers away when others would do. @returns how many are too many */
-  private dismiss(blocked: number, now: number): number {
-    const { crew, control, stage } = this.of;
-    const free = crew.workers - blocked;
-    const surplus = Math.max(0, Math.min(crew.spares, free - crew.limit));
+  private retireSurplus(blocked: number, now: number): number {
+    const { pool, control, publisher } = this.of;
+    const free = pool.workers - blocked;
+    const surplus = Math.max(0, Math.min(pool.overflow, free - pool.limit));
     if (surplus === 0) this.surplusSince = Number.POSITIVE_INFINITY;
     else this.surplusSince = Math.min(this.surplusSince, now);
     if (surplus === 0) Atomics.store(control, CONTROL.LEAVE, 0);
     else if (now - this.surplusSince >= LINGER_MS) {
       this.surplusSince = now; // those that leave are counted until their threads have ended
       Atomics.store(control, CONTROL.LEAVE, surplus);
-      stage.wake(free);
+      publisher.wake(free);
     }
     return surplus;
   }
