@@ -1,7 +1,7 @@
 // Joins the modules of each program and thread into one file: a quarter less start-up time than loading them
 // one by one (docs/performance.md). Packages stay packages.
 import { cpSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { rolldown } from "rolldown";
 
 /** Each loads only its own file; a chunk in common would be one file more for both. */
@@ -46,5 +46,6 @@ export async function bundle(root) {
     });
     await build.close();
   }
-  cpSync(join(root, "src/handover/keeper.sh"), join(dir, "keeper.sh"));
+  for (const script of ["bin/launch.sh", "src/handover/keeper.sh"])
+    cpSync(join(root, script), join(dir, basename(script)));
 }

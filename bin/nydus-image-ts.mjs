@@ -1,5 +1,5 @@
 #!/bin/sh
-//bin/true 2>/dev/null; exec node --v8-pool-size=1 "$0" "$@"
+":" //; exec node --v8-pool-size=1 "$0" "$@"
 // What npm links as the command `nydus-image-ts`, for a shell and for Node: one compiler thread of V8 instead of
 // four takes 5 MiB less, and `env` does not everywhere take a program's flags.
 // npm does not build a clone that it links, so the first call does.

@@ -1,9 +1,9 @@
 #!/bin/sh
-//bin/true 2>/dev/null; k=$(dirname "$(readlink -f "$0")")/../dist/bundle/keeper.sh
-//bin/true 2>/dev/null; if [ -f "$k" ]; then exec sh "$k" node --v8-pool-size=1 "$0" "$@"; else exec node "$0" "$@"; fi
-// What npm links as the command `nydusd-ts`, for a shell and for Node: one compiler thread of V8 instead of four takes
-// 5 MiB less, and `env` does not everywhere take a program's flags. The keeper is what goes on when Node dies.
-// npm does not build a clone that it links, so the first call does.
+":" //; f=$0; if [ -L "$f" ]; then f=$(readlink -f "$f"); fi; case $f in */*) ;; *) f=./$f ;; esac
+":" //; bundle=${f%/*}/../dist/bundle; if [ -f "$bundle/launch.sh" ]; then . "$bundle/launch.sh"; fi; exec node "$0" "$@"
+// What npm links as the command `nydusd-ts`, for a shell and for Node: `env` does not everywhere take a program's flags, and
+// the shell finds out without a process more whether Node is to run below a keeper. To Node those lines are a string and a
+// comment. npm does not build a clone that it links, so the first call does.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";

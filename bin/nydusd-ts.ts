@@ -18,6 +18,7 @@ import {
   type DriverFlags,
   daemonOptions,
   driveOptions,
+  isKept,
   type MountFlags,
 } from "./options.ts";
 import { progress } from "./progress.ts";
@@ -54,8 +55,8 @@ async function recoverSession(options: DaemonOptions): Promise<never> {
 }
 
 /** The log begins on this terminal, but is written into a pipe. */
-const background = ({ logFormat, logFile }: MountFlags): Promise<void> =>
-  daemonize(say, ["--log-format", formatFor(logFormat, logFile)]);
+const background = (flags: MountFlags): Promise<void> =>
+  daemonize(say, ["--log-format", formatFor(flags.logFormat, flags.logFile)], isKept(flags));
 
 function ready(facts: ReadyFacts, isServed = true): void {
   const text = formatFacts(facts);

@@ -42,6 +42,7 @@ export interface MountFlags extends PrefetchFlags {
   metricsAddress?: MonitoringOptions["address"];
   hungAfter?: number;
   daemonize: boolean;
+  keeper: boolean;
   stateDir?: string;
   standby: boolean;
   failoverPolicy: DaemonOptions["failover"];
@@ -204,6 +205,14 @@ export async function driveOptions(flags: MountFlags & DriverFlags): Promise<Dri
 }
 
 /**
+ * Whether a keeper is to hold the FUSE device, so that the mount goes on when the process that serves it dies: not when that
+ * is not asked for, not for `--recover`, which becomes the keeper, nor where a supervisor keeps it, nor with
+ * `--user`: that user could not signal a keeper of root's. launch.sh decides the same from the words alone.
+ */
+export const isKept = ({ keeper, recover, supervisor, user }: MountFlags): boolean =>
+  keeper && !recover && supervisor === undefined && user === undefined;
+
+/**
  * @throws UsageError when options contradict each other; StartError when the configuration cannot be used
  */
 export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
@@ -216,6 +225,12 @@ export async function daemonOptions(flags: MountFlags): Promise<DaemonOptions> {
     throw new UsageError("--supervisor has no meaning without --id and --apisock");
   if (flags.upgrade && flags.supervisor === undefined)
     throw new UsageError("--upgrade has no meaning without --supervisor");
+  if (flags.recover) {
+    const other = { "--no-keeper": !flags.keeper, "--user": flags.user, "--supervisor": flags.supervisor };
+    const option = Object.entries(other).find(([, value]) => value)?.[0];
+    if (option !== undefined)
+      throw new UsageError(`--recover starts a keeper: it cannot be used with ${option}`);
+  }
   if (flags.user !== undefined && flags.transport === "fuse-native")
     throw new UsageError("--user needs --transport direct");
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;

@@ -7,18 +7,24 @@ import { StartError } from "../bytes/errors.ts";
  * goes to this process's stderr; afterwards it has only its log file.
  *
  * @param instead options in the place of `--daemonize`: what this process knows and that one could not see
+ * @param isKept whether a keeper is to start it
  * @throws StartError when it ends first
  */
-export async function daemonize(say: (line: string) => void, instead: readonly string[]): Promise<void> {
+export async function daemonize(
+  say: (line: string) => void,
+  instead: readonly string[],
+  isKept: boolean,
+): Promise<void> {
   const args = process.argv.slice(1).flatMap((arg) => (arg === "--daemonize" ? instead : [arg]));
-  const keeper = fileURLToPath(new URL("./keeper.sh", import.meta.url));
-  const child = spawn("/bin/sh", [keeper, process.execPath, ...process.execArgv, ...args], {
+  const keeper = isKept ? ["/bin/sh", fileURLToPath(new URL("./keeper.sh", import.meta.url))] : [];
+  const [program, ...words] = [...keeper, process.execPath, ...process.execArgv, ...args];
+  const child = spawn(program, words, {
     detached: true,
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
-  let words = "";
+  let stderr = "";
   child.stderr?.on("data", (chunk: Buffer) => {
-    words += chunk.toString();
+    stderr += chunk.toString();
   });
   await new Promise<void>((resolve, reject) => {
     child.once("message", ({ ready, isServed }: { ready: string; isServed: boolean }) => {
@@ -27,11 +33,11 @@ export async function daemonize(say: (line: string) => void, instead: readonly s
     });
     // Not "exit": its last words may still be on their way then.
     child.once("close", (code, signal) =>
-      reject(new StartError(`the daemon ended with ${signal ?? `status ${code}`}: ${lastLine(words)}`)),
+      reject(new StartError(`the daemon ended with ${signal ?? `status ${code}`}: ${lastLine(stderr)}`)),
     );
     child.once("error", reject);
   });
-  process.stderr.write(words);
+  process.stderr.write(stderr);
   child.stderr?.destroy();
   child.disconnect();
   child.unref();

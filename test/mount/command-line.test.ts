@@ -52,6 +52,12 @@ describe("a wrong command line ends with status 2", () => {
     ["-B x -C c -D d", "Error: --config and --localfs-dir cannot be used together"],
     ["-B x --supervisor /s", "Error: --supervisor has no meaning without --id and --apisock"],
     ["-B x --supervisor /s --id a", "Error: --supervisor has no meaning without --id and --apisock"],
+    ["-B x --recover --no-keeper", "Error: --recover starts a keeper: it cannot be used with --no-keeper"],
+    ["-B x --recover --user nobody", "Error: --recover starts a keeper: it cannot be used with --user"],
+    [
+      "-B x --recover --supervisor /s --id a -A /a",
+      "Error: --recover starts a keeper: it cannot be used with --supervisor",
+    ],
     ["-B x --upgrade", "Error: --upgrade has no meaning without --supervisor"],
     [
       "-B x --failover-policy no",

@@ -1,0 +1,26 @@
+# Read by the shell line of nydusd-ts.mjs, with its arguments. Runs it with Node: below a keeper when it is to serve a
+# mount, by itself otherwise. The one compiler thread of V8 takes 5 MiB less than four.
+#
+#   $bundle  the directory of keeper.sh
+#   $0       nydusd-ts.mjs
+
+# Whether the arguments ask for a mount that is to go on when the process that serves it dies. Each argument is compared as
+# a whole: a file may be named as an option is. The options are those of `isKept` in options.ts, and --daemonize, which
+# starts a process with a keeper of its own.
+is_kept() {
+  case ${1-} in
+  fuse | mount) shift ;;
+  -*) ;; # fuse is the command that need not be named
+  *) return 1 ;;
+  esac
+  for arg; do
+    case $arg in
+    --) break ;;
+    -h | --help | -V | --version | --daemonize) return 1 ;;
+    --no-keeper | --recover | --supervisor | --supervisor=* | --user | --user=*) return 1 ;;
+    esac
+  done
+}
+
+if is_kept "$@"; then exec sh "$bundle/keeper.sh" node --v8-pool-size=1 "$0" "$@"; fi
+exec node --v8-pool-size=1 "$0" "$@"

@@ -1,0 +1,119 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { afterAll, describe, expect, it } from "vitest";
+import { addDriverOptions, addMountOptions, isKept, type MountFlags } from "../../bin/options.ts";
+
+const BIN = fileURLToPath(new URL("../../bin/", import.meta.url));
+const SHELLS = ["dash", "bash", "bash --posix"].filter(
+  (each) => spawnSync("sh", ["-c", `command -v ${each.split(" ")[0]}`]).status === 0,
+);
+
+it("sh is among the shells that are tried", () => expect(SHELLS.length).toBeGreaterThan(1));
+
+/** What is installed, with a `keeper.sh` and a `node` that say that they were run, by which process, and how. */
+function installed(): { dir: string; path: string; command: string } {
+  const dir = mkdtempSync(join(tmpdir(), "nydusd-ts-launch-"));
+  for (const each of ["bin", "dist/bundle", "path"]) mkdirSync(join(dir, each), { recursive: true });
+  copyFileSync(join(BIN, "nydusd-ts.mjs"), join(dir, "bin/nydusd-ts.mjs"));
+  copyFileSync(join(BIN, "launch.sh"), join(dir, "dist/bundle/launch.sh"));
+  writeFileSync(join(dir, "dist/bundle/keeper.sh"), 'echo "kept $$" "$@"\n');
+  writeFileSync(join(dir, "path/node"), '#!/bin/sh\necho "alone $$" "$@"\n');
+  chmodSync(join(dir, "path/node"), 0o755);
+  return {
+    dir,
+    path: `${join(dir, "path")}:${process.env["PATH"]}`,
+    command: join(dir, "bin/nydusd-ts.mjs"),
+  };
+}
+
+/** Runs the command by a shell, or by its first line, and gives the words that keeper or node were given. */
+function launch(shell: string, command: string, path: string, args: readonly string[]) {
+  const [program = "", ...words] = [...shell.split(" ").filter(Boolean), command];
+  const { pid, stdout, stderr } = spawnSync(program, [...words, ...args], {
+    encoding: "utf8",
+    env: { ...process.env, PATH: path },
+  });
+  const [, how, by, rest] = /^(\w+) (\d+) (.*)\n$/s.exec(stdout) ?? [];
+  // The process that was started is the one that stays: no shell waits for it.
+  expect([stderr, Number(by)]).toEqual(["", pid]);
+  return { how, rest };
+}
+
+describe.each(SHELLS)("%s starts nydusd-ts", (shell) => {
+  const kept: string[][] = [
+    ["-B", "image.boot", "-M", "/mnt"],
+    ["--mountpoint", "/mnt", "--apisock", "/s"],
+    ["fuse", "-B", "image.boot", "-M", "/mnt"],
+    ["mount", "layer.tar", "/mnt"],
+    ["mount", "a --user.tar", "/mnt"],
+    ["mount", "a --no-keeper b", "/mnt", "--blob", "1=--user"],
+    ["mount", "--users", "/mnt"],
+    ["mount", "--", "--user", "/mnt"],
+    ["mount", "it's $HOME", '"two  words"', "*", "/mnt"],
+  ];
+  const alone: string[][] = [
+    ["-B", "image.boot", "-M", "/mnt", "--no-keeper"],
+    ["-B", "image.boot", "-M", "/mnt", "--user", "nobody"],
+    ["mount", "--user=nobody", "layer.tar", "/mnt"],
+    ["fuse", "--supervisor", "/s", "-M", "/mnt", "--id", "1", "--apisock", "/t"],
+    ["--supervisor=/s", "-M", "/mnt"],
+    ["--recover", "-M", "/mnt"],
+  ];
+  /** What serves nothing, or leaves that to another process, which is started by the flags alone. */
+  const others: string[][] = [
+    [],
+    ["mount", "layer.tar", "/mnt", "--daemonize"],
+    ["-V"],
+    ["--version"],
+    ["--help"],
+    ["mount", "-h"],
+    ["help", "mount"],
+    ["umount", "/mnt"],
+    ["doctor", "--json"],
+    ["cache", "ls"],
+    ["trace", "optimize", "x"],
+    ["no-such-command"],
+  ];
+  const { dir, path, command } = installed();
+  afterAll(() => rmSync(dir, { recursive: true }));
+  const rows = (commands: readonly string[][]) =>
+    commands.map((args) => ({ line: args.join(" ") || "no argument", args }));
+
+  it.each(rows(kept))("below a keeper: $line", ({ args }) => {
+    const { how, rest } = launch(shell, command, path, args);
+    expect([how, rest]).toEqual(["kept", ["node", "--v8-pool-size=1", command, ...args].join(" ")]);
+  });
+
+  it.each(rows([...alone, ...others]))("by itself: $line", ({ args }) => {
+    const { how, rest } = launch(shell, command, path, args);
+    expect([how, rest]).toEqual(["alone", ["--v8-pool-size=1", command, ...args].join(" ")]);
+  });
+
+  it("as the flags say, by which --daemonize decides", () => {
+    const flags = (args: readonly string[]): MountFlags => {
+      const parser = addDriverOptions(addMountOptions(new Command().argument("[words...]")));
+      return parser
+        .option("-B <x>")
+        .option("-M, --mountpoint <x>")
+        .option("--users")
+        .parse(args, { from: "user" })
+        .opts();
+    };
+    expect(kept.filter((args) => !isKept(flags(args)))).toEqual([]);
+    expect(alone.filter((args) => isKept(flags(args)))).toEqual([]);
+  });
+
+  it("by a link elsewhere, and without a directory in its name", () => {
+    symlinkSync("../bin/nydusd-ts.mjs", join(dir, "path/nydusd-ts"));
+    chmodSync(command, 0o755);
+    const link = join(dir, "path/nydusd-ts");
+    expect(launch("", link, path, ["mount", "a", "b"]).how).toBe("kept");
+    expect(launch(shell, link, path, ["umount", "a"]).how).toBe("alone");
+    expect(launch(shell, `${dir}/path/../bin/nydusd-ts.mjs`, path, ["mount", "a", "b"]).how).toBe("kept");
+    expect(launch(`env -C ${dir}/bin ${shell}`, "nydusd-ts.mjs", path, ["mount", "a", "b"]).how).toBe("kept");
+  });
+});
