@@ -2,9 +2,8 @@ import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { pathOf } from "../pseudo/pseudo-tree.ts";
 import { reopenAndPin } from "../session/reopen-image.ts";
-import type { Session } from "../session/transport.ts";
 import { StateFile } from "../handover/state-file.ts";
-import type { Setting } from "./setting.ts";
+import type { Served } from "./lifecycle.ts";
 
 /**
  * Mounts what a session had whose FUSE device is lost, and is not there yet.
@@ -13,8 +12,7 @@ import type { Setting } from "./setting.ts";
  */
 export async function mountAfresh(
   base: string,
-  { images, changes }: Session,
-  { held }: Setting,
+  { session: { images, changes }, held }: Served,
   log: Logger,
 ): Promise<void> {
   const file = new StateFile(base);

@@ -1,22 +1,14 @@
 import { resolve } from "node:path";
-import type { HeldFiles } from "../blob/held-files.ts";
 import type { Log } from "../log/log.ts";
-import type { Session } from "../session/transport.ts";
+import type { SessionObserver } from "./lifecycle.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Orders } from "./orders.ts";
 import { buildInfo } from "./version.ts";
 
 /** The management API of this daemon, told how far the daemon is. */
-export interface Api {
+export interface Api extends SessionObserver {
   /** The image was checked and signals are listened to: mounting begins. */
-  ready(): void;
-  /**
-   * Requests are answered.
-   *
-   * @param mayPause others serve the mount, so that this thread may keep clients waiting
-   */
-  running(session: Session, held: HeldFiles, mayPause: boolean): void;
-  stopped(): void;
+  mounting(): void;
   close(): Promise<void>;
 }
 
@@ -35,12 +27,13 @@ export async function openApi(options: DaemonOptions, orders: Orders, log: Log):
   const server = await serveApi(resolve(options.apiSocket), management);
   log.info(`management API at ${options.apiSocket}`);
   return {
-    ready: () => management.ready(),
-    running: (session, held, mayPause) => {
+    mounting: () => management.ready(),
+    ready: ({ session, held }) => {
       management.running(session, held);
-      if (mayPause) server.pace();
+      // Workers serve the mount, so this thread may keep clients waiting.
+      if (session.transfer !== undefined) server.pace();
     },
-    stopped: () => management.stopped(),
+    ended: () => management.stopped(),
     close: () => server.close(),
   };
 }

@@ -16,11 +16,12 @@ import type { ReadyFacts } from "./facts.ts";
 import { type Faults, watchForFaults } from "./faults.ts";
 import type { Inherited } from "./heritage.ts";
 import { type Found, inheritedFrom, sayInherited } from "./inherited.ts";
+import { Lifecycle, type Served, type SessionObserver } from "./lifecycle.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { DaemonOptions } from "./options.ts";
-import { withOverlay } from "./overlay.ts";
+import { Overlay } from "./overlay.ts";
 import { keepOutside } from "./own-mount.ts";
-import { removePidFile, writePidFile } from "./pid-file.ts";
+import { PidFile } from "./pid-file.ts";
 import { spareBudget } from "./rlimit.ts";
 import { factsOf, prepareSetting, type Setting } from "./setting.ts";
 import { handleSignals } from "./signals.ts";
@@ -34,6 +35,7 @@ import { Will } from "./will.ts";
 /** A session, once requests are answered. */
 interface Opened {
   readonly session: Session;
+  readonly lifecycle: Lifecycle;
   readonly setting: Setting;
   readonly place: Located;
   /** A signal has come already, and the session is about to end. */
@@ -94,11 +96,11 @@ export class Daemon {
       await pool?.close();
       throw error;
     }
-    const { session, isAsked } = opened;
+    const { session, lifecycle, isAsked } = opened;
     if (options.standby)
       await this.will?.standBy().catch((error: unknown) => this.log.error(`no standby: ${messageOf(error)}`));
     if (!isAsked) {
-      await this.settle(session);
+      await this.becomeOwner(lifecycle);
       const { upper } = options;
       onReady({ ...factsOf(opened.setting), ...session.facts, upper, metrics: this.monitoring?.address });
     }
@@ -143,7 +145,7 @@ export class Daemon {
     this.api = await openApi(options, this.transfers, log);
     log.info(`transport ${chosen.name}: ${chosen.reason}`);
     // First: an address that is taken is found before anything is mounted.
-    this.monitoring = await startMonitoring(options, log);
+    this.monitoring = await this.startMonitoring();
     const setting = given ?? (await prepareSetting(options, log));
     if (this.owner !== undefined) mustReach(this.owner, setting.mountpoint);
     if (this.will !== undefined) removeDeadStates(options, setting.mountpoint);
@@ -194,74 +196,88 @@ export class Daemon {
     };
     const faults = this.will === undefined || keeper === undefined ? watchForFaults(log) : undefined;
     const isAskedToStop = handleSignals(log, () => this.transfers.hangUp());
-    this.api?.ready();
+    this.api?.mounting();
     if (inherited !== undefined) will?.arm();
-    const served = pool === undefined ? await serveWithLibfuse(request) : await serveDirect(request, pool);
-    will?.serving(served);
-    if (inherited !== undefined) sayInherited(inherited, keeper, log);
-    const { upper } = options;
-    const covered = upper === undefined ? served : await withOverlay(served, request, upper);
-    const ended = first?.tracing?.follow(covered.ended, first.pinned.image) ?? covered.ended;
-    first?.pinned.prefetching.finish();
-    const lost = inherited === undefined ? afresh() : undefined;
-    if (lost !== undefined) await (await import("./afresh.ts")).mountAfresh(lost, served, setting, log);
-    const session = await this.tellOf({ ...covered, ended }, setting, inherited);
-    faults?.follow(session);
-    return { session, setting, place: request.place, isAsked: isAskedToStop(session), faults };
+    const session = pool === undefined ? await serveWithLibfuse(request) : await serveDirect(request, pool);
+    will?.serving(session);
+    if (inherited !== undefined) {
+      sayInherited(inherited, keeper, log);
+      await this.listenLate();
+    }
+    const served: Served = {
+      ...{ session, mountpoint, held, place: request.place },
+      isResumed: inherited !== undefined,
+    };
+    const lifecycle = new Lifecycle(served, this.observers(setting, inherited !== undefined), log);
+    await lifecycle.ready();
+    faults?.follow(lifecycle);
+    return { session, lifecycle, setting, place: request.place, isAsked: isAskedToStop(lifecycle), faults };
+  }
+
+  /** In this order they are told. */
+  private observers({ first }: Setting, isResumed: boolean): SessionObserver[] {
+    const { options, log, keeper, will } = this;
+    const { upper, pidFile } = options;
+    const all: (SessionObserver | undefined)[] = [
+      upper === undefined ? undefined : new Overlay(upper, options.mountOptions, log),
+      first?.tracing && {
+        ready: () => first.tracing?.begin(first.pinned.image),
+        ended: () => first.tracing?.end(),
+      },
+      first && { ready: () => void first.pinned.prefetching.finish() },
+      isResumed ? undefined : lostSession(log),
+      this.monitoring,
+      this.api,
+      { ready: ({ session }) => this.transfers.serving(session) },
+      pidFile === undefined
+        ? undefined
+        : new PidFile(pidFile, keeper?.pid ?? process.pid, isResumed && keeper !== undefined),
+      { ended: ({ how }) => void (how === "handed over" || will?.end()) },
+    ];
+    return all.filter((each) => each !== undefined);
   }
 
   /** Opens what tells others of the session, unless that is open. */
-  private async tellOf(
-    served: Session,
-    setting: Setting,
-    inherited: Inherited | undefined,
-  ): Promise<Session> {
-    const { options, log, will } = this;
-    if (inherited !== undefined) {
-      try {
-        this.monitoring = await startMonitoring(options, log);
-        this.api ??= await openApi(options, this.transfers, log);
-        this.api?.ready();
-      } catch (error) {
-        log.error(`${messageOf(error)}: files are served all the same`);
-      }
+  private async listenLate(): Promise<void> {
+    const { options, log } = this;
+    try {
+      this.monitoring = await this.startMonitoring();
+      this.api ??= await openApi(options, this.transfers, log);
+      this.api?.mounting();
+    } catch (error) {
+      log.error(`${messageOf(error)}: files are served all the same`);
     }
-    const session = this.monitoring?.follow(served, setting, () => will?.save()) ?? served;
-    this.api?.running(session, setting.held, served.transfer !== undefined);
-    this.transfers.serving(session);
-    return session;
   }
 
-  /** What is left to be done as the one who mounted. */
-  private async settle(session: Session): Promise<void> {
-    const { pidFile } = this.options;
-    const isFirst = this.keeper === undefined || this.keeper.role === "first";
-    let isWritten = false;
+  /** Loaded only when it is asked for. */
+  private async startMonitoring(): Promise<Monitoring | undefined> {
+    const { monitoring } = this.options;
+    if (monitoring === undefined) return undefined;
+    const { Monitoring } = await import("./monitoring.ts");
+    return Monitoring.start(monitoring, buildInfo(), () => this.will?.save(), this.log);
+  }
+
+  /** Whoever mounted it is not needed any more. @throws StartError: the session has ended then */
+  private async becomeOwner(lifecycle: Lifecycle): Promise<void> {
+    if (this.owner === undefined) return;
     try {
-      if (pidFile !== undefined && isFirst) writePidFile(pidFile, this.keeper?.pid ?? process.pid);
-      isWritten = true;
-      if (this.owner !== undefined) becomeUser(this.owner);
+      becomeUser(this.owner);
     } catch (error) {
-      if (pidFile !== undefined && isWritten) removePidFile(pidFile);
-      this.will?.end();
-      await session.stop();
-      await session.ended;
+      await lifecycle.stop();
+      await lifecycle.ended;
       throw error;
     }
   }
 
-  private async end({ session, place, faults }: Opened): Promise<number> {
+  private async end({ session, lifecycle, place, faults }: Opened): Promise<number> {
     const { log, options, keeper, will } = this;
-    const end = await session.ended;
-    this.api?.stopped();
+    const end = await lifecycle.ended;
     log.info("served", countsOf(session.counts()));
     if (end.how === "handed over") {
       await will?.handedOver;
       log.info(`${options.mountpoint}: handed over`);
       return keeper === undefined ? 0 : handedOver;
     }
-    will?.end();
-    if (options.pidFile !== undefined) removePidFile(options.pidFile);
     if (end.how === "unmounted" || end.how === "stopped") {
       log.info(`${options.mountpoint}: ${end.how}`);
       return this.status(faults?.happened() === true ? 1 : 0);
@@ -273,10 +289,11 @@ export class Daemon {
   }
 }
 
-/** Loaded only when it is asked for. */
-async function startMonitoring({ monitoring }: DaemonOptions, log: Logger): Promise<Monitoring | undefined> {
-  if (monitoring === undefined) return undefined;
-  return (await import("./monitoring.ts")).Monitoring.start(monitoring, buildInfo(), log);
+/** What mounts again what a session had whose FUSE device is lost. */
+function lostSession(log: Logger): SessionObserver | undefined {
+  const lost = afresh();
+  if (lost === undefined) return undefined;
+  return { ready: async (served) => (await import("./afresh.ts")).mountAfresh(lost, served, log) };
 }
 
 /** Loaded only when it is used: the addon costs start-up time and memory. */

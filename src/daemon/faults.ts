@@ -1,6 +1,6 @@
 import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
-import type { Session } from "../session/transport.ts";
+import type { Stoppable } from "./lifecycle.ts";
 
 /** Those inside a busy mount are served for 5 s more; whatever has not ended then never will. */
 const LAST_RESORT_MS = 10_000;
@@ -8,7 +8,7 @@ const LAST_RESORT_MS = 10_000;
 /** What nobody has caught: an error of ours in the thread that does not serve. */
 export interface Faults {
   /** Told of the session once there is one. */
-  follow(session: Session): void;
+  follow(session: Stoppable): void;
   /** Whether the process is to end with a status that says so. */
   happened(): boolean;
 }
@@ -19,7 +19,7 @@ export interface Faults {
  */
 export function watchForFaults(log: Logger): Faults {
   let count = 0;
-  let session: Session | undefined;
+  let session: Stoppable | undefined;
   const stop = () =>
     session?.stop().catch((error: unknown) => log.error(`cannot unmount: ${messageOf(error)}`));
   // Of rejected promises, too: Node makes them exceptions.

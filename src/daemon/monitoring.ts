@@ -4,9 +4,9 @@ import { Monitor } from "../prometheus/monitor.ts";
 import type { MonitoredImage, State } from "../prometheus/monitored.ts";
 import type { Session } from "../session/transport.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
+import type { Served, SessionObserver } from "./lifecycle.ts";
 import { pathsOf } from "./paths-of.ts";
 import { openFileLimit } from "./rlimit.ts";
-import type { Setting } from "./setting.ts";
 import type { BuildInfo } from "./version.ts";
 
 export interface MonitoringOptions {
@@ -16,22 +16,29 @@ export interface MonitoringOptions {
 }
 
 /** Tells of a session over HTTP, from this thread: whatever is asked, workers do not notice. */
-export class Monitoring {
+export class Monitoring implements SessionObserver {
   private readonly monitor: Monitor;
   private readonly build: BuildInfo;
+  private readonly onShown: () => void;
+  private state: State = "serving";
 
-  /** @throws StartError when the address cannot be listened on */
+  /**
+   * @param onShown told before totals are shown
+   * @throws StartError when the address cannot be listened on
+   */
   static async start(
     { address, hungAfter }: MonitoringOptions,
     build: BuildInfo,
+    onShown: () => void,
     log: Logger,
   ): Promise<Monitoring> {
-    return new Monitoring(await Monitor.start(address, hungAfter, log.warn), build);
+    return new Monitoring(await Monitor.start(address, hungAfter, log.warn), build, onShown);
   }
 
-  private constructor(monitor: Monitor, build: BuildInfo) {
+  private constructor(monitor: Monitor, build: BuildInfo, onShown: () => void) {
     this.monitor = monitor;
     this.build = build;
+    this.onShown = onShown;
   }
 
   /** HOST:PORT */
@@ -43,9 +50,7 @@ export class Monitoring {
     this.monitor.close();
   }
 
-  /** @returns the session, with what it is about to do noticed */
-  follow(session: Session, setting: Setting, onShown: () => void): Session {
-    let state: State = "serving";
+  ready({ session, held, mountpoint }: Served): void {
     const { version, commit } = this.build;
     this.monitor.watch({
       version,
@@ -53,24 +58,24 @@ export class Monitoring {
       counts: session.counts,
       inflight: session.inflight,
       prefetch: session.prefetched,
-      images: () => imagesOf(session, setting.mountpoint),
-      blobDescriptors: () => setting.held.size,
+      images: () => imagesOf(session, mountpoint),
+      blobDescriptors: () => held.size,
       maxFds: openFileLimit,
       lostBlobs: session.lostBlobs,
       takeovers: session.takeovers,
       workers: session.workers,
-      state: () => state,
-      onShown,
+      state: () => this.state,
+      onShown: this.onShown,
       pathsOf: (nodes) => pathsIn(session, nodes),
     });
-    session.ended.then(() => this.monitor.close());
-    return {
-      ...session,
-      stop: () => {
-        state = "stopping";
-        return session.stop();
-      },
-    };
+  }
+
+  stopping(): void {
+    this.state = "stopping";
+  }
+
+  ended(): void {
+    this.close();
   }
 }
 

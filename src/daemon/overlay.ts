@@ -1,11 +1,10 @@
 import { StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { isOverlay, mountOverlay } from "../mounts/overlay.ts";
-import type { Located } from "../mounts/place.ts";
 import { mountAt, readMounts } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
 import type { Ended } from "../session/ended.ts";
-import type { MountRequest, Session } from "../session/transport.ts";
+import type { Served, SessionObserver } from "./lifecycle.ts";
 
 /** @throws StartError: mounting an overlay is for root, of the host or of a user namespace */
 export function mayOverlay(upper: string): void {
@@ -14,50 +13,48 @@ export function mayOverlay(upper: string): void {
 }
 
 /**
- * Mounts a writable overlay above a session's mount. The overlay hides it, so it goes first when the session is to
- * end, and it goes when the session has ended.
- *
- * @throws StartError: the session has ended then
+ * A writable overlay above a session's mount. It hides that mount, so it goes first when the session is to end, and it
+ * goes when the session has ended; the process that takes a session over finds it there.
  */
-export async function withOverlay(
-  session: Session,
-  { mountpoint, place, options, heritage, log }: MountRequest,
-  upper: string,
-): Promise<Session> {
-  let overlay: string;
-  try {
-    const above = mountAt(mountpoint);
-    // Another process mounted it, and died or has handed over.
-    const isThere = heritage !== undefined && above !== undefined && isOverlay(above);
-    overlay = isThere ? above.device : await mountOverlay(mountpoint, upper, options);
-  } catch (error) {
-    await session.stop();
-    await session.ended;
-    throw error;
-  }
-  const leave = () => leaveOverlay(place, overlay, log);
-  const ended = session.ended.then(async (end): Promise<Ended> => {
-    await leave().catch(() => {});
-    const isLeft = readMounts().some(
-      ({ mountpoint: at, device }) => at === place.path && device === session.device,
-    );
-    // Hidden by the overlay, it looked unmounted.
-    return isLeft && end.how === "unmounted" ? { how: "aborted", message: "" } : end;
-  });
-  let isStopping = false;
-  return {
-    ...session,
-    ended,
-    stop: async () => {
-      const isFirst = !isStopping;
-      isStopping = true;
-      if (isFirst) await leave();
-      await session.stop();
-    },
-  };
-}
+export class Overlay implements SessionObserver {
+  private readonly upper: string;
+  private readonly options: readonly string[];
+  private readonly log: Logger;
+  /** What it is above, and its own device number. */
+  private mounted: { readonly below: Served; readonly device: string } | undefined;
 
-async function leaveOverlay(place: Located, device: string, log: Logger): Promise<void> {
-  if ((await unmount(place, device)) === "detached")
-    log.warn(`${place.path} is busy: the overlay is detached; it is gone when its last user is`);
+  constructor(upper: string, options: readonly string[], log: Logger) {
+    this.upper = upper;
+    this.options = options;
+    this.log = log;
+  }
+
+  /** @throws StartError when it cannot be mounted */
+  async ready(below: Served): Promise<void> {
+    const { mountpoint, isResumed } = below;
+    const above = isResumed ? mountAt(mountpoint) : undefined;
+    const device =
+      above !== undefined && isOverlay(above)
+        ? above.device
+        : await mountOverlay(mountpoint, this.upper, this.options);
+    this.mounted = { below, device };
+  }
+
+  async stopping(): Promise<void> {
+    if (this.mounted === undefined) return;
+    const { below, device } = this.mounted;
+    if ((await unmount(below.place, device)) === "detached")
+      this.log.warn(`${below.place.path} is busy: the overlay is detached; it is gone when its last user is`);
+  }
+
+  async amendEnd(end: Ended): Promise<Ended> {
+    if (this.mounted === undefined || end.how === "handed over") return end;
+    await this.stopping().catch(() => {}); // it may be gone already
+    const { place, session } = this.mounted.below;
+    const isLeft = readMounts().some(
+      ({ mountpoint, device }) => mountpoint === place.path && device === session.device,
+    );
+    // Hidden by the overlay, the mount looked unmounted.
+    return isLeft && end.how === "unmounted" ? { how: "aborted", message: "" } : end;
+  }
 }

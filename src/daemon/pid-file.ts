@@ -1,6 +1,8 @@
 import { rmSync } from "node:fs";
 import { replaceFile } from "../atomic-file/replace-file.ts";
 import { messageOf, StartError } from "../bytes/errors.ts";
+import type { Ended } from "../session/ended.ts";
+import type { SessionObserver } from "./lifecycle.ts";
 
 /**
  * Writes the pid of whom to send signals to, whole or not at all, for everybody to read. A link of that name is replaced,
@@ -8,7 +10,7 @@ import { messageOf, StartError } from "../bytes/errors.ts";
  *
  * @throws StartError naming the file
  */
-export function writePidFile(path: string, pid: number): void {
+function writePidFile(path: string, pid: number): void {
   try {
     replaceFile(path, `${pid}\n`, { mode: 0o644, isDurable: false });
   } catch (error) {
@@ -16,7 +18,31 @@ export function writePidFile(path: string, pid: number): void {
   }
 }
 
-export function removePidFile(path: string): void {
+/** Has the pid in a file from the moment when the mount can be used until it is gone. */
+export class PidFile implements SessionObserver {
+  private readonly path: string;
+  private readonly pid: number;
+  private isWritten: boolean;
+
+  /** @param isWritten the process before this one has written it */
+  constructor(path: string, pid: number, isWritten: boolean) {
+    this.path = path;
+    this.pid = pid;
+    this.isWritten = isWritten;
+  }
+
+  /** @throws StartError naming the file */
+  ready(): void {
+    if (!this.isWritten) writePidFile(this.path, this.pid);
+    this.isWritten = true;
+  }
+
+  ended({ how }: Ended): void {
+    if (this.isWritten && how !== "handed over") removePidFile(this.path);
+  }
+}
+
+function removePidFile(path: string): void {
   try {
     rmSync(path, { force: true });
   } catch {} // a daemon that is not root any more may not; whoever reads it finds that there is no such process

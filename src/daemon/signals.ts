@@ -1,6 +1,6 @@
 import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
-import type { Session } from "../session/transport.ts";
+import type { Stoppable } from "./lifecycle.ts";
 
 /** After a second SIGTERM, how long workers have to leave; one that is stuck in a read of a dead disk never does. */
 const LAST_RESORT_MS = 3_000;
@@ -14,10 +14,10 @@ const ECHO_MS = 200;
  * @param onHangup a new version is to take over
  * @returns to be told the session once there is one; says whether it was asked to stop already
  */
-export function handleSignals(log: Logger, onHangup: () => void): (session: Session) => boolean {
+export function handleSignals(log: Logger, onHangup: () => void): (session: Stoppable) => boolean {
   let asked = 0;
   let last = Number.NEGATIVE_INFINITY;
-  let session: Session | undefined;
+  let session: Stoppable | undefined;
   const stop = () =>
     session?.stop().catch((error: unknown) => log.error(`cannot unmount: ${messageOf(error)}`));
   const take = (signal: NodeJS.Signals) => {

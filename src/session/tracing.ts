@@ -9,7 +9,6 @@ import type { Logger } from "../log/log.ts";
 import { FirstReads } from "../trace/first-reads.ts";
 import { HEADER, lineOf } from "../trace/format.ts";
 import { newReadLog, ReadLog } from "../trace/read-log.ts";
-import type { Ended } from "./ended.ts";
 
 const PERIOD_MS = 1_000;
 
@@ -21,7 +20,9 @@ export class Tracing {
   private readonly log: Logger;
   private readonly fd: number;
   private readonly first = new FirstReads();
-  private readonly begin = performance.timeOrigin + performance.now();
+  private readonly startedAt = performance.timeOrigin + performance.now();
+  private image: OpenedImage | undefined;
+  private timer: NodeJS.Timeout | undefined;
   private paths: PathTable | undefined;
   private isBroken = false;
 
@@ -42,16 +43,18 @@ export class Tracing {
     }
   }
 
-  /** @returns the end of the session, at which the trace is complete */
-  follow(ended: Promise<Ended>, image: OpenedImage): Promise<Ended> {
-    const timer = setInterval(() => this.drain(image), PERIOD_MS).unref();
-    return ended.then((end) => {
-      clearInterval(timer);
-      this.drain(image);
-      closeSync(this.fd);
-      this.report();
-      return end;
-    });
+  /** Requests are answered: what is logged from now on is of this image. */
+  begin(image: OpenedImage): void {
+    this.image = image;
+    this.timer = setInterval(() => this.drain(image), PERIOD_MS).unref();
+  }
+
+  /** The session has ended: the trace is complete. */
+  end(): void {
+    clearInterval(this.timer);
+    if (this.image !== undefined) this.drain(this.image);
+    closeSync(this.fd);
+    this.report();
   }
 
   private drain(image: OpenedImage): void {
@@ -61,7 +64,7 @@ export class Tracing {
       if (!this.first.isFirst(read)) continue;
       this.paths ??= new PathTable(metadataOf(image), nodeCount(image.handle));
       const path = this.paths.pathOf(read.node);
-      const seconds = Math.max(0, read.at - this.begin) / 1000;
+      const seconds = Math.max(0, read.at - this.startedAt) / 1000;
       if (path !== undefined) lines.push(lineOf({ ...read, path, seconds }));
     }
     if (lines.length > 0 && !this.isBroken) this.write(Buffer.concat(lines));

@@ -12,6 +12,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { readMounts } from "../../src/mounts/table.ts";
 import { ctl, get, say } from "../support/api.ts";
 import { startReaders } from "../support/checking-readers.ts";
 import {
@@ -242,6 +243,27 @@ it("--daemonize: the pid is the keeper's, and stays the same", async () => {
   await until(() => !isMounted(join(dir, "mnt")), "the unmount");
   await until(() => !readdirSync("/proc").includes(`${pid}`), "the keeper's end");
   expect(readdirSync(join(dir, "state"))).toEqual([]);
+}, 60_000);
+
+it("a writable overlay above it stays where it is through an upgrade", async () => {
+  const made = tarImage("echo text >f; echo other >g");
+  const dir = workDir();
+  mkdirSync(join(dir, "upper"));
+  const flags = ["--driver", "fuse", "--rw", join(dir, "upper"), "--state-dir", join(dir, "state")];
+  const covered = await start(flags, undefined, ["mount", made.boot, "--blob", `1=${made.tar}`], [KEPT]);
+  await ask('echo new >"$1/f"', covered.mountpoint);
+  const devices = () =>
+    readMounts()
+      .filter(({ mountpoint }) => mountpoint === covered.mountpoint)
+      .map(({ device }) => device);
+  const before = devices();
+  expect(before).toHaveLength(2);
+  process.kill(covered.pid, "SIGHUP");
+  await until(() => /handed over: went on/.test(covered.output()), "the next one");
+  expect(await ask('cat "$1/f" "$1/g"', covered.mountpoint)).toBe("new\nother\n");
+  expect(devices()).toEqual(before);
+  expect(await covered.stop()).toBe(0);
+  expect(devices()).toEqual([]);
 }, 60_000);
 
 it("a writable overlay above it goes on", async () => {
