@@ -1,7 +1,7 @@
 import type { BlobFiles } from "../blob/blob-files.ts";
 import { type Extent, type Image, nodeCount } from "../erofs/image.ts";
 import { inodeSize } from "../erofs/inode.ts";
-import { type DataOrder, type PlaceTable, SMALL_FILE } from "../vfs/data-order.ts";
+import { type DataOrder, type RankTable, SMALL_FILE } from "../vfs/data-order.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { swapRoot } from "../vfs/node-id.ts";
 import { forEachFile } from "./files-below.ts";
@@ -23,9 +23,9 @@ export class TarOrder implements DataOrder {
   /**
    * Walks the tree and sorts.
    *
-   * @param places filled with the place of each node, plus one
+   * @param ranks filled with the rank of each node, plus one
    */
-  constructor(fs: ImageFileSystem, image: Image, blobs: BlobFiles, places: PlaceTable) {
+  constructor(fs: ImageFileSystem, image: Image, blobs: BlobFiles, ranks: RankTable) {
     // Counted first: arrays that grow would leave the thread with several times the memory it needs.
     let count = 0;
     forEachSmallFile(fs, image, () => count++);
@@ -48,22 +48,22 @@ export class TarOrder implements DataOrder {
     this.sizes = this.nids.map((nid) => inodeSize(image.v, image.inodeAt(nid)));
     this.devices = new Uint16Array(count).map((_, i) => devices[byAddress[i]]);
     this.addresses = new Float64Array(count).map((_, i) => addresses[byAddress[i]]);
-    for (let i = 0; i < count; i++) places[this.nodeAt(i)] = i + 1;
+    for (let i = 0; i < count; i++) ranks[this.nodeAt(i)] = i + 1;
   }
 
-  nodeAt(place: number): number {
-    return swapRoot(this.nids[place], this.rootNid);
+  nodeAt(rank: number): number {
+    return swapRoot(this.nids[rank], this.rootNid);
   }
 
-  sizeAt(place: number): number {
-    return this.sizes[place];
+  sizeAt(rank: number): number {
+    return this.sizes[rank];
   }
 
-  distance(from: number, place: number): number {
-    return this.addresses[place] - this.addresses[from];
+  distance(from: number, rank: number): number {
+    return this.addresses[rank] - this.addresses[from];
   }
 
-  stretchEnd(from: number, last: number, limit: number): number {
+  runEnd(from: number, last: number, limit: number): number {
     let reach = this.addresses[from] + this.sizes[from];
     let end = from + 1;
     for (; end < last; end++) {
@@ -74,7 +74,7 @@ export class TarOrder implements DataOrder {
     return end;
   }
 
-  readStretch(from: number, end: number, out: Uint8Array, at: number): number {
+  readRun(from: number, end: number, out: Uint8Array, at: number): number {
     let length = 0;
     for (let i = from; i < end; i++) length = Math.max(length, this.distance(from, i) + this.sizes[i]);
     return this.blobs.read(this.devices[from], this.addresses[from], length, out, at);

@@ -1,4 +1,7 @@
+import { writeSync } from "node:fs";
 import { putU64 } from "../bytes/u64.ts";
+import type { Store } from "../readahead/readahead.ts";
+import { connectionEnd } from "./connection-errors.ts";
 import {
   EXPIRE_ONLY,
   INVAL_ENTRY,
@@ -7,9 +10,11 @@ import {
   NOTIFY_INVAL_INODE,
   NOTIFY_RESEND,
   NOTIFY_RETRIEVE,
+  NOTIFY_STORE,
   OUT,
   OUT_HEADER,
   RETRIEVE,
+  STORE,
 } from "./wire.ts";
 
 /*
@@ -59,6 +64,29 @@ export function nudge(file: number): Buffer {
 
 /** What another process has read and not answered is to be read again. EINVAL before Linux 6.9. */
 export const resendAll = (): Buffer => begin(NOTIFY_RESEND, OUT_HEADER).message;
+
+/**
+ * Puts a whole file into the page cache. Refused with ENOENT when the kernel does not have the inode, or has not made it
+ * yet, with ENOMEM for the moment.
+ *
+ * @param node as the kernel calls it
+ */
+export function storePages(fd: number, ...[node, data, at, size]: Parameters<Store>): ReturnType<Store> {
+  const from = at - STORE.DATA;
+  data.setUint32(from + OUT.LEN, STORE.DATA + size, true);
+  data.setInt32(from + OUT.ERROR, NOTIFY_STORE, true);
+  putU64(data, from + OUT.UNIQUE, 0);
+  putU64(data, from + STORE.NODEID, node);
+  putU64(data, from + STORE.OFFSET, 0);
+  data.setUint32(from + STORE.SIZE, size, true);
+  data.setUint32(from + STORE.SIZE + 4, 0, true);
+  try {
+    writeSync(fd, data, from, STORE.DATA + size, null);
+    return "stored";
+  } catch (error) {
+    return connectionEnd(error) === undefined ? "refused" : "gone";
+  }
+}
 
 function begin(code: number, length: number): { message: Buffer; v: DataView } {
   const message = Buffer.alloc(length);

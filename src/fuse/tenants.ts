@@ -2,11 +2,11 @@ import { u64 } from "../bytes/u64.ts";
 import { type Counters, countersOf, newCounters, pour } from "../counters/counters.ts";
 import { type AccountsBuffer, FileAccounts } from "../counters/file-accounts.ts";
 import { NOW, type Now, nowOf } from "../counters/inflight.ts";
+import { type HintBoardBuffers, HintBoard } from "../readahead/hint-board.ts";
+import { InodeCacheMap } from "../readahead/inode-cache-map.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, slotOf, VIRTUAL } from "../vfs/node-id.ts";
 import { type Frame, PAYLOAD } from "./frame.ts";
-import { Known } from "./known.ts";
-import { type BoardBuffers, PushBoard } from "./push-board.ts";
 import type { Turn } from "./turn.ts";
 import { ENTRY, FORGET } from "./wire.ts";
 import { OP } from "../vfs/opcodes.ts";
@@ -16,10 +16,11 @@ export interface TenantBuffers {
   readonly slot: number;
   /** See metrics/counters: a slot a thread. */
   readonly counters: SharedArrayBuffer;
-  readonly known: SharedArrayBuffer;
+  /** See readahead/inode-cache-map. */
+  readonly inodes: SharedArrayBuffer;
   readonly lookups: SharedArrayBuffer;
-  /** Absent when nothing is to be pushed. */
-  readonly board: BoardBuffers | undefined;
+  /** Absent when nothing is to be read ahead. */
+  readonly board: HintBoardBuffers | undefined;
   /** By slot, where files are counted one by one; absent when they are not. */
   readonly accounts: readonly AccountsBuffer[] | undefined;
 }
@@ -38,10 +39,10 @@ interface Tenant {
   readonly counters: Counters;
   /** Where they go, when a slot is shared. */
   readonly total: Counters;
-  readonly known: Known;
+  readonly inodes: InodeCacheMap;
   /** TOLD and FORGOTTEN of this worker. */
   readonly lookups: Float64Array;
-  readonly board: PushBoard | undefined;
+  readonly board: HintBoard | undefined;
   readonly accounts: FileAccounts | undefined;
 }
 
@@ -99,7 +100,7 @@ export class Tenants {
   /**
    * @param session counters of what concerns no image: virtual directories, INIT
    * @param doing see counters/inflight
-   * @param onSequential told when small files of an image are read one after another and nobody pushes them
+   * @param onSequential told when small files of an image are read one after another and no thread reads ahead
    */
   constructor(
     session: SharedArrayBuffer,
@@ -114,20 +115,20 @@ export class Tenants {
     this.virtual = {
       counters: this.countersIn(session),
       total: countersOf(session, seat.slot),
-      known: new Known(0),
+      inodes: new InodeCacheMap(0),
       lookups: new Float64Array(CELLS),
       board: undefined,
       accounts: undefined,
     };
   }
 
-  add({ slot, counters, known, lookups, board, accounts }: TenantBuffers): void {
+  add({ slot, counters, inodes, lookups, board, accounts }: TenantBuffers): void {
     this.tenants[slot] = {
       counters: this.countersIn(counters),
       total: countersOf(counters, this.seat.slot),
-      known: new Known(known),
+      inodes: new InodeCacheMap(inodes),
       lookups: new Float64Array(lookups, 8 * CELLS * this.seat.index, CELLS),
-      board: board && new PushBoard(board, () => this.onSequential(slot)),
+      board: board && new HintBoard(board, () => this.onSequential(slot)),
       accounts: accounts && new FileAccounts(accounts[this.seat.slot]),
     };
   }
@@ -154,7 +155,7 @@ export class Tenants {
   tell(node: number): void {
     if (node === ROOT_NODE) return;
     const tenant = this.of(node);
-    tenant.known.tell(localOf(node));
+    tenant.inodes.noteLookup(localOf(node));
     tenant.lookups[TOLD]++;
   }
 
@@ -167,7 +168,7 @@ export class Tenants {
   noteRead(node: number, position: number): void {
     const tenant = this.of(node);
     this.now[NOW.FILE] = node;
-    tenant.known.cache(localOf(node));
+    tenant.inodes.notePages(localOf(node));
     tenant.board?.noteRead(localOf(node), position);
   }
 

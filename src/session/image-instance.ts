@@ -1,7 +1,7 @@
 import { nodeCount } from "../erofs/image.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
-import { Known } from "../fuse/known.ts";
-import { newBoard } from "../fuse/push-board.ts";
+import { newHintBoard } from "../readahead/hint-board.ts";
+import { InodeCacheMap } from "../readahead/inode-cache-map.ts";
 import { inheritLookups, newLookups } from "../fuse/tenants.ts";
 import { newCounters } from "../counters/counters.ts";
 import { newAccounts } from "../counters/file-accounts.ts";
@@ -62,10 +62,10 @@ export function newInstance(
   const { image, choice } = pinned;
   const isCounted = countsFiles(choice.records);
   const nodes = nodeCount(image.handle);
-  const known = new Known(nodes);
+  const inodes = new InodeCacheMap(nodes);
   const lookups = newLookups(maxWorkers(limit));
   if (isInherited) {
-    known.assume();
+    inodes.noteTakeover();
     inheritLookups(lookups, Number.NaN);
   }
   const shared: SharedImage = {
@@ -74,13 +74,13 @@ export function newInstance(
     files: image.files,
     lost: new SharedArrayBuffer(image.files.length),
     counters: submount.counters,
-    known: known.shared,
+    inodes: inodes.shared,
     lookups,
     // One whose nodes have names of older images is not pushed: its files are not found by their number.
     // What is pushed is not asked for, and could be neither counted nor traced.
     board:
       push && !isCounted && tracing === undefined && placed.succession === undefined
-        ? newBoard(nodes)
+        ? newHintBoard(nodes)
         : undefined,
     trace: tracing?.logs,
     accounts: isCounted ? Array.from({ length: counterRows(limit) }, () => newAccounts(nodes)) : undefined,
@@ -116,6 +116,8 @@ export function namer({ placed }: ImageInstance): (local: number) => number {
 
 /** @returns whether the kernel was told of a node by the name of any of these images: it may have forgotten it since */
 export function toldOf(instances: readonly ImageInstance[]): (node: number) => boolean {
-  const known = new Map(instances.map(({ placed, shared }) => [placed.slot, new Known(shared.known)]));
-  return (node) => known.get(slotOf(node))?.wasTold(localOf(node)) === true;
+  const maps = new Map(
+    instances.map(({ placed, shared }) => [placed.slot, new InodeCacheMap(shared.inodes)]),
+  );
+  return (node) => maps.get(slotOf(node))?.wasLookedUp(localOf(node)) === true;
 }

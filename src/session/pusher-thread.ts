@@ -5,9 +5,10 @@ import { messageOf } from "../bytes/errors.ts";
 import { Image } from "../erofs/image.ts";
 import { ImageFileSystem } from "../fs/image-file-system.ts";
 import { TarOrder } from "../fs/tar-order.ts";
-import { Known } from "../fuse/known.ts";
-import { type BoardBuffers, PushBoard } from "../fuse/push-board.ts";
-import { push } from "../fuse/pusher.ts";
+import { storePages } from "../fuse/notify.ts";
+import { HintBoard, type HintBoardBuffers } from "../readahead/hint-board.ts";
+import { InodeCacheMap } from "../readahead/inode-cache-map.ts";
+import { readAhead } from "../readahead/readahead.ts";
 import { countersOf } from "../counters/counters.ts";
 import { thisThread } from "../proc/processes.ts";
 import { nodeIn } from "../vfs/node-id.ts";
@@ -20,7 +21,7 @@ export interface PusherTask extends SharedImage {
   readonly fd: number;
   /** Its slot of the counters. */
   readonly index: number;
-  readonly board: BoardBuffers;
+  readonly board: HintBoardBuffers;
 }
 
 /**
@@ -45,13 +46,13 @@ port.once("message", (task: PusherTask) => {
   const image = new Image(task.handle);
   // A blob that was lost is reported by the worker whose reader it hits.
   const blobs = new BlobFiles(task.files, () => {});
-  const board = new PushBoard(task.board);
+  const board = new HintBoard(task.board);
   try {
-    const order = new TarOrder(new ImageFileSystem(image, blobs), image, blobs, board.places);
-    push({
-      fd: task.fd,
-      base: nodeIn(task.slot, 0),
-      known: new Known(task.known),
+    const order = new TarOrder(new ImageFileSystem(image, blobs), image, blobs, board.ranks);
+    const base = nodeIn(task.slot, 0);
+    readAhead({
+      store: (node, data, at, size) => storePages(task.fd, base + node, data, at, size),
+      inodes: new InodeCacheMap(task.inodes),
       board,
       counters: countersOf(task.counters, task.index),
       order,

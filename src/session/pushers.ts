@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
-import { PushBoard } from "../fuse/push-board.ts";
 import type { Logger } from "../log/log.ts";
+import { HintBoard } from "../readahead/hint-board.ts";
 import type { SharedImage } from "./change.ts";
 import type { PusherTask } from "./pusher-thread.ts";
 import type { WorkerEvent } from "./worker-task.ts";
@@ -12,7 +12,7 @@ const LEAVE_MS = 2_000;
 
 interface Running {
   readonly slot: number;
-  readonly board: PushBoard;
+  readonly board: HintBoard;
   /** Resolves when the thread has ended. */
   readonly gone: Promise<unknown>;
   readonly thread: Worker;
@@ -66,12 +66,12 @@ export class Pushers {
     });
     const gone = new Promise((resolve) => thread.once("exit", resolve));
     thread.postMessage(task);
-    return { slot: task.slot, board: new PushBoard(task.board), gone, thread };
+    return { slot: task.slot, board: new HintBoard(task.board), gone, thread };
   }
 }
 
 function end({ board, gone, thread }: Running): Promise<unknown> {
-  board.end();
+  board.stop();
   const timer = setTimeout(() => thread.terminate(), LEAVE_MS);
   return gone.finally(() => clearTimeout(timer));
 }

@@ -40,8 +40,8 @@ describe.each(FIXTURES)("%s", (name) => {
     let seen = 0;
     const out = new Uint8Array(10 + limit);
     for (let from = 0; from < all.count; ) {
-      const end = all.stretchEnd(from, all.count, limit);
-      const length = all.readStretch(from, end, out, 10);
+      const end = all.runEnd(from, all.count, limit);
+      const length = all.readRun(from, end, out, 10);
       expect(end).toBeGreaterThan(from);
       expect(length).toBeLessThanOrEqual(limit);
       for (let i = from; i < end; i++, seen++) {

@@ -36,7 +36,7 @@ function ask(frame: Frame, opcode: number): { result: number; forgotten: number 
   tenants.add({
     slot: 0,
     counters: newCounters(1),
-    known: shared(),
+    inodes: shared(),
     lookups,
     board: undefined,
     accounts: undefined,

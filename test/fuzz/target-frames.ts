@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { nodeCount } from "../../src/erofs/image.ts";
 import { type Frame, newFrame, PAYLOAD } from "../../src/fuse/frame.ts";
-import { Known } from "../../src/fuse/known.ts";
 import { answer, NO_REPLY } from "../../src/fuse/ops.ts";
-import { newBoard, PushBoard } from "../../src/fuse/push-board.ts";
-import { Streams } from "../../src/fuse/streams.ts";
+import { HintBoard, newHintBoard } from "../../src/readahead/hint-board.ts";
+import { InodeCacheMap } from "../../src/readahead/inode-cache-map.ts";
+import { Streams } from "../../src/readahead/streams.ts";
 import { newLookups, type TenantBuffers, Tenants } from "../../src/fuse/tenants.ts";
 import { IN, IN_HEADER, READ_IN } from "../../src/fuse/wire.ts";
 import { OP } from "../../src/vfs/opcodes.ts";
@@ -101,16 +101,16 @@ class Side {
       { index: 0, slot: 0, turn: undefined },
       () => {},
     );
-    const board = newBoard(nodes);
-    new Int32Array(board.places).forEach((_, node, places) => {
-      places[node] = node + 1;
+    const board = newHintBoard(nodes);
+    new Int32Array(board.ranks).forEach((_, node, ranks) => {
+      ranks[node] = node + 1;
     });
-    new PushBoard(board).setOrdered(true);
-    const known = new SharedArrayBuffer(nodes);
+    new HintBoard(board).setOrdered(true);
+    const inodes = new SharedArrayBuffer(nodes);
     this.buffers = {
       slot: 0,
       counters: newCounters(1),
-      known,
+      inodes,
       lookups: newLookups(1),
       board,
       accounts: [newAccounts(nodes)],
@@ -145,24 +145,24 @@ class Side {
 
   /** Everything that is counted, but times. */
   books(): string {
-    const { lookups, known, board } = this.buffers;
-    return [lookups, known, board?.words]
+    const { lookups, inodes, board } = this.buffers;
+    return [lookups, inodes, board?.words]
       .map((shared) => Buffer.from(shared as SharedArrayBuffer).toString("hex"))
       .join(" ");
   }
 
-  /** What the pusher would make of it: spans within the image, once each. */
+  /** What readahead would make of it: spans within the image, once each. */
   follow(): void {
     const { board } = this.buffers;
     if (board === undefined) return;
-    const posts = new PushBoard(board);
+    const hints = new HintBoard(board);
     const span = { stream: 0, from: 0, to: 0 };
     const streams = new Streams();
-    for (let n = 0; n < posts.posted(); n++) {
-      streams.follow(posts.at(n), span);
+    for (let n = 0; n < hints.hints(); n++) {
+      streams.follow(hints.hintAt(n), span);
       must(span.to - span.from <= 2048 && span.from >= 0, () => `a span from ${span.from} to ${span.to}`);
       streams.note(span, n % 3, n % 5);
-      new Known(this.buffers.known).cache(span.from);
+      new InodeCacheMap(this.buffers.inodes).notePages(span.from);
     }
   }
 }
