@@ -1,20 +1,50 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** What all test files share. */
+export const SHARED: ViteUserConfig["test"] = {
+  env: {
+    // What test/install.sh built goes before what the system has; chroot(8) is not in everybody's PATH.
+    PATH: `${root}.cache/tools:${process.env["PATH"]}:/usr/sbin:/sbin`,
+    // A bash that is no other bash's child takes the pipe it reads from for rsh's, and reads its bashrc.
+    SHLVL: "1",
+  },
+  // Of a test that hangs: a machine three times slower is to pass.
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  pool: "forks",
+};
+
+/** Most tests wait for processes that they started, so that there may be more of them at once than CPUs. */
+const AT_ONCE = 4;
+
+/** What measures time or what an idle process does, which neighbours would change. */
+const ALONE: string[] = [];
+
+const TESTS = ["test/**/*.test.ts"];
 
 export default defineConfig({
   root,
   test: {
-    env: {
-      // What test/install.sh built goes before what the system has; chroot(8) is not in everybody's PATH.
-      PATH: `${root}.cache/tools:${process.env["PATH"]}:/usr/sbin:/sbin`,
-      // A bash that is no other bash's child takes the pipe it reads from for rsh's, and reads its bashrc.
-      SHLVL: "1",
-    },
-    include: ["test/**/*.test.ts"],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    pool: "forks",
+    reporters: ["default", "./test/support/left-out.ts"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          ...SHARED,
+          name: "together",
+          include: TESTS,
+          exclude: ALONE,
+          maxWorkers: AT_ONCE,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { ...SHARED, name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

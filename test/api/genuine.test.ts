@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ctl, type Managed, startManaged } from "../support/api.ts";
 import { ask, workDir } from "../support/daemon.ts";
+import { needs } from "../support/needs.ts";
 import { startEmpty, versions } from "../support/submounts.ts";
 
 /** nydus's own client, in $NYDUSCTL or on the PATH. */
 const NYDUSCTL = process.env["NYDUSCTL"] ?? "nydusctl";
 const isThere = spawnSync(NYDUSCTL, ["--version"]).status === 0;
-if (!isThere) console.warn("skipped: nydus's own client, because there is no genuine nydusctl on PATH");
+needs(isThere ? undefined : "there is no genuine nydusctl on PATH");
 
 const both = async ({ sock }: Managed, line: string) => {
   const args = ["-S", sock, ...line.split(" ")];
@@ -24,38 +25,29 @@ const plain = (text: string) =>
     .replace(/Read Latency:.*/, "")
     .trim();
 
-it.runIf(isThere).each(["direct", "fuse-native"])(
-  "is understood by nydus's own client, %s",
-  async (transport) => {
-    const daemon = await startManaged("04-large", "--id", "me", "--transport", transport);
-    await ask('cat "$1/m1p1" >/dev/null', daemon.mountpoint);
-    for (const line of [
-      "info",
-      "metrics fsstats",
-      "metrics backend",
-      "metrics cache",
-      "set log-level debug",
-    ]) {
-      const [ours, theirs] = await both(daemon, line);
-      expect({ line, ...theirs, stdout: plain(theirs.stdout) }).toEqual({
-        line,
-        ...ours,
-        stdout: plain(ours.stdout),
-      });
-      expect(theirs.status).toBe(0);
-    }
-    const json = (text: string): unknown => JSON.parse(text);
-    for (const line of ["info", "metrics backend", "metrics cache"]) {
-      const [ours, theirs] = await both(daemon, `--raw ${line}`);
-      expect(json(theirs.stdout)).toEqual(json(ours.stdout));
-    }
-    const [, refused] = await both(daemon, "set log-level bogus");
-    expect(refused.stdout + refused.stderr).toContain("ResponsePayloadType");
-    expect(await daemon.stop()).toBe(0);
-  },
-);
+it.each(["direct", "fuse-native"])("is understood by nydus's own client, %s", async (transport) => {
+  const daemon = await startManaged("04-large", "--id", "me", "--transport", transport);
+  await ask('cat "$1/m1p1" >/dev/null', daemon.mountpoint);
+  for (const line of ["info", "metrics fsstats", "metrics backend", "metrics cache", "set log-level debug"]) {
+    const [ours, theirs] = await both(daemon, line);
+    expect({ line, ...theirs, stdout: plain(theirs.stdout) }).toEqual({
+      line,
+      ...ours,
+      stdout: plain(ours.stdout),
+    });
+    expect(theirs.status).toBe(0);
+  }
+  const json = (text: string): unknown => JSON.parse(text);
+  for (const line of ["info", "metrics backend", "metrics cache"]) {
+    const [ours, theirs] = await both(daemon, `--raw ${line}`);
+    expect(json(theirs.stdout)).toEqual(json(ours.stdout));
+  }
+  const [, refused] = await both(daemon, "set log-level bogus");
+  expect(refused.stdout + refused.stderr).toContain("ResponsePayloadType");
+  expect(await daemon.stop()).toBe(0);
+});
 
-it.runIf(isThere)("mounts and unmounts for nydus's own client", async () => {
+it("mounts and unmounts for nydus's own client", async () => {
   const image = await versions("echo one >f");
   const daemon = await startEmpty();
   const config = join(workDir(), "config.json");

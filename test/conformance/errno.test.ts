@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { ask, emptyDir, mountErofs, start } from "../support/daemon.ts";
 import { ABSENT } from "../support/kernel.ts";
+import { needs } from "../support/needs.ts";
 import { type TarImage, tarImage } from "../support/tar-image.ts";
 
 let image: TarImage;
@@ -57,7 +58,9 @@ const DIFFERENT: Record<string, [kernel: string, ours: string]> = {
   "fsync dirfd": ["EINVAL", "None"],
 };
 
-describe.skipIf(ABSENT["erofs-file"] !== undefined)("every call answers as the kernel's EROFS", () => {
+describe("every call answers as the kernel's EROFS", () => {
+  needs(ABSENT["erofs-file"]);
+
   it.each([
     ["direct", "root"],
     ["direct", "a user"],

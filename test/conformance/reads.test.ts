@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { ask, servedCounts, start } from "../support/daemon.ts";
+import { often } from "../support/often.ts";
 import { type TarImage, tarImage } from "../support/tar-image.ts";
 
-const SECONDS = Number(process.env["NYDUSD_TS_SECONDS"] ?? 5);
+const SECONDS = often("NYDUSD_TS_SECONDS", 2, 10);
 const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? 1);
 
 /** Sizes around pages, blocks of the image, reads of the kernel, chunks; a hole; and many small ones. */

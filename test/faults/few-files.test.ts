@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { build, merge } from "../mkfs/support.ts";
 import { say } from "../support/api.ts";
 import { ask, launch, sh, start, until } from "../support/daemon.ts";
+import { forget } from "../support/forget.ts";
 import { scratchDir } from "../support/image.ts";
 import { isBack } from "../support/leftovers.ts";
 import { change, must, orderOf, resourcesOf, startEmpty, versions } from "../support/submounts.ts";
@@ -35,7 +36,7 @@ it(`RLIMIT_NOFILE ${FEW}: an image of ${LAYERS} tars is served whole, to several
   expect(await ask(read, join(dir, "all"), daemon.mountpoint)).toBe("");
   const first = resourcesOf(daemon.pid);
   expect(first.fds).toBeLessThanOrEqual(FEW);
-  await ask("echo 3 >/proc/sys/vm/drop_caches");
+  await forget(daemon.mountpoint);
   expect(await ask(read, join(dir, "all"), daemon.mountpoint)).toBe("");
   await isBack(daemon.pid, first, { fds: 5 }); // a worker may have joined
   expect(daemon.output()).not.toMatch(/WARN|ERROR/);

@@ -2,9 +2,10 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { ask } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
+import { often } from "../support/often.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../dist/test/support/frames.js", import.meta.url));
-const FRAMES = Number(process.env["NYDUSD_TS_FRAMES"] ?? 8000);
+const FRAMES = often("NYDUSD_TS_FRAMES", 2000, 8000);
 const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? 1);
 
 /**

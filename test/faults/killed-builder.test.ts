@@ -6,9 +6,10 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { emptyDir, launch, run, sh, start } from "../support/daemon.ts";
 import { generator, scratchDir } from "../support/image.ts";
+import { often } from "../support/often.ts";
 
 const IMAGE_TS = fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url));
-const KILLS = 20;
+const KILLS = often("NYDUSD_TS_BUILD_KILLS", 6, 20);
 
 /** Two layers with much metadata and some data, compressed, and one that a bootstrap was made of before. */
 const LAYERS = `mkdir a b; seq -f a/name-%06.0f 3000 | xargs touch; seq -f b/name-%06.0f 1000 4000 | xargs touch

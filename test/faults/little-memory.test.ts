@@ -38,10 +38,9 @@ async function limited(procs: string, flags: readonly string[]) {
   return { mountpoint, child, isReady: said.includes("ready ") };
 }
 
-it("160 MiB for all, page cache and all: everything is served", async () => {
+it("160 MiB for all, page cache and all: everything is served", async (test) => {
   const image = make();
-  const limit = memoryLimit("served", 160 * MIB);
-  if (limit === undefined) return;
+  const limit = memoryLimit(test, "served", 160 * MIB);
   const { mountpoint, child, isReady } = await limited(limit.procs, image.flags);
   expect(isReady).toBe(true);
   expect(await ask(LOAD, mountpoint, image.source)).toBe("");
@@ -51,10 +50,9 @@ it("160 MiB for all, page cache and all: everything is served", async () => {
   expect([child.exitCode, isMounted(mountpoint)]).toEqual([0, false]);
 });
 
-it("12 MiB, less than a heap wants: it serves, or it is killed and the next one mounts there", async () => {
+it("12 MiB, less than a heap wants: it serves, or it is killed and the next one mounts there", async (test) => {
   const image = make();
-  const limit = memoryLimit("killed", 12 * MIB);
-  if (limit === undefined) return;
+  const limit = memoryLimit(test, "killed", 12 * MIB);
   const { mountpoint, child, isReady } = await limited(limit.procs, image.flags);
   const isRight = isReady && (await shell('cmp "$1/f7" "$2/f7"', mountpoint, image.source)).status === 0;
   console.log(isRight ? "served" : `ended: ${child.signalCode ?? child.exitCode}`);

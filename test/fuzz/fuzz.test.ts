@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import { often } from "../support/often.ts";
 import type { Tally } from "./engine.ts";
 import { TARGETS } from "./targets.ts";
 
@@ -11,8 +12,10 @@ const MAIN = fileURLToPath(new URL("../../dist/test/fuzz/main.js", import.meta.u
 const findings = mkdtempSync(join(tmpdir(), "nydusd-ts-findings-"));
 afterAll(() => rmSync(findings, { recursive: true, force: true }));
 
-/** The same inputs each time. Long runs, with other seeds, are for `npm run fuzz`. */
+/** The same inputs each time. Longer runs, with other seeds, are for `npm run fuzz`. */
 const SEED = 20_251_125;
+/** Of the inputs below. */
+const PERCENT = often("NYDUSD_TS_FUZZ_PERCENT", 20, 100);
 
 /** How many inputs each target is fed, and how many at least it has to take and to refuse: seconds each. */
 const rows: [target: string, runs: number, accepted: number, refused: number, ...args: string[]][] = [
@@ -30,7 +33,8 @@ const rows: [target: string, runs: number, accepted: number, refused: number, ..
 describe("nothing that a stranger can send", () => {
   it("is left out", () => expect(rows.map(([target]) => target).sort()).toEqual([...TARGETS.keys()].sort()));
 
-  it.each(rows)("breaks %s (%i inputs)", { timeout: 300_000 }, (target, runs, accepted, refused, ...args) => {
+  it.each(rows)(`breaks %s (${PERCENT} % of %i inputs)`, (target, all, accepted, refused, ...args) => {
+    const runs = (all * PERCENT) / 100;
     const options = ["--runs", runs, "--seconds", 280, "--seed", SEED, "--findings", findings].map(String);
     const out = execFileSync(process.execPath, [MAIN, target, ...options, ...args], {
       encoding: "utf8",
@@ -39,8 +43,8 @@ describe("nothing that a stranger can send", () => {
     process.stdout.write(out);
     const tally: Tally = JSON.parse(out);
     expect(tally.runs).toBe(runs);
-    expect(tally.accepted).toBeGreaterThan(accepted);
-    expect(tally.refused).toBeGreaterThan(refused);
+    expect(tally.accepted).toBeGreaterThan((accepted * PERCENT) / 100);
+    expect(tally.refused).toBeGreaterThan((refused * PERCENT) / 100);
     expect(readdirSync(findings)).toEqual([]);
   });
 });

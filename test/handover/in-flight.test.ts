@@ -40,7 +40,7 @@ describe("requests that a process had read when it died", () => {
     expect(counted((await readers).stdout)).toEqual({ right: READERS });
     expect(daemon.output()).toContain("requests that were being answered: sent again");
     expect(await daemon.stop()).toBe(0);
-  }, 120_000);
+  });
 
   it("fail by --failover-policy flush: nobody hangs, and who asks then is answered", async () => {
     const { image, daemon, readers } = await crashWhileReading("--failover-policy", "flush");
@@ -52,7 +52,7 @@ describe("requests that a process had read when it died", () => {
       await ask('for i in 1 2 3; do cmp "$1/s/$i" "$2/s/$i"; done', daemon.mountpoint, image.source),
     ).toBe("");
     expect(await daemon.stop()).toBe(0);
-  }, 120_000);
+  });
 
   it("are left by --failover-policy none: they end with the mount, others are answered", async () => {
     const { image, daemon, readers } = await crashWhileReading("--failover-policy", "none");
@@ -61,5 +61,5 @@ describe("requests that a process had read when it died", () => {
     process.kill(daemon.pid, "SIGTERM");
     expect(await daemon.exited).toBe(0);
     expect(counted((await readers).stdout)["wrong"]).toBeGreaterThan(0);
-  }, 120_000);
+  });
 });

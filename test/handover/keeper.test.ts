@@ -125,4 +125,4 @@ it("deaths in a row before a program has served for a while: some are followed b
   const roles = stdout.split("\n").map((line) => line.split(" ")[0]);
   expect(roles).toEqual(["first", ...new Array(11).fill("after"), "refuse", "status", ""]);
   expect(stdout).toContain("status 1\n");
-}, 60_000);
+});

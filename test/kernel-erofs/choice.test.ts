@@ -15,7 +15,8 @@ import {
   workDir,
 } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
-import { KERNEL_DRIVERS, kernelMount, loopsGone } from "../support/kernel.ts";
+import { ABSENT, kernelMount, loopsGone, NO_KERNEL_DRIVER } from "../support/kernel.ts";
+import { needs } from "../support/needs.ts";
 import { forUser, USER } from "../support/user.ts";
 
 const { path, devices } = fixture("04-large");
@@ -31,7 +32,9 @@ async function fuseInstead(...flags: string[]): Promise<string> {
   return /INFO driver (.*)/.exec(daemon.output())?.[1] ?? "";
 }
 
-describe.skipIf(KERNEL_DRIVERS.length === 0)("the kernel is taken", () => {
+describe("the kernel is taken", () => {
+  needs(NO_KERNEL_DRIVER);
+
   it.each(["auto", "erofs"])("by --driver %s", async (driver) => {
     const mountpoint = emptyDir();
     const { status, stderr, stdout } = kernelMount(driver, [path], mountpoint, ...BLOBS);
@@ -175,7 +178,9 @@ it("an image that our own check refuses never reaches the kernel", () => {
   });
 });
 
-it.skipIf(KERNEL_DRIVERS.length < 2)("files that EROFS cannot be mounted from get loop devices", async () => {
+it("files that EROFS cannot be mounted from get loop devices", async (test) => {
+  const absent = ABSENT["erofs-file"] ?? ABSENT["erofs-loop"];
+  test.skip(absent !== undefined, absent);
   const dir = workDir();
   await ask(
     'mount -t tmpfs tmpfs "$1"; cp "$2" "$1/image"; cp "$3" "$1/tar"; mkdir "$1/mnt"',

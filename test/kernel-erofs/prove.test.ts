@@ -8,7 +8,8 @@ import { kernelOptions } from "../../src/kernel-erofs/options.ts";
 import { proveMount } from "../../src/kernel-erofs/prove.ts";
 import { ask, emptyDir, mountErofs, sh, start, workDir } from "../support/daemon.ts";
 import { fixture, placesOf } from "../support/image.ts";
-import { KERNEL_DRIVERS, kernelMount } from "../support/kernel.ts";
+import { ABSENT, kernelMount } from "../support/kernel.ts";
+import { needs } from "../support/needs.ts";
 
 const MERGED = fixture("12-merged");
 const opened = (name: string) => {
@@ -16,7 +17,8 @@ const opened = (name: string) => {
   return openImage(path, placesOf(devices), false);
 };
 
-describe.skipIf(!KERNEL_DRIVERS.includes("erofs-file"))("what the kernel shows is compared", () => {
+describe("what the kernel shows is compared", () => {
+  needs(ABSENT["erofs-file"]);
   const [first, second, third] = MERGED.devices;
   it("and is right", () => {
     const root = emptyDir();

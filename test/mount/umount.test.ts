@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { ask, blobFlags, emptyDir, hold, isMounted, mountErofs, run, workDir } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
-import { KERNEL_DRIVERS, kernelMount } from "../support/kernel.ts";
+import { kernelMount, NO_KERNEL_DRIVER } from "../support/kernel.ts";
+import { needs } from "../support/needs.ts";
 
 const { path, devices } = fixture("04-large");
 
-describe.skipIf(KERNEL_DRIVERS.length === 0)("nydusd-ts umount", () => {
+describe("nydusd-ts umount", () => {
+  needs(NO_KERNEL_DRIVER);
+
   it("takes any EROFS mount away", () => {
     const mountpoint = emptyDir();
     mountErofs(path, devices, mountpoint);

@@ -8,12 +8,13 @@ import { say } from "../support/api.ts";
 import { ask } from "../support/daemon.ts";
 import { generator, scratchDir } from "../support/image.ts";
 import { isBack } from "../support/leftovers.ts";
+import { often } from "../support/often.ts";
 import { slope } from "../support/slope.ts";
 import { KINDS, soak } from "../support/soaker.ts";
 import { must, resourcesOf, startEmpty, version, versions } from "../support/submounts.ts";
 
 /** `npm run soak` is 600 s; NYDUSD_TS_SOAK and NYDUSD_TS_SEED say otherwise. */
-const SECONDS = Number(process.env["NYDUSD_TS_SOAK"] ?? 60);
+const SECONDS = often("NYDUSD_TS_SOAK", 8, 60);
 const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? 1);
 
 const STABLE = `mkdir d; for i in $(seq 400); do seq $((i * 37 % 3000)) >d/f$i; done; : >empty

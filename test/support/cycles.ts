@@ -17,7 +17,7 @@ import { openAndPin } from "../../src/session/pinned-image.ts";
  * and after: `node --expose-gc cycles.js CYCLES BOOTSTRAP TAR`. The first cycles are not counted: they fill pools and caches.
  */
 const WARM_UP = 20;
-/** In one cycle of so many, others read everything side by side, so that every thread there can be takes part. */
+/** In one cycle of so many, others read everything side by side, so that every thread there can be takes part; before that, until each has. */
 const READ_EVERY = 25;
 const READ_ALL = 'ls -l "$1" >/dev/null; for i in 1 2 3 4 5 6 7 8; do cat "$1"/* >/dev/null & done; wait';
 const run = promisify(execFile);
@@ -27,8 +27,9 @@ const log = openLog("warn");
 
 let pushed = 0;
 let crowded = 0;
+const isRead = (i: number): boolean => i % READ_EVERY === 0 || pushed === 0 || crowded === 0;
 
-async function cycle(isRead: boolean): Promise<void> {
+async function cycle(withReaders: boolean): Promise<void> {
   const held = new HeldFiles();
   const places = { dirs: [], files: new Map([["1", tar]]) };
   const pinned = openAndPin(
@@ -61,7 +62,7 @@ async function cycle(isRead: boolean): Promise<void> {
   };
   const session = await serveDirect(request, pool);
   await readdir(mountpoint);
-  if (isRead) {
+  if (withReaders) {
     pool.grow();
     await run("bash", ["-euo", "pipefail", "-c", READ_ALL, "bash", mountpoint]);
     pushed += session.counts()[COUNT.PUSHED_FILES] > 0 ? 1 : 0;
@@ -94,11 +95,11 @@ async function held(): Promise<Held> {
   };
 }
 
-for (let i = 0; i < WARM_UP; i++) await cycle(i % READ_EVERY === 0);
+for (let i = 0; i < WARM_UP; i++) await cycle(isRead(i));
 const before = await held();
 const half = Math.floor(Number(cycles) / 2);
-for (let i = 0; i < half; i++) await cycle(i % READ_EVERY === 0);
+for (let i = 0; i < half; i++) await cycle(isRead(i));
 const middle = await held();
-for (let i = half; i < Number(cycles); i++) await cycle(i % READ_EVERY === 0);
+for (let i = half; i < Number(cycles); i++) await cycle(isRead(i));
 process.stdout.write(`${JSON.stringify({ before, middle, after: await held(), pushed, crowded })}\n`);
 rmdirSync(mountpoint);

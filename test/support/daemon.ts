@@ -18,7 +18,7 @@ import { fixture } from "./image.ts";
 /** The compiled command: what users run. */
 export const COMMAND = fileURLToPath(new URL("../../dist/bundle/nydusd-ts.js", import.meta.url));
 /** Longest a daemon may take to be ready, or to end, on a busy machine. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** A running `nydusd-ts`. */
 export interface Daemon {

@@ -1,6 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { release } from "node:os";
-import { type Finished, run, until } from "./daemon.ts";
+import { basename, join } from "node:path";
+import { type Finished, run, until, workDir } from "./daemon.ts";
+import { fixture } from "./image.ts";
 
 const [MAJOR, MINOR] = release().split(".").map(Number);
 
@@ -26,6 +28,9 @@ export const KERNEL_DRIVERS = Object.keys(ABSENT).filter((driver) => {
   return ABSENT[driver] === undefined;
 });
 
+/** Why no image can be mounted by the kernel here; undefined when one of its drivers can. */
+export const NO_KERNEL_DRIVER = KERNEL_DRIVERS.length === 0 ? ABSENT["erofs-file"] : undefined;
+
 /** Files that loop devices are attached to. */
 const loopFiles = (): string[] =>
   readdirSync("/sys/block").flatMap((name) => {
@@ -35,6 +40,18 @@ const loopFiles = (): string[] =>
       return [];
     }
   });
+
+/** A fixture's files in a directory of the test's own: what loop devices there are over them, it has made. */
+export function copyOf(name: string): { dir: string; path: string; devices: string[] } {
+  const { path, devices } = fixture(name);
+  const dir = workDir();
+  const [copy, ...others] = [path, ...devices].map((from) => {
+    const to = join(dir, basename(from));
+    copyFileSync(from, to);
+    return to;
+  });
+  return { dir, path: copy, devices: others };
+}
 
 /** Loop devices over files below a directory. */
 export const loopsBelow = (dir: string): string[] => loopFiles().filter((file) => file.startsWith(dir));

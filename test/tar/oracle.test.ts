@@ -121,7 +121,8 @@ describe("GNU tar", () => {
     mustBeTheTree(gnu(`--sparse --format=${format}`), format === "pax", Number(count()));
   });
 
-  it.runIf(isRoot)("devices, large ids, attributes", () => {
+  it("devices, large ids, attributes", (test) => {
+    test.skip(!isRoot, "only root may make device files");
     sh(special);
     const entries = mustBeTheTree(gnu("--format=pax --xattrs --xattrs-include='*'"), true, Number(count()));
     const attributes = (name: string) =>

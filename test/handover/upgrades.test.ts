@@ -1,0 +1,38 @@
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { startReaders } from "../support/checking-readers.ts";
+import { childrenOf, until, workDir } from "../support/daemon.ts";
+import { startKept, stateOf, TREE, wentOn } from "../support/kept.ts";
+import { often } from "../support/often.ts";
+import { tarImage } from "../support/tar-image.ts";
+
+const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? Date.now() % 1_000_000);
+const UPGRADES = often("NYDUSD_TS_UPGRADES", 8, 50);
+
+it(`${UPGRADES} upgrades under readers: none of them sees an error or a wrong byte`, async () => {
+  const { flags } = tarImage(TREE);
+  const sock = join(workDir(), "api.sock");
+  const daemon = await startKept([...flags, "--apisock", sock]);
+  const readers = await startReaders(4, daemon.mountpoint, SEED);
+  const walker = await startReaders(1, daemon.mountpoint, SEED + 100, 64);
+  for (let i = 0; i < UPGRADES; i++) {
+    const before = wentOn(daemon);
+    process.kill(daemon.pid, "SIGHUP");
+    await until(() => wentOn(daemon) > before, "the new version", 60_000);
+    await until(() => childrenOf(daemon.pid).length === 1, "the end of the old one", 60_000);
+  }
+  const [read, walked] = [await readers.end(), await walker.end()];
+  const times = [...daemon.output().matchAll(/handed over: went on after (\d+) ms/g)].map(([, ms]) =>
+    Number(ms),
+  );
+  console.log(
+    `seed ${SEED}: ${times.length} upgrades, ${read.operations + walked.operations} operations, longest ` +
+      `${Math.max(read.longest, walked.longest).toFixed(2)} s; went on after ${Math.min(...times)} to ${Math.max(...times)} ms`,
+  );
+  expect([read.failed, walked.failed]).toEqual([[], []]);
+  expect(times.length).toBe(UPGRADES);
+  expect(stateOf(daemon.stateDir)?.takeovers).toEqual({ all: UPGRADES, crashes: 0 });
+  // Not one request was asked for twice, or lost.
+  expect(daemon.output()).not.toContain("sent again");
+  expect(await daemon.stop()).toBe(0);
+}, 400_000);
