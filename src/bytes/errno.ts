@@ -28,3 +28,6 @@ export const S_IFBLK = 0o060000;
 export const S_IFDIR = 0o040000;
 export const S_IFCHR = 0o020000;
 export const S_IFIFO = 0o010000;
+
+/** DT_* of dirent.h: the type bits of a mode, as `getdents` shows them. */
+export const dtOfMode = (mode: number): number => (mode >> 12) & 0xf;

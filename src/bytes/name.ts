@@ -22,11 +22,19 @@ export function compareBytes(
   return aLength - bLength;
 }
 
-const DOT = 0x2e;
+export const DOT = 0x2e;
+export const SLASH = 0x2f;
 
 /** Whether a name is `.` or `..`. */
 export const isDots = (bytes: Uint8Array, at: number, length: number): boolean =>
   bytes[at] === DOT && (length === 1 || (length === 2 && bytes[at + 1] === DOT));
+
+/** Where the name that begins at `at` of a path ends: at a slash, or at `end`. */
+export function nameEnd(path: Uint8Array, at: number, end: number): number {
+  let to = at;
+  while (to < end && path[to] !== SLASH) to++;
+  return to;
+}
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

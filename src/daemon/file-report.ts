@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { type AccessPattern, type FilesStats, FOPS, type ReadRanges } from "../api/shapes.ts";
 import { type Extent, Image } from "../erofs/image.ts";
-import type { OpenedImage } from "../fs/open-image.ts";
+import { metadataOf, type OpenedImage } from "../fs/open-image.ts";
 import { opName } from "../vfs/opcodes.ts";
 import {
   type AccountsBuffer,
@@ -14,7 +14,7 @@ import {
 } from "../counters/file-accounts.ts";
 import type { FileRecords } from "../session/file-records.ts";
 import { swapRoot } from "../vfs/node-id.ts";
-import { pathsOf } from "./paths-of.ts";
+import { pathsOf } from "../fs/path-table.ts";
 
 /** Where FILE_OPCODES are among nydusd's operations. */
 const COLUMNS = FILE_OPCODES.map((opcode) => (FOPS as readonly string[]).indexOf(opName(opcode)));
@@ -99,7 +99,7 @@ export class FileReport {
   private findPaths(nodes: readonly number[]): void {
     const missing = new Set(nodes.filter((node) => !this.paths.has(node)));
     if (missing.size === 0) return;
-    const found = pathsOf(this.image, missing);
+    const found = pathsOf(metadataOf(this.image), missing);
     for (const node of missing) this.paths.set(node, found.get(node) ?? "");
   }
 

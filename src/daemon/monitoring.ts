@@ -4,8 +4,9 @@ import { Monitor } from "../prometheus/monitor.ts";
 import type { MonitoredImage, State } from "../prometheus/monitored.ts";
 import type { Session } from "../session/transport.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
+import { metadataOf } from "../fs/open-image.ts";
+import { pathsOf } from "../fs/path-table.ts";
 import type { Served, SessionObserver } from "./lifecycle.ts";
-import { pathsOf } from "./paths-of.ts";
 import { openFileLimit } from "./rlimit.ts";
 import type { BuildInfo } from "./version.ts";
 
@@ -96,7 +97,7 @@ function pathsIn(session: Session, nodes: ReadonlySet<number>): Map<number, stri
     for (const { slot, pinned } of instances) {
       const local = [...nodes].filter((node) => slotOf(node) === slot).map(localOf);
       if (local.length === 0) continue;
-      for (const [node, name] of pathsOf(pinned.image, new Set(local)))
+      for (const [node, name] of pathsOf(metadataOf(pinned.image), new Set(local)))
         paths.set(nodeIn(slot, node), (path === "/" ? "" : path) + name);
     }
   return paths;

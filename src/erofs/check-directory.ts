@@ -1,11 +1,9 @@
-import { compareBytes, showName } from "../bytes/name.ts";
+import { compareBytes, DOT, SLASH, showName } from "../bytes/name.ts";
 import { type CheckContext, fail } from "./check.ts";
 import { DIRENT_SIZE, direntCount, direntNameOff, direntNid, direntType, nameLength } from "./dirent.ts";
 import { flatBlockAt } from "./image.ts";
 import { inodeBit4, inodeSize } from "./inode.ts";
 
-const SLASH = 0x2f;
-const DOT = 0x2e;
 const MAX_NAME = 255;
 
 /** Told of each entry but `.` and `..`, `entry` being its byte offset. */

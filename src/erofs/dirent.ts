@@ -1,3 +1,4 @@
+import { dtOfMode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from "../bytes/errno.ts";
 import { putU64, TWO_32 } from "../bytes/u64.ts";
 
 /**
@@ -35,7 +36,10 @@ export function spoilDirent(v: DataView, at: number): void {
 export const direntCount = (v: DataView, block: number) => (direntNameOff(v, block) / DIRENT_SIZE) | 0;
 
 /** File type on disk (EROFS_FT_*) to the DT_* that `getdents` shows. */
-export const DT_OF_TYPE = Uint8Array.of(0, 8, 4, 2, 6, 1, 12, 10);
+export const DT_OF_TYPE = Uint8Array.from(
+  [0, S_IFREG, S_IFDIR, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFLNK],
+  dtOfMode,
+);
 
 const TYPE_OF_DT = new Uint8Array(16);
 DT_OF_TYPE.forEach((dt, type) => {
@@ -44,9 +48,6 @@ DT_OF_TYPE.forEach((dt, type) => {
 
 /** EROFS_FT_* of a mode, 0 when it has no known type. */
 export const typeOfMode = (mode: number) => TYPE_OF_DT[dtOfMode(mode)];
-
-/** DT_* of a mode: its four type bits are that number. */
-export const dtOfMode = (mode: number) => (mode >> 12) & 0xf;
 
 /**
  * Length of name `k` of `count` in the block at `block`, which ends `length` bytes later. The last name

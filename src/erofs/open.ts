@@ -1,11 +1,11 @@
-import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
+import { dtOfMode, S_IFDIR, S_IFMT } from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
 import { Bits } from "./bits.ts";
 import { type CheckContext, fail, giveBack } from "./check.ts";
 import { checkDirectory, type OnEntry } from "./check-directory.ts";
 import { checkInode, claimBlocks } from "./check-inode.ts";
 import { type Device, readDevices, SLOT_SIZE } from "./device.ts";
-import { DT_OF_TYPE, dtOfMode, spoilDirent } from "./dirent.ts";
+import { DT_OF_TYPE, spoilDirent } from "./dirent.ts";
 import { deviceMask, type ImageHandle } from "./image.ts";
 import { inodeMode, NID_SHIFT } from "./inode.ts";
 import { MetaFile } from "./meta-file.ts";
@@ -39,7 +39,6 @@ export interface TreeReport {
 }
 
 const KEPT_PROBLEMS = 16;
-const DT_DIRECTORY = 4;
 
 /**
  * Reads and checks superblock, RAFS extension, device and blob tables and xattr prefixes.
@@ -163,7 +162,7 @@ export function checkTree(
     if (type !== 0 && DT_OF_TYPE[type] !== dtOfMode(mode))
       fail(ctx, entry, `file type is ${type}, the mode of its inode (nid ${nid}) is 0${mode.toString(8)}`);
     if (isNew) visit(nid, directory);
-    else if (dtOfMode(mode) === DT_DIRECTORY) fail(ctx, entry, `directory nid ${nid} is named twice`);
+    else if ((mode & S_IFMT) === S_IFDIR) fail(ctx, entry, `directory nid ${nid} is named twice`);
   };
   /** A wrong entry leads nowhere; it harms neither the directory it is in nor what it names. */
   const checkOrSpoil: OnEntry = (nid, type, entry) => {

@@ -1,12 +1,12 @@
 import type { BlobFile } from "../blob/locate.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
-import { compareBytes, isDots } from "../bytes/name.ts";
+import { compareBytes } from "../bytes/name.ts";
 import { type Extent, HOLE, Image, INLINE, nodeCount } from "../erofs/image.ts";
+import { nameOf, nextName } from "../vfs/entries.ts";
 import { type Attr, compareNames, type Entry, newAttr, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
 import { swapRoot } from "../vfs/node-id.ts";
 import type { ImageFileSystem } from "./image-file-system.ts";
-import { metadataOf } from "./metadata.ts";
-import type { OpenedImage } from "./open-image.ts";
+import { metadataOf, type OpenedImage } from "./open-image.ts";
 
 /** What became of an image when another took its place. Nodes are those of `ImageFileSystem`. */
 export interface Comparison {
@@ -99,8 +99,11 @@ class Comparer {
   /** Both list their names in one order. */
   private compareEntries(older: number, newer: number): void {
     const { a, b } = this;
-    let inA = first(a, older);
-    let inB = first(b, newer);
+    const nextOf = (of: Side, directory: number) => nextName(of.fs, directory, of.entry) === 1;
+    a.entry.next = 0;
+    b.entry.next = 0;
+    let inA = nextOf(a, older);
+    let inB = nextOf(b, newer);
     while (inA || inB) {
       const order = !inA ? 1 : !inB ? -1 : compareNames(a.entry, b.entry);
       if (order < 0) note(this.changed, older, a.entry);
@@ -110,8 +113,8 @@ class Comparer {
         if (!this.isSame(a.entry.node, b.entry.node)) note(this.changed, older, a.entry);
         else if (this.touched.length > touched) note(this.expired, older, a.entry);
       }
-      if (order <= 0) inA = next(a);
-      if (order >= 0) inB = next(b);
+      if (order <= 0) inA = nextOf(a, older);
+      if (order >= 0) inB = nextOf(b, newer);
     }
   }
 
@@ -174,19 +177,8 @@ class Comparer {
   }
 }
 
-function note(list: Name[], directory: number, { bytes, nameAt, nameLength }: Entry): void {
-  list.push({ directory, name: Uint8Array.from(bytes.subarray(nameAt, nameAt + nameLength)) });
-}
-
-function first(of: Side, directory: number): boolean {
-  const isThere = of.fs.entry(directory, 0, of.entry) === 1;
-  return isThere && isDots(of.entry.bytes, of.entry.nameAt, of.entry.nameLength) ? next(of) : isThere;
-}
-
-function next(of: Side): boolean {
-  while (of.fs.nextEntry(of.entry) === 1)
-    if (!isDots(of.entry.bytes, of.entry.nameAt, of.entry.nameLength)) return true;
-  return false;
+function note(list: Name[], directory: number, entry: Entry): void {
+  list.push({ directory, name: nameOf(entry) });
 }
 
 /** All names and values, put one after the other in `text`; bytes, or -errno. */

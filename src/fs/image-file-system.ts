@@ -1,5 +1,6 @@
 import type { BlobFiles } from "../blob/blob-files.ts";
 import * as errno from "../bytes/errno.ts";
+import { DOT } from "../bytes/name.ts";
 import {
   DIRENT_SIZE,
   DT_OF_TYPE,
@@ -7,16 +8,21 @@ import {
   direntNameOff,
   direntNid,
   direntType,
-  dtOfMode,
   nameLength,
 } from "../erofs/dirent.ts";
 import { type Extent, HOLE, type Image, INLINE } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
-import type { Attr, Entry, FileSystem, Statfs, Traits } from "../vfs/file-system.ts";
+import {
+  type Attr,
+  DT_DIRECTORY,
+  type Entry,
+  type FileSystem,
+  type Statfs,
+  type Traits,
+} from "../vfs/file-system.ts";
 import { swapRoot } from "../vfs/node-id.ts";
 import { getxattr, listxattr } from "./xattrs.ts";
 
-const DOT = 0x2e;
 /** Bytes no device has. */
 const DEVICE_SPAN = 2 ** 44;
 /** Cookie of the first entry on disk in a directory whose `.` is not there. */
@@ -87,7 +93,7 @@ export class ImageFileSystem implements FileSystem {
     into.directory = node;
     into.count = 0;
     if (withoutDot && cookie === 0) {
-      this.fill(into, nid, 4, AFTER_DOT);
+      this.fill(into, nid, DT_DIRECTORY, AFTER_DOT);
       into.bytes = DOT_NAME;
       into.nameAt = 0;
       into.nameLength = 1;
@@ -120,7 +126,8 @@ export class ImageFileSystem implements FileSystem {
     const type = direntType(v, entry);
     const next = index + 1 < count ? (index + 1) * DIRENT_SIZE : blockSize;
     this.fill(into, target, DT_OF_TYPE[type], into.blockCookie + next);
-    if (type === 0 && into.node !== 0) into.type = dtOfMode(inode.inodeMode(v, this.image.inodeAt(target)));
+    if (type === 0 && into.node !== 0)
+      into.type = errno.dtOfMode(inode.inodeMode(v, this.image.inodeAt(target)));
     into.bytes = bytes;
     into.nameAt = block + direntNameOff(v, entry);
     into.nameLength = nameLength(v, bytes, block, into.blockEnd, index, count);

@@ -1,7 +1,8 @@
 import { closeSync } from "node:fs";
+import { BlobFiles } from "../blob/blob-files.ts";
 import { ABSENT, type BlobFile, type BlobPlaces, blobFile, locateBlob } from "../blob/locate.ts";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
-import type { ImageHandle } from "../erofs/image.ts";
+import { Image, type ImageHandle } from "../erofs/image.ts";
 import {
   type CheckedTree,
   checkTree,
@@ -11,6 +12,7 @@ import {
   trustTree,
 } from "../erofs/open.ts";
 import { mustBeRegular, type OpenFile, openFile } from "../safe-open/open-file.ts";
+import { ImageFileSystem } from "./image-file-system.ts";
 
 /** An image that was checked, and where its bytes are: all that a serving thread needs, cloneable. */
 export interface OpenedImage {
@@ -68,6 +70,10 @@ export function reopenImage(
   const check = () => checkTree(tables, sizes, lenient);
   return { ...(lenient ? withoutTraces(check) : check()), files };
 }
+
+/** An image as a file system of whose files no byte is read: names, attributes and what lies in the image itself. */
+export const metadataOf = ({ handle, files }: OpenedImage): ImageFileSystem =>
+  new ImageFileSystem(new Image(handle), new BlobFiles(files, () => {}));
 
 /** A lenient pass counts errors, maybe one a file, and their stack traces would be most of its work. */
 function withoutTraces<T>(work: () => T): T {

@@ -1,9 +1,8 @@
-import { isDots } from "../bytes/name.ts";
-import { newEntry, ROOT_NODE } from "../vfs/file-system.ts";
+import { SLASH, showName } from "../bytes/name.ts";
+import { forEachBelow } from "../vfs/entries.ts";
+import { ROOT_NODE } from "../vfs/file-system.ts";
 import type { ImageFileSystem } from "./image-file-system.ts";
-
-const SLASH = 0x2f;
-const DT_DIRECTORY = 4;
+import { rootOf, walk } from "./walk.ts";
 
 /**
  * A path of every node, from one walk of the tree: its parent and where its name lies in the image, nine bytes a
@@ -20,18 +19,14 @@ export class PathTable {
     this.parents = new Uint32Array(nodes);
     this.nameAts = new Uint32Array(nodes);
     this.nameLengths = new Uint8Array(nodes);
-    const entry = newEntry();
-    const directories = [ROOT_NODE];
-    for (let i = 0; i < directories.length; i++)
-      for (let more = fs.entry(directories[i], 0, entry); more === 1; more = fs.nextEntry(entry)) {
-        const { node, nameAt, nameLength } = entry;
-        if (node === 0 || isDots(entry.bytes, nameAt, nameLength) || this.nameLengths[node] > 0) continue;
-        this.bytes = entry.bytes; // the image's, for all names but dots
-        this.parents[node] = directories[i];
-        this.nameAts[node] = nameAt;
-        this.nameLengths[node] = nameLength;
-        if (entry.type === DT_DIRECTORY) directories.push(node);
-      }
+    forEachBelow(fs, ROOT_NODE, ({ node, bytes, nameAt, nameLength }, parent) => {
+      if (node === 0 || this.nameLengths[node] > 0) return false;
+      this.bytes = bytes; // the image's
+      this.parents[node] = parent;
+      this.nameAts[node] = nameAt;
+      this.nameLengths[node] = nameLength;
+      return true;
+    });
   }
 
   /** @returns undefined for a node that has no name */
@@ -53,4 +48,19 @@ export class PathTable {
     }
     return path;
   }
+}
+
+/**
+ * Paths of a few nodes, for people: by one walk that stops when it has them all, and no table. A file with several names
+ * has the first. What a broken image hides stays unknown.
+ */
+export function pathsOf(fs: ImageFileSystem, nodes: ReadonlySet<number>): Map<number, string> {
+  const paths = new Map<number, string>();
+  try {
+    for (const { node, path } of walk(fs, rootOf(fs))) {
+      if (nodes.has(node) && !paths.has(node)) paths.set(node, showName(path));
+      if (paths.size === nodes.size) break;
+    }
+  } catch {} // says which entry is broken, which was said at the start
+  return paths;
 }

@@ -4,7 +4,7 @@ import { inodeSize } from "../erofs/inode.ts";
 import { type DataOrder, type RankTable, SMALL_FILE } from "../vfs/data-order.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { swapRoot } from "../vfs/node-id.ts";
-import { forEachFile } from "./files-below.ts";
+import { forEachFile } from "./walk.ts";
 import type { ImageFileSystem } from "./image-file-system.ts";
 
 /** Two files farther apart are read separately: what lies between would be read for nothing. */

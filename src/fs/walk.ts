@@ -1,6 +1,15 @@
 import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
-import { isDots, showName } from "../bytes/name.ts";
-import { type Attr, type Entry, type FileSystem, newAttr, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
+import { SLASH, showName } from "../bytes/name.ts";
+import { forEachBelow, nameOf, nextName } from "../vfs/entries.ts";
+import {
+  type Attr,
+  DT_REGULAR,
+  type Entry,
+  type FileSystem,
+  newAttr,
+  newEntry,
+  ROOT_NODE,
+} from "../vfs/file-system.ts";
 
 /** One name in the tree. A file with several names is met once a name. */
 export interface Walked {
@@ -20,7 +29,6 @@ interface Open {
   readonly entry: Entry;
 }
 
-const SLASH = 0x2f;
 const isDirectory = ({ mode }: Attr): boolean => (mode & S_IFMT) === S_IFDIR;
 const ROOT_PATH = Uint8Array.of(SLASH);
 
@@ -48,13 +56,11 @@ export function* walk(
   while (stack.length > 0) {
     const { node: parent, pathLength, entry } = stack[stack.length - 1];
     const here = path.subarray(0, pathLength);
-    const more = must(entry.next === 0 ? fs.entry(parent, 0, entry) : fs.nextEntry(entry), here);
-    if (more === 0) {
+    if (must(nextName(fs, parent, entry), here) === 0) {
       stack.pop();
       continue;
     }
-    const name = entry.bytes.slice(entry.nameAt, entry.nameAt + entry.nameLength);
-    if (isDots(name, 0, name.length)) continue;
+    const name = nameOf(entry);
     const attr = attrOf(fs, entry.node, here);
     const walked = { node: entry.node, parent, path: join(here, name), name, attr };
     yield walked;
@@ -83,6 +89,25 @@ export function child(fs: FileSystem, directory: Walked, name: Uint8Array): Walk
   if (node <= 0) return undefined;
   const path = join(directory.path, name);
   return { node, parent: directory.node, path, name, attr: attrOf(fs, node, path) };
+}
+
+/**
+ * Calls back for each regular file below a directory, a file of several names once.
+ *
+ * @param seen a byte an inode number, set for files and directories that were met: what is set already is passed over
+ */
+export function forEachFile(
+  fs: FileSystem,
+  directory: number,
+  seen: Uint8Array,
+  found: (ino: number) => void,
+): void {
+  forEachBelow(fs, directory, ({ node, ino, type }) => {
+    if (node === 0 || seen[ino]) return false;
+    seen[ino] = 1;
+    if (type === DT_REGULAR) found(ino);
+    return true;
+  });
 }
 
 function attrOf(fs: FileSystem, node: number, path: Uint8Array): Attr {

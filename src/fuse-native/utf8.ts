@@ -1,8 +1,14 @@
-import { isDots, isUtf8, showName } from "../bytes/name.ts";
-import { type FileSystem, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
+import { isUtf8, showName } from "../bytes/name.ts";
+import { nameOf, nextName } from "../vfs/entries.ts";
+import {
+  DT_DIRECTORY,
+  DT_SYMLINK,
+  type Entry,
+  type FileSystem,
+  newEntry,
+  ROOT_NODE,
+} from "../vfs/file-system.ts";
 
-const DT_DIR = 4;
-const DT_LNK = 10;
 /** More than all xattr names of an inode: XATTR_LIST_MAX. */
 const SCRATCH = 65_536;
 
@@ -10,7 +16,7 @@ const SCRATCH = 65_536;
 interface Level {
   readonly node: number;
   readonly name: Uint8Array;
-  cookie: number;
+  readonly entry: Entry;
 }
 
 /**
@@ -20,31 +26,28 @@ interface Level {
  * @returns what it is and where, for a message; undefined when all is well
  */
 export function findNonUtf8(fs: FileSystem): string | undefined {
-  const entry = newEntry();
   const scratch = new Uint8Array(SCRATCH);
-  const levels: Level[] = [{ node: ROOT_NODE, name: new Uint8Array(0), cookie: 0 }];
+  const levels: Level[] = [{ node: ROOT_NODE, name: new Uint8Array(0), entry: newEntry() }];
   const pathOf = (name: Uint8Array) => [...levels.map((l) => l.name), name].map(showName).join("/");
   const isBad = (length: number) => length > 0 && !isText(scratch, 0, length);
   if (fs.traits.hasXattrs && isBad(fs.listxattr(ROOT_NODE, scratch, 0, SCRATCH, true)))
     return "names of extended attributes that are not UTF-8, the first is at /";
 
   while (levels.length > 0) {
-    const level = levels[levels.length - 1];
-    if (fs.entry(level.node, level.cookie, entry) !== 1) {
+    const { node: directory, entry } = levels[levels.length - 1];
+    if (nextName(fs, directory, entry) !== 1) {
       levels.pop();
       continue;
     }
-    level.cookie = entry.next;
     const { bytes, nameAt, nameLength, node, type } = entry;
-    if (isDots(bytes, nameAt, nameLength)) continue;
-    const name = () => bytes.slice(nameAt, nameAt + nameLength);
+    const name = () => nameOf(entry);
     if (!isText(bytes, nameAt, nameLength)) return `names that are not UTF-8, the first is ${pathOf(name())}`;
     if (node === 0) continue;
-    if (type === DT_LNK && isBad(fs.readlink(node, scratch, 0)))
+    if (type === DT_SYMLINK && isBad(fs.readlink(node, scratch, 0)))
       return `symlink targets that are not UTF-8, the first is that of ${pathOf(name())}`;
     if (fs.traits.hasXattrs && isBad(fs.listxattr(node, scratch, 0, SCRATCH, true)))
       return `names of extended attributes that are not UTF-8, the first is at ${pathOf(name())}`;
-    if (type === DT_DIR) levels.push({ node, name: name(), cookie: 0 });
+    if (type === DT_DIRECTORY) levels.push({ node, name: name(), entry: newEntry() });
   }
   return undefined;
 }

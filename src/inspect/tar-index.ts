@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { fnv } from "../bytes/fnv.ts";
+import { SLASH } from "../bytes/name.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { FileBytes } from "../tar/file-bytes.ts";
 import { TarReader } from "../tar/reader.ts";
@@ -82,5 +83,3 @@ function factsOf({ path, dataAt, size, mode, uid, gid, sparse }: TarEntry, at: n
   const first = sparse?.[0]?.dataAt ?? dataAt;
   return { dataAt: at + first, size, mode, uid, gid, nameHash, isSparse: sparse !== undefined };
 }
-
-const SLASH = 0x2f;

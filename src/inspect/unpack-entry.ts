@@ -1,10 +1,10 @@
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
+import { DOT, SLASH } from "../bytes/name.ts";
 import type { Walked } from "../fs/walk.ts";
 import type { EntryHeader, EntryKind, Xattr } from "../tar/entry.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { isDevice, isDirectory } from "./attr.ts";
 
-const SLASH = 0x2f;
 const EMPTY = new Uint8Array(0);
 
 const KINDS: ReadonlyMap<number, EntryKind> = new Map([
@@ -47,7 +47,7 @@ export function entryOf(
 
 /** Relative, as in every layer: `./` for the root, a slash behind directories. */
 export function tarPath({ path, attr }: Walked): Uint8Array {
-  if (path.length === 1) return Uint8Array.of(0x2e, SLASH);
+  if (path.length === 1) return Uint8Array.of(DOT, SLASH);
   return isDirectory(attr) ? Buffer.concat([path.subarray(1), Uint8Array.of(SLASH)]) : path.subarray(1);
 }
 

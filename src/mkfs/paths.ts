@@ -1,9 +1,7 @@
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../bytes/errno.ts";
-import { isDots, showName } from "../bytes/name.ts";
+import { DOT, isDots, nameEnd, SLASH, showName } from "../bytes/name.ts";
 import { FLAG, NONE, ROOT, type Tree } from "./tree.ts";
 
-const SLASH = 0x2f;
-const DOT = 0x2e;
 const MAX_NAME = 255;
 /** As the kernel: a chain of symlinks longer than this leads nowhere. */
 const MAX_LINKS = 40;
@@ -90,8 +88,7 @@ export class Paths {
     const { path } = way;
     let directory = path[from] === SLASH ? ROOT : start;
     for (let at = from; at < to && directory !== NONE; ) {
-      let end = at;
-      while (end < to && path[end] !== SLASH) end++;
+      const end = nameEnd(path, at, to);
       const length = end - at;
       if (length === 2 && path[at] === DOT && path[at + 1] === DOT)
         directory = directory === ROOT ? ROOT : tree.parent[directory];

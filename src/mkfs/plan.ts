@@ -1,5 +1,6 @@
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { StartError } from "../bytes/errors.ts";
+import { DOT } from "../bytes/name.ts";
 import { alignUp } from "../bytes/u64.ts";
 import { SLOT_SIZE } from "../erofs/device.ts";
 import { DIRENT_SIZE } from "../erofs/dirent.ts";
@@ -246,7 +247,7 @@ function isAfterDots(tree: Tree, node: number, dots: number): boolean {
   for (let i = 0; i < dots; i++) {
     if (i === tree.nameLength[node]) return false;
     const byte = tree.pool.bytes[at + i];
-    if (byte !== 0x2e) return byte > 0x2e;
+    if (byte !== DOT) return byte > DOT;
   }
   return true;
 }

@@ -1,8 +1,6 @@
-import { compareBytes } from "../bytes/name.ts";
+import { compareBytes, nameEnd, SLASH } from "../bytes/name.ts";
 import { linesOf } from "../bytes/path-list.ts";
 import { NONE, ROOT, type Tree } from "./tree.ts";
-
-const SLASH = 0x2f;
 
 /**
  * Nodes of the absolute paths that are in the tree, in the order given. One that lies below an earlier one is left
@@ -20,8 +18,7 @@ export function prefetchNodes(tree: Tree, paths: readonly Uint8Array[]): number[
 function find(tree: Tree, path: Uint8Array): number {
   let node = ROOT;
   for (let at = 0; at < path.length; ) {
-    let end = at;
-    while (end < path.length && path[end] !== SLASH) end++;
+    const end = nameEnd(path, at, path.length);
     if (end > at) node = tree.find(node, path, at, end - at);
     if (!tree.isLive(node)) return NONE;
     at = end + 1;

@@ -1,4 +1,5 @@
 import { S_IFCHR, S_IFMT } from "../bytes/errno.ts";
+import { SLASH } from "../bytes/name.ts";
 import type { NamedValue } from "../erofs/xattr-area.ts";
 import type { Tree } from "./tree.ts";
 
@@ -6,7 +7,6 @@ import type { Tree } from "./tree.ts";
 export const WHITEOUT_SPECS = ["oci", "overlayfs", "none"] as const;
 export type WhiteoutSpec = (typeof WHITEOUT_SPECS)[number];
 
-const SLASH = 0x2f;
 const MARKER = Buffer.from(".wh.");
 const OPAQUE = Buffer.from(".wh..wh..opq");
 const OVERLAY_OPAQUE = Buffer.from("trusted.overlay.opaque");

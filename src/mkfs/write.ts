@@ -1,4 +1,5 @@
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
+import { DOT } from "../bytes/name.ts";
 import { CHUNK_INDEXES, putChunkIndex } from "../erofs/chunk.ts";
 import { putDevice, SLOT_SIZE } from "../erofs/device.ts";
 import { DIRENT_SIZE, putDirent, typeOfMode } from "../erofs/dirent.ts";
@@ -172,7 +173,7 @@ function writeDirectory(
       const inode = inodeOf(node);
       putDirent(v, block + i * DIRENT_SIZE, nidOf(plan, inode), name, typeOfMode(tree.mode[inode]));
       if (node < 0) {
-        for (let dot = 0; dot < (node === SELF ? 1 : 2); dot++) bytes[block + name++] = 0x2e;
+        for (let dot = 0; dot < (node === SELF ? 1 : 2); dot++) bytes[block + name++] = DOT;
         return;
       }
       copy(tree.pool.bytes, tree.nameAt[node], tree.nameLength[node], bytes, block + name);

@@ -1,12 +1,11 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
-import { showName } from "../bytes/name.ts";
+import { SLASH, showName } from "../bytes/name.ts";
 import { linesOf } from "../bytes/path-list.ts";
 import { isTrace, readsOf } from "../trace/format.ts";
 
 /** Longest list that is read: more than all paths of any image. */
 const MAX_BYTES = 64 << 20;
-const SLASH = 0x2f;
 
 /** A file, or a directory with all below it, that is to be warmed; of a file, maybe only a piece. */
 export interface Listed {

@@ -1,7 +1,7 @@
 import { S_IFDIR, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { type Extent, type Image, nodeCount } from "../erofs/image.ts";
 import { inodeMode, inodeSize } from "../erofs/inode.ts";
-import { forEachFile } from "../fs/files-below.ts";
+import { forEachFile } from "../fs/walk.ts";
 import type { ImageFileSystem } from "../fs/image-file-system.ts";
 import { swapRoot } from "../vfs/node-id.ts";
 import { Rows } from "./rows.ts";

@@ -1,4 +1,5 @@
 import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
+import { nameEnd } from "../bytes/name.ts";
 import type { ImageFileSystem } from "../fs/image-file-system.ts";
 import { newAttr, ROOT_NODE } from "../vfs/file-system.ts";
 import type { Listed } from "./list.ts";
@@ -6,7 +7,6 @@ import { Rows } from "./rows.ts";
 
 /** Columns of what is wanted: a node, and a piece of it in bytes; of a directory, all below it. */
 export const WANTED = { NODE: 0, OFFSET: 1, LENGTH: 2, WIDTH: 3 } as const;
-const SLASH = 0x2f;
 
 /** A list as numbers, which another thread can be given. */
 export interface Wanted {
@@ -46,8 +46,7 @@ export function namesDirectory(fs: ImageFileSystem, wanted: Float64Array): boole
 function findPath(fs: ImageFileSystem, path: Uint8Array): number {
   let node: number = ROOT_NODE;
   for (let at = 0; at < path.length && node > 0; ) {
-    let end = path.indexOf(SLASH, at);
-    if (end < 0) end = path.length;
+    const end = nameEnd(path, at, path.length);
     if (end > at) node = fs.lookup(node, path, at, end - at);
     at = end + 1;
   }

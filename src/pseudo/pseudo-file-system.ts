@@ -1,13 +1,12 @@
 import { EINVAL, EISDIR, ENODATA, ENOENT, ENOTDIR, ESTALE, S_IFDIR } from "../bytes/errno.ts";
+import { DOT } from "../bytes/name.ts";
 import type { Attr, Entry, FileSystem, Statfs, Traits } from "../vfs/file-system.ts";
-import { compareNames, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
+import { compareNames, DT_DIRECTORY, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf, swapRoot, VIRTUAL } from "../vfs/node-id.ts";
 import type { FileSystemOf, Placed, TreeChange } from "./change.ts";
 import { Directory } from "./directory.ts";
 
-const DOT = 0x2e;
 const DOTS = Uint8Array.of(DOT, DOT);
-const DT_DIRECTORY = 4;
 const DIRECTORY_MODE = S_IFDIR | 0o755;
 /** More than a directory has bytes. */
 const COOKIES = 2 ** 40;

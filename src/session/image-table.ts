@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HeldFiles } from "../blob/held-files.ts";
-import { rootNames } from "../fs/root-names.ts";
+import { metadataOf, type OpenedImage } from "../fs/open-image.ts";
+import { namesIn } from "../vfs/entries.ts";
 import { expireEntry } from "../fuse/notify.ts";
 import { balanceOf } from "../fuse/tenants.ts";
 import { countersOf, putCounts, sumOf } from "../counters/counters.ts";
@@ -343,3 +344,5 @@ function rootOf(
   const rootNode = names.length === 0 ? ROOT_NODE : nodeIn(slot, ROOT_NODE);
   return { slot, rootNid, rootNode, rootIno: nodeIn(slot, rootNid) };
 }
+
+const rootNames = (image: OpenedImage): Uint8Array[] => namesIn(metadataOf(image), ROOT_NODE);

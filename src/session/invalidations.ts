@@ -1,11 +1,9 @@
-import { isDots } from "../bytes/name.ts";
-import { metadataOf } from "../fs/metadata.ts";
+import { metadataOf } from "../fs/open-image.ts";
 import { invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
 import type { EntryChange } from "../pseudo/change.ts";
-import { newEntry, ROOT_NODE } from "../vfs/file-system.ts";
-import { namer, type ImageInstance, toldOf } from "./image-instance.ts";
-
-const DT_DIRECTORY = 4;
+import { forEachBelow, nameOf } from "../vfs/entries.ts";
+import { ROOT_NODE } from "../vfs/file-system.ts";
+import { type ImageInstance, namer, toldOf } from "./image-instance.ts";
 
 /**
  * What asks the kernel to forget all that it may know of an image and nobody uses. An image that is not shown any more
@@ -16,22 +14,16 @@ const DT_DIRECTORY = 4;
  */
 export function evictions(instance: ImageInstance, of: readonly ImageInstance[]): Buffer[] {
   const fs = metadataOf(instance.pinned.image);
-  const nameOf = namer(instance);
+  const kernelNode = namer(instance);
   const isKnown = toldOf(of);
   const messages: Buffer[] = [];
-  const directories = [ROOT_NODE];
-  for (let at = 0; at < directories.length; at++) {
-    const entry = newEntry();
-    const parent = nameOf(directories[at]);
-    for (let more = fs.entry(directories[at], 0, entry); more === 1; more = fs.nextEntry(entry)) {
-      const { node, type, bytes, nameAt, nameLength } = entry;
-      if (node === 0 || isDots(bytes, nameAt, nameLength) || !isKnown(nameOf(node))) continue;
-      // Names in the session's root are those of who is there now.
-      if (parent !== ROOT_NODE)
-        messages.push(invalidateEntry(parent, bytes.slice(nameAt, nameAt + nameLength)));
-      if (type === DT_DIRECTORY) directories.push(node);
-    }
-  }
+  forEachBelow(fs, ROOT_NODE, (entry, directory) => {
+    if (entry.node === 0 || !isKnown(kernelNode(entry.node))) return false;
+    const parent = kernelNode(directory);
+    // Names in the session's root are those of the image that is there now.
+    if (parent !== ROOT_NODE) messages.push(invalidateEntry(parent, nameOf(entry)));
+    return true;
+  });
   return messages;
 }
 

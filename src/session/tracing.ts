@@ -2,8 +2,7 @@ import { closeSync, constants, fstatSync, ftruncateSync, rmSync, writeSync } fro
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { nodeCount } from "../erofs/image.ts";
 import { openOwn } from "../safe-open/own.ts";
-import { metadataOf } from "../fs/metadata.ts";
-import type { OpenedImage } from "../fs/open-image.ts";
+import { metadataOf, type OpenedImage } from "../fs/open-image.ts";
 import { PathTable } from "../fs/path-table.ts";
 import type { Logger } from "../log/log.ts";
 import { FirstReads } from "../trace/first-reads.ts";

@@ -1,3 +1,4 @@
+import { SLASH } from "../bytes/name.ts";
 import type { EntryKind } from "./entry.ts";
 import { headerType } from "./header.ts";
 
@@ -18,8 +19,6 @@ const KINDS: ReadonlyMap<string, EntryKind> = new Map([
   ["D", "directory"],
   ["S", "file"],
 ]);
-
-const SLASH = 0x2f;
 
 /** What the type of a header asks for. */
 export interface Type {

@@ -1,4 +1,5 @@
 import { StartError } from "../bytes/errors.ts";
+import { SLASH } from "../bytes/name.ts";
 import { type Line, linesOf } from "../bytes/path-list.ts";
 import { escapePath, unescapePath } from "./escape.ts";
 
@@ -10,7 +11,6 @@ const MAGIC = "# nydusd-ts trace 1";
 export const HEADER = `${MAGIC}\tpath\toffset\tlength\tseconds\n`;
 const NUMBERS = /^\t(\d{1,15})\t(\d{1,15})\t(\d{1,9}(?:\.\d{1,9})?)$/;
 const TAB = 0x09;
-const SLASH = 0x2f;
 const HASH = 0x23;
 
 /** The first read of a piece of a file. */

@@ -1,3 +1,4 @@
+import { dtOfMode, S_IFDIR, S_IFLNK, S_IFREG } from "../bytes/errno.ts";
 import { compareBytes } from "../bytes/name.ts";
 
 /**
@@ -8,6 +9,11 @@ import { compareBytes } from "../bytes/name.ts";
  * makes no object: the caller owns the records and the buffers.
  */
 export const ROOT_NODE = 1;
+
+/** Types of entries. */
+export const DT_DIRECTORY = dtOfMode(S_IFDIR);
+export const DT_REGULAR = dtOfMode(S_IFREG);
+export const DT_SYMLINK = dtOfMode(S_IFLNK);
 
 /** `struct stat` without what a read-only image cannot have. Times are one: an image knows only mtime. */
 export interface Attr {
@@ -36,7 +42,7 @@ export interface Entry {
   /** 0 when the entry's inode is not sound (see `--lenient`): it is listed but cannot be looked up. */
   node: number;
   ino: number;
-  /** DT_* of dirent.h: 1 fifo, 2 char, 4 dir, 6 block, 8 regular, 10 symlink, 12 socket. */
+  /** DT_*, 0 when it is not known. */
   type: number;
   /** Cookie of the entry after this one. */
   next: number;

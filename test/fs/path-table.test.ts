@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { showName } from "../../src/bytes/name.ts";
-import { PathTable } from "../../src/fs/path-table.ts";
+import { PathTable, pathsOf } from "../../src/fs/path-table.ts";
 import { fixture, pathOf, serveFixture } from "../support/image.ts";
 
 it.each(["01-basic", "06-bigdir", "08-nodata", "12-merged", "20-erofs-default", "26-erofs-48bit-dotomit"])(
@@ -16,5 +16,9 @@ it.each(["01-basic", "06-bigdir", "08-nodata", "12-merged", "20-erofs-default", 
     for (const [node, names] of paths)
       expect(names).toContain(showName(table.pathOf(node) ?? new Uint8Array(0)));
     for (const node of [0, 2 ** 31, 2 ** 53 - 1]) expect(table.pathOf(node)).toBeUndefined();
+    const some = new Set([...paths.keys()].filter((_, i) => i % 3 === 0));
+    const found = pathsOf(fs, some);
+    expect([...found.keys()].sort()).toEqual([...some].sort());
+    for (const [node, path] of found) expect(paths.get(node)).toContain(path);
   },
 );
