@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { blocksOf, ROOT } from "./page.ts";
+import { blocksOf, pages, ROOT, textOf } from "./page.ts";
 
 /** `room/file` in a drawing of docs/architecture.md. */
 const FILE = /(?<![\w/.-])([a-z]+(?:-[a-z]+)*)\/([a-z]+(?:-[a-z]+)*)(?![\w/-])/g;
@@ -19,5 +19,27 @@ describe("the walks of docs/architecture.md", () => {
       ([, room = "", file = ""]) => !existsSync(join(ROOT, "src", room, `${file}.ts`)),
     );
     expect(lost.map(([path]) => path)).toEqual([]);
+  });
+});
+
+describe("files that pages name in code", () => {
+  /** `src/fs/walk.ts`, `src/fs`, `test/tar/refused`; in docs/testing.md `faults/moved`. */
+  const PATH = /`((?:src|test|bin|benches|docs)\/[\w@./-]+|[a-z-]+\/[a-z-]+)`/g;
+  const isThere = (path: string) =>
+    ["", ".ts", ".test.ts"].some((end) => existsSync(join(ROOT, `${path}${end}`)));
+  const isFile = (page: string, path: string) =>
+    isThere(path) ||
+    ((page === "docs/testing.md" || page === "docs/security.md") && isThere(join("test", path)));
+  const isPath = (page: string, path: string) =>
+    /^(src|test|bin|benches|docs)\//.test(path) ||
+    (page === "docs/testing.md" && existsSync(join(ROOT, "test", path.split("/")[0] ?? "")));
+
+  it.each(pages())("%s", (page) => {
+    const paths = [...textOf(page).matchAll(PATH)].map(([, path = ""]) => path);
+    expect(paths.filter((path) => isPath(page, path) && !isFile(page, path))).toEqual([]);
+  });
+  it("many are named", () => {
+    const count = pages().flatMap((page) => [...textOf(page).matchAll(PATH)]).length;
+    expect(count).toBeGreaterThan(100);
   });
 });
