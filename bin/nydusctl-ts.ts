@@ -65,7 +65,7 @@ program
   .option("-I, --interval <seconds>", "how often", seconds, 2)
   .option("-n, --times <n>", "how many times", integer(1, 1 << 30))
   .action(({ interval, times }: { interval: number; times?: number }) =>
-    watch(client(), METRICS["fsstats"], { ...how(), seconds: interval, times }, say),
+    watch(client(), METRICS.fsstats, { ...how(), seconds: interval, times }, say),
   );
 
 for (const [name, what] of Object.entries(LISTS))
@@ -110,7 +110,7 @@ program
 for (const [name, about] of [
   ["start", "begin to serve, where a daemon waits for that"],
   ["exit", "end the daemon"],
-])
+] as const)
   program
     .command(name)
     .description(about)

@@ -1,3 +1,4 @@
+import { elementAt } from "../bytes/element-at.ts";
 import { read as readCallback, readSync } from "node:fs";
 import { promisify } from "node:util";
 import { EIO } from "../bytes/errno.ts";
@@ -84,12 +85,13 @@ export class BlobFiles {
   }
 
   private descriptor(blob: number): number {
-    const file = this.files[blob];
+    const file = elementAt(this.files, blob);
     return file.fd ?? this.open.descriptor(file);
   }
 
   private lose(blob: number, problem: string): number {
-    if (Atomics.exchange(this.lost, blob, 1) === 0) this.onLoss(blob, `${this.files[blob].path}: ${problem}`);
+    const { path } = elementAt(this.files, blob);
+    if (Atomics.exchange(this.lost, blob, 1) === 0) this.onLoss(blob, `${path}: ${problem}`);
     return -EIO;
   }
 }

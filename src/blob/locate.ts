@@ -77,7 +77,7 @@ interface Candidate {
 
 function byName({ within, dirs }: BlobPlaces, id: string, path: string): Candidate {
   const found = within?.get(id);
-  return { path, open: () => (found === undefined ? openBlob(path) : openWithin(path, [found, ...dirs])) };
+  return { path, open: () => (found === undefined ? openBlob(path) : openWithin(path, found, dirs)) };
 }
 
 function byId({ dirs, beside }: BlobPlaces, id: string): Candidate[] {

@@ -11,6 +11,7 @@ for (let i = 0; i < 256; i++) {
 /** Continues `crc` (start with 0xffffffff) over `bytes`. */
 export function crc32c(crc: number, bytes: Uint8Array): number {
   let c = crc;
-  for (let i = 0; i < bytes.length; i++) c = table[(c ^ bytes[i]) & 0xff] ^ (c >>> 8);
+  // Both indices are inside: one is below the length, the other a byte.
+  for (let i = 0; i < bytes.length; i++) c = (table[(c ^ (bytes[i] as number)) & 0xff] as number) ^ (c >>> 8);
   return c >>> 0;
 }

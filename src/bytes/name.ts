@@ -5,7 +5,10 @@ import { escapeUnseen } from "./unseen.ts";
  * messages.
  */
 
-/** memcmp order of two byte ranges, the shorter first when one is a prefix of the other. */
+/**
+ * memcmp order of two byte ranges, the shorter first when one is a prefix of the other. That the ranges lie inside is
+ * the caller's to know: this runs for each step of a lookup.
+ */
 export function compareBytes(
   a: Uint8Array,
   aAt: number,
@@ -16,7 +19,7 @@ export function compareBytes(
 ): number {
   const n = Math.min(aLength, bLength);
   for (let i = 0; i < n; i++) {
-    const d = a[aAt + i] - b[bAt + i];
+    const d = (a[aAt + i] as number) - (b[bAt + i] as number);
     if (d !== 0) return d;
   }
   return aLength - bLength;

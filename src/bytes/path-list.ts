@@ -1,5 +1,6 @@
 /** What a line may begin and end with: blanks in ASCII. Bytes above it are parts of names. */
-const isBlank = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+const isBlank = (byte: number | undefined): boolean =>
+  byte !== undefined && (byte === 0x20 || (byte >= 0x09 && byte <= 0x0d));
 
 /** A line of a list that says something. */
 export interface Line {

@@ -13,11 +13,11 @@ interface Look {
 
 export const INFO: Look = { path: "v1/daemon", text: (answer: DaemonInfo) => infoText(answer) };
 
-export const METRICS: Readonly<Record<string, Look>> = {
+export const METRICS = {
   backend: { path: "v1/metrics/backend", text: (answer: BackendMetrics) => backendText(answer) },
   cache: { path: "v1/metrics/blobcache", text: (answer: CacheMetrics) => cacheText(answer) },
   fsstats: { path: "v1/metrics", text: (answer: FsStats) => fsStatsText(answer) },
-};
+} satisfies Record<string, Look>;
 
 export const FILES: Look = { path: "v1/metrics/files" };
 /** Each answer is what was read since the one before, whoever asked for that. */
@@ -74,7 +74,7 @@ export async function watchBackend(
   { seconds, id }: { readonly seconds: number; readonly id?: string | undefined },
   say: Say,
 ): Promise<void> {
-  const now = async () => (await client.get(withId(METRICS["backend"].path, id))) as BackendMetrics;
+  const now = async () => (await client.get(withId(METRICS.backend.path, id))) as BackendMetrics;
   for (let last = await now(); ; ) {
     await sleep(1000 * seconds);
     const current = await now();

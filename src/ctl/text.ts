@@ -69,7 +69,7 @@ ${counts.slice(8).join(" ")}
 
 export function backendText(m: BackendMetrics): string {
   const average = m.read_count_block_size_dist.map((count, i) =>
-    Math.floor(ratio(m.read_cumulative_latency_millis_dist[i], count)),
+    Math.floor(ratio(m.read_cumulative_latency_millis_dist[i] ?? 0, count)),
   );
   const lines = [
     ["Backend Type", json(m.backend_type)],
@@ -94,10 +94,10 @@ export function backendRateText(from: BackendMetrics, to: BackendMetrics, second
   const reads = to.read_count - from.read_count;
   const ms = to.read_cumulative_latency_millis_total - from.read_cumulative_latency_millis_total;
   const since = (key: "read_count_block_size_dist" | "read_cumulative_latency_millis_dist") =>
-    to[key].map((value, i) => value - from[key][i]);
+    to[key].map((value, i) => value - (from[key][i] ?? 0));
   const counts = since("read_count_block_size_dist");
   const average = since("read_cumulative_latency_millis_dist").map((sum, i) =>
-    Math.floor(ratio(sum, counts[i])),
+    Math.floor(ratio(sum, counts[i] ?? 0)),
   );
   const lines = [
     ["Backend Read Bandwidth", `${Math.floor(bytes / (seconds * 1024))} KB/S`],

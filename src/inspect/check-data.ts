@@ -1,3 +1,4 @@
+import { elementAt } from "../bytes/element-at.ts";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { StartError } from "../bytes/errors.ts";
@@ -26,7 +27,7 @@ export async function checkData(look: Look): Promise<void> {
   const buffer = new Uint8Array(BUFFER);
   // A side blob is none, but is held to its digest; what other builders point into need be none.
   const { rafs, devices } = look.tables;
-  const headers = new HeaderCheck(look, (slot) => !rafs?.isTarfs || SHA256.test(devices[slot].id));
+  const headers = new HeaderCheck(look, (slot) => !rafs?.isTarfs || SHA256.test(elementAt(devices, slot).id));
   for (const walked of walk(look.fs, rootOf(look.fs))) {
     if (!isRegular(walked.attr) || seen.has(walked.attr.ino)) continue;
     seen.add(walked.attr.ino);
@@ -40,9 +41,9 @@ export async function checkData(look: Look): Promise<void> {
  * tar, but its id is a digest, always: it is held to that like the others.
  */
 async function checkDigest({ tables, files }: Look, slot: number): Promise<void> {
-  const { id } = tables.devices[slot];
+  const { id } = elementAt(tables.devices, slot);
   if (!SHA256.test(id)) return;
-  const { path } = files[slot + 1];
+  const { path } = elementAt(files, slot + 1);
   const hash = createHash("sha256");
   try {
     for await (const chunk of createReadStream(path, { highWaterMark: BUFFER })) hash.update(chunk as Buffer);

@@ -1,3 +1,4 @@
+import { elementAt } from "../bytes/element-at.ts";
 import { StartError } from "../bytes/errors.ts";
 import { fnv } from "../bytes/fnv.ts";
 import { showName } from "../bytes/name.ts";
@@ -33,7 +34,7 @@ export class HeaderCheck {
     if (index === undefined || run.address >= index.end) return;
     const differs = (what: string): never => {
       throw new StartError(
-        `${showName(path)}: ${what} (blob ${blobName(this.look, slot)}, ${files[slot + 1].path}, byte ${run.address})`,
+        `${showName(path)}: ${what} (blob ${blobName(this.look, slot)}, ${elementAt(files, slot + 1).path}, byte ${run.address})`,
       );
     };
     const header = index.find(run.address) ?? differs("no header of the tar has its data");
@@ -50,7 +51,7 @@ export class HeaderCheck {
 
   private indexOf(slot: number): TarIndex | undefined {
     if (!this.indexes.has(slot)) {
-      const { path } = this.look.files[slot + 1];
+      const { path } = elementAt(this.look.files, slot + 1);
       this.indexes.set(slot, this.mayBeNone(slot) ? tarIndexAt(path) : new TarIndex(path));
     }
     return this.indexes.get(slot);

@@ -1,3 +1,4 @@
+import { elementAt } from "../bytes/element-at.ts";
 import { isUtf8, showName } from "../bytes/name.ts";
 import type { Walked } from "../fs/walk.ts";
 import type { Attr } from "../vfs/file-system.ts";
@@ -56,7 +57,9 @@ export function describe(look: Look, walked: Walked): Described {
     ...(isDevice(attr) ? { rdev: deviceOf(attr) } : {}),
     ...(target === undefined ? {} : text("target", target)),
     ...(data === undefined ? {} : { layer: data.device - 1, offset: data.address }),
-    ...(data === undefined || data.device === 0 ? {} : { blob_id: look.tables.devices[data.device - 1].id }),
+    ...(data === undefined || data.device === 0
+      ? {}
+      : { blob_id: elementAt(look.tables.devices, data.device - 1).id }),
   };
 }
 
@@ -81,7 +84,7 @@ function layerText({ tables, image }: Look, attr: Attr): string {
   const data = isRegular(attr) ? dataAt(image, attr) : undefined;
   if (data === undefined) return "-";
   if (data.device === 0) return `image@${data.address}`;
-  const id = tables.devices[data.device - 1].id.slice(0, 12);
+  const id = elementAt(tables.devices, data.device - 1).id.slice(0, 12);
   return `${data.device - 1}${id === "" ? "" : `:${id}`}@${data.address}`;
 }
 

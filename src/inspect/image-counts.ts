@@ -56,9 +56,10 @@ export const noCounts = (): ImageCounts => ({
 /** Counts a file by its size. */
 export function addSize(counts: ImageCounts, size: number): void {
   const bits = size === 0 ? 0 : Math.floor(Math.log2(size)) + 1;
-  counts.file_sizes[Math.min(bits, MOST_SIZE_BITS)]++;
+  const row = Math.min(bits, MOST_SIZE_BITS);
+  counts.file_sizes[row] = (counts.file_sizes[row] ?? 0) + 1;
   counts.file_size += size;
   counts.padding_size += Math.ceil(size / 4096) * 4096 - size;
-  for (let i = 0; i < counts.chunk_sizes.length; i++)
-    counts.chunk_sizes[i] += Math.ceil(size / 2 ** (SMALLEST_CHUNK_BITS + i));
+  for (const [i, n] of counts.chunk_sizes.entries())
+    counts.chunk_sizes[i] = n + Math.ceil(size / 2 ** (SMALLEST_CHUNK_BITS + i));
 }

@@ -11,6 +11,10 @@ export type Outcome =
   | { readonly kind: "exit" }
   | { readonly kind: "wrong"; readonly text: string; readonly problem: string };
 
+/** From the root to a directory or file, each in the one before it. */
+type Trail = readonly [root: Walked, ...rest: Walked[]];
+const end = (trail: Trail): Walked => trail.at(-1) ?? trail[0];
+
 const encoder = new TextEncoder();
 
 /** The commands of `inspect` and the directory they are about; wording and JSON are nydus-image's. */
@@ -18,7 +22,7 @@ export class Inspector {
   private readonly look: Look;
   private readonly isRequest: boolean;
   /** From the root to the current directory. */
-  private trail: readonly Walked[];
+  private trail: Trail;
 
   /** @param isRequest one command for a program, instead of many for somebody at a prompt */
   constructor(look: Look, isRequest: boolean) {
@@ -29,7 +33,7 @@ export class Inspector {
 
   /** @throws Error for what a checked image does not have */
   execute(line: string): Outcome {
-    const [command, argument] = line.trim().split(/\s+/);
+    const [command = "", argument] = line.trim().split(/\s+/);
     if (command === "") return answer("");
     if (command === "exit" || command === "q") return { kind: "exit" };
     if (command === "help") return wrong(USAGE, "help is not supported in inspect request mode");
@@ -76,7 +80,7 @@ export class Inspector {
   private cd(path: string): Outcome {
     const trail = this.follow(path);
     if (trail === undefined) return answer(`${path} is \n`);
-    if (!isDirectory(trail[trail.length - 1].attr)) return answer(`${path} is not a directory\n`);
+    if (!isDirectory(end(trail).attr)) return answer(`${path} is not a directory\n`);
     this.trail = trail;
     return answer("");
   }
@@ -88,15 +92,16 @@ export class Inspector {
   }
 
   /** @returns all that lies on the way, outermost first; undefined when there is no such path */
-  private follow(path: string): readonly Walked[] | undefined {
-    const trail = path.startsWith("/") ? [this.trail[0]] : [...this.trail];
+  private follow(path: string): Trail | undefined {
+    const [root, ...rest] = this.trail;
+    const trail: [Walked, ...Walked[]] = path.startsWith("/") ? [root] : [root, ...rest];
     for (const name of path.split("/")) {
       if (name === "" || name === ".") continue;
       if (name === "..") {
         if (trail.length > 1) trail.pop();
         continue;
       }
-      const next = child(this.look.fs, trail[trail.length - 1], encoder.encode(name));
+      const next = child(this.look.fs, end(trail), encoder.encode(name));
       if (next === undefined) return undefined;
       trail.push(next);
     }

@@ -1,3 +1,4 @@
+import { elementAt } from "../bytes/element-at.ts";
 import { closeSync } from "node:fs";
 import { BlobFiles } from "../blob/blob-files.ts";
 import { type BlobFile, type BlobPlaces, blobFile } from "../blob/locate.ts";
@@ -51,7 +52,7 @@ export function lookAt(path: string, places?: BlobPlaces): Look {
 
 /** The id of a device slot, or its number from 1 when the image gives it none. */
 export const blobName = ({ tables }: Look, slot: number): string =>
-  tables.devices[slot].id || String(slot + 1);
+  elementAt(tables.devices, slot).id || String(slot + 1);
 
 /** Tells a read that failed, in the words of the blob that failed it. */
 export function readError(look: Look, path: string): StartError {

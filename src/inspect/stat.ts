@@ -1,3 +1,4 @@
+import { elementAt } from "../bytes/element-at.ts";
 import { HOLE } from "../erofs/image.ts";
 import { rootOf, walk } from "../fs/walk.ts";
 import { isDirectory, isRegular, isSymlink } from "./attr.ts";
@@ -50,7 +51,7 @@ function count(look: Look, mine: Map<string, number>, others: Map<string, number
       if (device === HOLE) continue;
       counts.chunks++;
       counts.comp_size += length;
-      const id = device > 0 ? look.tables.devices[device - 1].id : "";
+      const id = device > 0 ? elementAt(look.tables.devices, device - 1).id : "";
       // A blob without an id is this image's own.
       mine.set(`${id || `${look.tables.meta.file} ${device}`} ${address}`, length);
     }

@@ -1,3 +1,4 @@
+import { elementAt } from "../bytes/element-at.ts";
 import type { Device } from "../erofs/device.ts";
 import type { RafsBlob } from "../erofs/rafs.ts";
 import { blobFeatureNames, COMPRESSORS, DIGESTERS, rafsFlagNames } from "./features.ts";
@@ -58,7 +59,9 @@ export function statsText({ tables }: Look): string {
 export function blobsText(look: Look): string {
   const { rafs, devices, sb } = look.tables;
   if (rafs !== undefined)
-    return rafs.blobs.map((blob, i) => blobText(blob, i, devices[i], rafs.chunkSize, sb.blockSize)).join("");
+    return rafs.blobs
+      .map((blob, i) => blobText(blob, i, elementAt(devices, i), rafs.chunkSize, sb.blockSize))
+      .join("");
   return devices
     .map(
       ({ blocks, unifiedAt }, i) => `

@@ -1,3 +1,4 @@
+import { elementAt } from "../bytes/element-at.ts";
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { fnv } from "../bytes/fnv.ts";
 import { SLASH } from "../bytes/name.ts";
@@ -57,7 +58,7 @@ export class TarIndex {
     let [low, high] = [0, this.files.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.files[middle].dataAt <= address) low = middle + 1;
+      if (elementAt(this.files, middle).dataAt <= address) low = middle + 1;
       else high = middle;
     }
     return this.files[low - 1];

@@ -26,13 +26,14 @@ export function openBeneath(dir: string, name: string, others: readonly string[]
 }
 
 /**
- * Opens a regular file that was found below one of these directories, by a path without links.
+ * Opens a regular file that was found below a directory, by a path without links.
  *
+ * @param others as for `openBeneath`
  * @throws as `openBeneath`
  */
-export const openWithin = (path: string, dirs: readonly string[]): OpenFile =>
+export const openWithin = (path: string, dir: string, others: readonly string[]): OpenFile =>
   openFile(path, (stats, real) => {
-    mustLieIn(real, dirs, dirs[0]);
+    mustLieIn(real, [dir, ...others], dir);
     mustBeRegular(stats);
   });
 

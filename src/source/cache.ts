@@ -175,7 +175,7 @@ export function mustBeOwnCache(dir: string): void {
 }
 
 function parse(note: string): Known | undefined {
-  const [id, kind, isImage, side] = note.split(" ");
+  const [id = "", kind, isImage, side] = note.split(" ");
   if (!/^[0-9a-f]{64}$/.test(id) || !(kind === "plain" || kind === "compressed" || kind === "archive"))
     return undefined;
   return { id, kind, side: side || undefined, isImage: isImage === "image" };

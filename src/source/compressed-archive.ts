@@ -7,7 +7,7 @@ import { wholeFile } from "../tar/layer-file.ts";
 import { openLayer } from "../tar/source.ts";
 import { Archive } from "./archive.ts";
 import { UNSYNCED } from "./cache.ts";
-import type { Means } from "./layers.ts";
+import type { PrepareContext } from "./layers.ts";
 import { sharedCell } from "./report.ts";
 
 /**
@@ -16,19 +16,19 @@ import { sharedCell } from "./report.ts";
  * @returns path of its tar when it is no archive, whatever its beginning looked like
  * @throws StartError when it is damaged
  */
-export async function decompressArchive(path: string, means: Means): Promise<Archive | string> {
-  const { cache } = means;
+export async function decompressArchive(path: string, context: PrepareContext): Promise<Archive | string> {
+  const { cache } = context;
   const file = wholeFile(path);
   let id = cache.find(file)?.id;
   if (id === undefined) {
-    id = await decompressInto(path, means);
+    id = await decompressInto(path, context);
     cache.remember(file, { id, kind: "archive" });
   }
   return Archive.open(cache.blob(id), path) ?? cache.blob(id);
 }
 
 /** @returns the sha256 of the decompressed bytes, under which they are in the cache */
-async function decompressInto(path: string, { cache, report }: Means): Promise<string> {
+async function decompressInto(path: string, { cache, report }: PrepareContext): Promise<string> {
   const file = wholeFile(path);
   const layer = await openLayer(file);
   if (layer.kind === "plain") throw new StartError(`${path}: changed while it was read`);

@@ -48,7 +48,8 @@ function choose(docs: Documents, all: readonly Image[], { ref }: Choice): Image 
   const fits = (one: Image) =>
     ref === undefined || one.RepoTags?.includes(ref) || ref.replace(/^sha256:/, "") === idOf(one);
   const left = all.filter(fits);
-  if (left.length === 1) return left[0];
+  const [only, ...more] = left;
+  if (only !== undefined && more.length === 0) return only;
   const choices = all.map((one) => [...(one.RepoTags ?? []), idOf(one)].filter(Boolean).join(" ")).join(", ");
   const what = left.length > 1 ? `${left.length} images` : `no image ${ref}`;
   throw new StartError(`${docs.name}: ${what}; there are: ${choices || "none"} (--ref)`);

@@ -1,3 +1,4 @@
+import { elementAt } from "../bytes/element-at.ts";
 import { createHash } from "node:crypto";
 import { closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -121,7 +122,7 @@ export function readDocument<T>(docs: Documents, name: string, schema: z.ZodType
   }
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new StartError(`${said}: ${issue.path.join(".") || "document"}: ${issue.message}`);
+  throw new StartError(`${said}: ${issue?.path.join(".") || "document"}: ${issue?.message}`);
 }
 
 /**
@@ -140,12 +141,13 @@ export function imageLayers(
 ): ImageLayer[] {
   if (diffIds.length !== names.length)
     throw new StartError(`${docs.name}: ${names.length} layers, but ${diffIds.length} diff_ids in ${config}`);
-  return names.map((name, i) => {
+  return diffIds.map((diffId, i) => {
+    const name = elementAt(names, i);
     const size = docs.size(name);
     if (size === undefined || size !== (sizes[i] ?? size))
       throw new StartError(
         `${docs.say(name)}: ${size === undefined ? "not there" : `${size} bytes, want ${sizes[i]} bytes`}`,
       );
-    return { file: docs.layer(name), diffId: diffIds[i].slice("sha256:".length) };
+    return { file: docs.layer(name), diffId: diffId.slice("sha256:".length) };
   });
 }

@@ -1,85 +1,106 @@
 import { rmSync } from "node:fs";
-import { bytesOf } from "../mkfs/create-from.ts";
-import { createLayers } from "../mkfs/create-layers.ts";
-import { StartError } from "../bytes/errors.ts";
-import { putContent } from "../atomic-file/replace-file.ts";
 import { registerTemporary, unregisterTemporary } from "../atomic-file/clean-up.ts";
+import { putContent } from "../atomic-file/replace-file.ts";
+import { elementAt } from "../bytes/element-at.ts";
+import { StartError } from "../bytes/errors.ts";
+import { bytesOf } from "../mkfs/create-from.ts";
+import { createLayers, type LayerJob } from "../mkfs/create-layers.ts";
+import type { LayerFile } from "../tar/layer-file.ts";
 import { type Cache, type Known, UNSYNCED } from "./cache.ts";
 import type { ImageLayer } from "./documents.ts";
 import { type Report, sharedCell } from "./report.ts";
 
 const CHUNK_SIZE = 0x10_0000;
 
-export interface Means {
+/** What preparing an image works with. */
+export interface PrepareContext {
   readonly cache: Cache;
   readonly report: Report;
   readonly warn: (message: string) => void;
 }
 
+/** A layer whose bootstrap is in the cache. */
+export interface BuiltLayer {
+  readonly file: LayerFile;
+  readonly known: Known;
+}
+
+/** One that is to be built; `known` is set when it was. */
+interface MissingLayer extends ImageLayer {
+  known: Known | undefined;
+  readonly bootstrap: string;
+  readonly done: Float64Array;
+}
+
 /**
  * Puts the bootstraps of layers into the cache, as far as they are not there.
  *
- * @returns what each layer is
+ * @returns all of them, in their order
  * @throws StartError when a tar is not the one that its image wants; FormatError
  */
-export async function prepareLayers(layers: readonly ImageLayer[], means: Means): Promise<Known[]> {
-  const { cache, report, warn } = means;
-  const known = layers.map((layer) => mustBe(layer, cache.find(layer.file)));
-  const missing = layers.flatMap(({ file }, i) =>
-    known[i] === undefined ? [{ i, file, boot: cache.temporary(), done: sharedCell() }] : [],
+export async function prepareLayers(
+  layers: readonly ImageLayer[],
+  context: PrepareContext,
+): Promise<BuiltLayer[]> {
+  const { cache } = context;
+  const all = layers.map(({ file, diffId }): BuiltLayer | MissingLayer => {
+    const known = cache.find(file);
+    if (known === undefined) return { file, diffId, known, bootstrap: cache.temporary(), done: sharedCell() };
+    mustBe(file, diffId, known);
+    return { file, known };
+  });
+  const missing = all.filter((layer): layer is MissingLayer => layer.known === undefined);
+  if (missing.length > 0) await buildLayers(missing, context);
+  return all.map(({ file, known }) => {
+    if (known === undefined) throw new Error(`${file.name}: not built`);
+    return { file, known };
+  });
+}
+
+async function buildLayers(
+  missing: readonly MissingLayer[],
+  { cache, report, warn }: PrepareContext,
+): Promise<void> {
+  const jobs = missing.map(
+    ({ file, bootstrap, done }): LayerJob => ({
+      bytes: bytesOf(file),
+      request: {
+        ...{ layer: file, bootstrap, blobDir: cache.blobs, blobId: undefined, blobLink: "none" },
+        ...{ chunkSize: CHUNK_SIZE, isRepeatable: false, ignoreZeros: false, prefetch: [], warn },
+        ...{ unsynced: UNSYNCED, done },
+      },
+    }),
   );
-  if (missing.length === 0) return known as Known[];
-  const jobs = missing.map(({ file, boot, done }) => ({
-    bytes: bytesOf(file),
-    request: {
-      layer: file,
-      bootstrap: boot,
-      blobDir: cache.blobs,
-      blobId: undefined,
-      blobLink: "none" as const,
-      chunkSize: CHUNK_SIZE,
-      isRepeatable: false,
-      ignoreZeros: false,
-      prefetch: [],
-      warn,
-      unsynced: UNSYNCED,
-      done,
-    },
-  }));
-  for (const { boot } of missing) registerTemporary(boot);
+  for (const { bootstrap } of missing) registerTemporary(bootstrap);
   report.start(
     jobs.map(({ bytes }) => bytes),
     missing.map(({ done }) => done),
   );
   try {
-    await createLayers(jobs, (made, k) => {
-      const { i, file, boot } = missing[k];
-      const found: Known = {
+    await createLayers(jobs, (made, i) => {
+      const layer = elementAt(missing, i);
+      const known: Known = {
         id: made.id,
         kind: made.isPlain ? "plain" : "compressed",
         side: made.sideId,
         isImage: !made.hasMarkers,
       };
-      mustBe(layers[i], found);
-      putContent(boot, cache.layer(made.id));
-      cache.remember(file, found);
-      known[i] = found;
+      mustBe(layer.file, layer.diffId, known);
+      putContent(layer.bootstrap, cache.layer(made.id));
+      cache.remember(layer.file, known);
+      layer.known = known;
       report.ready();
     });
   } finally {
     report.stop();
-    for (const { boot } of missing) {
-      rmSync(boot, { force: true });
-      unregisterTemporary(boot);
+    for (const { bootstrap } of missing) {
+      rmSync(bootstrap, { force: true });
+      unregisterTemporary(bootstrap);
     }
   }
-  return known as Known[];
 }
 
-function mustBe<T extends Known | undefined>({ file, diffId }: ImageLayer, found: T): T {
-  if (found !== undefined && diffId !== undefined && found.id !== diffId)
-    throw new StartError(
-      `${file.name}: the sha256 of its tar is ${found.id}, the image's config wants ${diffId}`,
-    );
-  return found;
+function mustBe(file: LayerFile, diffId: string | undefined, { id }: Known): void {
+  if (diffId !== undefined && id !== diffId)
+    throw new StartError(`${file.name}: the sha256 of its tar is ${id}, the image's config wants ${diffId}`);
 }

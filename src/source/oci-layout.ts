@@ -63,7 +63,8 @@ function choose(docs: Documents, all: readonly Descriptor[], { ref, platform: wa
   const target = wanted ?? ownPlatform();
   const fits = (d: Descriptor) => d.platform === undefined || isPlatform(platformOf(d.platform), target);
   const left = named.filter(fits);
-  if (left.length === 1) return left[0];
+  const [only, ...more] = left;
+  if (only !== undefined && more.length === 0) return only;
   const choices = (left.length > 1 ? left : all)
     .map((d) =>
       [d.annotations?.[REF], d.platform && platformOf(d.platform), d.digest].filter(Boolean).join(" "),

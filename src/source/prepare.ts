@@ -4,11 +4,11 @@ import { type Moved, mergeImages } from "../mkfs/merge.ts";
 import { StartError } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
 import { wholeFile } from "../tar/layer-file.ts";
-import { Cache, type Known } from "./cache.ts";
+import { Cache } from "./cache.ts";
 import { decompressArchive } from "./compressed-archive.ts";
 import type { Choice, Documents, ImageLayer } from "./documents.ts";
 import { type Source, sourceOf } from "./kind.ts";
-import { type Means, prepareLayers } from "./layers.ts";
+import { type BuiltLayer, type PrepareContext, prepareLayers } from "./layers.ts";
 import type { Report } from "./report.ts";
 
 const WRITTEN_BACK_MS = 60_000;
@@ -53,24 +53,31 @@ export async function prepareImage(sources: Sources): Promise<Prepared> {
     cache ??= new Cache(sources.cacheDir);
     return cache;
   };
-  const found = await Promise.all(paths.map((path) => sourceOf(path, cached)));
-  const image = found.findIndex(({ kind }) => kind === "image");
-  if (image >= 0) {
-    if (paths.length > 1) throw new StartError(`${paths[image]}: an image is mounted alone, not with others`);
-    return { bootstrap: paths[0], blobDirs: [], blobs: [], within: new Map(), settle: async () => {} };
+  const found = await Promise.all(
+    paths.map(async (path) => ({ path, source: await sourceOf(path, cached) })),
+  );
+  const image = found.find(({ source }) => source.kind === "image");
+  if (image !== undefined) {
+    if (paths.length > 1) throw new StartError(`${image.path}: an image is mounted alone, not with others`);
+    return { bootstrap: image.path, blobDirs: [], blobs: [], within: new Map(), settle: async () => {} };
   }
-  const means: Means = { cache: cached(), report, warn };
+  const context: PrepareContext = { cache: cached(), report, warn };
   const layers: ImageLayer[] = [];
-  for (const [i, path] of paths.entries()) layers.push(...(await layersOf(path, found[i], sources, means)));
+  for (const { path, source } of found) layers.push(...(await layersOf(path, source, sources, context)));
   if (layers.length === 0) throw new StartError(`${paths.join(", ")}: an image without layers`);
-  return imageOf(layers, await prepareLayers(layers, means), means.cache);
+  return imageOf(await prepareLayers(layers, context), context.cache);
 }
 
-async function layersOf(path: string, source: Source, choice: Sources, means: Means): Promise<ImageLayer[]> {
+async function layersOf(
+  path: string,
+  source: Source,
+  choice: Sources,
+  context: PrepareContext,
+): Promise<ImageLayer[]> {
   if (source.kind === "oci-layout") return documented(path, choice);
   if (source.kind === "archive") return documented(source.archive, choice);
   if (source.kind !== "compressed-archive") return [{ file: wholeFile(path), diffId: undefined }];
-  const inside = await decompressArchive(path, means);
+  const inside = await decompressArchive(path, context);
   return typeof inside === "string"
     ? [{ file: wholeFile(inside), diffId: undefined }]
     : documented(inside, choice);
@@ -85,20 +92,23 @@ async function documented(from: string | Documents, choice: Sources): Promise<Im
 }
 
 /** Lays layers over one another. Tars that are parts of an archive are found in that: it is the blob of all of them. */
-function imageOf(layers: readonly ImageLayer[], known: readonly Known[], cache: Cache): Prepared {
-  const archives = archivesOf(layers, known);
-  const ids = known.map(({ id }) => id);
-  const moved = layers.map(({ file: { path, part } }, i): Moved | undefined => {
+function imageOf(built: readonly BuiltLayer[], cache: Cache): Prepared {
+  const archives = archivesOf(built);
+  const layers = built.map(({ file, known }) => {
+    const { path, part } = file;
     const to = archives.get(path);
-    return to && part && known[i].kind === "plain" ? { from: ids[i], to, at: part.at } : undefined;
+    const isMoved = to !== undefined && part !== undefined && known.kind === "plain";
+    const moved: Moved | undefined = isMoved ? { from: known.id, to, at: part.at } : undefined;
+    return { file, known, moved };
   });
-  const keys = ids.map((id, i) => (moved[i] ? `${id} ${moved[i].to.id} ${moved[i].at}` : id));
-  const isLayer = known.length === 1 && known[0].isImage === true && moved[0] === undefined;
-  const bootstrap = isLayer ? cache.layer(ids[0]) : cache.image(keys);
+  const keys = layers.map(({ known: { id }, moved }) => (moved ? `${id} ${moved.to.id} ${moved.at}` : id));
+  const [first, ...others] = layers;
+  const isLayer = others.length === 0 && first?.known.isImage === true && first.moved === undefined;
+  const bootstrap = isLayer ? cache.layer(first.known.id) : cache.image(keys);
   if (!existsSync(bootstrap))
     mergeImages({
-      layers: ids.map((id) => cache.layer(id)),
-      moved,
+      layers: layers.map(({ known }) => cache.layer(known.id)),
+      moved: layers.map(({ moved }) => moved),
       bootstrap,
       blobDir: undefined,
       prefetch: [],
@@ -107,20 +117,22 @@ function imageOf(layers: readonly ImageLayer[], known: readonly Known[], cache: 
     });
   cache.use([bootstrap]);
   const used = blobIds(bootstrap);
-  const pathOf = (i: number) => (known[i].kind === "compressed" ? cache.blob(ids[i]) : layers[i].file.path);
-  const places = layers
-    .map((_, i) => [moved[i]?.to.id ?? ids[i], pathOf(i)] as const)
+  const blobs = layers
+    .map(({ file, known, moved }) => {
+      const path = known.kind === "compressed" ? cache.blob(known.id) : file.path;
+      return [moved?.to.id ?? known.id, path] as const;
+    })
     .filter(([id]) => used.has(id));
   const within = new Map(
-    layers.flatMap(({ file }, i) =>
-      file.within && known[i].kind === "plain" ? [[ids[i], file.within]] : [],
+    layers.flatMap(({ file, known }) =>
+      file.within && known.kind === "plain" ? [[known.id, file.within]] : [],
     ),
   );
-  const written = new Set([...ids, ...layers.flatMap(({ file }) => cache.idOf(file.path) ?? [])]);
+  const written = new Set(layers.flatMap(({ file, known }) => [known.id, cache.idOf(file.path) ?? known.id]));
   return {
     bootstrap,
     blobDirs: [cache.blobs],
-    blobs: [...new Map(places)],
+    blobs: [...new Map(blobs)],
     within,
     settle: (isWaiting) => cache.settle(written, isWaiting ? 0 : WRITTEN_BACK_MS),
   };
@@ -130,19 +142,17 @@ function imageOf(layers: readonly ImageLayer[], known: readonly Known[], cache: 
  * Archives with plain tars in them, as blobs by path. Hashing one whole would read everything twice: where its layers
  * lie says as much.
  */
-function archivesOf(
-  layers: readonly ImageLayer[],
-  known: readonly Known[],
-): Map<string, { id: string; size: number }> {
+function archivesOf(layers: readonly BuiltLayer[]): Map<string, { id: string; size: number }> {
   const parts = new Map<string, string[]>();
-  layers.forEach(({ file: { path, part } }, i) => {
-    if (part === undefined || known[i].kind !== "plain") return;
-    parts.set(path, [...(parts.get(path) ?? []), `${part.at} ${known[i].id}`]);
-  });
+  for (const { file, known } of layers) {
+    const { path, part } = file;
+    if (part === undefined || known.kind !== "plain") continue;
+    parts.set(path, [...(parts.get(path) ?? []), `${part.at} ${known.id}`]);
+  }
   return new Map(
     [...parts].map(([path, lines]) => {
       const id = createHash("sha256").update(lines.join("\n")).digest("hex");
-      // Whoever takes an id of 64 digits for the sha256 of a file shall not be deceived.
+      // An id of 64 digits would be taken for the sha256 of a file.
       return [path, { id: `archive-${id.slice(0, 56)}`, size: statSync(path).size }];
     }),
   );

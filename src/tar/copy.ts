@@ -6,7 +6,7 @@ const SMALL = BLOCK / 16;
 let block = new Uint8Array(BLOCK);
 let used = 0;
 
-/** A copy of `b[from, to)`, a plain Uint8Array whatever `b` is. */
+/** A copy of `b[from, to)`, which must lie in it; a plain Uint8Array whatever `b` is. */
 export function copyOf(b: Uint8Array, from = 0, to = b.length): Uint8Array {
   const length = to - from;
   if (length === 0) return EMPTY;
@@ -17,6 +17,6 @@ export function copyOf(b: Uint8Array, from = 0, to = b.length): Uint8Array {
   }
   const start = used;
   used += length;
-  for (let i = 0; i < length; i++) block[start + i] = b[from + i];
+  for (let i = 0; i < length; i++) block[start + i] = b[from + i] as number;
   return block.subarray(start, used);
 }

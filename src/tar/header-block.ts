@@ -20,7 +20,7 @@ export class HeaderBlock {
     let even = 0;
     let odd = 0;
     for (let i = 0; i < BLOCK / 4; i++) {
-      const word = words[i];
+      const word = words[i] as number; // there are BLOCK / 4
       if (word === 0) continue;
       even += word & LANES;
       odd += (word >>> 8) & LANES;
@@ -40,12 +40,12 @@ export class HeaderBlock {
   checksumProblem(): string | undefined {
     const h = this.bytes;
     let want = this.sum + NARROW * 0x20;
-    for (let i = CHECKSUM; i < CHECKSUM + NARROW; i++) want -= h[i];
+    for (let i = CHECKSUM; i < CHECKSUM + NARROW; i++) want -= h[i] as number; // of BLOCK bytes
     const stored = readNumber(h, CHECKSUM, NARROW);
     if (stored === want) return undefined;
     let signed = want;
-    for (let i = 0; i < BLOCK; i++)
-      if (h[i] > 0x7f && (i < CHECKSUM || i >= CHECKSUM + NARROW)) signed -= 0x100;
+    for (const [i, byte] of h.entries())
+      if (byte > 0x7f && (i < CHECKSUM || i >= CHECKSUM + NARROW)) signed -= 0x100;
     if (stored === signed) return undefined;
     const found = showField(h, CHECKSUM, NARROW);
     return `header checksum is ${found}, want ${want.toString(8)}: compressed, damaged, or no tar`;

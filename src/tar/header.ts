@@ -21,7 +21,8 @@ const GNU_ATIME = 345; // 12  GNU only
 const GNU_CTIME = 357; // 12
 const PREFIX = 345; //    155  bytes, as NAME: ustar only, GNU keeps times and sparse maps here
 
-export const headerType = (h: Uint8Array): number => h[TYPE];
+/** A header has 512 bytes. */
+export const headerType = (h: Uint8Array): number => h[TYPE] as number;
 
 /** "ustar" and NUL, whatever the version. */
 export const isUstar = (h: Uint8Array): boolean => hasMagic(h) && h[MAGIC + 5] === 0;

@@ -8,6 +8,9 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const ZERO = 0x30;
 
+/** A byte of a field or value; 0 behind the end of `b`, as after any field's text. */
+const byteAt = (b: Uint8Array, at: number): number => b[at] ?? 0;
+
 /**
  * Reads a numeric header field: octal digits after blanks, ended by NUL, blank or the field's end; or base-256,
  * big-endian two's complement after the marker bit 0x80 (GNU, star, and everybody since).
@@ -17,13 +20,13 @@ const ZERO = 0x30;
  * @returns an integer, inexact (but never smaller in size) above 2^53; NaN for anything else
  */
 export function readNumber(b: Uint8Array, at: number, width: number): number {
-  if ((b[at] & 0x80) !== 0) return base256(b, at, width);
+  if ((byteAt(b, at) & 0x80) !== 0) return base256(b, at, width);
   const end = at + width;
   let i = at;
   while (i < end && (b[i] === SPACE || b[i] === TAB)) i++;
   let value = 0;
   for (; i < end; i++) {
-    const digit = b[i] - ZERO;
+    const digit = byteAt(b, i) - ZERO;
     if (digit < 0 || digit > 7) break;
     value = value * 8 + digit;
   }
@@ -32,9 +35,9 @@ export function readNumber(b: Uint8Array, at: number, width: number): number {
 
 function base256(b: Uint8Array, at: number, width: number): number {
   // A negative number's bits are turned over, so that what is summed up stays exact near zero.
-  const flip = (b[at] & 0x40) === 0 ? 0 : 0xff;
-  let value = (b[at] ^ flip) & 0x3f;
-  for (let i = at + 1; i < at + width; i++) value = value * 256 + (b[i] ^ flip);
+  const flip = (byteAt(b, at) & 0x40) === 0 ? 0 : 0xff;
+  let value = (byteAt(b, at) ^ flip) & 0x3f;
+  for (let i = at + 1; i < at + width; i++) value = value * 256 + (byteAt(b, i) ^ flip);
   return flip === 0 ? value : -value - 1;
 }
 
@@ -47,7 +50,7 @@ export function readDecimal(b: Uint8Array, from: number, to: number): number {
   if (from >= to) return Number.NaN;
   let value = 0;
   for (let i = from; i < to; i++) {
-    const digit = b[i] - ZERO;
+    const digit = byteAt(b, i) - ZERO;
     if (digit < 0 || digit > 9) return Number.NaN;
     value = value * 10 + digit;
   }

@@ -12,9 +12,16 @@ const NEWLINE = 0x0a;
 
 /** Adds pieces from records that hold one number each. */
 export function addRecordPairs(list: PieceList, values: readonly PaxValue[], refuse: Refuse): void {
-  const number = ({ b, from, to }: PaxValue) => decimal(b, from, to, refuse);
-  if (values.length % 2 !== 0) refuse("sparse map has an offset without a length");
-  for (let i = 0; i < values.length; i += 2) list.add(number(values[i]), number(values[i + 1]));
+  let offset: number | undefined;
+  for (const { b, from, to } of values) {
+    const number = decimal(b, from, to, refuse);
+    if (offset === undefined) offset = number;
+    else {
+      list.add(offset, number);
+      offset = undefined;
+    }
+  }
+  if (offset !== undefined) refuse("sparse map has an offset without a length");
 }
 
 /** Adds pieces from a record of all numbers. */

@@ -20,15 +20,20 @@ export function readTime(b: Uint8Array, from: number, to: number): Time | undefi
   const first = isNegative ? from + 1 : from;
   let i = first;
   let seconds = 0;
-  for (; i < to && isDigit(b[i]); i++) seconds = seconds * 10 + b[i] - ZERO;
+  for (; i < to; i++) {
+    const digit = digitAt(b, i);
+    if (digit === undefined) break;
+    seconds = seconds * 10 + digit;
+  }
   if (i === first || (i < to && b[i] !== POINT)) return undefined;
   let nsec = 0;
   let unit = SECOND / 10;
   let isFiner = false;
   for (i++; i < to; i++) {
-    if (!isDigit(b[i])) return undefined;
-    if (unit >= 1) nsec += unit * (b[i] - ZERO);
-    else if (b[i] !== ZERO) isFiner = true;
+    const digit = digitAt(b, i);
+    if (digit === undefined) return undefined;
+    if (unit >= 1) nsec += unit * digit;
+    else if (digit !== 0) isFiner = true;
     unit /= 10;
   }
   if (!isNegative) return { seconds, nsec };
@@ -36,4 +41,8 @@ export function readTime(b: Uint8Array, from: number, to: number): Time | undefi
   return nsec === 0 ? { seconds: 0 - seconds, nsec } : { seconds: -seconds - 1, nsec: SECOND - nsec };
 }
 
-const isDigit = (byte: number): boolean => byte >= ZERO && byte <= ZERO + 9;
+/** @returns undefined for anything else */
+function digitAt(b: Uint8Array, at: number): number | undefined {
+  const digit = (b[at] ?? 0) - ZERO;
+  return digit >= 0 && digit <= 9 ? digit : undefined;
+}

@@ -126,7 +126,7 @@ function find(b: Uint8Array, byte: number, from: number, to: number): number {
 function keyNumber(b: Uint8Array, from: number, to: number): number {
   for (let k = 0; k < KEYS.length; k++) {
     const key = KEYS[k];
-    if (key.length !== to - from || key[0] !== b[from]) continue;
+    if (key === undefined || key.length !== to - from || key[0] !== b[from]) continue;
     let i = 1;
     while (i < key.length && key[i] === b[from + i]) i++;
     if (i === key.length) return k;

@@ -33,7 +33,7 @@ const ARGS = ["-d", "-c"];
 export function compressionOf(head: Uint8Array): Compression {
   if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
   if (head.length < MAGIC) return "none";
-  const magic = (head[0] | (head[1] << 8) | (head[2] << 16) | (head[3] << 24)) >>> 0;
+  const magic = new DataView(head.buffer, head.byteOffset, MAGIC).getUint32(0, true);
   // A zstd frame, or one to be skipped, of which there are 16.
   return magic === 0xfd2fb528 || (magic & 0xfffffff0) >>> 0 === 0x184d2a50 ? "zstd" : "none";
 }

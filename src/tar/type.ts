@@ -43,7 +43,8 @@ const V7_DIRECTORY: Type = { letter: "\0", kind: "directory", hasData: false, is
 /** GNU tar extracts it so; its data are skipped. */
 const SLASHED_FILE: Type = { letter: "0", kind: "directory", hasData: true, isUnknown: false };
 
-export const typeOf = (h: Uint8Array): Type => types[headerType(h)];
+/** There is one for each byte. */
+export const typeOf = (h: Uint8Array): Type => types[headerType(h)] as Type;
 
 /** The type when the entry has this path: a file's slash at the end makes it a directory. */
 export function typeWithPath(type: Type, path: Uint8Array): Type {

@@ -1,5 +1,7 @@
 const BACKSLASH = 0x5c;
 const X = 0x78;
+/** Bytes of `\xNN`. */
+const ESCAPE = 4;
 
 /** Bytes that would end a column or a line, or that a terminal obeys, and what begins an escape. */
 const isEscaped = (byte: number): boolean => byte < 0x20 || byte === 0x7f || byte === BACKSLASH;
@@ -22,15 +24,16 @@ export function unescapePath(text: Uint8Array): Uint8Array | undefined {
   if (!text.includes(BACKSLASH)) return text;
   const out = new Uint8Array(text.length);
   let length = 0;
-  for (let i = 0; i < text.length; i++) {
-    if (text[i] !== BACKSLASH) {
-      out[length++] = text[i];
-      continue;
-    }
-    const digits = Buffer.from(text.subarray(i + 2, i + 4)).toString("latin1");
-    if (text[i + 1] !== X || !/^[0-9a-f]{2}$/.test(digits)) return undefined;
+  for (let at = 0; ; at += ESCAPE) {
+    const backslash = text.indexOf(BACKSLASH, at);
+    const plain = text.subarray(at, backslash < 0 ? text.length : backslash);
+    out.set(plain, length);
+    length += plain.length;
+    if (backslash < 0) break;
+    at = backslash;
+    const digits = Buffer.from(text.subarray(at + 2, at + ESCAPE)).toString("latin1");
+    if (text[at + 1] !== X || !/^[0-9a-f]{2}$/.test(digits)) return undefined;
     out[length++] = Number.parseInt(digits, 16);
-    i += 3;
   }
   return out.subarray(0, length);
 }

@@ -52,6 +52,6 @@ function readOf({ number, text }: Line, file: string): TracedRead {
   const path = unescapePath(text.subarray(0, tab));
   if (path === undefined) throw wrong("the path has a backslash that is not \\xNN");
   if (path[0] !== SLASH) throw wrong("the path does not begin with /");
-  const [, offset, length, seconds] = numbers.map(Number);
-  return { path, offset, length, seconds };
+  const [, offset, length, seconds] = numbers;
+  return { path, offset: Number(offset), length: Number(length), seconds: Number(seconds) };
 }

@@ -1,4 +1,4 @@
-/** Records that wait to be taken; what comes while all places are taken is counted and lost. */
+/** Records that wait to be taken; what comes while the ring is full is counted and lost. */
 const CAPACITY = 1 << 15;
 /** Node, offset and length in bytes, ms since 1970. */
 const FIELDS = 4;
@@ -32,18 +32,18 @@ export class ReadLog {
     this.mask = this.records.length / FIELDS - 1;
   }
 
-  /** Told by the writer. No allocation: it stands between a request and its answer. */
+  /** Called by the writing thread. No allocation: it stands between a request and its answer. */
   add(node: number, offset: number, length: number, at: number): void {
-    const written = this.head[WRITTEN];
+    const written = Atomics.load(this.head, WRITTEN);
     if (((written - Atomics.load(this.head, TAKEN)) | 0) > this.mask) {
-      this.head[DROPPED]++;
+      Atomics.add(this.head, DROPPED, 1);
       return;
     }
-    const place = (written & this.mask) * FIELDS;
-    this.records[place] = node;
-    this.records[place + 1] = offset;
-    this.records[place + 2] = length;
-    this.records[place + 3] = at;
+    const record = (written & this.mask) * FIELDS;
+    this.records[record] = node;
+    this.records[record + 1] = offset;
+    this.records[record + 2] = length;
+    this.records[record + 3] = at;
     Atomics.store(this.head, WRITTEN, (written + 1) | 0);
   }
 
@@ -51,16 +51,18 @@ export class ReadLog {
   take(): LoggedRead[] {
     const written = Atomics.load(this.head, WRITTEN);
     const reads: LoggedRead[] = [];
-    let taken = this.head[TAKEN];
+    let taken = Atomics.load(this.head, TAKEN);
     for (; taken !== written; taken = (taken + 1) | 0) {
-      const [node, offset, length, at] = this.records.subarray((taken & this.mask) * FIELDS);
-      reads.push({ node, offset, length, at });
+      // The mask keeps all four inside.
+      const record = (taken & this.mask) * FIELDS;
+      const field = (i: number) => this.records[record + i] as number;
+      reads.push({ node: field(0), offset: field(1), length: field(2), at: field(3) });
     }
     Atomics.store(this.head, TAKEN, taken);
     return reads;
   }
 
   get dropped(): number {
-    return this.head[DROPPED];
+    return Atomics.load(this.head, DROPPED);
   }
 }

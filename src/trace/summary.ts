@@ -58,17 +58,19 @@ export function summarize(trace: Iterable<TracedRead>): Summary {
 
 /** For people. */
 export function summaryText({ reads, bytes, seconds, files }: Summary): string {
-  const rows = files.map((file) => [
-    file.seconds.toFixed(3),
-    String(file.reads),
-    String(file.bytes),
-    showName(file.path),
-  ]);
-  const columns = [["SECONDS", "READS", "BYTES", "PATH"], ...rows];
-  const widths = [0, 1, 2].map((i) => Math.max(...columns.map((row) => row[i].length)));
-  const lines = columns.map((row) =>
-    row.map((cell, i) => (i < widths.length ? cell.padStart(widths[i]) : cell)).join("  "),
-  );
+  const cells = files.map(({ seconds, reads, bytes, path }) => ({
+    seconds: seconds.toFixed(3),
+    reads: String(reads),
+    bytes: String(bytes),
+    path: showName(path),
+  }));
+  const rows = [{ seconds: "SECONDS", reads: "READS", bytes: "BYTES", path: "PATH" }, ...cells];
+  const padder = (column: keyof (typeof rows)[number]) => {
+    const width = rows.reduce((most, row) => Math.max(most, row[column].length), 0);
+    return (row: (typeof rows)[number]) => row[column].padStart(width);
+  };
+  const padded = [padder("seconds"), padder("reads"), padder("bytes")];
+  const lines = rows.map((row) => [...padded.map((pad) => pad(row)), row.path].join("  "));
   const total = `${reads} first reads, ${bytes} bytes of ${files.length} files within ${seconds.toFixed(3)} s`;
   return [total, ...lines].join("\n");
 }
