@@ -106,7 +106,7 @@ export class FileReport {
   /**
    * Name of the tar in which the first byte lies, "" when it begins with a hole or lies within the image.
    *
-   * @param node of a file that was read, which is sound
+   * @param node of a file that was read, which is valid
    */
   private blobOf(node: number): string {
     const image = new Image(this.image.handle);

@@ -10,7 +10,7 @@ const MAX_NAME = 255;
 export type OnEntry = (nid: number, type: number, entry: number) => void;
 
 /**
- * Checks the blocks of a directory whose inode was found sound and whose blocks were taken: entry array,
+ * Checks the blocks of a directory whose inode is valid and whose blocks were claimed: entry array,
  * names, order over all blocks, `.` and `..`.
  *
  * @param at byte offset of the directory's inode

@@ -17,7 +17,7 @@ const MAX_DIRECTORY = 2 ** 31 - 1;
  * @throws FormatError
  */
 export function checkInode(ctx: CheckContext, at: number): number {
-  ctx.meta.need(at, 32);
+  ctx.meta.need(at, inode.INODE_COMPACT);
   const v = ctx.meta.view;
   const format = inode.inodeFormat(v, at);
   if (format & ~inode.FORMAT_KNOWN)
@@ -97,7 +97,7 @@ function checkChunks(ctx: CheckContext, at: number, size: number): void {
   }
 }
 
-/** Takes the blocks of a directory or symlink whose inode is sound: they lie in the image itself. */
+/** Claims the blocks of a directory or symlink whose inode is valid: they lie in the image itself. */
 export function claimBlocks(ctx: CheckContext, at: number, what: string): void {
   const v = ctx.meta.view;
   const size = inode.inodeSize(v, at);

@@ -1,21 +1,20 @@
 import { FormatError } from "../bytes/errors.ts";
 import type { Bits } from "./bits.ts";
-import type { Device } from "./device.ts";
+import { type AddressSpace, addressOn, deviceAt } from "./device.ts";
+import { INODE_SLOT_SIZE } from "./inode.ts";
 import type { MetaFile } from "./meta-file.ts";
 import type { Superblock } from "./superblock.ts";
 import type { Prefixes } from "./xattr.ts";
 
 /** What the checks of one image share. */
-export interface CheckContext {
+export interface CheckContext extends AddressSpace {
   readonly meta: MetaFile;
   readonly sb: Superblock;
-  readonly devices: readonly Device[];
   /** Real length of each device's file in bytes, 0 when it is missing. */
   readonly deviceSizes: readonly number[];
-  readonly isFlat: boolean;
   readonly deviceMask: number;
   readonly prefixes: Prefixes;
-  /** 32-byte slots of the image that some metadata has taken: what is taken once cannot be taken again. */
+  /** Inode slots of the image that some metadata has taken: what is taken once cannot be taken again. */
   readonly claimed: Bits;
   /** Ranges taken since the last check began, as pairs of first slot and slot after the last. */
   readonly taken: number[];
@@ -42,12 +41,12 @@ export function claim(ctx: CheckContext, at: number, length: number, what: strin
   const range = () => `${what} of ${length} bytes at 0x${at.toString(16)}`;
   if (at + length > ctx.meta.size)
     fail(ctx, inode, `${range()} does not end inside the image, at 0x${ctx.meta.size.toString(16)}`);
-  const first = Math.floor(at / 32);
-  const end = Math.floor((at + length - 1) / 32) + 1;
+  const first = Math.floor(at / INODE_SLOT_SIZE);
+  const end = Math.floor((at + length - 1) / INODE_SLOT_SIZE) + 1;
   for (let slot = first; slot < end; slot++) {
     if (ctx.claimed.has(slot)) {
       ctx.taken.push(first, slot);
-      fail(ctx, inode, `${range()} overlaps other metadata, at 0x${(slot * 32).toString(16)}`);
+      fail(ctx, inode, `${range()} overlaps other metadata, at 0x${(slot * INODE_SLOT_SIZE).toString(16)}`);
     }
     ctx.claimed.add(slot);
   }
@@ -56,7 +55,7 @@ export function claim(ctx: CheckContext, at: number, length: number, what: strin
   ctx.meta.need(at, length);
 }
 
-/** Gives back what a check has taken that then failed, so that what it hid can still be found sound. */
+/** Gives back what a check has taken that then failed, so that what it hid can still be found valid. */
 export function giveBack(ctx: CheckContext): void {
   for (let i = 0; i < ctx.taken.length; i += 2)
     for (let slot = ctx.taken[i]; slot < ctx.taken[i + 1] && ctx.returnable > 0; slot++, ctx.returnable--)
@@ -77,30 +76,18 @@ export function checkRange(
   length: number,
   at: number,
 ): void {
-  const { devices, deviceSizes, isFlat, sb, meta } = ctx;
-  const end = address + length;
+  const { devices, deviceSizes, isFlat, blockSize, meta } = ctx;
   if (device > devices.length) fail(ctx, at, `device ${device}, want at most ${devices.length}`);
-  if (device > 0) checkDevice(device - 1, end);
-  else if (!isFlat)
-    for (let i = 0; i < devices.length; i++) {
-      const from = devices[i].unifiedAt;
-      if (from === 0 || address < from || address >= from + devices[i].blocks * sb.blockSize) continue;
-      checkDevice(i, end - from);
-      return;
-    }
-  if (device === 0 && end > meta.size) fail(ctx, at, `data ends at byte ${end}, the image has ${meta.size}`);
-
-  function checkDevice(slot: number, limit: number): void {
-    const { blocks, unifiedAt, id } = devices[slot];
-    const real = isFlat ? meta.size - unifiedAt : deviceSizes[slot];
-    // The device table counts whole blocks; a tar may end inside one more.
-    if (limit >= (blocks + 1) * sb.blockSize)
-      fail(
-        ctx,
-        at,
-        `data ends at byte ${limit} of device ${slot + 1}, which has ${blocks} blocks of ${sb.blockSize}`,
-      );
-    if (limit > real)
-      fail(ctx, at, `data ends at byte ${limit} of blob ${id || slot + 1}, its file has ${real}`);
+  const found = deviceAt(ctx, device, address);
+  const end = addressOn(ctx, device, found, address) + length;
+  if (found === 0) {
+    if (end > meta.size) fail(ctx, at, `data ends at byte ${end}, the image has ${meta.size}`);
+    return;
   }
+  const { blocks, unifiedAt, id } = devices[found - 1];
+  const real = isFlat ? meta.size - unifiedAt : deviceSizes[found - 1];
+  // The device table counts whole blocks; a tar may end inside one more.
+  if (end >= (blocks + 1) * blockSize)
+    fail(ctx, at, `data ends at byte ${end} of device ${found}, which has ${blocks} blocks of ${blockSize}`);
+  if (end > real) fail(ctx, at, `data ends at byte ${end} of blob ${id || found}, its file has ${real}`);
 }

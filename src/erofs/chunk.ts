@@ -8,6 +8,9 @@ import { inodeBytes, inodeChunkFormat, inodeXattrBytes, NULL_BLOCK } from "./ino
 export const CHUNK_BITS = 0x1f; //     chunk size is block size << this
 export const CHUNK_INDEXES = 0x20; //  8-byte entries with a device; else 4-byte blocks on device 0
 export const CHUNK_48BIT = 0x40; //    entries have 16 high block bits
+/** Bytes of an 8-byte entry; it is also what such an array is aligned to. */
+export const CHUNK_INDEX_SIZE = 8;
+const BLOCK_MAP_SIZE = 4;
 export const CHUNK_KNOWN = CHUNK_BITS | CHUNK_INDEXES | CHUNK_48BIT;
 
 const BLOCK_HI = 0; // u16
@@ -19,7 +22,8 @@ export const chunkBits = (v: DataView, at: number, blockBits: number) =>
   blockBits + (inodeChunkFormat(v, at) & CHUNK_BITS);
 
 /** Bytes of one array entry. */
-export const chunkEntrySize = (v: DataView, at: number) => (inodeChunkFormat(v, at) & CHUNK_INDEXES ? 8 : 4);
+export const chunkEntrySize = (v: DataView, at: number) =>
+  inodeChunkFormat(v, at) & CHUNK_INDEXES ? CHUNK_INDEX_SIZE : BLOCK_MAP_SIZE;
 
 /** Byte offset of entry 0: behind inode and xattrs, aligned to its own size. */
 export function chunkArrayAt(v: DataView, at: number): number {

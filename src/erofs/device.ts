@@ -63,3 +63,41 @@ export function putDevice(v: DataView, at: number, id: string, blocks: number, u
   v.setUint32(at + BLOCKS, blocks, true);
   v.setUint32(at + UNIADDR, unified, true);
 }
+
+/** What addresses mean in an image. */
+export interface AddressSpace {
+  readonly devices: readonly Device[];
+  /** Blobs are part of the image file itself, at their unified addresses. */
+  readonly isFlat: boolean;
+  readonly blockSize: number;
+}
+
+/**
+ * The device that an address on a device belongs to. Device 0 is the unified space: an address inside a slot's range is
+ * that slot's; in a flat image all of it is the image's own.
+ *
+ * The check of a range and every read go by this one rule, with the address at which the range begins: what was checked
+ * is what is read.
+ *
+ * @param device as on disk: 0 is the unified space, i is slot i - 1
+ */
+export function deviceAt(
+  { devices, isFlat, blockSize }: AddressSpace,
+  device: number,
+  address: number,
+): number {
+  if (device > 0 || isFlat) return device;
+  for (let i = 0; i < devices.length; i++) {
+    const { unifiedAt, blocks } = devices[i];
+    if (unifiedAt > 0 && address >= unifiedAt && address < unifiedAt + blocks * blockSize) return i + 1;
+  }
+  return 0;
+}
+
+/** The same address counted from where `found`, its device by `deviceAt`, begins. */
+export const addressOn = (
+  { devices }: AddressSpace,
+  device: number,
+  found: number,
+  address: number,
+): number => (found === device ? address : address - devices[found - 1].unifiedAt);

@@ -26,7 +26,7 @@ export function putDirent(v: DataView, at: number, nid: number, nameOff: number,
 const NID_NOWHERE = 0xffff_ffff;
 
 /** Overwrites nid and type of an entry in memory: it stays listed, but what it named is not reached by it. */
-export function spoilDirent(v: DataView, at: number): void {
+export function poisonDirent(v: DataView, at: number): void {
   v.setUint32(at + NID, NID_NOWHERE, true);
   v.setUint32(at + NID + 4, 0, true);
   v.setUint8(at + TYPE, 0);

@@ -2,8 +2,8 @@ import { compareBytes } from "../bytes/name.ts";
 import { POWER } from "../bytes/u64.ts";
 import { Bits } from "./bits.ts";
 import { chunkArrayAt, chunkBits, chunkBlock, chunkDevice, chunkEntrySize } from "./chunk.ts";
-import type { Device } from "./device.ts";
-import { DIRENT_SIZE, direntCount, direntNid, nameLength } from "./dirent.ts";
+import { type AddressSpace, addressOn, type Device, deviceAt } from "./device.ts";
+import { DIRENT_SIZE, direntCount, direntNameOff, direntNid, nameLength } from "./dirent.ts";
 import * as inode from "./inode.ts";
 import type { Prefixes } from "./xattr.ts";
 
@@ -24,8 +24,8 @@ export const INLINE = -2;
 export interface ImageHandle {
   readonly file: string;
   readonly shared: SharedArrayBuffer;
-  /** nids whose inode was found sound. */
-  readonly sound: SharedArrayBuffer;
+  /** A bit a nid: whether its inode passed the check. */
+  readonly valid: SharedArrayBuffer;
   readonly blockBits: number;
   readonly rootNid: number;
   readonly metaAt: number;
@@ -44,11 +44,12 @@ export interface ImageHandle {
 }
 
 /** Nids, and nodes, are below it. */
-export const nodeCount = ({ shared }: ImageHandle): number => Math.ceil(shared.byteLength / inode.NID_SHIFT);
+export const nodeCount = ({ shared }: ImageHandle): number =>
+  Math.ceil(shared.byteLength / inode.INODE_SLOT_SIZE);
 
 /**
  * An image whose whole tree was checked (see `openImage`): bytes read in place, no object per inode, no
- * bounds checks beyond the one that a node is sound.
+ * bounds checks beyond the one that a node is valid.
  */
 export class Image {
   readonly v: DataView;
@@ -57,26 +58,28 @@ export class Image {
   readonly blockSize: number;
   private readonly blockBits: number;
   private readonly metaAt: number;
-  private readonly sound: Bits;
+  private readonly valid: Bits;
+  private readonly space: AddressSpace;
   private readonly deviceMask: number;
 
   constructor(handle: ImageHandle) {
     this.handle = handle;
     this.v = new DataView(handle.shared);
     this.bytes = new Uint8Array(handle.shared);
-    this.sound = new Bits(handle.sound);
+    this.valid = new Bits(handle.valid);
     this.blockBits = handle.blockBits;
     this.blockSize = 1 << handle.blockBits;
     this.metaAt = handle.metaAt;
+    this.space = { devices: handle.devices, isFlat: handle.isFlat, blockSize: this.blockSize };
     this.deviceMask = deviceMask(handle.devices.length);
   }
 
   inodeAt(nid: number): number {
-    return this.metaAt + nid * inode.NID_SHIFT;
+    return this.metaAt + nid * inode.INODE_SLOT_SIZE;
   }
 
-  isSound(nid: number): boolean {
-    return this.sound.has(nid);
+  isValid(nid: number): boolean {
+    return this.valid.has(nid);
   }
 
   /** Byte offset of block `k` of a directory or symlink: its data lies in the image file. */
@@ -144,7 +147,7 @@ export class Image {
     nameAt: number,
     length: number,
   ): number {
-    const entry = block + this.v.getUint16(block + k * DIRENT_SIZE + 8, true);
+    const entry = block + direntNameOff(this.v, block + k * DIRENT_SIZE);
     const entryLength = nameLength(this.v, this.bytes, block, end, k, count);
     return compareBytes(name, nameAt, length, this.bytes, entry, entryLength);
   }
@@ -208,28 +211,18 @@ export class Image {
   }
 
   /**
-   * Turns a device id and address into the file that holds the bytes. Device 0 is the unified space: an
-   * address inside a slot's range is that slot's. In a flat image it is the other way round.
+   * Turns a device id and address into the file that holds the bytes: see `deviceAt`.
    *
    * @param address where the file's or chunk's data begins: it decides, as it did when the range was checked
    * @param ahead bytes after that
    */
   private place(device: number, address: number, ahead: number, into: Extent): void {
-    const { devices, isFlat } = this.handle;
-    into.device = device;
-    into.address = address + ahead;
-    if (device > 0) {
-      if (!isFlat) return;
-      into.device = 0;
-      into.address += devices[device - 1].unifiedAt;
-    } else if (!isFlat)
-      for (let i = 0; i < devices.length; i++) {
-        const from = devices[i].unifiedAt;
-        if (from === 0 || address < from || address >= from + devices[i].blocks * this.blockSize) continue;
-        into.device = i + 1;
-        into.address -= from;
-        return;
-      }
+    const found = deviceAt(this.space, device, address);
+    into.device = found;
+    into.address = addressOn(this.space, device, found, address) + ahead;
+    if (found === 0 || !this.space.isFlat) return;
+    into.device = 0;
+    into.address += this.space.devices[found - 1].unifiedAt;
   }
 }
 

@@ -1,3 +1,4 @@
+import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
 import { putS64, putU64, s64, TWO_32, u64 } from "../bytes/u64.ts";
 import { BODY_SIZE } from "./xattr.ts";
 
@@ -5,7 +6,7 @@ import { BODY_SIZE } from "./xattr.ts";
  * `struct erofs_inode_compact` (32 bytes) and `struct erofs_inode_extended` (64 bytes), little-endian, read
  * in place. Source: linux/fs/erofs/erofs_fs.h, linux/fs/erofs/inode.c.
  */
-export const NID_SHIFT = 32;
+export const INODE_SLOT_SIZE = 32; // a nid counts these from the start of the inode table
 const FORMAT = 0; //        u16  bit 0 extended, bits 1…3 layout, bit 4 nlink-is-1 / dot-omitted
 const XATTR_ICOUNT = 2; //  u16  0, or (bytes of xattr area - BODY_SIZE) / 4 + 1
 const MODE = 4; //          u16  S_IFMT | permission bits
@@ -23,6 +24,7 @@ const E_MTIME_NSEC = 40; // u32
 const E_NLINK = 44; //      u32
 const E_IMPLIED = 48; //    u8   reserved in EROFS, and read by neither the kernel nor nydus: 1 says "no entry named it"
 
+export const INODE_COMPACT = 32;
 export const INODE_EXTENDED = 64;
 
 export const FLAT_PLAIN = 0;
@@ -43,8 +45,9 @@ export const inodeIno = (v: DataView, at: number) => v.getUint32(at + INO, true)
 export const inodeRdev = (v: DataView, at: number) => v.getUint32(at + U, true);
 export const inodeChunkFormat = (v: DataView, at: number) => v.getUint16(at + U, true);
 
-/** Bytes of the inode proper: 32 or 64. */
-export const inodeBytes = (v: DataView, at: number) => (inodeIsExtended(v, at) ? 64 : 32);
+/** Bytes of the inode proper. */
+export const inodeBytes = (v: DataView, at: number) =>
+  inodeIsExtended(v, at) ? INODE_EXTENDED : INODE_COMPACT;
 
 /** Bytes of the xattr area behind the inode. */
 export function inodeXattrBytes(v: DataView, at: number): number {
@@ -64,9 +67,13 @@ export const inodeUid = (v: DataView, at: number): number =>
 export const inodeGid = (v: DataView, at: number): number =>
   inodeIsExtended(v, at) ? v.getUint32(at + E_GID, true) : v.getUint16(at + C_GID, true);
 
+/** Whether a compact inode has no nlink field: it is 1, and the field holds high block bits. */
+const isSingle = (v: DataView, at: number): boolean =>
+  inodeBit4(v, at) && (inodeMode(v, at) & S_IFMT) !== S_IFDIR;
+
 export function inodeNlink(v: DataView, at: number): number {
   if (inodeIsExtended(v, at)) return v.getUint32(at + E_NLINK, true);
-  return inodeBit4(v, at) && (inodeMode(v, at) & 0o170000) !== 0o040000 ? 1 : v.getUint16(at + NB, true);
+  return isSingle(v, at) ? 1 : v.getUint16(at + NB, true);
 }
 
 /** Seconds; `epoch` comes from the superblock and matters to compact inodes only. */
@@ -79,7 +86,7 @@ export const inodeMtimeNsec = (v: DataView, at: number, fixedNsec: number): numb
 /** First block of flat data, or -1 for a hole (all ones under the width that this inode has). */
 export function inodeStartBlock(v: DataView, at: number): number {
   const low = v.getUint32(at + U, true);
-  const wide = inodeIsExtended(v, at) || (inodeBit4(v, at) && (inodeMode(v, at) & 0o170000) !== 0o040000);
+  const wide = inodeIsExtended(v, at) || isSingle(v, at);
   if (!wide) return low === NULL_BLOCK ? -1 : low;
   const high = v.getUint16(at + NB, true);
   return low === NULL_BLOCK && high === 0xffff ? -1 : low + high * TWO_32;

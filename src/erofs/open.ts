@@ -5,9 +5,9 @@ import { type CheckContext, fail, giveBack } from "./check.ts";
 import { checkDirectory, type OnEntry } from "./check-directory.ts";
 import { checkInode, claimBlocks } from "./check-inode.ts";
 import { type Device, readDevices, SLOT_SIZE } from "./device.ts";
-import { DT_OF_TYPE, spoilDirent } from "./dirent.ts";
+import { DT_OF_TYPE, poisonDirent } from "./dirent.ts";
 import { deviceMask, type ImageHandle } from "./image.ts";
-import { inodeMode, NID_SHIFT } from "./inode.ts";
+import { INODE_COMPACT, INODE_SLOT_SIZE, inodeMode } from "./inode.ts";
 import { MetaFile } from "./meta-file.ts";
 import { PREFETCH_FIELD_AT, RAFS_AT, RAFS_SIZE, type Rafs, rafsRanges, readRafs } from "./rafs.ts";
 import { readSuperblock, type Superblock } from "./superblock.ts";
@@ -29,7 +29,7 @@ export interface TreeReport {
   inodes: number;
   directories: number;
   /** Inodes, directories and directory entries that broke the format; 0 unless lenient. */
-  unsound: number;
+  corrupt: number;
   /** The first few problems, in the order they were met. */
   problems: Error[];
   /** nids of the prefetch table, those that are in the tree. */
@@ -77,7 +77,7 @@ export function readTables(fd: number, size: number, file: string): ImageTables 
  * slot and one number a directory.
  *
  * @param deviceSizes length in bytes of the file behind each device slot, 0 when there is none
- * @param lenient keep what is sound instead of throwing; the root must be sound all the same
+ * @param lenient keep what is valid instead of throwing; the root must be valid all the same
  * @throws FormatError at the first problem, unless lenient
  */
 export function checkTree(
@@ -86,13 +86,14 @@ export function checkTree(
   lenient: boolean,
 ): { handle: ImageHandle; report: TreeReport } {
   const { meta, sb, devices, isFlat, prefixes, rafs } = tables;
-  const slots = Math.ceil(meta.size / NID_SHIFT);
+  const slots = Math.ceil(meta.size / INODE_SLOT_SIZE);
   const ctx: CheckContext = {
     meta,
     sb,
     devices,
     deviceSizes,
     isFlat,
+    blockSize: sb.blockSize,
     prefixes,
     deviceMask: deviceMask(devices.length),
     claimed: new Bits(slots),
@@ -101,18 +102,18 @@ export function checkTree(
     hasXattrs: false,
     hasAcls: false,
   };
-  const sound = new Bits(slots);
+  const valid = new Bits(slots);
   const seen = new Bits(slots);
   const report: TreeReport = {
     inodes: 0,
     directories: 0,
-    unsound: 0,
+    corrupt: 0,
     problems: [],
     prefetch: [],
     loaded: meta.loaded,
   };
   const queue: number[] = []; // pairs of directory, parent
-  const inodeAt = (nid: number) => sb.metaAt + nid * NID_SHIFT;
+  const inodeAt = (nid: number) => sb.metaAt + nid * INODE_SLOT_SIZE;
 
   /** Runs `check`; in a lenient pass a format error counts instead of ending it. */
   const guard = (check: () => void): boolean => {
@@ -123,7 +124,7 @@ export function checkTree(
     } catch (error) {
       if (!lenient || !(error instanceof FormatError)) throw error;
       giveBack(ctx);
-      report.unsound++;
+      report.corrupt++;
       if (report.problems.length < KEPT_PROBLEMS) report.problems.push(error);
       return false;
     }
@@ -132,7 +133,7 @@ export function checkTree(
   const checkNid = (nid: number, entry: number): void => {
     if (nid === 0) fail(ctx, entry, "nid is 0, which is no inode");
     const at = inodeAt(nid);
-    if (at + 32 > meta.size)
+    if (at + INODE_COMPACT > meta.size)
       fail(
         ctx,
         entry,
@@ -144,7 +145,7 @@ export function checkTree(
     seen.add(nid);
     ctx.taken.length = 0;
     const mode = checkInode(ctx, inodeAt(nid));
-    sound.add(nid);
+    valid.add(nid);
     report.inodes++;
     if ((mode & S_IFMT) !== S_IFDIR) return;
     report.directories++;
@@ -156,8 +157,8 @@ export function checkTree(
     if (type >= DT_OF_TYPE.length) fail(ctx, entry, `file type is ${type}, want at most 7`);
     checkNid(nid, entry);
     const isNew = !seen.has(nid);
-    if (!isNew && !sound.has(nid)) return;
-    meta.need(inodeAt(nid), 32);
+    if (!isNew && !valid.has(nid)) return;
+    meta.need(inodeAt(nid), INODE_COMPACT);
     const mode = inodeMode(meta.view, inodeAt(nid));
     if (type !== 0 && DT_OF_TYPE[type] !== dtOfMode(mode))
       fail(ctx, entry, `file type is ${type}, the mode of its inode (nid ${nid}) is 0${mode.toString(8)}`);
@@ -165,8 +166,8 @@ export function checkTree(
     else if ((mode & S_IFMT) === S_IFDIR) fail(ctx, entry, `directory nid ${nid} is named twice`);
   };
   /** A wrong entry leads nowhere; it harms neither the directory it is in nor what it names. */
-  const checkOrSpoil: OnEntry = (nid, type, entry) => {
-    if (!guard(() => checkEntry(nid, type, entry))) spoilDirent(meta.view, entry);
+  const checkOrPoison: OnEntry = (nid, type, entry) => {
+    if (!guard(() => checkEntry(nid, type, entry))) poisonDirent(meta.view, entry);
   };
   const ignore: OnEntry = () => {};
 
@@ -184,25 +185,25 @@ export function checkTree(
     };
     if (!lenient || i === 0) check();
     else if (!guard(check)) {
-      sound.delete(directory);
+      valid.delete(directory);
       continue;
     }
     // A second time, because half a directory must not take children that are another one's.
-    if (lenient) walk(checkOrSpoil);
+    if (lenient) walk(checkOrPoison);
   }
   for (const nid of rafs?.prefetch ?? []) {
-    if (nid < slots && sound.has(nid)) report.prefetch.push(nid);
+    if (nid < slots && valid.has(nid)) report.prefetch.push(nid);
     else
       guard(() => fail(ctx, PREFETCH_FIELD_AT, `prefetch table names nid ${nid}, which is not in the tree`));
   }
 
-  return { handle: handleOf(tables, sound, ctx), report };
+  return { handle: handleOf(tables, valid, ctx), report };
 }
 
 /** What a pass over a tree found out that the next one would find out again. */
 export interface CheckedTree {
   /** See ImageHandle. */
-  readonly sound: Uint8Array;
+  readonly valid: Uint8Array;
   readonly hasXattrs: boolean;
   readonly hasAcls: boolean;
   /** See MetaFile. */
@@ -216,20 +217,20 @@ export interface CheckedTree {
  */
 export function trustTree(tables: ImageTables, checked: CheckedTree): ImageHandle {
   tables.meta.loadAll(checked.loaded);
-  const sound = new SharedArrayBuffer(checked.sound.length);
-  new Uint8Array(sound).set(checked.sound);
-  return handleOf(tables, new Bits(sound), checked);
+  const valid = new SharedArrayBuffer(checked.valid.length);
+  new Uint8Array(valid).set(checked.valid);
+  return handleOf(tables, new Bits(valid), checked);
 }
 
 function handleOf(
   { meta, sb, devices, isFlat, prefixes }: ImageTables,
-  { shared: sound }: Bits,
+  { shared: valid }: Bits,
   { hasXattrs, hasAcls }: { readonly hasXattrs: boolean; readonly hasAcls: boolean },
 ): ImageHandle {
   return {
     file: meta.file,
     shared: meta.shared,
-    sound,
+    valid,
     blockBits: sb.blockBits,
     rootNid: sb.rootNid,
     metaAt: sb.metaAt,

@@ -23,6 +23,7 @@ const CHUNK_TABLE_OFFSET = 24; //  u64  not needed to serve, only shown
 const CHUNK_TABLE_SIZE = 32; //    u64
 const PREFETCH_OFFSET = 40; //     u64  0 without a table
 const PREFETCH_SIZE = 48; //       u32  4 × nids
+export const PREFETCH_ENTRY_SIZE = 4;
 
 const COMPRESSION_NONE = 0x1;
 const DIGEST_SHA256 = 0x8;
@@ -37,6 +38,7 @@ const KNOWN = COMPRESSION | DIGEST | 0x10 | 0x20 | 0x100 | TARFS | ENCRYPTION_NO
 
 /** Blob table entry, 256 bytes: an id as in a device slot, then: */
 export const BLOB_SIZE = 256;
+export const BLOB_TABLE_ALIGN = 4096;
 const BLOB_INDEX = 64; //       u32  = position
 const BLOB_CHUNK_SIZE = 68; //  u32  = the superblock's
 const BLOB_CHUNK_COUNT = 72; // u32
@@ -170,10 +172,10 @@ export function readRafs(
       throw bad(BLOB_TABLE_SIZE, `blob table is ${length} bytes, want ${devices.length} × ${BLOB_SIZE}`);
     if (length === 0) return;
     const least = sb.devicesAt + devices.length * SLOT_SIZE;
-    if (at % 4096 || at < least || at + length > size)
+    if (at % BLOB_TABLE_ALIGN || at < least || at + length > size)
       throw bad(
         BLOB_TABLE_OFFSET,
-        `blob table of ${length} bytes is at ${hex(at)}, want a multiple of 4096 between ${hex(least)} and ${hex(size)}`,
+        `blob table of ${length} bytes is at ${hex(at)}, want a multiple of ${BLOB_TABLE_ALIGN} between ${hex(least)} and ${hex(size)}`,
       );
     for (let i = 0; i < devices.length; i++) {
       const entry = at + i * BLOB_SIZE;
@@ -197,13 +199,14 @@ export function readRafs(
     const at = u64(view, RAFS_AT + PREFETCH_OFFSET);
     const length = field(PREFETCH_SIZE);
     if (at === 0 || length === 0) return [];
-    if (length % 4 || at % 4 || at + length > size)
+    const unit = PREFETCH_ENTRY_SIZE;
+    if (length % unit || at % unit || at + length > size)
       throw bad(
         PREFETCH_OFFSET,
-        `prefetch table of ${length} bytes is at ${hex(at)}, want multiples of 4 below ${hex(size)}`,
+        `prefetch table of ${length} bytes is at ${hex(at)}, want multiples of ${unit} below ${hex(size)}`,
       );
     const nids: number[] = [];
-    for (let i = 0; i < length; i += 4) {
+    for (let i = 0; i < length; i += unit) {
       const nid = view.getUint32(at + i, true);
       if (nid === 0) break;
       nids.push(nid);
@@ -262,7 +265,7 @@ export function putRafs(v: DataView, x: TarfsExtension): void {
   v.setUint32(RAFS_AT + BLOB_TABLE_SIZE, BLOB_SIZE * x.blobs.length, true);
   v.setUint32(RAFS_AT + CHUNK_SIZE, x.chunkSize, true);
   putU64(v, RAFS_AT + PREFETCH_OFFSET, x.prefetchAt);
-  v.setUint32(RAFS_AT + PREFETCH_SIZE, 4 * x.prefetch.length, true);
+  v.setUint32(RAFS_AT + PREFETCH_SIZE, PREFETCH_ENTRY_SIZE * x.prefetch.length, true);
   x.blobs.forEach(({ id, size, chunks }, i) => {
     const at = x.blobTableAt + BLOB_SIZE * i;
     for (let c = 0; c < id.length; c++) v.setUint8(at + c, id.charCodeAt(c));
@@ -276,6 +279,6 @@ export function putRafs(v: DataView, x: TarfsExtension): void {
     v.setUint32(at + BLOB_CI, 1, true); // as nydus-image writes it; it says nothing
   });
   x.prefetch.forEach((nid, i) => {
-    v.setUint32(x.prefetchAt + 4 * i, nid, true);
+    v.setUint32(x.prefetchAt + PREFETCH_ENTRY_SIZE * i, nid, true);
   });
 }

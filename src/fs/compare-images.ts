@@ -120,7 +120,7 @@ class Comparer {
 
   /** Whether what a name leads to goes on, which is then noted. */
   private isSame(older: number, newer: number): boolean {
-    if (older === 0 || newer === 0) return false; // not sound: nothing can be said of it
+    if (older === 0 || newer === 0) return false; // corrupt: nothing can be said of it
     if (this.after[older] !== 0 || this.before[newer] !== 0) return this.after[older] === newer;
     const { a, b } = this;
     a.fs.attr(older, a.attr);

@@ -49,19 +49,19 @@ export class ImageFileSystem implements FileSystem {
 
   lookup(parent: number, bytes: Uint8Array, nameAt: number, nameLength: number): number {
     const nid = this.swap(parent);
-    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    if (!this.image.isValid(nid)) return -errno.EUCLEAN;
     if (nameLength === 1 && bytes[nameAt] === DOT) return parent;
     const at = this.image.inodeAt(nid);
     if (this.typeAt(at) !== errno.S_IFDIR) return -errno.ENOTDIR;
     if (nameLength > 255) return -errno.ENAMETOOLONG;
     const found = this.image.find(at, bytes, nameAt, nameLength);
     if (found === 0) return 0;
-    return this.image.isSound(found) ? this.swap(found) : -errno.EUCLEAN;
+    return this.image.isValid(found) ? this.swap(found) : -errno.EUCLEAN;
   }
 
   attr(node: number, into: Attr): number {
     const nid = this.swap(node);
-    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    if (!this.image.isValid(nid)) return -errno.EUCLEAN;
     const { v, handle, blockSize } = this.image;
     const at = this.image.inodeAt(nid);
     const mode = inode.inodeMode(v, at);
@@ -85,7 +85,7 @@ export class ImageFileSystem implements FileSystem {
   /** The cookie is the entry's byte position in the directory, as in the kernel: stable, and O(1) to seek to. */
   entry(node: number, cookie: number, into: Entry): number {
     const nid = this.swap(node);
-    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    if (!this.image.isValid(nid)) return -errno.EUCLEAN;
     const { v, blockSize } = this.image;
     const at = this.image.inodeAt(nid);
     if (this.typeAt(at) !== errno.S_IFDIR) return -errno.ENOTDIR;
@@ -136,7 +136,7 @@ export class ImageFileSystem implements FileSystem {
 
   read(node: number, offset: number, length: number, out: Uint8Array, at: number): number {
     const nid = this.swap(node);
-    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    if (!this.image.isValid(nid)) return -errno.EUCLEAN;
     const inodeAt = this.image.inodeAt(nid);
     const type = this.typeAt(inodeAt);
     if (type !== errno.S_IFREG) return type === errno.S_IFDIR ? -errno.EISDIR : -errno.EINVAL;
@@ -177,7 +177,7 @@ export class ImageFileSystem implements FileSystem {
 
   readlink(node: number, out: Uint8Array, at: number): number {
     const nid = this.swap(node);
-    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    if (!this.image.isValid(nid)) return -errno.EUCLEAN;
     const inodeAt = this.image.inodeAt(nid);
     if (this.typeAt(inodeAt) !== errno.S_IFLNK) return -errno.EINVAL;
     const size = inode.inodeSize(this.image.v, inodeAt);
@@ -199,13 +199,13 @@ export class ImageFileSystem implements FileSystem {
     room: number,
   ): number {
     const nid = this.swap(node);
-    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    if (!this.image.isValid(nid)) return -errno.EUCLEAN;
     return getxattr(this.image, this.image.inodeAt(nid), bytes, nameAt, nameLength, out, at, room);
   }
 
   listxattr(node: number, out: Uint8Array, at: number, room: number, privileged: boolean): number {
     const nid = this.swap(node);
-    if (!this.image.isSound(nid)) return -errno.EUCLEAN;
+    if (!this.image.isValid(nid)) return -errno.EUCLEAN;
     return listxattr(this.image, this.image.inodeAt(nid), out, at, room, privileged);
   }
 
@@ -218,7 +218,7 @@ export class ImageFileSystem implements FileSystem {
 
   private fill(into: Entry, nid: number, type: number, next: number): void {
     into.ino = nid;
-    into.node = this.image.isSound(nid) ? this.swap(nid) : 0;
+    into.node = this.image.isValid(nid) ? this.swap(nid) : 0;
     into.type = type;
     into.next = next;
   }

@@ -25,7 +25,7 @@ export interface OpenedImage {
 /**
  * Opens an image, finds its blobs and checks the whole of it.
  *
- * @param lenient serve what is sound of a broken image, and what is there of its blobs
+ * @param lenient serve what is valid of a corrupt image, and what is there of its blobs
  * @throws StartError when a file is missing, too short or unreadable; FormatError when the image is broken
  */
 export function openImage(path: string, places: BlobPlaces, lenient: boolean): OpenedImage {
@@ -63,7 +63,7 @@ export function reopenImage(
   const tables = readTables(fd, self.size, self.path);
   if (checked !== undefined) {
     const { inodes, directories, loaded } = checked;
-    const report = { inodes, directories, loaded, unsound: 0, problems: [], prefetch: [] };
+    const report = { inodes, directories, loaded, corrupt: 0, problems: [], prefetch: [] };
     return { handle: trustTree(tables, checked), files, report };
   }
   const sizes = blobs.map(({ size }) => size);

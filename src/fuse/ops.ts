@@ -91,7 +91,7 @@ function list(fs: FileSystem, f: Frame, tenants: Tenants | undefined): number {
 
 /**
  * The attributes half of a READDIRPLUS entry. `.` and `..` carry none (the kernel skips them), nor does an
- * entry whose inode is not sound: node 0 lists the name and says nothing more.
+ * entry whose inode is corrupt: node 0 lists the name and says nothing more.
  */
 function putPlus(fs: FileSystem, f: Frame, at: number, tenants: Tenants): void {
   const { entry } = f;

@@ -5,6 +5,7 @@ import { StartError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
 import { Bits } from "../erofs/bits.ts";
 import { HOLE } from "../erofs/image.ts";
+import { INODE_SLOT_SIZE } from "../erofs/inode.ts";
 import { rootOf, type Walked, walk } from "../fs/walk.ts";
 import { isRegular } from "./attr.ts";
 import { HeaderCheck } from "./check-headers.ts";
@@ -23,7 +24,7 @@ const SHA256 = /^[0-9a-f]{64}$/;
  */
 export async function checkData(look: Look): Promise<void> {
   for (let slot = 0; slot + 1 < look.files.length; slot++) await checkDigest(look, slot);
-  const seen = new Bits(Math.ceil(look.tables.meta.size / 32));
+  const seen = new Bits(Math.ceil(look.tables.meta.size / INODE_SLOT_SIZE));
   const buffer = new Uint8Array(BUFFER);
   // A side blob is none, but is held to its digest; what other builders point into need be none.
   const { rafs, devices } = look.tables;

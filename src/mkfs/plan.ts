@@ -2,10 +2,11 @@ import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { StartError } from "../bytes/errors.ts";
 import { DOT } from "../bytes/name.ts";
 import { alignUp } from "../bytes/u64.ts";
+import { CHUNK_INDEX_SIZE } from "../erofs/chunk.ts";
 import { SLOT_SIZE } from "../erofs/device.ts";
 import { DIRENT_SIZE } from "../erofs/dirent.ts";
-import { INODE_EXTENDED, NID_SHIFT } from "../erofs/inode.ts";
-import { BLOB_SIZE, DEVICES_AT } from "../erofs/rafs.ts";
+import { INODE_EXTENDED, INODE_SLOT_SIZE } from "../erofs/inode.ts";
+import { BLOB_SIZE, BLOB_TABLE_ALIGN, DEVICES_AT, PREFETCH_ENTRY_SIZE } from "../erofs/rafs.ts";
 import { BLOCK, blobsOf, type ChunkMap, chunkMapOf } from "./chunk-map.ts";
 import { type Order, orderTree } from "./order.ts";
 import { Slots } from "./slots.ts";
@@ -110,7 +111,7 @@ export function planImage(
       if (map !== undefined) chunkMaps.set(inode, map);
       const chunks = Math.ceil(tree.size[inode] / chunkSize);
       if (chunks > 0) for (const blob of blobsOf(tree, inode)) numbering.use(blob, chunks);
-      size = alignUp(size, 8) + 8 * (map ? map.blocks.length : chunks);
+      size = alignUp(size, CHUNK_INDEX_SIZE) + CHUNK_INDEX_SIZE * (map ? map.blocks.length : chunks);
     }
     recordAt[inode] = slots.record(size, false);
   };
@@ -140,9 +141,9 @@ export function planImage(
 
   if (keepsBlobs) for (let blob = 0; blob < blobs.length; blob++) numbering.use(blob, 0);
   const used = numbering.used;
-  const blobTableAt = alignUp(DEVICES_AT + SLOT_SIZE * used.length, REGION);
+  const blobTableAt = alignUp(DEVICES_AT + SLOT_SIZE * used.length, BLOB_TABLE_ALIGN);
   const prefetchAt = blobTableAt + BLOB_SIZE * used.length;
-  const metaAt = used.length === 0 ? 0 : alignUp(prefetchAt + 4 * prefetch.length, REGION);
+  const metaAt = used.length === 0 ? 0 : alignUp(prefetchAt + PREFETCH_ENTRY_SIZE * prefetch.length, REGION);
   const size = alignUp(metaAt + slots.end, REGION);
   return {
     tree,
@@ -253,7 +254,7 @@ function isAfterDots(tree: Tree, node: number, dots: number): boolean {
 }
 
 /** nid of an inode: 32-byte slots from the metadata area's start. */
-export const nidOf = (plan: Plan, inode: number): number => plan.recordAt[inode] / NID_SHIFT;
+export const nidOf = (plan: Plan, inode: number): number => plan.recordAt[inode] / INODE_SLOT_SIZE;
 
 /** Whether the data of a flat inode ends behind the inode. */
 export const isInline = (tree: Tree, inode: number, size: number): boolean => {

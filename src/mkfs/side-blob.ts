@@ -1,3 +1,4 @@
+import { CHUNK_INDEX_SIZE } from "../erofs/chunk.ts";
 import type { Piece } from "../tar/entry.ts";
 import { BLOCK, BLOCK_BITS, chunkCount, MAX_BITS, MAX_CHUNKS } from "./chunk-map.ts";
 import type { Fail } from "./paths.ts";
@@ -7,8 +8,6 @@ import { type BlobPiece, isOneRun, type Tree } from "./tree.ts";
 export const TAR_BLOB = 0;
 const SIDE_BLOB = 1;
 
-/** Bytes of a chunk's index. */
-const INDEX = 8;
 /** Bytes of a side blob: 4 GiB. A tar of a few bytes could ask for any number. */
 const MAX_SIZE = 2 ** 32;
 
@@ -100,7 +99,7 @@ function cheapestBits(pieces: readonly Piece[], size: number): number {
       copied += copiedBytes({ from, to });
     });
     if (copied >= least) break; // larger chunks copy no less
-    const cost = INDEX * chunkCount(size, bits) + copied;
+    const cost = CHUNK_INDEX_SIZE * chunkCount(size, bits) + copied;
     if (cost >= least) continue;
     best = bits;
     least = cost;

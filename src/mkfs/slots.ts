@@ -1,5 +1,4 @@
-/** Everything begins on a nid. */
-const UNIT = 32;
+import { INODE_SLOT_SIZE as UNIT } from "../erofs/inode.ts";
 
 /**
  * Gives out places of an image's metadata area, in order. What is left free in front of a block boundary is given

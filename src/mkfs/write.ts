@@ -1,6 +1,6 @@
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { DOT } from "../bytes/name.ts";
-import { CHUNK_INDEXES, putChunkIndex } from "../erofs/chunk.ts";
+import { CHUNK_INDEX_SIZE, CHUNK_INDEXES, chunkArrayAt, putChunkIndex } from "../erofs/chunk.ts";
 import { putDevice, SLOT_SIZE } from "../erofs/device.ts";
 import { DIRENT_SIZE, putDirent, typeOfMode } from "../erofs/dirent.ts";
 import {
@@ -139,13 +139,13 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
     const count = map ? map.blocks.length : Math.ceil(size / plan.chunkSize);
     // One chunk holds a whole file whose data is one run: the kernel goes by this, nydusd by the entries.
     const bits = map?.bits ?? Math.max(Math.log2(plan.chunkSize), Math.ceil(Math.log2(Math.max(size, 1))));
-    const behind = writeInode(inode, CHUNK_BASED, size, CHUNK_INDEXES | (bits - BLOCK_BITS));
-    const at = behind + (-behind & 7);
+    writeInode(inode, CHUNK_BASED, size, CHUNK_INDEXES | (bits - BLOCK_BITS));
+    const at = chunkArrayAt(v, metaAt + plan.recordAt[inode]);
     const first = tree.where[inode] / BLOCK;
     for (let k = 0; k < count; k++) {
       const device = plan.blobOf[map ? map.blobs[k] : tree.blob[inode]] + 1;
       const block = map ? map.blocks[k] : first + k * (plan.chunkSize / BLOCK);
-      putChunkIndex(v, at + 8 * k, block, device, nextChunk[device - 1]++);
+      putChunkIndex(v, at + CHUNK_INDEX_SIZE * k, block, device, nextChunk[device - 1]++);
     }
   }
 }

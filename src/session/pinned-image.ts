@@ -35,8 +35,8 @@ export function openAndPin(choice: ImageChoice, held: HeldFiles, log: Logger): P
   const prefetching = new Prefetching(choice.prefetch, log);
   const image = openImage(bootstrap, places, lenient);
   const { report } = image;
-  if (report.unsound > 0) {
-    log.warn(`${bootstrap}: ${report.unsound} broken entries will answer EUCLEAN; the first:`);
+  if (report.corrupt > 0) {
+    log.warn(`${bootstrap}: ${report.corrupt} broken entries will answer EUCLEAN; the first:`);
     for (const problem of report.problems) log.warn(`  ${problem.message}`);
   }
   if (countsFiles(choice.records))

@@ -19,15 +19,15 @@ function choiceOf(state: unknown): ImageChoice {
   return { ...rest, places: { ...places, files: new Map(places.files) } };
 }
 
-/** What was found out about an image when it was checked; undefined: not all of it was sound, and was mended. */
+/** What was found out about an image when it was checked; undefined: some of it was corrupt, and was mended. */
 export function checkedState({ image }: PinnedImage): CheckedState | undefined {
   const { handle, report } = image;
-  const { inodes, directories, loaded, unsound } = report;
-  if (unsound > 0) return undefined;
-  const { hasXattrs, hasAcls, sound } = handle;
+  const { inodes, directories, loaded, corrupt } = report;
+  if (corrupt > 0) return undefined;
+  const { hasXattrs, hasAcls, valid } = handle;
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
   return {
-    sound: text(new Uint8Array(sound)),
+    sound: text(new Uint8Array(valid)),
     loaded: text(loaded),
     hasXattrs,
     hasAcls,
@@ -76,7 +76,7 @@ export function reopenAndPin(
 
 const treeOf = ({ sound, loaded, ...rest }: CheckedState) => ({
   ...rest,
-  sound: Buffer.from(sound, "base64"),
+  valid: Buffer.from(sound, "base64"),
   loaded: Buffer.from(loaded, "base64"),
 });
 

@@ -39,7 +39,7 @@ export interface Entry {
   bytes: Uint8Array;
   nameAt: number;
   nameLength: number;
-  /** 0 when the entry's inode is not sound (see `--lenient`): it is listed but cannot be looked up. */
+  /** 0 when the entry's inode is corrupt (see `--lenient`): it is listed but cannot be looked up. */
   node: number;
   ino: number;
   /** DT_*, 0 when it is not known. */

@@ -214,7 +214,7 @@ function walk(opened: OpenedImage, random: Random): number {
   }
 }
 
-/** @returns the node's type, or 0 when it is not sound */
+/** @returns the node's type, or 0 when it is corrupt */
 function askNode(fs: ImageFileSystem, node: number, random: Random): number {
   if (answer(fs.attr(node, attr), 0, "attr") < 0) return 0;
   const { mode, size } = attr;
@@ -291,7 +291,7 @@ function tryCase(target: Target, seed: number, tally: Tally): void {
   target.with(seed, (random) => {
     const strict = tryOpen(target, false);
     if (!(strict instanceof Error)) {
-      must(strict.report.unsound === 0, "a strict open found something unsound");
+      must(strict.report.corrupt === 0, "a strict open found something corrupt");
       tally.entries += walk(strict, random);
       tally.served++;
     }
@@ -300,9 +300,9 @@ function tryCase(target: Target, seed: number, tally: Tally): void {
       must(strict instanceof Error, `refused only when lenient: ${messageOf(lenient)}`);
       tally.refused++;
     } else {
-      const { unsound } = lenient.report;
-      if (strict instanceof FormatError) must(unsound > 0, `lenient finds nothing of: ${strict.message}`);
-      if (!(strict instanceof Error)) must(unsound === 0, `lenient finds ${unsound} unsound, strict none`);
+      const { corrupt } = lenient.report;
+      if (strict instanceof FormatError) must(corrupt > 0, `lenient finds nothing of: ${strict.message}`);
+      if (!(strict instanceof Error)) must(corrupt === 0, `lenient finds ${corrupt} corrupt, strict none`);
       else {
         tally.entries += walk(lenient, random);
         tally.partly++;

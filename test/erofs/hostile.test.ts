@@ -4,7 +4,7 @@ import { BLOCK, Crafted, DIRECTORY, FILE, HEAD, ROOT_AT } from "./crafted.ts";
 
 /**
  * Images made so that a careless reader works for hours. Each has some ten megabytes; to refuse it, or to
- * find out leniently what of it is sound, must take no longer than to read an honest image of that size.
+ * find out leniently what of it is valid, must take no longer than to read an honest image of that size.
  */
 const MAX_MS = 10_000;
 const nameOf = (i: number): string => `n${i.toString().padStart(7, "0")}`;
@@ -27,9 +27,9 @@ const rootEnd = (count: number): number => 3 + Math.ceil(count / Math.floor(BLOC
 interface Hostile {
   readonly name: string;
   readonly make: () => Crafted;
-  /** "" when the image is odd but sound. */
+  /** "" when the image is odd but valid. */
   readonly want: string;
-  readonly unsound: number;
+  readonly corrupt: number;
 }
 
 const FILES = 100_000;
@@ -51,7 +51,7 @@ const cases: Hostile[] = [
       return image;
     },
     want: "image @0x6d018: nid is 0, which is no inode",
-    unsound: 54_999,
+    corrupt: 54_999,
   },
   {
     name: "100,000 files that claim one array of 1,000,000 chunks",
@@ -66,7 +66,7 @@ const cases: Hostile[] = [
       return image;
     },
     want: "image @0x1ee044: data ends at byte 135942144, the image has 12431360",
-    unsound: FILES,
+    corrupt: FILES,
   },
   {
     name: "100,000 files with 64 KiB of xattrs that overlap",
@@ -78,7 +78,7 @@ const cases: Hostile[] = [
       return image;
     },
     want: "image @0x1ee040: shared xattr 4294901761 is outside the image",
-    unsound: FILES,
+    corrupt: FILES,
   },
   {
     name: "100,000 files of 2^62 bytes",
@@ -90,7 +90,7 @@ const cases: Hostile[] = [
       return image;
     },
     want: "image @0x1ee000: size is 4611686018427388000, want below 2^53",
-    unsound: FILES,
+    corrupt: FILES,
   },
   {
     name: "500,000 entries that name the root",
@@ -101,7 +101,7 @@ const cases: Hostile[] = [
       return image;
     },
     want: "image @0x2018: directory nid 128 is named twice",
-    unsound: 500_000,
+    corrupt: 500_000,
   },
   {
     name: "500,000 names of one file",
@@ -114,7 +114,7 @@ const cases: Hostile[] = [
       return image;
     },
     want: "",
-    unsound: 0,
+    corrupt: 0,
   },
   {
     name: "20,000 directories, each in the one before",
@@ -132,7 +132,7 @@ const cases: Hostile[] = [
       return image;
     },
     want: "",
-    unsound: 0,
+    corrupt: 0,
   },
   {
     name: "1,000,000 chunks on device 0 with 254 unified devices",
@@ -153,12 +153,12 @@ const cases: Hostile[] = [
       return image;
     },
     want: "",
-    unsound: 0,
+    corrupt: 0,
   },
 ];
 
 describe("work is linear in the image's size", () => {
-  it.each(cases)("$name", ({ make, want, unsound }) => {
+  it.each(cases)("$name", ({ make, want, corrupt }) => {
     const made = make().save();
     const start = performance.now();
     const said = refusal(made);
@@ -166,7 +166,7 @@ describe("work is linear in the image's size", () => {
     const { opened } = serve(made.path, made.places, true);
     const lenientMs = performance.now() - start - strictMs;
     expect(said).toBe(want);
-    expect(opened.report.unsound).toBe(unsound);
+    expect(opened.report.corrupt).toBe(corrupt);
     expect(strictMs).toBeLessThan(MAX_MS);
     expect(lenientMs).toBeLessThan(MAX_MS);
   });

@@ -46,7 +46,7 @@ describe("what is wrong harms nothing else", () => {
     const made = thief(from).save();
     expect(refusal(made)).toBe(want);
     const { fs, opened } = serve(made.path, made.places, true);
-    expect(opened.report.unsound).toBe(1);
+    expect(opened.report.corrupt).toBe(1);
     expect(nodeAt(fs, "/a")).toBe(-EUCLEAN);
     expect(names(fs, "/")).toEqual(["a", "b"]);
     expect(names(fs, "/b").length).toBe(NAMES);
@@ -57,7 +57,7 @@ describe("what is wrong harms nothing else", () => {
     // /bin/dash says it is a directory; it is the same inode as /bin/busybox and /bin/sh.
     const made = image("01-basic", [0x326e, "02"]);
     const { fs, opened } = serve(made.path, made.places, true);
-    expect(opened.report.unsound).toBe(1);
+    expect(opened.report.corrupt).toBe(1);
     expect(nodeAt(fs, "/bin/dash")).toBe(-EUCLEAN);
     expect(nodeAt(fs, "/bin/busybox")).toBe(nodeAt(fs, "/bin/sh"));
     expect(nodeAt(fs, "/bin/sh")).toBeGreaterThan(0);
@@ -83,7 +83,7 @@ describe("the report", () => {
     made.inode(ROOT_AT, HEAD.PLAIN, DIRECTORY, made.directory(2, ROOT, ROOT, entries), 2);
     const { path, places } = made.save();
     const { report } = serve(path, places, true).opened;
-    expect(report).toMatchObject({ unsound: 100, inodes: 1, directories: 1 });
+    expect(report).toMatchObject({ corrupt: 100, inodes: 1, directories: 1 });
     expect(report.problems.map((p) => p.message)).toEqual(
       Array.from(
         { length: 16 },
@@ -100,11 +100,11 @@ describe("the report", () => {
     const { path, devices } = fixture(name);
     const places = { dirs: [], files: new Map(devices.map((d, i) => [String(i + 1), d])) };
     for (const lenient of [false, true])
-      expect(serve(path, places, lenient).opened.report).toMatchObject({ ...want, unsound: 0, problems: [] });
+      expect(serve(path, places, lenient).opened.report).toMatchObject({ ...want, corrupt: 0, problems: [] });
   });
 });
 
-it("a sound image is the same, opened either way", () => {
+it("a valid image is the same, opened either way", () => {
   const { path, places } = image("12-merged");
   expect(tree(serve(path, places, true).fs)).toEqual(tree(serve(path, places, false).fs));
 });

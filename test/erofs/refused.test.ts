@@ -20,7 +20,7 @@ import {
  *   name | fixture, byte=hex to overwrite, cut=length | message in full | what a lenient open makes of it
  *
  * The last column: "-" refused just the same; else how many broken entries it counts, and the paths that
- * answer EUCLEAN. All others must be as the kernel shows them in the sound image.
+ * answer EUCLEAN. All others must be as the kernel shows them in the valid image.
  */
 const SUPERBLOCK = `
 empty file                       | 01-basic cut=0 | image @0x0: 0 bytes is too short for an EROFS superblock, want at least 1152 | -
@@ -231,7 +231,7 @@ interface Case {
   readonly scratch: () => Scratch;
   readonly want: string;
   /** undefined: a lenient open refuses, too. */
-  readonly lenient: { readonly unsound: number; readonly lost: string[] } | undefined;
+  readonly lenient: { readonly corrupt: number; readonly lost: string[] } | undefined;
 }
 
 function cases(table: string): Case[] {
@@ -241,7 +241,7 @@ function cases(table: string): Case[] {
     .map((line) => {
       const [name, spec, want, lenient] = line.split(" | ").map((s) => s.trim());
       const [base, ...changes] = spec.split(" ");
-      const [unsound, paths] = lenient.split(":");
+      const [corrupt, paths] = lenient.split(":");
       return {
         name,
         fixture: base,
@@ -250,7 +250,7 @@ function cases(table: string): Case[] {
         lenient:
           lenient === "-"
             ? undefined
-            : { unsound: Number(unsound), lost: (paths ?? "").trim().split(" ").filter(Boolean) },
+            : { corrupt: Number(corrupt), lost: (paths ?? "").trim().split(" ").filter(Boolean) },
       };
     });
 }
@@ -281,13 +281,13 @@ function expectRest(
   base: string,
   broken: Scratch,
   want: string,
-  { unsound, lost }: { unsound: number; lost: string[] },
+  { corrupt, lost }: { corrupt: number; lost: string[] },
 ): void {
   const { fs, opened } = serve(broken.path, broken.places, true);
-  expect(opened.report.unsound).toBe(unsound);
+  expect(opened.report.corrupt).toBe(corrupt);
   expect(opened.report.problems[0].message.replaceAll(`${broken.dir}/`, "")).toBe(want);
   const answers = new Map<string, number>();
-  let sound = 0;
+  let valid = 0;
   for (const entry of fixture(base).entries) {
     const path = pathOf(entry);
     const node = nodeAt(fs, path);
@@ -295,11 +295,11 @@ function expectRest(
     if (isLost) answers.set(path.toString(), node);
     else {
       expect(describeNode(fs, node, path)).toEqual(entry);
-      sound++;
+      valid++;
     }
   }
   expect(new Set(answers.values())).toEqual(lost.length > 0 ? new Set([-EUCLEAN]) : new Set());
-  expect(sound + answers.size).toBe(fixture(base).entries.length);
+  expect(valid + answers.size).toBe(fixture(base).entries.length);
 }
 
 /** An image cut anywhere is refused, or what was cut off was not needed. */

@@ -51,7 +51,7 @@ describe("the tree served is the tree the kernel shows", () => {
     }
     expect([...want.keys()]).toEqual([]);
     expect(compared).toBe(count);
-    expect(opened.report).toMatchObject({ unsound: 0, problems: [] });
+    expect(opened.report).toMatchObject({ corrupt: 0, problems: [] });
     expect(losses).toEqual([]);
   });
 });

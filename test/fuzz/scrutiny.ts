@@ -30,7 +30,7 @@ const CANARY = 0xa5;
 /**
  * Asks an opened image everything that a transport could, and holds the answers against one another.
  *
- * @param isLenient inodes may be unsound: then every question about them is answered EUCLEAN
+ * @param isLenient inodes may be corrupt: then every question about them is answered EUCLEAN
  * @returns by path, latin1
  */
 export function scrutinize(opened: OpenedImage, isLenient: boolean): Map<string, Shown> {
@@ -124,7 +124,7 @@ class Scrutiny {
 
   private checkType(node: number, type: number, path: string): void {
     const attr = newAttr();
-    if (node === 0) must(this.isLenient, () => `${path} is not sound`);
+    if (node === 0) must(this.isLenient, () => `${path} is corrupt`);
     else if (this.fs.attr(node, attr) === 0)
       must(attr.mode >> 12 === type, () => `${path}: type ${type}, mode ${attr.mode}`);
   }

@@ -34,8 +34,8 @@ const BASIC_ID = "d78eabf8367832485d7b73fe5b0b94913a8052f3937e2826ec8c9e00d4ea09
 const bootstrap = fixture("01-basic").path;
 
 describe("metadata", () => {
-  const sound = fixtureNames.filter((name) => fixture(name).entries.length > 0);
-  it.each(sound)("of %s is valid, without and with its blobs", async (name) => {
+  const valid = fixtureNames.filter((name) => fixture(name).entries.length > 0);
+  it.each(valid)("of %s is valid, without and with its blobs", async (name) => {
     const { path, devices } = fixture(name);
     const [text, problem] = await check({ bootstrap: path });
     expect(problem).toBe("");
@@ -89,8 +89,8 @@ describe("blobs", () => {
 });
 
 describe("data", () => {
-  const sound = fixtureNames.filter((name) => fixture(name).entries.length > 0);
-  it.each(sound)("of %s is right", async (name) => {
+  const valid = fixtureNames.filter((name) => fixture(name).entries.length > 0);
+  it.each(valid)("of %s is right", async (name) => {
     const { path, devices } = fixture(name);
     expect((await check({ bootstrap: path, places: placesOf(devices), data: true }))[1]).toBe("");
   });

@@ -187,7 +187,7 @@ export function nodeAt(fs: ImageFileSystem, path: string | Uint8Array): number {
   return node;
 }
 
-/** Names and nodes of a directory, `.` and `..` left out. Throws an errno: callers expect a sound directory. */
+/** Names and nodes of a directory, `.` and `..` left out. Throws an errno: callers expect a valid directory. */
 export function list(fs: ImageFileSystem, node: number): { name: Uint8Array; node: number; type: number }[] {
   const entry = newEntry();
   const all: { name: Uint8Array; node: number; type: number }[] = [];
