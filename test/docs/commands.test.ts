@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { KERNEL_DRIVERS } from "../support/kernel.ts";
+import { ABSENT } from "../support/kernel.ts";
+import { needs } from "../support/needs.ts";
 import { isAlike, masked } from "./compare.ts";
 import { type Block, blocksOf, NOT_RUN, pages, type Step, stepsOf } from "./page.ts";
 import { type } from "./terminal.ts";
@@ -19,8 +20,6 @@ const setup = ran.filter(({ words }) => words.includes(SETUP));
 const stepsIn = (page: string): Step[] => ran.filter((block) => block.page === page).flatMap(stepsOf);
 
 const at = ({ page, line }: Block | Step) => `${page}:${line}`;
-const isAble = process.getuid?.() === 0 && KERNEL_DRIVERS.includes("erofs-file");
-if (!isAble) console.log("skipped: commands of the documentation, which mount by EROFS from files, as root");
 
 describe("command blocks of the documentation", () => {
   it("say what they print (console), or why not (console not-run)", () => {
@@ -32,9 +31,12 @@ describe("command blocks of the documentation", () => {
     expect(commands.length - ran.length).toBeLessThanOrEqual(NOT_RUN_AT_MOST);
     expect(setup.length).toBe(1);
   });
+});
 
+describe("command blocks of", () => {
+  needs(process.getuid?.() === 0 ? ABSENT["erofs-file"] : "mounting takes root");
   const used = [...new Set(ran.map(({ page }) => page))];
-  it.runIf(isAble).concurrent.each(used)("%s prints what it says", async (page) => {
+  it.concurrent.each(used)("%s print what they say there", async (page) => {
     const before = setup[0]?.page === page ? [] : setup.flatMap(stepsOf);
     const steps = stepsIn(page);
     const shown = await type(before, steps);

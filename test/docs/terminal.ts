@@ -10,7 +10,7 @@ export interface Shown {
   readonly status: number;
 }
 
-const PATIENCE_S = 100;
+const PATIENCE_S = 250;
 /** After each command: its exit status. */
 const MARK = /\r?\n␞(\d+)\r?\n/;
 
