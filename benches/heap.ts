@@ -7,7 +7,7 @@ import { S_IFDIR, S_IFMT, S_IFREG } from "../src/bytes/errno.ts";
 import { putU64, u64 } from "../src/bytes/u64.ts";
 import { newFrame } from "../src/fuse/frame.ts";
 import { answer } from "../src/fuse/ops.ts";
-import { newControl } from "../src/fuse/serve.ts";
+import { newControl } from "../src/fuse/control.ts";
 import { IN, IN_HEADER, READ_IN } from "../src/fuse/wire.ts";
 import { OP } from "../src/vfs/opcodes.ts";
 import { openLog } from "../src/log/log.ts";
@@ -77,11 +77,11 @@ const images = new WorkerImages(
     counters: imageTable.slots.session,
     inflightTable,
   },
-  { index: 0, slot: 0, turn: undefined },
+  { index: 0, row: 0, mutex: undefined },
   (event) => process.stderr.write(`${JSON.stringify(event)}\n`),
 );
 images.apply(imageTable.snapshot());
-const { tenants } = images;
+const { ledger } = images;
 const fs = images.fileSystem();
 const frame = newFrame(1 << 20);
 const kept: unknown[] = [];
@@ -139,9 +139,9 @@ function ask(node: number, length: number): void {
 function measure(title: string, opcode: number, request: (i: number) => void, isControl = false): void {
   const all = repeat((i) => {
     request(i);
-    const result = answer(fs, frame, tenants, opcode);
-    tenants.account(u64(frame.inView, IN.NODEID), frame, opcode, result);
-    tenants.settle(u64(frame.inView, IN.NODEID));
+    const result = answer(fs, frame, ledger, opcode);
+    ledger.countFile(u64(frame.inView, IN.NODEID), frame, opcode, result);
+    ledger.flush(u64(frame.inView, IN.NODEID));
     if (result < 0) throw new Error(`${title}: answered ${result}`);
     if (isControl) kept.push({ result, i });
   });

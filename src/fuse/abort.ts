@@ -8,8 +8,8 @@ const run = promisify(execFile);
 export const CONTROL = "/sys/fs/fuse/connections";
 
 /**
- * Aborts a FUSE connection: workers that block in a read of the device wake with ECONNABORTED, whoever is
- * still inside the mount gets errors. The only way from plain Node to end workers of a mount that was
+ * Aborts a FUSE connection: workers that block in a read of the device wake with ECONNABORTED, callers
+ * inside the mount get errors. The only way from plain Node to end workers of a mount that was
  * detached: closing the descriptor does not wake a reader, and the mount has no path any more.
  *
  * @param device `major:minor` of the mount, as mountinfo shows it

@@ -24,7 +24,7 @@ export interface Frame {
 
 /**
  * glibc gives memory of this size back as soon as it is free (malloc.c, DEFAULT_MMAP_THRESHOLD_MAX), and keeps smaller
- * pieces: 1 MiB for each of 50 threads that left. What nobody writes to takes none.
+ * pieces: 1 MiB for each of 50 threads that left. What is never written to takes none.
  */
 const GIVEN_BACK = 33 << 20;
 

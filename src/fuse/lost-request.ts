@@ -1,20 +1,20 @@
 import { writeSync } from "node:fs";
 import { EIO } from "../bytes/errno.ts";
-import { NOW, type Now } from "../counters/inflight.ts";
+import { INFLIGHT, type InflightRow } from "../counters/inflight.ts";
 import { errorReply, REPLY_UNIQUE } from "./error-reply.ts";
 
 /**
- * Answers EIO in the name of a worker that failed, if it owed an answer: whoever asked would wait for as long as other
+ * Answers EIO in the name of a worker that failed, if it owed an answer: the caller would wait for as long as other
  * workers serve.
  *
  * @param fd the FUSE device
  * @param worker what it was doing
  */
-export function answerLost(fd: number, worker: Now): void {
-  if (worker[NOW.OPCODE] === 0) return;
+export function answerLost(fd: number, worker: InflightRow): void {
+  if (worker[INFLIGHT.OPCODE] === 0) return;
   const reply = errorReply(EIO);
-  reply.writeUInt32LE(worker[NOW.UNIQUE] >>> 0, REPLY_UNIQUE);
-  reply.writeUInt32LE(worker[NOW.UNIQUE_HIGH] >>> 0, REPLY_UNIQUE + 4);
+  reply.writeUInt32LE(worker[INFLIGHT.UNIQUE] >>> 0, REPLY_UNIQUE);
+  reply.writeUInt32LE(worker[INFLIGHT.UNIQUE_HIGH] >>> 0, REPLY_UNIQUE + 4);
   try {
     writeSync(fd, reply);
   } catch {} // it was answered, wants no answer, or the session is over

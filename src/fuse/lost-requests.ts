@@ -10,7 +10,7 @@ import { resendAll } from "./notify.ts";
 
 /**
  * What becomes of requests that a process had read when it died, as nydusd names it. `resend`: they are read again, and
- * where the kernel cannot do that they fail; `flush`: they fail; `none`: who made them waits until the mount is gone.
+ * where the kernel cannot do that they fail; `flush`: they fail; `none`: their callers wait until the mount is gone.
  */
 export type FailoverPolicy = "resend" | "flush" | "none";
 
@@ -21,7 +21,7 @@ const BEFORE = 16_384;
 const AFTER = 65_536;
 
 /**
- * Sees to the requests that nobody will answer. To be called while nobody reads the device.
+ * Sees to the requests that a process took with it when it died. Called while no thread reads the device.
  *
  * @param device `major:minor` of the mount
  * @param last number of a request that was read not long before
@@ -30,7 +30,7 @@ const AFTER = 65_536;
 export function recoverRequests(fd: number, policy: FailoverPolicy, device: string, last: number): string {
   if (policy === "none") return "left to hang";
   if (policy === "resend" && (resend(fd) || resendByFile(device))) return "sent again";
-  return `${failAll(fd, last)} failed`;
+  return `${failLost(fd, last)} failed`;
 }
 
 function resend(fd: number): boolean {
@@ -56,7 +56,7 @@ function resendByFile(device: string): boolean {
 }
 
 /** Answers each request that may be lost; the kernel knows which are (ENOENT: not that one). */
-function failAll(fd: number, last: number): number {
+function failLost(fd: number, last: number): number {
   const reply = errorReply(EIO);
   const v = new DataView(reply.buffer, reply.byteOffset);
   const limit = Error.stackTraceLimit;

@@ -4,7 +4,7 @@ import { putU64, TWO_32, u64 } from "../bytes/u64.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { type Frame, PAYLOAD } from "./frame.ts";
 import { putAttr, putEntry, putValid } from "./reply.ts";
-import type { Tenants } from "./tenants.ts";
+import type { WorkerLedger } from "./worker-ledger.ts";
 import {
   ATTR_OUT,
   ATTR_SIZE,
@@ -24,18 +24,18 @@ import { OP, OP_COUNT } from "../vfs/opcodes.ts";
 export const NO_REPLY = -4096;
 
 /** Fills the reply's payload and returns its bytes, a negative errno, or NO_REPLY. */
-type Op = (fs: FileSystem, f: Frame, tenants: Tenants) => number;
+type Op = (fs: FileSystem, f: Frame, ledger: WorkerLedger) => number;
 
 const nodeOf = (f: Frame): number => u64(f.inView, IN.NODEID);
 
-function lookup(fs: FileSystem, f: Frame, tenants: Tenants): number {
+function lookup(fs: FileSystem, f: Frame, ledger: WorkerLedger): number {
   // The name ends with a NUL that belongs to the request.
   const node = fs.lookup(nodeOf(f), f.in, IN_HEADER, f.length - IN_HEADER - 1);
   if (node < 0) return node;
   if (node > 0) {
     const result = fs.attr(node, f.attr);
     if (result < 0) return result;
-    tenants.tell(node);
+    ledger.noteLookup(node);
   }
   putEntry(f.outView, PAYLOAD, node, f.attr);
   return ENTRY_SIZE;
@@ -63,16 +63,16 @@ function readdir(fs: FileSystem, f: Frame): number {
   return list(fs, f, undefined);
 }
 
-function readdirplus(fs: FileSystem, f: Frame, tenants: Tenants): number {
-  tenants.noteListing(nodeOf(f));
-  return list(fs, f, tenants);
+function readdirplus(fs: FileSystem, f: Frame, ledger: WorkerLedger): number {
+  ledger.noteListing(nodeOf(f));
+  return list(fs, f, ledger);
 }
 
-/** Entries from the request's cookie on, as many as fit; with `tenants`, each with its inode's attributes. */
-function list(fs: FileSystem, f: Frame, tenants: Tenants | undefined): number {
+/** Entries from the request's cookie on, as many as fit; with `ledger`, each with its inode's attributes. */
+function list(fs: FileSystem, f: Frame, ledger: WorkerLedger | undefined): number {
   const node = nodeOf(f);
   const room = Math.min(f.inView.getUint32(READ_IN.SIZE, true), f.room);
-  const head = tenants ? ENTRY_SIZE : 0;
+  const head = ledger ? ENTRY_SIZE : 0;
   let done = 0;
   for (let more = fs.entry(node, u64(f.inView, READ_IN.OFFSET), f.entry); ; more = fs.nextEntry(f.entry)) {
     if (more < 0) return done > 0 ? done : more;
@@ -81,7 +81,7 @@ function list(fs: FileSystem, f: Frame, tenants: Tenants | undefined): number {
     const size = (head + DIRENT.NAME + entry.nameLength + 7) & ~7;
     if (done + size > room) return done;
     const at = PAYLOAD + done;
-    if (tenants) putPlus(fs, f, at, tenants);
+    if (ledger) putPlus(fs, f, at, ledger);
     putDirent(f, at + head);
     // Not fill(): a call out of JavaScript for a few bytes.
     for (let pad = at + head + DIRENT.NAME + entry.nameLength; pad < at + size; pad++) f.out[pad] = 0;
@@ -93,7 +93,7 @@ function list(fs: FileSystem, f: Frame, tenants: Tenants | undefined): number {
  * The attributes half of a READDIRPLUS entry. `.` and `..` carry none (the kernel skips them), nor does an
  * entry whose inode is corrupt: node 0 lists the name and says nothing more.
  */
-function putPlus(fs: FileSystem, f: Frame, at: number, tenants: Tenants): void {
+function putPlus(fs: FileSystem, f: Frame, at: number, ledger: WorkerLedger): void {
   const { entry } = f;
   if (
     isDots(entry.bytes, entry.nameAt, entry.nameLength) ||
@@ -103,7 +103,7 @@ function putPlus(fs: FileSystem, f: Frame, at: number, tenants: Tenants): void {
     f.out.fill(0, at, at + ENTRY_SIZE);
     return;
   }
-  tenants.tell(entry.node);
+  ledger.noteLookup(entry.node);
   putEntry(f.outView, at, entry.node, f.attr);
 }
 
@@ -160,13 +160,13 @@ function statfs(fs: FileSystem, f: Frame): number {
 const none: Op = () => 0;
 const silent: Op = () => NO_REPLY;
 
-const forget: Op = (_, f, tenants) => {
-  tenants.forget(f);
+const forget: Op = (_, f, ledger) => {
+  ledger.forget(f);
   return NO_REPLY;
 };
 
-const forgetAll: Op = (_, f, tenants) => {
-  tenants.forgetAll(f);
+const batchForget: Op = (_, f, ledger) => {
+  ledger.forgetBatch(f);
   return NO_REPLY;
 };
 
@@ -178,7 +178,7 @@ const ops: readonly Op[] = (() => {
   const table: Op[] = new Array(OP_COUNT).fill(() => -ENOSYS);
   table[OP.LOOKUP] = lookup;
   table[OP.FORGET] = forget;
-  table[OP.BATCH_FORGET] = forgetAll;
+  table[OP.BATCH_FORGET] = batchForget;
   table[OP.NOTIFY_REPLY] = silent;
   table[OP.INTERRUPT] = silent;
   table[OP.GETATTR] = getattr;
@@ -211,7 +211,7 @@ export const isShort = (f: Frame, opcode: number): boolean =>
   f.length < (opcode < OP_COUNT ? least[opcode] : IN_HEADER);
 
 /** Fills the reply's payload and returns its bytes, a negative errno, or NO_REPLY: for all requests but INIT. */
-export function answer(fs: FileSystem, f: Frame, tenants: Tenants, opcode: number): number {
+export function answer(fs: FileSystem, f: Frame, ledger: WorkerLedger, opcode: number): number {
   if (isShort(f, opcode)) return opcode === OP.FORGET || opcode === OP.BATCH_FORGET ? NO_REPLY : -EINVAL;
-  return opcode < OP_COUNT ? ops[opcode](fs, f, tenants) : -ENOSYS;
+  return opcode < OP_COUNT ? ops[opcode](fs, f, ledger) : -ENOSYS;
 }

@@ -2,14 +2,15 @@ import { readSync, writeSync } from "node:fs";
 import { EINVAL, EIO } from "../bytes/errno.ts";
 import { u64 } from "../bytes/u64.ts";
 import { COUNT, countAnswer, countRead } from "../counters/counters.ts";
-import { NOW } from "../counters/inflight.ts";
+import { INFLIGHT } from "../counters/inflight.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { connectionEnd, isTransient } from "./connection-errors.ts";
-import { Crowd } from "./crowd.ts";
+import { busyWord, CONTROL, STALL_WATCH } from "./control.ts";
+import { ContentionDetector } from "./contention-detector.ts";
 import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
 import { type Agreed, answerInit } from "./init.ts";
 import { answer, isShort, NO_REPLY } from "./ops.ts";
-import type { Tenants } from "./tenants.ts";
+import type { WorkerLedger } from "./worker-ledger.ts";
 import { IN, OUT, OUT_HEADER, READ_IN } from "./wire.ts";
 import { OP, OP_COUNT } from "../vfs/opcodes.ts";
 
@@ -19,56 +20,28 @@ export interface Service {
   readonly fd: number;
   readonly fs: FileSystem;
   readonly frame: Frame;
-  readonly tenants: Tenants;
+  readonly ledger: WorkerLedger;
   /** Words shared with the main thread, see CONTROL. */
   readonly control: Int32Array;
   /** Of this worker. */
   readonly index: number;
-  /** It leaves when it is told that it is not needed. */
-  readonly isSpare: boolean;
-  /** Takes in what changed about the images of the session; returns which change was the last. */
-  readonly catchUp: () => number;
+  /** It ends when it is told that it is not needed. */
+  readonly isOverflow: boolean;
+  /** Applies changes of the session's images that are due. @returns number of the last one */
+  readonly synchronize: () => number;
   /** What INIT agreed on; filled by the worker that answered it. */
   readonly agreed: Agreed;
-  /** Told when INIT was answered and the kernel has taken the answer in. */
+  /** Called when INIT was answered and the kernel has taken the answer in. */
   readonly onInit: (agreed: Agreed) => void;
-  /** Told of an exception in a handler; the request is answered EIO. */
+  /** Called with an exception in a handler; the request is answered EIO. */
   readonly onUnexpected: (opcode: number, error: unknown) => void;
-  /** Told when another worker would help and nobody thinks of it yet. */
-  readonly onCrowded: () => void;
-  /** Told when requests come in numbers and nobody watches them yet. */
+  /** Called when another worker would help and that is not reported yet. */
+  readonly onContention: () => void;
+  /** Called when requests come in numbers and the main thread does not watch their rate yet. */
   readonly onBusy: () => void;
 }
 
-export const CONTROL = {
-  /** Set to 1 to make workers leave at their next request. */
-  STOP: 0,
-  /** 1 while the main thread watches how many requests come. */
-  WATCHED: 1,
-  /** 1 while there is nothing to do about requests that wait for one another. */
-  CROWDED: 2,
-  /** Grows with each change of the session's images: workers take it in before they answer another request. */
-  CHANGE: 3,
-  /** Whether the main thread watches for READs that hang, see WATCH. */
-  WATCH: 4,
-  /** How many spare workers are to leave at their next request. */
-  LEAVE: 5,
-  /** Of spare workers, which share a slot of what is counted. */
-  TURN: 6,
-  /** From here on, WORDS a worker: the change that it took in last, and whether it answers a request. */
-  TAKEN: 7,
-  BUSY: 8,
-  WORDS: 2,
-} as const;
-
-/** CONTROL.WATCH: who takes a READ wakes the main thread; or one came since that looked last; or none did. */
-export const WATCH = { OFF: 0, CAME: 1, NONE: 2 } as const;
-
-/** @param workers most that there will be */
-export const newControl = (workers: number): SharedArrayBuffer =>
-  new SharedArrayBuffer(4 * (CONTROL.TAKEN + CONTROL.WORDS * workers));
-
-/** Requests of one worker between two looks at WATCHED, less one. */
+/** Requests of one worker between two looks at RATE_WATCHED, less one. */
 const LOOK_MASK = 127;
 /** One request in 16 is timed. */
 const SAMPLE_MASK = 15;
@@ -85,18 +58,18 @@ export type Ending = "unmounted" | "aborted" | "stopped" | "retired";
  * @throws the system error of a read that means none of the known endings
  */
 export function serve(s: Service): Ending {
-  const { fd, fs, frame: f, tenants, control } = s;
-  const { now } = tenants;
-  const busy = CONTROL.BUSY + CONTROL.WORDS * s.index;
+  const { fd, fs, frame: f, ledger, control } = s;
+  const { inflight } = ledger;
+  const busy = busyWord(s.index);
   const { inView, outView } = f;
   const capacity = f.in.length;
-  const crowd = new Crowd();
+  const contention = new ContentionDetector();
   const { timeOrigin } = performance;
   let served = 0;
   let end = 0;
-  let change = s.catchUp();
+  let epoch = s.synchronize();
   for (;;) {
-    const isSampled = (served & SAMPLE_MASK) === 0 && control[CONTROL.CROWDED] === 0;
+    const isSampled = (served & SAMPLE_MASK) === 0 && control[CONTROL.CONTENTION_REPORTED] === 0;
     const before = end;
     try {
       f.length = readSync(fd, f.in, 0, capacity, null);
@@ -104,27 +77,29 @@ export function serve(s: Service): Ending {
       if (isTransient(error)) continue;
       return endingOf(error);
     }
-    // In this order: who sees that nobody is busy after a change knows that nobody goes by what was before.
+    // Busy is set before the epoch is read. The main thread sets the epoch before it reads the busy words, so it sees each
+    // worker as busy that may still answer by what was before the change.
     Atomics.store(control, busy, 1);
-    if (Atomics.load(control, CONTROL.CHANGE) !== change) change = s.catchUp();
+    if (Atomics.load(control, CONTROL.EPOCH) !== epoch) epoch = s.synchronize();
     const begin = performance.now();
     const opcode = inView.getUint32(IN.OPCODE, true);
     const node = u64(inView, IN.NODEID);
-    const counters = tenants.countersAt(node);
+    const counters = ledger.countersAt(node);
     const slot = opcode < OP_COUNT ? opcode : 0;
     counters[slot]++;
     const caller = inView.getUint32(IN.PID, true);
-    now[NOW.UNIQUE] = inView.getUint32(IN.UNIQUE, true);
-    now[NOW.UNIQUE_HIGH] = inView.getUint32(IN.UNIQUE + 4, true);
-    now[NOW.NODE] = node;
-    now[NOW.SINCE] = timeOrigin + begin;
-    now[NOW.CALLER] = caller;
-    now[NOW.OPCODE] = opcode;
-    crowd.call(caller);
-    if (opcode === OP.READ && control[CONTROL.WATCH] !== WATCH.CAME) announce(control);
+    inflight[INFLIGHT.UNIQUE] = inView.getUint32(IN.UNIQUE, true);
+    inflight[INFLIGHT.UNIQUE_HIGH] = inView.getUint32(IN.UNIQUE + 4, true);
+    inflight[INFLIGHT.NODE] = node;
+    inflight[INFLIGHT.SINCE] = timeOrigin + begin;
+    inflight[INFLIGHT.CALLER] = caller;
+    inflight[INFLIGHT.OPCODE] = opcode;
+    contention.note(caller);
+    if (opcode === OP.READ && control[CONTROL.STALL_WATCH] !== STALL_WATCH.READ_CAME)
+      wakeStallMonitor(control);
     let result: number;
     try {
-      result = opcode === OP.INIT ? init(s) : answer(fs, f, tenants, opcode);
+      result = opcode === OP.INIT ? init(s) : answer(fs, f, ledger, opcode);
     } catch (error) {
       counters[COUNT.UNEXPECTED]++;
       s.onUnexpected(opcode, error);
@@ -138,7 +113,7 @@ export function serve(s: Service): Ending {
       outView.setUint32(HEADER_AT + OUT.UNIQUE, inView.getUint32(IN.UNIQUE, true), true);
       outView.setUint32(HEADER_AT + OUT.UNIQUE + 4, inView.getUint32(IN.UNIQUE + 4, true), true);
       // Before the answer: the reader is on its way to the next file when it has it.
-      if (opcode === OP.READ && u64(inView, READ_IN.OFFSET) === 0) tenants.noteRead(node, fs.readFrom());
+      if (opcode === OP.READ && u64(inView, READ_IN.OFFSET) === 0) ledger.noteRead(node, fs.readFrom());
       try {
         writeSync(fd, f.out, HEADER_AT, length, null);
       } catch (error) {
@@ -146,37 +121,40 @@ export function serve(s: Service): Ending {
         if (!isTransient(error)) return endingOf(error);
       }
     }
-    now[NOW.OPCODE] = 0;
+    inflight[INFLIGHT.OPCODE] = 0;
     Atomics.store(control, busy, 0);
     end = performance.now();
     if (result !== NO_REPLY) {
       countAnswer(counters, slot, result, 1000 * (end - begin));
-      tenants.account(node, f, slot, result);
+      ledger.countFile(node, f, slot, result);
     }
-    tenants.settle(node);
+    ledger.flush(node);
     if (opcode === OP.INIT) s.onInit(s.agreed);
     if (control[CONTROL.STOP] !== 0) return "stopped";
-    if (s.isSpare && isToLeave(control)) return "retired";
-    if (isSampled && crowd.sample(begin - before, end - begin)) {
-      control[CONTROL.CROWDED] = 1;
-      s.onCrowded();
+    if (s.isOverflow && isToRetire(control)) return "retired";
+    if (isSampled && contention.sample(begin - before, end - begin)) {
+      control[CONTROL.CONTENTION_REPORTED] = 1;
+      s.onContention();
     }
-    if ((++served & LOOK_MASK) === 0 && control[CONTROL.WATCHED] === 0) {
-      control[CONTROL.WATCHED] = 1;
+    if ((++served & LOOK_MASK) === 0 && control[CONTROL.RATE_WATCHED] === 0) {
+      control[CONTROL.RATE_WATCHED] = 1;
       s.onBusy();
     }
   }
 }
 
-/** A READ may hang, and who is in one tells nothing. Seldom more than once a look of the main thread's. */
-function announce(control: Int32Array): void {
-  if (Atomics.exchange(control, CONTROL.WATCH, WATCH.CAME) === WATCH.OFF)
-    Atomics.notify(control, CONTROL.WATCH);
+/**
+ * A worker that is blocked in a READ cannot report itself, so the first READ after an idle period wakes the stall
+ * monitor: once in each of its rounds at most.
+ */
+function wakeStallMonitor(control: Int32Array): void {
+  if (Atomics.exchange(control, CONTROL.STALL_WATCH, STALL_WATCH.READ_CAME) === STALL_WATCH.ASLEEP)
+    Atomics.notify(control, CONTROL.STALL_WATCH);
 }
 
-function isToLeave(control: Int32Array): boolean {
-  const count = Atomics.load(control, CONTROL.LEAVE);
-  return count > 0 && Atomics.compareExchange(control, CONTROL.LEAVE, count, count - 1) === count;
+function isToRetire(control: Int32Array): boolean {
+  const count = Atomics.load(control, CONTROL.RETIRE);
+  return count > 0 && Atomics.compareExchange(control, CONTROL.RETIRE, count, count - 1) === count;
 }
 
 function init(s: Service): number {

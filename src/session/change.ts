@@ -1,10 +1,10 @@
 import type { BlobFile } from "../blob/locate.ts";
 import type { ImageHandle } from "../erofs/image.ts";
-import type { TenantBuffers } from "../fuse/tenants.ts";
+import type { LedgerBuffers } from "../fuse/worker-ledger.ts";
 import type { TreeChange } from "../pseudo/change.ts";
 
 /** An image as every thread of a session has it. Shared buffers are shared, the rest is copied. */
-export interface SharedImage extends TenantBuffers {
+export interface SharedImage extends LedgerBuffers {
   readonly handle: ImageHandle;
   readonly files: readonly BlobFile[];
   /** A byte a file: its loss was told. */

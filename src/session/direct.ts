@@ -4,7 +4,7 @@ import { abortConnection, holdAbort } from "../fuse/abort.ts";
 import { MOUNT_OPTIONS, maxPages, mountDevice, openDevice, raiseReadAhead } from "../fuse/device.ts";
 import type { Agreed } from "../fuse/init.ts";
 import { recoverRequests } from "../fuse/lost-requests.ts";
-import { CONTROL, newControl } from "../fuse/serve.ts";
+import { CONTROL, newControl } from "../fuse/control.ts";
 import { OP_COUNT } from "../vfs/opcodes.ts";
 import { inflight, lastUnique, newInflight } from "../counters/inflight.ts";
 import { leaveMount } from "../mounts/leave.ts";
@@ -73,7 +73,7 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
   }
   // Taken now: a detached mount is in no table.
   const device = heritage?.state.device ?? mountAt(mountpoint)?.device ?? "";
-  const rearm = () => Atomics.store(words, CONTROL.WATCHED, 0);
+  const rearm = () => Atomics.store(words, CONTROL.RATE_WATCHED, 0);
   const lowLatency = request.lowLatency ? new LowLatency(() => requests(imageTable), rearm, log) : undefined;
   let onInit: (agreed: Agreed) => void = () => {};
   const agreed = new Promise<Agreed>((resolve) => {
@@ -81,8 +81,8 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
   });
   const listener: WorkerListener = {
     init: (event) => onInit(event.agreed),
-    crowded: () => {
-      if (pool.grow()) Atomics.store(words, CONTROL.CROWDED, 0);
+    contention: () => {
+      if (pool.grow()) Atomics.store(words, CONTROL.CONTENTION_REPORTED, 0);
     },
     busy: () => lowLatency?.watch(),
     problem: (event) => log.warn(event.message),

@@ -2,7 +2,7 @@ import { nodeCount } from "../erofs/image.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { newHintBoard } from "../readahead/hint-board.ts";
 import { InodeCacheMap } from "../readahead/inode-cache-map.ts";
-import { inheritLookups, newLookups } from "../fuse/tenants.ts";
+import { newNlookup, restoreOutstanding } from "../fuse/nlookup.ts";
 import { newCounters } from "../counters/counters.ts";
 import { newAccounts } from "../counters/file-accounts.ts";
 import type { EntryChange, Placed } from "../pseudo/change.ts";
@@ -63,10 +63,10 @@ export function newInstance(
   const isCounted = countsFiles(choice.records);
   const nodes = nodeCount(image.handle);
   const inodes = new InodeCacheMap(nodes);
-  const lookups = newLookups(maxWorkers(limit));
+  const nlookup = newNlookup(maxWorkers(limit));
   if (isInherited) {
     inodes.noteTakeover();
-    inheritLookups(lookups, Number.NaN);
+    restoreOutstanding(nlookup, undefined);
   }
   const shared: SharedImage = {
     slot: placed.slot,
@@ -75,7 +75,7 @@ export function newInstance(
     lost: new SharedArrayBuffer(image.files.length),
     counters: submount.counters,
     inodes: inodes.shared,
-    lookups,
+    nlookup,
     // One whose nodes have names of older images is not pushed: its files are not found by their number.
     // What is pushed is not asked for, and could be neither counted nor traced.
     board:

@@ -1,5 +1,5 @@
 import type { HeldFiles } from "../blob/held-files.ts";
-import { areForgotten, balanceOf, inheritLookups } from "../fuse/tenants.ts";
+import { areForgotten, outstandingOf, restoreOutstanding } from "../fuse/nlookup.ts";
 import { addTo, type Counters, newCounters, sumOf } from "../counters/counters.ts";
 import { type PrefetchProgress, progressOf, sumProgress } from "../counters/prefetch-progress.ts";
 import { ReleaseQueue } from "./release-queue.ts";
@@ -76,7 +76,7 @@ export class ImageSlots {
   /** They are not shown any more: all that were at one place. */
   retire(instances: readonly ImageInstance[]): void {
     for (const { pinned } of instances) pinned.prefetching.stop();
-    const isKnown = instances.every(({ shared }) => !Number.isNaN(balanceOf(shared.lookups)));
+    const isKnown = instances.every(({ shared }) => outstandingOf(shared.nlookup) !== undefined);
     if (isKnown) this.releaseQueue.add(instances);
     else this.unreclaimable.push(instances);
   }
@@ -85,7 +85,7 @@ export class ImageSlots {
   restoreLookups(balances: ReadonlyMap<number, number>): void {
     for (const { placed, shared } of this.all()) {
       const balance = balances.get(placed.serial);
-      if (balance !== undefined) inheritLookups(shared.lookups, balance);
+      if (balance !== undefined) restoreOutstanding(shared.nlookup, balance);
     }
     for (const instances of this.unreclaimable.splice(0)) this.retire(instances);
   }
@@ -125,12 +125,12 @@ export class ImageSlots {
     for (const { placed } of instances) await beforeFree(placed.slot);
     for (const { pinned } of instances) await pinned.prefetching.stop();
     // That took its time, and a file handle needs no name: somebody may have been let in again.
-    if (!areForgotten(instances.map(({ shared }) => shared.lookups))) return this.releaseQueue.add(instances);
+    if (!areForgotten(instances.map(({ shared }) => shared.nlookup))) return this.releaseQueue.add(instances);
     const number = publish({ freed: instances.map(({ placed }) => placed.slot) });
     await publisher.synchronize(number); // before that, a worker might read from another file under an old number
     for (const instance of instances) {
       // Or just now: he gets ESTALE, and the nodes that he was told of never become another image's.
-      if (!areForgotten([instance.shared.lookups])) this.retiredNumbers.add(instance.placed.slot);
+      if (!areForgotten([instance.shared.nlookup])) this.retiredNumbers.add(instance.placed.slot);
       this.forget(instance);
       await unpinImage(instance.pinned, held);
       this.forcedGc.freed(instance.pinned.image.handle.shared.byteLength);

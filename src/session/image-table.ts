@@ -3,7 +3,7 @@ import type { HeldFiles } from "../blob/held-files.ts";
 import { metadataOf, type OpenedImage } from "../fs/open-image.ts";
 import { namesIn } from "../vfs/entries.ts";
 import { expireEntry } from "../fuse/notify.ts";
-import { balanceOf } from "../fuse/tenants.ts";
+import { outstandingOf } from "../fuse/nlookup.ts";
 import { countersOf, putCounts, sumOf } from "../counters/counters.ts";
 import type { EntryChange, Placed } from "../pseudo/change.ts";
 import { PseudoTree, pathOf } from "../pseudo/pseudo-tree.ts";
@@ -186,9 +186,12 @@ export class ImageTable implements ImageChanges {
     return imagesState({ slots, tree, serial, shown: this.shown.values() }, isCounted);
   }
 
-  /** How many lookups the kernel has of each image, by serial; when nobody serves any more. */
+  /** How many lookups the kernel has of each image of which that is known, by serial; when nobody serves any more. */
   balances(): [serial: number, balance: number][] {
-    return this.slots.all().map(({ placed, shared }) => [placed.serial, balanceOf(shared.lookups)]);
+    return this.slots.all().flatMap(({ placed, shared }) => {
+      const outstanding = outstandingOf(shared.nlookup);
+      return outstanding === undefined ? [] : [[placed.serial, outstanding] as [number, number]];
+    });
   }
 
   /**

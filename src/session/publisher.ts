@@ -6,10 +6,10 @@ import { promisify } from "node:util";
 import { codeOf, messageOf } from "../bytes/errors.ts";
 import { connectionEnd } from "../fuse/connection-errors.ts";
 import { nudge } from "../fuse/notify.ts";
-import { CONTROL } from "../fuse/serve.ts";
+import { busyWord, CONTROL, epochWord } from "../fuse/control.ts";
 import { OP } from "../vfs/opcodes.ts";
 import type { Logger } from "../log/log.ts";
-import { lastFile, NOW, nowOf } from "../counters/inflight.ts";
+import { lastFile, INFLIGHT, inflightRow } from "../counters/inflight.ts";
 import type { Located } from "../mounts/place.ts";
 import type { Change, Numbered } from "./change.ts";
 import type { Ended } from "./ended.ts";
@@ -71,10 +71,10 @@ export class Publisher {
   /** Every request that arrives from now on is answered with the change. @returns its number */
   publish(change: Change): number {
     const { control } = this.of;
-    const number = Atomics.load(control, CONTROL.CHANGE) + 1;
+    const number = Atomics.load(control, CONTROL.EPOCH) + 1;
     const numbered: Numbered = { number, change };
     for (const port of this.ports.values()) port.postMessage(numbered);
-    Atomics.store(control, CONTROL.CHANGE, number);
+    Atomics.store(control, CONTROL.EPOCH, number);
     this.nudge(number);
     if (this.count((index) => this.isBehind(index, number - MAX_BEHIND)) > 0) this.call();
     return number;
@@ -127,9 +127,7 @@ export class Publisher {
 
   /** Whether a worker is inside a request. */
   get isAnswering(): boolean {
-    return (
-      this.count((index) => Atomics.load(this.of.control, CONTROL.BUSY + CONTROL.WORDS * index) !== 0) > 0
-    );
+    return this.count((index) => Atomics.load(this.of.control, busyWord(index)) !== 0) > 0;
   }
 
   /** Wakes a thread that waits for a request, one way or the other. */
@@ -150,12 +148,12 @@ export class Publisher {
   }
 
   private isBehind(index: number, number: number): boolean {
-    return Atomics.load(this.of.control, CONTROL.TAKEN + CONTROL.WORDS * index) < number;
+    return Atomics.load(this.of.control, epochWord(index)) < number;
   }
 
   private isBusy(index: number): boolean {
-    if (Atomics.load(this.of.control, CONTROL.BUSY + CONTROL.WORDS * index) === 0) return false;
-    return nowOf(this.of.inflightTable, index)[NOW.OPCODE] !== OP.READ;
+    if (Atomics.load(this.of.control, busyWord(index)) === 0) return false;
+    return inflightRow(this.of.inflightTable, index)[INFLIGHT.OPCODE] !== OP.READ;
   }
 
   private count(isOne: (index: number) => boolean): number {

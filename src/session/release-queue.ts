@@ -1,4 +1,4 @@
-import { areForgotten } from "../fuse/tenants.ts";
+import { areForgotten } from "../fuse/nlookup.ts";
 import { evictions } from "./invalidations.ts";
 import type { Publisher } from "./publisher.ts";
 import type { ImageInstance } from "./image-instance.ts";
@@ -46,7 +46,7 @@ export class ReleaseQueue {
 
   private look(): void {
     const gone = [...this.groups].filter(({ instances }) =>
-      areForgotten(instances.map(({ shared }) => shared.lookups)),
+      areForgotten(instances.map(({ shared }) => shared.nlookup)),
     );
     for (const group of gone) {
       this.groups.delete(group);

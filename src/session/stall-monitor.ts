@@ -1,8 +1,8 @@
-import { CONTROL, WATCH } from "../fuse/serve.ts";
+import { busyWord, CONTROL, STALL_WATCH } from "../fuse/control.ts";
 import { statOf } from "../proc/processes.ts";
 import { OP } from "../vfs/opcodes.ts";
 import type { Logger } from "../log/log.ts";
-import { inflight, NOW, type Now, slotsOf } from "../counters/inflight.ts";
+import { inflight, INFLIGHT, type InflightRow, inflightRows } from "../counters/inflight.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 import { answerKilledCallers } from "./killed-callers.ts";
 import type { Publisher } from "./publisher.ts";
@@ -42,7 +42,7 @@ export interface StallMonitorDeps {
 export class StallMonitor {
   private readonly of: StallMonitorDeps;
   /** See metrics/inflight. */
-  private readonly slots: readonly Now[];
+  private readonly slots: readonly InflightRow[];
   private timer: NodeJS.Timeout | undefined;
   private pause = 0;
   private isListening = false;
@@ -56,27 +56,28 @@ export class StallMonitor {
 
   constructor(watched: StallMonitorDeps) {
     this.of = watched;
-    this.slots = slotsOf(watched.inflightTable);
+    this.slots = inflightRows(watched.inflightTable);
     this.rest(undefined);
   }
 
   close(): void {
     this.isOver = true;
     clearTimeout(this.timer);
-    Atomics.notify(this.of.control, CONTROL.WATCH);
+    Atomics.notify(this.of.control, CONTROL.STALL_WATCH);
   }
 
   private look(): void {
     if (this.isOver) return;
     const { fd, pool, control, inflightTable } = this.of;
-    const came = Atomics.exchange(control, CONTROL.WATCH, WATCH.NONE) === WATCH.CAME;
+    const came =
+      Atomics.exchange(control, CONTROL.STALL_WATCH, STALL_WATCH.NO_READ) === STALL_WATCH.READ_CAME;
     const now = performance.timeOrigin + performance.now();
     let busy = 0;
     let blocked = 0;
     for (const index of pool.indices()) {
-      busy += Atomics.load(control, CONTROL.BUSY + CONTROL.WORDS * index);
+      busy += Atomics.load(control, busyWord(index));
       const slot = this.slots[index];
-      if (slot[NOW.OPCODE] === OP.READ && slot[NOW.SINCE] < now - BLOCKED_MS) blocked++;
+      if (slot[INFLIGHT.OPCODE] === OP.READ && slot[INFLIGHT.SINCE] < now - BLOCKED_MS) blocked++;
     }
     const isAfoot = blocked > 0 && blocked === pool.workers && this.addOverflow(now);
     if (blocked > 0 && now >= this.nextKilled) {
@@ -111,10 +112,10 @@ export class StallMonitor {
     const surplus = Math.max(0, Math.min(pool.overflow, free - pool.limit));
     if (surplus === 0) this.surplusSince = Number.POSITIVE_INFINITY;
     else this.surplusSince = Math.min(this.surplusSince, now);
-    if (surplus === 0) Atomics.store(control, CONTROL.LEAVE, 0);
+    if (surplus === 0) Atomics.store(control, CONTROL.RETIRE, 0);
     else if (now - this.surplusSince >= LINGER_MS) {
       this.surplusSince = now; // those that leave are counted until their threads have ended
-      Atomics.store(control, CONTROL.LEAVE, surplus);
+      Atomics.store(control, CONTROL.RETIRE, surplus);
       publisher.wake(free);
     }
     return surplus;
@@ -129,10 +130,15 @@ export class StallMonitor {
   /** Until the next READ. @param most ms, if there is something to be looked after */
   private rest(most: number | undefined): void {
     const { control } = this.of;
-    const before = Atomics.compareExchange(control, CONTROL.WATCH, WATCH.NONE, WATCH.OFF);
-    if (before === WATCH.CAME) this.again(LOOK_MS);
+    const before = Atomics.compareExchange(
+      control,
+      CONTROL.STALL_WATCH,
+      STALL_WATCH.NO_READ,
+      STALL_WATCH.ASLEEP,
+    );
+    if (before === STALL_WATCH.READ_CAME) this.again(LOOK_MS);
     else if (most !== undefined) this.again(most);
-    if (before !== WATCH.CAME && !this.isListening) this.listen();
+    if (before !== STALL_WATCH.READ_CAME && !this.isListening) this.listen();
   }
 
   private wake(): void {
@@ -142,7 +148,7 @@ export class StallMonitor {
   }
 
   private listen(): void {
-    const waiting = Atomics.waitAsync(this.of.control, CONTROL.WATCH, WATCH.OFF);
+    const waiting = Atomics.waitAsync(this.of.control, CONTROL.STALL_WATCH, STALL_WATCH.ASLEEP);
     this.isListening = waiting.async;
     if (!waiting.async)
       this.again(LOOK_MS); // one came just now

@@ -2,7 +2,7 @@ import { BlobFiles } from "../blob/blob-files.ts";
 import { OpenFiles } from "../blob/open-files.ts";
 import { Image } from "../erofs/image.ts";
 import type { ImageFileSystem } from "../fs/image-file-system.ts";
-import { type Seat, Tenants } from "../fuse/tenants.ts";
+import { type LedgerRows, WorkerLedger } from "../fuse/worker-ledger.ts";
 import { COUNT } from "../counters/counters.ts";
 import { PseudoFileSystem } from "../pseudo/pseudo-file-system.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
@@ -14,8 +14,8 @@ import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
 
 /** The images of a session in one worker: as a file system, and the books that are kept of them. */
 export class WorkerImages {
-  readonly tenants: Tenants;
-  private readonly seat: Seat;
+  readonly ledger: WorkerLedger;
+  private readonly rows: LedgerRows;
   private readonly tell: (event: WorkerEvent) => void;
   /** One for all images: they may be many. */
   private readonly open: OpenFiles;
@@ -35,15 +35,17 @@ export class WorkerImages {
       isFixed,
       maxOpen,
     }: Pick<WorkerTask, "traits" | "since" | "counters" | "inflightTable" | "isFixed" | "maxOpen">,
-    seat: Seat,
+    rows: LedgerRows,
     tell: (event: WorkerEvent) => void,
   ) {
-    this.seat = seat;
+    this.rows = rows;
     this.tell = tell;
     this.isFixed = isFixed;
     this.open = new OpenFiles(maxOpen);
     this.pseudo = new PseudoFileSystem(traits, since);
-    this.tenants = new Tenants(counters, inflightTable, seat, (slot) => tell({ type: "sequential", slot }));
+    this.ledger = new WorkerLedger(counters, inflightTable, rows, (slot) =>
+      tell({ type: "sequential", slot }),
+    );
   }
 
   apply({ tree, images }: Change): void {
@@ -52,7 +54,7 @@ export class WorkerImages {
       const fs = this.fileSystemOf(image);
       made.set(image.slot, fs);
       if (this.isFixed) this.fixed = fs;
-      this.tenants.add(image);
+      this.ledger.add(image);
       this.images[image.slot] = image;
     }
     this.pseudo.apply(tree, (slot) => {
@@ -60,7 +62,7 @@ export class WorkerImages {
       if (fs === undefined) throw new Error(`no image came with slot ${slot}`);
       return fs;
     });
-    this.tenants.setRoot(tree.rootSlot ?? VIRTUAL);
+    this.ledger.setRoot(tree.rootSlot ?? VIRTUAL);
     for (const slot of tree.freed) this.forget(slot);
     if (tree.freed.length > 0) this.forcedGc.collectIfDue();
   }
@@ -71,7 +73,7 @@ export class WorkerImages {
   }
 
   private forget(slot: number): void {
-    this.tenants.remove(slot);
+    this.ledger.remove(slot);
     const gone = this.images[slot];
     this.images[slot] = undefined;
     if (gone === undefined) return;
@@ -84,12 +86,12 @@ export class WorkerImages {
   }
 
   private fileSystemOf({ handle, files, lost, counters, trace }: SharedImage): ImageFileSystem {
-    const mine = this.tenants.countersIn(counters);
+    const mine = this.ledger.countersIn(counters);
     const onLoss = (_: number, message: string) => {
       mine[COUNT.LOST_BLOBS]++;
       this.tell({ type: "problem", message });
     };
     const blobs = new BlobFiles(files, onLoss, new Uint8Array(lost), this.open);
-    return fileSystemOf(new Image(handle), blobs, trace?.[this.seat.slot], this.seat.turn);
+    return fileSystemOf(new Image(handle), blobs, trace?.[this.rows.row], this.rows.mutex);
   }
 }

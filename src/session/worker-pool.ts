@@ -2,7 +2,7 @@ import type { Worker } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import { answerLost } from "../fuse/lost-request.ts";
 import type { Logger } from "../log/log.ts";
-import { nowOf } from "../counters/inflight.ts";
+import { inflightRow } from "../counters/inflight.ts";
 import type { Change } from "./change.ts";
 import type { Ended } from "./ended.ts";
 import type { Publisher } from "./publisher.ts";
@@ -136,7 +136,7 @@ export class WorkerPool {
     const whole: WorkerTask = { ...task, ...own, images: images(), changes };
     follow(worker, whole, listener, log).then((how) => {
       publisher.unsubscribe(index);
-      if (how.how === "failed") answerLost(task.fd, nowOf(task.inflightTable, index));
+      if (how.how === "failed") answerLost(task.fd, inflightRow(task.inflightTable, index));
       this.workerEnded(index, how, service);
     });
   }

@@ -37,7 +37,7 @@ export type WorkerEvent =
   /** Small files of an image are read one after another: a pusher may pay. */
   | { readonly type: "sequential"; readonly slot: number }
   /** Requests wait for one another: another worker would help. */
-  | { readonly type: "crowded" }
+  | { readonly type: "contention" }
   /** Requests come in numbers. */
   | { readonly type: "busy" }
   | { readonly type: "problem"; readonly message: string }

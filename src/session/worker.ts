@@ -1,10 +1,11 @@
 import { parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import { newFrame } from "../fuse/frame.ts";
-import { CONTROL, serve } from "../fuse/serve.ts";
-import { Turn } from "../fuse/turn.ts";
+import { busyWord, CONTROL, epochWord } from "../fuse/control.ts";
+import { serve } from "../fuse/serve.ts";
+import { Mutex } from "../counters/mutex.ts";
 import { opName } from "../vfs/opcodes.ts";
-import { NOW } from "../counters/inflight.ts";
+import { INFLIGHT } from "../counters/inflight.ts";
 import { thisThread } from "../proc/processes.ts";
 import type { Numbered } from "./change.ts";
 import { WorkerImages } from "./worker-images.ts";
@@ -16,20 +17,20 @@ const tell = (event: WorkerEvent) => port.postMessage(event);
 
 port.once("message", (task: WorkerTask) => {
   const control = new Int32Array(task.control);
-  const turn = task.isOverflow ? new Turn(control, CONTROL.TURN) : undefined;
-  const images = new WorkerImages(task, { index: task.index, slot: task.counterRow, turn }, tell);
-  images.tenants.now[NOW.THREAD] = thisThread();
+  const mutex = task.isOverflow ? new Mutex(control, CONTROL.COUNTER_MUTEX) : undefined;
+  const images = new WorkerImages(task, { index: task.index, row: task.counterRow, mutex }, tell);
+  images.ledger.inflight[INFLIGHT.THREAD] = thisThread();
   const early: Numbered[] = [];
   /**
    * A change is there before its number is. One whose number is not there yet waits: what it leads the kernel to, another
    * worker would not know, for it sees no reason to look.
    */
-  const catchUp = () => {
-    const number = Atomics.load(control, CONTROL.CHANGE);
+  const synchronize = () => {
+    const number = Atomics.load(control, CONTROL.EPOCH);
     for (let next = receiveMessageOnPort(task.changes); next; next = receiveMessageOnPort(task.changes))
       early.push(next.message as Numbered);
     while (early.length > 0 && early[0].number <= number) images.apply((early.shift() as Numbered).change);
-    Atomics.store(control, CONTROL.TAKEN + CONTROL.WORDS * task.index, number);
+    Atomics.store(control, epochWord(task.index), number);
     return number;
   };
   try {
@@ -37,15 +38,15 @@ port.once("message", (task: WorkerTask) => {
     const ending = serve({
       fd: task.fd,
       fs: images.fileSystem(),
-      tenants: images.tenants,
-      catchUp,
+      ledger: images.ledger,
+      synchronize,
       frame: newFrame(task.maxRead, task.isOverflow),
       control,
       index: task.index,
-      isSpare: task.isOverflow,
+      isOverflow: task.isOverflow,
       agreed: { minor: 0, maxRead: 0 },
       onInit: (agreed) => tell({ type: "init", agreed }),
-      onCrowded: () => tell({ type: "crowded" }),
+      onContention: () => tell({ type: "contention" }),
       onBusy: () => tell({ type: "busy" }),
       onUnexpected: (opcode, error) =>
         tell({ type: "problem", message: `${opName(opcode)}: ${messageOf(error)}` }),
@@ -54,7 +55,7 @@ port.once("message", (task: WorkerTask) => {
   } catch (error) {
     tell({ type: "ended", ending: "failed", message: messageOf(error) });
   } finally {
-    Atomics.store(control, CONTROL.BUSY + CONTROL.WORDS * task.index, 0);
+    Atomics.store(control, busyWord(task.index), 0);
     images.close();
   }
 });

@@ -5,7 +5,7 @@ import { DaemonManagement } from "../../src/daemon/management.ts";
 import { fsStats } from "../../src/daemon/nydusd-metrics.ts";
 import { openLog } from "../../src/log/log.ts";
 import { countAnswer, countersOf, countRead, newCounters, sumOf } from "../../src/counters/counters.ts";
-import { inflight, NOW, newInflight, nowOf } from "../../src/counters/inflight.ts";
+import { inflight, INFLIGHT, newInflight, inflightRow } from "../../src/counters/inflight.ts";
 import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../../src/session/file-records.ts";
 import { openAndPin } from "../../src/session/pinned-image.ts";
 import type { Session } from "../../src/session/transport.ts";
@@ -116,7 +116,7 @@ it("states, instances and what is in flight", async () => {
   expect(m.info().state).toBe("RUNNING");
   await expect(m.start()).rejects.toThrow(wrongState("Start"));
   expect(m.inflight()).toEqual([]);
-  nowOf(doing, 0).set([READ, 7, 1, 42, 1_700_000_000_900], NOW.OPCODE);
+  inflightRow(doing, 0).set([READ, 7, 1, 42, 1_700_000_000_900], INFLIGHT.OPCODE);
   const request = { inode: 42, opcode: READ, unique: 2 ** 32 + 7, timestamp_secs: 1_700_000_000 };
   expect(m.inflight()).toEqual([request]);
   log.error("bad");

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { EINVAL, ENOSYS } from "../../src/bytes/errno.ts";
 import { type Frame, newFrame, PAYLOAD } from "../../src/fuse/frame.ts";
 import { answer, NO_REPLY } from "../../src/fuse/ops.ts";
-import { newLookups, Tenants } from "../../src/fuse/tenants.ts";
+import { newNlookup } from "../../src/fuse/nlookup.ts";
+import { WorkerLedger } from "../../src/fuse/worker-ledger.ts";
 import { FORGET, IN_HEADER } from "../../src/fuse/wire.ts";
 import { OP } from "../../src/vfs/opcodes.ts";
 import { newCounters } from "../../src/counters/counters.ts";
@@ -25,24 +26,24 @@ function frameOf(opcode: number, length: number, fill: (v: DataView) => void = (
 }
 
 function ask(frame: Frame, opcode: number): { result: number; forgotten: number } {
-  const lookups = newLookups(1);
-  const tenants = new Tenants(
+  const lookups = newNlookup(1);
+  const ledger = new WorkerLedger(
     newCounters(1),
     newInflight(1),
-    { index: 0, slot: 0, turn: undefined },
+    { index: 0, row: 0, mutex: undefined },
     () => {},
   );
   const shared = () => new SharedArrayBuffer(1024);
-  tenants.add({
+  ledger.add({
     slot: 0,
     counters: newCounters(1),
     inodes: shared(),
-    lookups,
+    nlookup: lookups,
     board: undefined,
     accounts: undefined,
   });
-  tenants.setRoot(0);
-  const result = answer(fs, frame, tenants, opcode);
+  ledger.setRoot(0);
+  const result = answer(fs, frame, ledger, opcode);
   expect(frame.out.subarray(PAYLOAD).length).toBe(ROOM);
   return { result, forgotten: new Float64Array(lookups)[1] };
 }

@@ -5,7 +5,8 @@ import { answer, NO_REPLY } from "../../src/fuse/ops.ts";
 import { HintBoard, newHintBoard } from "../../src/readahead/hint-board.ts";
 import { InodeCacheMap } from "../../src/readahead/inode-cache-map.ts";
 import { Streams } from "../../src/readahead/streams.ts";
-import { newLookups, type TenantBuffers, Tenants } from "../../src/fuse/tenants.ts";
+import { newNlookup } from "../../src/fuse/nlookup.ts";
+import { type LedgerBuffers, WorkerLedger } from "../../src/fuse/worker-ledger.ts";
 import { IN, IN_HEADER, READ_IN } from "../../src/fuse/wire.ts";
 import { OP } from "../../src/vfs/opcodes.ts";
 import { newCounters } from "../../src/counters/counters.ts";
@@ -88,17 +89,17 @@ function together(images: readonly (Served & { rootNid: number })[]): FileSystem
 class Side {
   private readonly fs: FileSystem;
   private readonly frame = FRAME;
-  private readonly tenants: Tenants;
-  private readonly buffers: TenantBuffers;
+  private readonly ledger: WorkerLedger;
+  private readonly buffers: LedgerBuffers;
   private readonly filler: number;
 
   constructor(fs: FileSystem, nodes: number, filler: number) {
     this.fs = fs;
     this.filler = filler;
-    this.tenants = new Tenants(
+    this.ledger = new WorkerLedger(
       newCounters(1),
       newInflight(1),
-      { index: 0, slot: 0, turn: undefined },
+      { index: 0, row: 0, mutex: undefined },
       () => {},
     );
     const board = newHintBoard(nodes);
@@ -111,23 +112,23 @@ class Side {
       slot: 0,
       counters: newCounters(1),
       inodes,
-      lookups: newLookups(1),
+      nlookup: newNlookup(1),
       board,
       accounts: [newAccounts(nodes)],
     };
-    this.tenants.add(this.buffers);
-    this.tenants.setRoot(0);
+    this.ledger.add(this.buffers);
+    this.ledger.setRoot(0);
   }
 
   /** @returns the answer, as text where it has bytes */
   ask(request: Uint8Array): number | string {
-    const { frame: f, tenants, fs } = this;
+    const { frame: f, ledger, fs } = this;
     f.in.fill(this.filler, 0, 4096 + 2 * request.length);
     f.in.set(request);
     f.length = request.length;
     const opcode = f.inView.getUint32(IN.OPCODE, true);
     const node = Number(f.inView.getBigUint64(IN.NODEID, true));
-    const result = answer(fs, f, tenants, opcode);
+    const result = answer(fs, f, ledger, opcode);
     must(
       Number.isInteger(result) && result >= NO_REPLY && result <= ROOM,
       () => `opcode ${opcode} answers ${result}`,
@@ -135,8 +136,8 @@ class Side {
     if (result === NO_REPLY) return result;
     if (opcode === OP.READ && result >= 0)
       must(result <= f.inView.getUint32(READ_IN.SIZE, true), () => `READ answers ${result}`);
-    if (opcode === OP.READ && result >= 0) tenants.noteRead(node, fs.readFrom());
-    tenants.account(node, f, opcode, result);
+    if (opcode === OP.READ && result >= 0) ledger.noteRead(node, fs.readFrom());
+    ledger.countFile(node, f, opcode, result);
     const end = PAYLOAD + Math.max(result, 0);
     const text = Buffer.from(f.out.subarray(PAYLOAD, end)).toString("latin1");
     must(UNTOUCHED.equals(f.out.subarray(PAYLOAD + ROOM)), () => `opcode ${opcode} writes beyond its room`);
@@ -145,8 +146,8 @@ class Side {
 
   /** Everything that is counted, but times. */
   books(): string {
-    const { lookups, inodes, board } = this.buffers;
-    return [lookups, inodes, board?.words]
+    const { nlookup, inodes, board } = this.buffers;
+    return [nlookup, inodes, board?.words]
       .map((shared) => Buffer.from(shared as SharedArrayBuffer).toString("hex"))
       .join(" ");
   }

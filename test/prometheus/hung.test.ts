@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from "vitest";
-import { NOW } from "../../src/counters/inflight.ts";
+import { INFLIGHT } from "../../src/counters/inflight.ts";
 import { HungRequests } from "../../src/prometheus/hung.ts";
 import { begin, fakeMount, LOOKUP, READ } from "./mount.ts";
 
@@ -36,7 +36,7 @@ it("a hung request is said once, with its path and age, and forgotten when it is
   expect(at(10)).toEqual([]);
   expect(at(10.5)).toEqual(["hung for 10.5 s: read of node 42 (/file42), request 7"]);
   expect(at(60)).toEqual([]);
-  a[NOW.OPCODE] = 0;
+  a[INFLIGHT.OPCODE] = 0;
   expect(at(61)).toEqual([]);
   begin(a, LOOKUP, 43, 8, 1_061_000);
   expect(at(70)).toEqual([]);

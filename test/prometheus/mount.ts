@@ -8,7 +8,13 @@ import {
   newCounters,
   sumOf,
 } from "../../src/counters/counters.ts";
-import { inflight, NOW, type Now, newInflight, nowOf } from "../../src/counters/inflight.ts";
+import {
+  inflight,
+  INFLIGHT,
+  type InflightRow,
+  newInflight,
+  inflightRow,
+} from "../../src/counters/inflight.ts";
 import { newProgress, progressOf } from "../../src/counters/prefetch-progress.ts";
 import { Monitor } from "../../src/prometheus/monitor.ts";
 import type { Monitored, State } from "../../src/prometheus/monitored.ts";
@@ -21,7 +27,7 @@ export interface FakeMount extends Monitored {
   /** Of its two workers. */
   readonly slots: readonly Counters[];
   /** What they are answering. */
-  readonly doing: readonly Now[];
+  readonly doing: readonly InflightRow[];
   /** See metrics/prefetch-progress. */
   readonly warmed: SharedArrayBuffer;
   at: State;
@@ -49,7 +55,7 @@ export function fakeMount(): FakeMount {
     prefetch: () => progressOf(warmed),
     warmed,
     slots: [countersOf(counters, 0), countersOf(counters, 1)],
-    doing: [nowOf(doing, 0), nowOf(doing, 1)],
+    doing: [inflightRow(doing, 0), inflightRow(doing, 1)],
     at: "serving",
     walks: 0,
     workers: () => 2,
@@ -70,11 +76,11 @@ export function answerRead(slot: Counters, bytes: number, us: number): void {
 }
 
 /** As a worker notes what it begins. */
-export function begin(slot: Now, opcode: number, node: number, unique: number, since: number): void {
-  slot[NOW.UNIQUE] = unique;
-  slot[NOW.NODE] = node;
-  slot[NOW.SINCE] = since;
-  slot[NOW.OPCODE] = opcode;
+export function begin(slot: InflightRow, opcode: number, node: number, unique: number, since: number): void {
+  slot[INFLIGHT.UNIQUE] = unique;
+  slot[INFLIGHT.NODE] = node;
+  slot[INFLIGHT.SINCE] = since;
+  slot[INFLIGHT.OPCODE] = opcode;
 }
 
 /** Some of everything. */

@@ -1,5 +1,5 @@
 import { HeldFiles } from "../../src/blob/held-files.ts";
-import { newControl } from "../../src/fuse/serve.ts";
+import { newControl } from "../../src/fuse/control.ts";
 import { openLog } from "../../src/log/log.ts";
 import { newInflight } from "../../src/counters/inflight.ts";
 import { WorkerPool } from "../../src/session/worker-pool.ts";
@@ -56,6 +56,6 @@ const problem = ({ message }: { message: string }) => {
   if (!known.has(message)) process.stdout.write(`${message}\n`);
   known.add(message);
 };
-const listener = { init: ignore, sequential: ignore, crowded: ignore, busy: ignore, problem };
+const listener = { init: ignore, sequential: ignore, contention: ignore, busy: ignore, problem };
 pool.serve({ task, publisher, images: () => imageTable.snapshot(), listener, log });
 process.stdout.write(`${JSON.stringify(await pool.ended)}\n`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Crowd } from "../../src/fuse/crowd.ts";
+import { ContentionDetector } from "../../src/fuse/contention-detector.ts";
 
 interface Sample {
   readonly callers: readonly number[];
@@ -7,12 +7,12 @@ interface Sample {
   readonly served: number;
 }
 
-/** Indexes of the samples at which it was crowded. */
-function crowdedAt(samples: readonly Sample[]): number[] {
-  const crowd = new Crowd();
+/** Indexes of the samples at which it reports contention. */
+function reportedAt(samples: readonly Sample[]): number[] {
+  const detector = new ContentionDetector();
   return samples.flatMap(({ callers, waited, served }, i) => {
-    for (const caller of callers) crowd.call(caller);
-    return crowd.sample(waited, served) ? [i] : [];
+    for (const caller of callers) detector.note(caller);
+    return detector.sample(waited, served) ? [i] : [];
   });
 }
 
@@ -25,7 +25,7 @@ const fast = { callers: ONE, waited: 0.001, served: 0.01 };
 const queued = { callers: FOUR, waited: 0.001, served: 0.01 };
 const spaced = { callers: FOUR, waited: 0.03, served: 0.01 };
 
-describe("a worker is crowded", () => {
+describe("contention is reported", () => {
   const cases = [
     { name: "never by one caller", samples: times(50, alone), want: [] },
     { name: "never by one caller that comes back at once", samples: times(50, fast), want: [] },
@@ -39,5 +39,5 @@ describe("a worker is crowded", () => {
       want: [1, 3],
     },
   ];
-  it.each(cases)("$name", ({ samples, want }) => expect(crowdedAt(samples)).toEqual(want));
+  it.each(cases)("$name", ({ samples, want }) => expect(reportedAt(samples)).toEqual(want));
 });
