@@ -5,7 +5,7 @@
 set -eu
 
 # program:Debian package, of all that tests run and not every Debian has
-PROGRAMS="getfattr:attr rsync:rsync perl:perl-base fusermount:fuse3 mmdebstrap:mmdebstrap umoci:umoci skopeo:skopeo pip3:python3-pip prometheus:prometheus fio:fio faketime:faketime systemd-analyze:systemd"
+PROGRAMS="getfattr:attr rsync:rsync perl:perl-base fusermount:fuse3 mmdebstrap:mmdebstrap umoci:umoci skopeo:skopeo pip3:python3-pip prometheus:prometheus fio:fio faketime:faketime systemd-analyze:systemd curl:curl pkill:procps"
 EROFS_AT_LEAST=1.8
 
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -56,7 +56,7 @@ function describeCommand(command: Command, parents: readonly string[]): Describe
   const commands = command.commands.filter((each) => each.name() !== "help");
   const item = (option: Option): Item => ({
     term: help.optionTerm(option),
-    about: asRoot(help.optionDescription(option)),
+    about: `${asRoot(help.optionDescription(option))}${option.mandatory ? " (required)" : ""}`,
   });
   return {
     name: path.join(" "),
