@@ -5,6 +5,7 @@ import { versionText } from "../src/daemon/version.ts";
 import type { UnpackOptions } from "../src/inspect/unpack.ts";
 import { type Logger, openLog } from "../src/log/log.ts";
 import { LEVELS, type Level } from "../src/log/log-line.ts";
+import { collect } from "./parse-values.ts";
 
 /** Where tars are; bin does not know the room that looks for them. */
 type BlobPlaces = UnpackOptions["places"];
@@ -25,8 +26,6 @@ export interface ImageFlags extends LogFlags {
 
 /** `ID=PATH`, but not a path that has an equals sign in it: ids have no slash, and `./a=b` helps. */
 const NAMED_BLOB = /^([^/=.][^/=]*)=(.+)$/s;
-
-const collect = (value: string, before: string[]): string[] => [...before, value];
 
 /** Options that nydus-image takes before and behind the command. */
 export const addLogOptions = (command: Command): Command =>
@@ -68,7 +67,7 @@ export async function placesOf({ blobDir, config, blob = [] }: ImageFlags): Prom
   const isNamed = blobDir.length > 0 || blob.length > 0;
   if (config !== undefined) {
     if (isNamed) throw new UsageError("--config cannot be used together with --blob-dir or --blob");
-    const { readConfig } = await import("../src/daemon/config.ts"); // see options.ts
+    const { readConfig } = await import("../src/daemon/config.ts"); // see daemon/options-from-flags.ts
     const { blobDirs, blobFile } = readConfig(config);
     return { dirs: blobDirs, files: new Map(), ...(blobFile === undefined ? {} : { single: blobFile }) };
   }

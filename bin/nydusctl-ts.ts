@@ -6,7 +6,7 @@ import { FILES, INFO, LATEST, LISTS, look, METRICS, watch, watchBackend } from "
 import { type MountFlags, mountImage, unmountImage } from "../src/ctl/mount.ts";
 import { upgrade } from "../src/ctl/upgrade.ts";
 import { versionText } from "../src/daemon/version.ts";
-import { integer } from "./integer.ts";
+import { integer } from "./parse-values.ts";
 import { runProgram } from "./run-program.ts";
 
 interface Common {

@@ -5,27 +5,27 @@ import { daemonize } from "../src/daemon/daemonize.ts";
 import { mountImage } from "../src/daemon/drive.ts";
 import { formatFacts, type ReadyFacts } from "../src/daemon/facts.ts";
 import type { DaemonOptions } from "../src/daemon/options.ts";
-import { openDaemonLog, runDaemon } from "../src/daemon/run.ts";
-import { unmountImage } from "../src/daemon/unmount-image.ts";
-import { versionText } from "../src/daemon/version.ts";
-import { formatFor } from "../src/log/log-line.ts";
-import { defaultCacheDir } from "../src/source/cache.ts";
-import { doneWith, findKeeper } from "../src/handover/keeper.ts";
-import { addCache } from "./cache.ts";
 import {
-  addDriverOptions,
-  addMountOptions,
-  type DriverFlags,
+  type DriveFlags,
   daemonOptions,
   driveOptions,
   isKept,
   type MountFlags,
-} from "./options.ts";
+} from "../src/daemon/options-from-flags.ts";
+import { openDaemonLog, runDaemon } from "../src/daemon/run.ts";
+import { unmountImage } from "../src/daemon/unmount-image.ts";
+import { versionText } from "../src/daemon/version.ts";
+import { formatFor } from "../src/log/log-line.ts";
+import { transportFor } from "../src/session/choose.ts";
+import { doneWith, findKeeper } from "../src/handover/keeper.ts";
+import { addCache } from "./cache.ts";
+import { checkGiven, type Given, givenForDaemon, givenOptions } from "./check-given.ts";
+import { addMountOptions, SOURCE_OPTIONS } from "./mount-options.ts";
 import { progress } from "./progress.ts";
 import { runProgram } from "./run-program.ts";
 import { addTrace } from "./trace.ts";
 
-interface SourceFlags {
+interface SourceFlags extends DriveFlags {
   readonly cacheDir: string;
   readonly ref?: string;
   readonly platform?: string;
@@ -42,11 +42,17 @@ const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
-async function mount(flags: MountFlags): Promise<void> {
-  if (flags.daemonize) await background(flags);
-  else if (flags.recover) await recoverSession(await daemonOptions(flags));
-  else process.exitCode = await runDaemon(await daemonOptions(flags), ready);
+/** @throws UsageError for options that contradict each other or have no effect */
+async function mount(flags: MountFlags, given: Given): Promise<void> {
+  const warnings = check(given, flags);
+  if (flags.daemonize) return background(flags);
+  const options = await daemonOptions(flags, warnings);
+  if (flags.recover) return recoverSession(options);
+  process.exitCode = await runDaemon(options, ready);
 }
+
+const check = (given: Given, { transport }: MountFlags): string[] =>
+  checkGiven(given, transportFor(transport, process.geteuid?.() ?? 0) === "fuse-native");
 
 /** Loaded only when it is asked for. */
 async function recoverSession(options: DaemonOptions): Promise<never> {
@@ -86,34 +92,38 @@ const fuse = addMountOptions(
     )
     .requiredOption("-M, --mountpoint <dir>", "directory to mount on"),
 );
-fuse.action((flags: MountFlags) => mount(flags));
+fuse.action((flags: MountFlags, command: Command) => mount(flags, givenOptions(command)));
 
-addDriverOptions(
-  addMountOptions(
-    program
-      .command("mount <source...>")
-      .usage("[options] <source...> <dir>")
-      .description(
-        "mount what there is: a bootstrap, whose tars are found beside it unless options say otherwise; or layers, " +
-          "the lowest first, as tar, tar.gz or tar.zst (- for stdin); or an OCI image layout or archive; or what docker save wrote",
-      ),
-  ),
-)
-  .option("--cache-dir <dir>", "where bootstraps and decompressed tars are kept", defaultCacheDir())
-  .option("--ref <name>", "which image of a layout or archive: its name or digest")
-  .option("--platform <os/arch>", "for which platform, this one when absent")
-  .action((sources: string[], flags: MountFlags & DriverFlags & SourceFlags) => mountSources(sources, flags));
+addMountOptions(
+  program
+    .command("mount <source...>")
+    .usage("[options] <source...> <dir>")
+    .description(
+      "mount what there is: a bootstrap, whose tars are found beside it unless options say otherwise; or layers, " +
+        "the lowest first, as tar, tar.gz or tar.zst (- for stdin); or an OCI image layout or archive; or what docker save wrote",
+    ),
+  SOURCE_OPTIONS,
+).action((sources: string[], flags: SourceFlags, command: Command) =>
+  mountSources(sources, flags, givenOptions(command)),
+);
 
-/** @throws UsageError without a directory to mount on */
-async function mountSources(args: string[], flags: MountFlags & DriverFlags & SourceFlags): Promise<void> {
+/** @throws UsageError as `mount`, and without a directory to mount on */
+async function mountSources(args: string[], flags: SourceFlags, given: Given): Promise<void> {
   const mountpoint = args.at(-1) ?? "";
   const paths = args.slice(0, -1);
   if (paths.length === 0)
     throw new UsageError("missing argument: want a source and the directory to mount it on");
+  const warnings = check(new Map([...given, ["--bootstrap", paths[0]]]), flags);
   // The daemon that is started in the background prepares the image itself.
   if (flags.daemonize) return background(flags);
-  if (isHeir) {
-    const options = await driveOptions({ ...flags, bootstrap: paths[0], mountpoint });
+  const forDaemon = givenForDaemon(given);
+  if (flags.recover || isHeir) {
+    const options = await driveOptions(
+      { ...flags, bootstrap: paths[0] ?? "", mountpoint },
+      warnings,
+      forDaemon,
+    );
+    if (flags.recover) return recoverSession(options);
     process.exitCode = await runDaemon(options, ready);
     return;
   }
@@ -128,7 +138,7 @@ async function mountSources(args: string[], flags: MountFlags & DriverFlags & So
   const options = { ...flags, bootstrap, mountpoint, blobDir: [...named, ...blobDirs], blob };
   const settle = (isServed: boolean) =>
     prepared.settle(isServed).catch((error) => warn(`the cache in ${cacheDir}: ${messageOf(error)}`));
-  const drive = await driveOptions(options);
+  const drive = await driveOptions(options, warnings, forDaemon);
   const places = { ...drive.places, within: prepared.within };
   process.exitCode = await mountImage({ ...drive, places }, (facts, isServed) => {
     ready(facts, isServed);

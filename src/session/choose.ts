@@ -20,8 +20,13 @@ export function chooseTransport(
 ): { readonly name: TransportName; readonly reason: string } {
   const trouble = deviceTrouble();
   if (trouble !== undefined) throw new StartError(trouble);
-  if (wanted !== "auto") return { name: wanted, reason: "asked for" };
-  return uid === 0
-    ? { name: "direct", reason: "this process may mount /dev/fuse itself" }
-    : { name: "fuse-native", reason: `user ${uid} may not mount; fusermount does it` };
+  const name = transportFor(wanted, uid);
+  if (wanted !== "auto") return { name, reason: "asked for" };
+  return name === "direct"
+    ? { name, reason: "this process may mount /dev/fuse itself" }
+    : { name, reason: `user ${uid} may not mount; fusermount does it` };
 }
+
+/** What `chooseTransport` chooses where there is a FUSE device. */
+export const transportFor = (wanted: (typeof TRANSPORTS)[number], uid: number): TransportName =>
+  wanted !== "auto" ? wanted : uid === 0 ? "direct" : "fuse-native";

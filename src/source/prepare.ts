@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, statSync } from "node:fs";
 import { type Moved, mergeImages } from "../mkfs/merge.ts";
-import { StartError } from "../bytes/errors.ts";
+import { StartError, UsageError } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { Cache } from "./cache.ts";
@@ -44,7 +44,7 @@ export interface Prepared {
  * Makes an image of whatever people have. Plain tars stay where they are, also within archives; compressed ones are
  * written once, into the cache, as are bootstraps; what is there already is taken as it is.
  *
- * @throws StartError, FormatError; nothing half-made is left behind
+ * @throws UsageError, StartError, FormatError; nothing half-made is left behind
  */
 export async function prepareImage(sources: Sources): Promise<Prepared> {
   const { paths, report, warn } = sources;
@@ -59,13 +59,24 @@ export async function prepareImage(sources: Sources): Promise<Prepared> {
   const image = found.find(({ source }) => source.kind === "image");
   if (image !== undefined) {
     if (paths.length > 1) throw new StartError(`${image.path}: an image is mounted alone, not with others`);
+    mustBeUnchosen(sources);
     return { bootstrap: image.path, blobDirs: [], blobs: [], within: new Map(), settle: async () => {} };
   }
   const context: PrepareContext = { cache: cached(), report, warn };
   const layers: ImageLayer[] = [];
   for (const { path, source } of found) layers.push(...(await layersOf(path, source, sources, context)));
   if (layers.length === 0) throw new StartError(`${paths.join(", ")}: an image without layers`);
+  if (layers.every(({ diffId }) => diffId === undefined)) mustBeUnchosen(sources);
   return imageOf(await prepareLayers(layers, context), context.cache);
+}
+
+/** Images are chosen by documents, which these sources do not have. @throws UsageError */
+function mustBeUnchosen({ ref, platform, paths }: Sources): void {
+  const option = ref !== undefined ? "--ref" : platform !== undefined ? "--platform" : undefined;
+  if (option !== undefined)
+    throw new UsageError(
+      `${option} has no meaning for ${paths.join(", ")}: no OCI layout, no archive of images`,
+    );
 }
 
 async function layersOf(

@@ -15,7 +15,7 @@ import {
   workDir,
 } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
-import { type Kept, startKept, stateOf, TREE, wentOn } from "../support/kept.ts";
+import { KEPT, type Kept, startKept, stateOf, TREE, wentOn } from "../support/kept.ts";
 import { tarImage } from "../support/tar-image.ts";
 
 const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? Date.now() % 1_000_000);
@@ -166,13 +166,15 @@ it("a keeper that is killed leaves a mount that is served; --recover keeps it ag
   expect(next.output()).toContain(`process ${child} serves it and has lost its keeper`);
   await until(() => !readdirSync("/proc").includes(`${child}`), "the end of the old one");
   expect(await held.release()).toBe(sum);
-  const again = await shell(
-    '"$1" --recover --state-dir "$2" --mountpoint "$3" -B x',
-    (await import("../support/kept.ts")).KEPT,
-    daemon.stateDir,
-    daemon.mountpoint,
-  );
-  expect(again.stderr).toContain("keeps it: nothing is to be recovered");
+  for (const command of ['--mountpoint "$3" -B x', 'mount x "$3"']) {
+    const again = await shell(
+      `"$1" ${command} --recover --state-dir "$2"`,
+      KEPT,
+      daemon.stateDir,
+      daemon.mountpoint,
+    );
+    expect(again.stderr).toContain("keeps it: nothing is to be recovered");
+  }
   for (const pid of [next.pid, stateOf(daemon.stateDir)?.serving.pid ?? 0]) kill(pid);
   await next.exited;
   const afresh = await startKept(["--recover", ...image, "--state-dir", daemon.stateDir], daemon.mountpoint);

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterAll, describe, expect, it } from "vitest";
-import { addDriverOptions, addMountOptions, isKept, type MountFlags } from "../../bin/options.ts";
+import { addMountOptions, SOURCE_OPTIONS } from "../../bin/mount-options.ts";
+import { isKept, type MountFlags } from "../../src/daemon/options-from-flags.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/", import.meta.url));
 const SHELLS = ["dash", "bash", "bash --posix"].filter(
@@ -95,7 +96,7 @@ describe.each(SHELLS)("%s starts nydusd-ts", (shell) => {
 
   it("as the flags say, by which --daemonize decides", () => {
     const flags = (args: readonly string[]): MountFlags => {
-      const parser = addDriverOptions(addMountOptions(new Command().argument("[words...]")));
+      const parser = addMountOptions(new Command().argument("[words...]"), SOURCE_OPTIONS);
       return parser
         .option("-B <x>")
         .option("-M, --mountpoint <x>")

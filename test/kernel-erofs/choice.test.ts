@@ -75,20 +75,21 @@ describe("--driver auto takes FUSE", () => {
     ["--pid-file", () => join(workDir(), "pid")],
     ["--lenient", undefined],
     ["--transport", () => "direct"],
-    ["--fuse-threads", () => "3"],
-    ["--push", () => "off"],
+    ["--fuse-threads", () => "2"],
+    ["--push", () => "on"],
     ["--low-latency", () => "off"],
     ["--metrics-address", () => "0"],
+    ["--state-dir", () => workDir()],
+    ["--no-keeper", undefined],
   ])("for %s, and an explicit driver of the kernel refuses it", async (option, value) => {
     const flags = value === undefined ? [option] : [option, value()];
-    const name = flags[1] === "off" ? flags.join(" ") : option;
-    expect(await fuseInstead(...flags)).toBe(`fuse: ${name}: for the FUSE daemon only`);
+    expect(await fuseInstead(...flags)).toBe(`fuse: ${option}: for the FUSE daemon only`);
     for (const driver of ["erofs", "erofs-file", "erofs-loop"]) {
       const mountpoint = emptyDir();
       expect(kernelMount(driver, [path], mountpoint, ...BLOBS, ...flags)).toEqual({
         status: 2,
         stdout: "",
-        stderr: `Error: --driver ${driver} cannot be used with ${name}: for the FUSE daemon only\n`,
+        stderr: `Error: --driver ${driver} cannot be used with ${option}: for the FUSE daemon only\n`,
       });
       expect(isMounted(mountpoint)).toBe(false);
     }

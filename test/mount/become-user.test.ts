@@ -131,7 +131,11 @@ it.each([
 
 it.each([
   [["--user", "no-such-user"], 1, "--user no-such-user: there is no user no-such-user"],
-  [["--user", "nobody", "--transport", "fuse-native"], 2, "--user needs --transport direct"],
+  [
+    ["--user", "nobody", "--transport", "fuse-native"],
+    2,
+    "--user needs a daemon that mounts /dev/fuse itself: it cannot be used with --transport fuse-native",
+  ],
 ])("%j: nothing is mounted", (flags, status, said) => {
   const got = runMount(["-B", path, "--blob", `1=${devices[0]}`, ...flags]);
   const last = got.stderr.trim().split("\n").at(-1);

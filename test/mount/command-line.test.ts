@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { addMountOptions } from "../../bin/options.ts";
+import { addMountOptions } from "../../bin/mount-options.ts";
 import { run, runMount } from "../support/daemon.ts";
 
 describe("a wrong command line ends with status 2", () => {
@@ -49,7 +49,7 @@ describe("a wrong command line ends with status 2", () => {
     ["-A /a --blob 1=x", "Error: --blob has no meaning without --bootstrap"],
     ["-A /a -m /x", "Error: --virtual-mountpoint has no meaning without --bootstrap"],
     ["-B x --hung-after 5", "Error: --hung-after has no meaning without --metrics-address"],
-    ["-B x -C c -D d", "Error: --config and --localfs-dir cannot be used together"],
+    ["-B x -C c -D d", "Error: --localfs-dir says where the tars are: it cannot be used with --config"],
     ["-B x --supervisor /s", "Error: --supervisor has no meaning without --id and --apisock"],
     ["-B x --supervisor /s --id a", "Error: --supervisor has no meaning without --id and --apisock"],
     ["-B x --recover --no-keeper", "Error: --recover starts a keeper: it cannot be used with --no-keeper"],

@@ -184,4 +184,18 @@ describe("nydusd-ts mount SOURCE… DIR", () => {
     const { status, stderr } = run(["mount", ...sources(dir), emptyDir(), "--cache-dir", join(dir, "cache")]);
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(want) });
   });
+
+  it.each([
+    ["--ref", "app:1", [fixture("01-basic").path]],
+    ["--platform", "linux/arm64", [fixture("01-basic").path]],
+    ["--ref", "app:1", LAYERS],
+    ["--platform", "linux/arm64", LAYERS],
+  ])("refuses %s %s where there is nothing to choose from", (option, value, sources) => {
+    const cache = join(workDir(), "cache");
+    const { status, stderr } = run(["mount", ...sources, emptyDir(), "--cache-dir", cache, option, value]);
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: `Error: ${option} has no meaning for ${sources.join(", ")}: no OCI layout, no archive of images\n`,
+    });
+  });
 });

@@ -1,0 +1,289 @@
+import { type Command, Option } from "commander";
+import { UsageError } from "../src/bytes/errors.ts";
+import { DRIVERS } from "../src/daemon/drive.ts";
+import { HUNG_AFTER } from "../src/daemon/options-from-flags.ts";
+import { defaultStateDir } from "../src/handover/state-file.ts";
+import { LEVELS, LOG_FORMATS } from "../src/log/log-line.ts";
+import { FAILOVER_POLICIES, TRANSPORTS } from "../src/session/choose.ts";
+import { defaultCacheDir } from "../src/source/cache.ts";
+import { address, collect, collectBlob, integer } from "./parse-values.ts";
+
+/** An option of `fuse` and `mount`, and what it needs to have an effect; see check-given.ts. */
+export interface MountOption {
+  readonly flags: string;
+  readonly about: string;
+  readonly choices?: readonly string[];
+  readonly default?: unknown;
+  readonly parse?: (value: string, before: never) => unknown;
+  /** It steers a process that serves: the kernel's EROFS, which needs none, is not taken where it is given. */
+  readonly forDaemon?: true;
+  /** It has no effect with fuse-native. */
+  readonly forDirect?: true;
+  /** Refused without these. */
+  readonly needs?: readonly string[];
+  /** Has no effect without this one, but programs give it all the same: a warning says so. */
+  readonly wants?: string;
+  /** Refused with these options, or values of options: `--prefetch off`. */
+  readonly against?: readonly Conflict[];
+}
+
+interface Conflict {
+  readonly with: string;
+  /** Why, if not that it would have no effect. */
+  readonly why?: string;
+  /** Not with this one. */
+  readonly unless?: string;
+}
+
+/** Options of nydusd that are not supported, and why. */
+const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
+  ["--writable", "an image is read-only; put an overlayfs on top"],
+  ["-s, --shared-dir <dir>", "directories are not passed through; mount --bind does that"],
+];
+
+const ON_OFF = { choices: ["on", "off"], default: "on" } as const;
+const STARTS_A_KEEPER = "starts a keeper";
+
+/** Those that every way to mount has. */
+export const MOUNT_OPTIONS: readonly MountOption[] = [
+  {
+    flags: "-D, --localfs-dir <dir>",
+    about: "directory that holds the tars under their blob ids",
+    against: [{ with: "--config", why: "says where the tars are" }],
+  },
+  {
+    flags: "--blob-dir <dir>",
+    about: "the same, may be given several times",
+    ...{ parse: collect, default: [] },
+  },
+  {
+    flags: "--blob <ID=PATH>",
+    about: "file of one blob, by id or by its number from 1",
+    ...{ parse: collectBlob, default: [] },
+    needs: ["--bootstrap"],
+  },
+  { flags: "-C, --config <file>", about: "nydusd configuration, JSON v1 or v2, or TOML (localfs part)" },
+  {
+    flags: "--transport <name>",
+    about: "how to talk to the kernel",
+    ...{ choices: TRANSPORTS, default: "auto" },
+    forDaemon: true,
+  },
+  {
+    flags: "--thread-num, --fuse-threads <n>",
+    about: "worker threads; more join while all wait for slow tars",
+    ...{ parse: integer(1, 1024), default: 2 },
+    ...{ forDaemon: true, forDirect: true },
+  },
+  {
+    flags: "--push <when>",
+    about: "hand small files to the page cache ahead of sequential readers",
+    ...ON_OFF,
+    ...{ forDaemon: true, forDirect: true },
+  },
+  {
+    flags: "--low-latency <when>",
+    about: "keep idle CPUs from sleeping while requests come in numbers",
+    ...ON_OFF,
+    ...{ forDaemon: true, forDirect: true },
+  },
+  {
+    flags: "--lenient",
+    about: "serve what is sound of a broken image; the rest answers EUCLEAN",
+    default: false,
+    forDaemon: true,
+  },
+  {
+    flags: "--force",
+    about: "mount over a directory that is not empty or mounted on already",
+    default: false,
+  },
+  { flags: "-o, --options <list>", about: "mount options, e.g. suid,dev", parse: collect, default: [] },
+  { flags: "--daemonize", about: "return when the mount can be used", default: false },
+  { flags: "--pid-file <file>", about: "write the pid there once the mount can be used", forDaemon: true },
+  {
+    flags: "--user <NAME|UID[:GID]>",
+    about: "serve as this user, who needs to be able to read the tars; root mounts",
+    forDaemon: true,
+    against: [
+      { with: "--rw", why: "cannot unmount an overlay" },
+      { with: "--transport fuse-native", why: "needs a daemon that mounts /dev/fuse itself" },
+    ],
+  },
+  {
+    flags: "-A, --apisock <path>",
+    about: "serve nydusd's management API on a unix socket there",
+    forDaemon: true,
+  },
+  {
+    flags: "-m, --virtual-mountpoint <path>",
+    about: "where the image is to be seen within the mount",
+    default: "/",
+    forDaemon: true,
+    needs: ["--bootstrap"],
+  },
+  {
+    flags: "--id <id>",
+    about: "what the management API calls this daemon",
+    forDaemon: true,
+    wants: "--apisock",
+  },
+  {
+    flags: "--file-stats",
+    about: "with --apisock: count what is asked about each file",
+    default: false,
+    forDaemon: true,
+    needs: ["--apisock"],
+  },
+  { flags: "-l, --log-level <level>", about: "how much is logged", choices: LEVELS, default: "info" },
+  { flags: "-L, --log-file <file>", about: "append the log there instead of stderr" },
+  {
+    flags: "--log-format <name>",
+    about: "text as nydusd writes it, or JSON lines; auto is text on a terminal only",
+    ...{ choices: LOG_FORMATS, default: "auto" },
+  },
+  {
+    flags: "--log-rotation-size <MiB>",
+    about: "begin a new log file at this size, keep 10 compressed; 0 is never",
+    ...{ parse: integer(0, 1 << 20), default: 0 },
+    wants: "--log-file", // nydus-snapshotter asks for rotation whether or not it asks for a file
+  },
+  {
+    flags: "--no-keeper",
+    about: "run as one process: when it dies, the mount is dead",
+    forDaemon: true,
+  },
+  {
+    flags: "--supervisor <socket>",
+    about: "of nydus-snapshotter or another that keeps the session; wants --id, --apisock",
+    ...{ forDaemon: true, forDirect: true },
+    needs: ["--id", "--apisock"],
+  },
+  {
+    flags: "--upgrade",
+    about: "with --supervisor: mount nothing, wait to be told to take a session over",
+    default: false,
+    forDaemon: true,
+    needs: ["--supervisor"],
+  },
+  {
+    flags: "--recover",
+    about: "go on with a session whose keeper was killed, or mount what it had afresh",
+    default: false,
+    ...{ forDaemon: true, forDirect: true },
+    against: [
+      { with: "--no-keeper", why: STARTS_A_KEEPER },
+      { with: "--user", why: STARTS_A_KEEPER },
+      { with: "--supervisor", why: STARTS_A_KEEPER },
+    ],
+  },
+  {
+    flags: "--standby",
+    about: "keep a process ready that goes on at once when the serving one dies",
+    default: false,
+    ...{ forDaemon: true, forDirect: true },
+    against: [{ with: "--no-keeper" }, { with: "--user" }, { with: "--supervisor" }],
+  },
+  {
+    flags: "--failover-policy <policy>",
+    about:
+      "what becomes of requests that were being answered by a process that died: sent again, failed, or left",
+    ...{ choices: FAILOVER_POLICIES, default: "resend" },
+    ...{ forDaemon: true, forDirect: true },
+    against: [{ with: "--no-keeper", unless: "--supervisor" }, { with: "--user" }],
+  },
+  {
+    flags: "--state-dir <dir>",
+    about: `where the next process finds what it must know (default: ${defaultStateDir()})`,
+    ...{ forDaemon: true, forDirect: true },
+    against: [{ with: "--user" }],
+  },
+  {
+    flags: "--rlimit-nofile <n>",
+    about: "files the process may have open, 0 leaves the limit",
+    parse: integer(0, 1 << 30),
+  },
+  {
+    flags: "--metrics-address <[HOST:]PORT>",
+    about: "serve /metrics, /healthz and /readyz there",
+    parse: address,
+    forDaemon: true,
+  },
+  {
+    flags: "--hung-after <seconds>",
+    about: `with --metrics-address: requests older than this are hung (default: ${HUNG_AFTER})`,
+    parse: integer(1, 86_400),
+    needs: ["--metrics-address"],
+  },
+  {
+    flags: "--prefetch-files <list>",
+    about: "warm the tars of these files: a path a line, or a trace",
+    needs: ["--bootstrap"],
+    against: [{ with: "--prefetch off" }],
+  },
+  {
+    flags: "--prefetch <when>",
+    about: "warm what the list names, or the table of the image; a configuration may turn the table off",
+    ...ON_OFF,
+    needs: ["--bootstrap"],
+  },
+  {
+    flags: "--prefetch-rate <MiB/s>",
+    about: "how fast, 0 has no limit",
+    parse: integer(0, 1 << 20),
+    needs: ["--bootstrap"],
+    against: [{ with: "--prefetch off" }],
+  },
+  {
+    flags: "--prefetch-memory <MiB>",
+    about: "how much (default: half of the memory that is available)",
+    parse: integer(1, 1 << 30),
+    needs: ["--bootstrap"],
+    against: [{ with: "--prefetch off" }],
+  },
+  {
+    flags: "--trace <file>",
+    about: "write down what is read first: a list for --prefetch-files",
+    forDaemon: true,
+    needs: ["--bootstrap"],
+  },
+];
+
+/** Those of `mount`, which takes what there is, and the mount backend that takes it. */
+export const SOURCE_OPTIONS: readonly MountOption[] = [
+  {
+    flags: "--driver <name>",
+    about:
+      "who shows the image: the kernel's EROFS, from files or loop devices, or a FUSE daemon; auto takes the " +
+      "kernel where it takes the image",
+    ...{ choices: DRIVERS, default: "auto" },
+  },
+  { flags: "--rw <upper>", about: "make it writable: an overlay keeps changes below this directory" },
+  {
+    flags: "--cache-dir <dir>",
+    about: "where bootstraps and decompressed tars are kept",
+    default: defaultCacheDir(),
+  },
+  { flags: "--ref <name>", about: "which image of a layout or archive: its name or digest" },
+  { flags: "--platform <os/arch>", about: "for which platform, this one when absent" },
+];
+
+/** Adds options to a command, and those of nydusd that are not supported. */
+export function addMountOptions(command: Command, more: readonly MountOption[] = []): Command {
+  for (const each of [...MOUNT_OPTIONS, ...more]) command.addOption(optionOf(each));
+  for (const [flags, why] of NOT_YET)
+    command.addOption(
+      new Option(flags).hideHelp().argParser(() => {
+        throw new UsageError(`${/--[\w-]+/.exec(flags)?.[0]} is not supported: ${why}`);
+      }),
+    );
+  return command;
+}
+
+function optionOf({ flags, about, choices, parse, ...rest }: MountOption): Option {
+  const option = new Option(flags, about);
+  if (choices !== undefined) option.choices(choices);
+  if (parse !== undefined) option.argParser(parse as (value: string, before: unknown) => unknown);
+  if (rest.default !== undefined) option.default(rest.default);
+  return option;
+}

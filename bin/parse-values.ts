@@ -1,0 +1,27 @@
+import { InvalidArgumentError } from "commander";
+import { parseAddress } from "../src/daemon/metrics-address.ts";
+
+/** For an option that may be given several times. */
+export const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+
+/** A whole number in a range. */
+export function integer(low: number, high: number): (value: string) => number {
+  return (value) => {
+    const n = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+    if (n >= low && n <= high) return n;
+    throw new InvalidArgumentError(`want a whole number from ${low} to ${high}.`);
+  };
+}
+
+/** `ID=PATH`, several times. */
+export function collectBlob(value: string, before: readonly [string, string][]): [string, string][] {
+  const cut = value.indexOf("=");
+  if (cut < 1 || cut === value.length - 1) throw new InvalidArgumentError("want ID=PATH.");
+  return [...before, [value.slice(0, cut), value.slice(cut + 1)]];
+}
+
+export function address(value: string): ReturnType<typeof parseAddress> {
+  const parsed = parseAddress(value);
+  if (parsed === undefined) throw new InvalidArgumentError("want [HOST:]PORT.");
+  return parsed;
+}
