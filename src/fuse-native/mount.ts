@@ -1,9 +1,8 @@
 import { closeSync } from "node:fs";
 import type Fuse from "fuse-native";
 import { messageOf, StartError } from "../bytes/errors.ts";
-import type { Counters } from "../counters/counters.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
-import { Calls } from "./calls.ts";
+import { type CallObserver, Calls } from "./calls.ts";
 import { loadFuse } from "./load.ts";
 import { newOperations } from "./operations.ts";
 import { Paths } from "./paths.ts";
@@ -13,14 +12,11 @@ import { answerXattrs, xattrHandlers } from "./xattrs.ts";
 /** The kernel sends INIT at once. */
 const INIT_MS = 10_000;
 
-interface MountTask {
+interface MountTask extends CallObserver {
   readonly fs: FileSystem;
   readonly mountpoint: string;
   /** From `optionString`. */
   readonly options: string;
-  readonly counters: Counters;
-  /** Told of an exception in a handler; the request is answered EIO. */
-  readonly onUnexpected: (opcode: number, error: unknown) => void;
 }
 
 /** A mount that libfuse serves, from this thread. */
@@ -39,7 +35,7 @@ export async function mount(task: MountTask): Promise<Mounted> {
   const Fuse = await loadFuse();
   const { fs } = task;
   const paths = new Paths(fs);
-  const calls = new Calls(task.counters, task.onUnexpected);
+  const calls = new Calls(task);
   const handlers = {
     ...newOperations(fs, paths, calls),
     ...xattrHandlers(fs),
@@ -52,7 +48,7 @@ export async function mount(task: MountTask): Promise<Mounted> {
   try {
     await init(fuse);
   } catch (error) {
-    // Nobody serves it: close it, or every call on the mount would wait for ever.
+    // No process serves it: close it, or every call on the mount would wait for ever.
     for (const fd of added()) closeSync(fd);
     letLoopEnd(fuse);
     throw new StartError(`cannot mount ${task.mountpoint} with fuse-native: ${reasonOf(error)}`);

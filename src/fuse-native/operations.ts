@@ -34,7 +34,7 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls): Fuse.
 
   return {
     getattr(path, done) {
-      const result = calls.run(OP.GETATTR, () => {
+      const result = calls.run(OP.GETATTR, path, () => {
         const node = paths.resolve(path);
         return node < 0 ? node : fs.attr(node, attr);
       });
@@ -45,7 +45,7 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls): Fuse.
     readdir(path, done) {
       const names: string[] = [];
       const stats: Fuse.Stat[] = [];
-      const result = calls.run(OP.READDIR, () => {
+      const result = calls.run(OP.READDIR, path, () => {
         const node = paths.resolve(path);
         return node < 0 ? node : list(node, names, stats);
       });
@@ -54,7 +54,7 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls): Fuse.
     },
 
     readlink(path, done) {
-      const result = calls.run(OP.READLINK, () => {
+      const result = calls.run(OP.READLINK, path, () => {
         const node = paths.resolve(path);
         return node < 0 ? node : fs.readlink(node, text, 0);
       });
@@ -63,16 +63,21 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls): Fuse.
     },
 
     read(path, _fh, out, length, offset, done) {
-      const result = calls.run(OP.READ, () => {
-        const node = paths.resolve(path);
-        return node < 0 ? node : fs.read(node, offset, length, out, 0);
-      });
+      const result = calls.run(
+        OP.READ,
+        path,
+        () => {
+          const node = paths.resolve(path);
+          return node < 0 ? node : fs.read(node, offset, length, out, 0);
+        },
+        () => ` offset=${offset} size=${length}`,
+      );
       if (result >= 0) countRead(calls.counters, result);
       done(result);
     },
 
     statfs(_path, done) {
-      const result = calls.run(OP.STATFS, () => fs.statfs(ROOT_NODE, statfs));
+      const result = calls.run(OP.STATFS, "/", () => fs.statfs(ROOT_NODE, statfs));
       if (result < 0) done(result);
       else done(0, statfsOf(statfs));
     },

@@ -1,7 +1,7 @@
 import type Fuse from "fuse-native";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { OP } from "../vfs/opcodes.ts";
-import type { Calls } from "./calls.ts";
+import { type Calls, quotedText } from "./calls.ts";
 import type { Paths } from "./paths.ts";
 
 /** Longer than XATTR_NAME_MAX. */
@@ -19,21 +19,31 @@ export function answerXattrs(fuse: Fuse, fs: FileSystem, paths: Paths, calls: Ca
   const name = Buffer.alloc(NAME_SIZE);
 
   fuse._op_getxattr = (answer, path, wanted, out) => {
-    const result = calls.run(OP.GETXATTR, () => {
-      const node = paths.resolve(path);
-      const length = name.write(wanted);
-      return node < 0 ? node : fs.getxattr(node, name, 0, length, out, 0, out.length);
-    });
+    const result = calls.run(
+      OP.GETXATTR,
+      path,
+      () => {
+        const node = paths.resolve(path);
+        const length = name.write(wanted);
+        return node < 0 ? node : fs.getxattr(node, name, 0, length, out, 0, out.length);
+      },
+      () => ` name=${quotedText(wanted)} size=${out.length}`,
+    );
     answer(result, out.buffer);
   };
 
-  // The caller's uid does not get through, so everybody is shown the names of trusted.*; the values are for
+  // The caller's uid does not get through, so every caller is shown the names of trusted.*; the values are for
   // CAP_SYS_ADMIN, which the kernel sees to.
   fuse._op_listxattr = (answer, path, out) => {
-    const result = calls.run(OP.LISTXATTR, () => {
-      const node = paths.resolve(path);
-      return node < 0 ? node : fs.listxattr(node, out, 0, out.length, true);
-    });
+    const result = calls.run(
+      OP.LISTXATTR,
+      path,
+      () => {
+        const node = paths.resolve(path);
+        return node < 0 ? node : fs.listxattr(node, out, 0, out.length, true);
+      },
+      () => ` size=${out.length}`,
+    );
     answer(result, out.buffer);
   };
 }

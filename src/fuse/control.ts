@@ -14,13 +14,18 @@ export const CONTROL = {
   RETIRE: 5,
   /** Held while an overflow worker counts in the row that all of them share. */
   COUNTER_MUTEX: 6,
+  /** 1 while each request and reply is to be logged, see request-tracer. */
+  TRACE: 7,
+  /** Lines of these that the main thread has not logged yet, and requests that were left out for there were too many. */
+  TRACE_WAITING: 8,
+  TRACE_LEFT_OUT: 9,
 } as const;
 
 /** States of CONTROL.STALL_WATCH. A worker that finds the monitor asleep wakes it with its READ. */
 export const STALL_WATCH = { ASLEEP: 0, READ_CAME: 1, NO_READ: 2 } as const;
 
 /** Behind them, two words a worker. */
-const WORKERS_AT = 7;
+const WORKERS_AT = 10;
 const WORKER_WORDS = 2;
 
 /** The change that a worker has applied last. */

@@ -10,6 +10,7 @@ import { ContentionDetector } from "./contention-detector.ts";
 import { type Frame, HEADER_AT, PAYLOAD } from "./frame.ts";
 import { type Agreed, answerInit } from "./init.ts";
 import { answer, isShort, NO_REPLY } from "./ops.ts";
+import type { RequestTracer } from "./request-tracer.ts";
 import type { WorkerLedger } from "./worker-ledger.ts";
 import { IN, OUT, OUT_HEADER, READ_IN } from "./wire.ts";
 import { OP, OP_COUNT } from "../vfs/opcodes.ts";
@@ -33,6 +34,7 @@ export interface Service {
   readonly agreed: Agreed;
   /** Called when INIT was answered and the kernel has taken the answer in. */
   readonly onInit: (agreed: Agreed) => void;
+  readonly tracer: RequestTracer;
   /** Called with an exception in a handler; the request is answered EIO. */
   readonly onUnexpected: (opcode: number, error: unknown) => void;
   /** Called when another worker would help and that is not reported yet. */
@@ -97,6 +99,7 @@ export function serve(s: Service): Ending {
     contention.note(caller);
     if (opcode === OP.READ && control[CONTROL.STALL_WATCH] !== STALL_WATCH.READ_CAME)
       wakeStallMonitor(control);
+    const isTraced = control[CONTROL.TRACE] !== 0 && s.tracer.request(f, opcode, node);
     let result: number;
     try {
       result = opcode === OP.INIT ? init(s) : answer(fs, f, ledger, opcode);
@@ -129,6 +132,7 @@ export function serve(s: Service): Ending {
       ledger.countFile(node, f, slot, result);
     }
     ledger.flush(node);
+    if (isTraced) traceReply(s.tracer, f, opcode, result, 1000 * (end - begin));
     if (opcode === OP.INIT) s.onInit(s.agreed);
     if (control[CONTROL.STOP] !== 0) return "stopped";
     if (s.isOverflow && isToRetire(control)) return "retired";
@@ -150,6 +154,11 @@ export function serve(s: Service): Ending {
 function wakeStallMonitor(control: Int32Array): void {
   if (Atomics.exchange(control, CONTROL.STALL_WATCH, STALL_WATCH.READ_CAME) === STALL_WATCH.ASLEEP)
     Atomics.notify(control, CONTROL.STALL_WATCH);
+}
+
+function traceReply(tracer: RequestTracer, f: Frame, opcode: number, result: number, us: number): void {
+  if (result === NO_REPLY) tracer.noReply();
+  else tracer.reply(f, opcode, result, us);
 }
 
 function isToRetire(control: Int32Array): boolean {

@@ -12,10 +12,15 @@ import {
 } from "./log-line.ts";
 
 const WARN = LEVELS.indexOf("warn");
+const TRACE = LEVELS.indexOf("trace");
 const STDERR = 2;
 const MIB = 1024 * 1024;
 
-export type Logger = Readonly<Record<Level, (message: string, fields?: Fields) => void>> & { close(): void };
+export type Logger = Readonly<Record<Level, (message: string, fields?: Fields) => void>> & {
+  /** Tells now, and whenever it changes, whether trace messages are logged: making them may cost more than a message. */
+  watchTrace(changed: (isLogged: boolean) => void): void;
+  close(): void;
+};
 
 /** The daemon's own log. */
 export type Log = Logger & {
@@ -50,6 +55,8 @@ export function openLog(level: Level, place: LogPlace = {}): Log {
     logFile === undefined ? new LineWriter(STDERR) : new LogFile(logFile, logRotationSize * MIB, warn);
   let most = LEVELS.indexOf(level);
   let heard: (message: string) => void = () => {};
+  const tracers: ((isLogged: boolean) => void)[] = [];
+  const isTracing = () => most >= TRACE;
   const at = (name: Level) => {
     const rank = LEVELS.indexOf(name);
     return (message: string, fields?: Fields) => {
@@ -66,8 +73,14 @@ export function openLog(level: Level, place: LogPlace = {}): Log {
     close: () => out.close(),
     setLevel: (name: string) => {
       const wanted = ["off", ...LEVELS].indexOf(name);
-      if (wanted >= 0) most = wanted - 1;
-      return wanted >= 0;
+      if (wanted < 0) return false;
+      most = wanted - 1;
+      for (const changed of tracers) changed(isTracing());
+      return true;
+    },
+    watchTrace: (changed: (isLogged: boolean) => void) => {
+      tracers.push(changed);
+      changed(isTracing());
     },
     watch: (listener: (message: string) => void) => {
       heard = listener;

@@ -5,6 +5,7 @@ import { MOUNT_OPTIONS, maxPages, mountDevice, openDevice, raiseReadAhead } from
 import type { Agreed } from "../fuse/init.ts";
 import { recoverRequests } from "../fuse/lost-requests.ts";
 import { CONTROL, newControl } from "../fuse/control.ts";
+import { traceLogged } from "../fuse/request-tracer.ts";
 import { OP_COUNT } from "../vfs/opcodes.ts";
 import { inflight, lastUnique, newInflight } from "../counters/inflight.ts";
 import { leaveMount } from "../mounts/leave.ts";
@@ -48,6 +49,7 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
     beforeChange: () => request.record(stateNow()),
   });
   const { slots } = imageTable;
+  log.watchTrace((isOn) => Atomics.store(words, CONTROL.TRACE, isOn ? 1 : 0));
   if (heritage !== undefined) imageTable.restore(heritage.state, ({ serial }) => heritage.images.get(serial));
   else if (initial !== undefined) imageTable.mountFirst(initial.names, initial.pinned, initial.tracing);
   const facts = heritage?.state ?? factsOf(request);
@@ -85,6 +87,11 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
       if (pool.grow()) Atomics.store(words, CONTROL.CONTENTION_REPORTED, 0);
     },
     busy: () => lowLatency?.watch(),
+    trace: ({ line }) => {
+      log.trace(line);
+      const leftOut = traceLogged(words);
+      if (leftOut > 0) log.trace(`${leftOut} requests and their replies were left out: too many for the log`);
+    },
     problem: (event) => log.warn(event.message),
     sequential: ({ slot }) => {
       const instance = slots.at(slot);

@@ -64,6 +64,8 @@ export async function serveNative(request: MountRequest): Promise<Session> {
       options,
       counters,
       onUnexpected: (opcode, error) => log.warn(`${opName(opcode)}: ${messageOf(error)}`),
+      trace: (line) => log.trace(line),
+      watchTrace: (changed) => log.watchTrace(changed),
     });
   } catch (error) {
     blobs.close();

@@ -40,5 +40,7 @@ export type WorkerEvent =
   | { readonly type: "contention" }
   /** Requests come in numbers. */
   | { readonly type: "busy" }
+  /** A request or reply, see fuse/request-tracer. */
+  | { readonly type: "trace"; readonly line: string }
   | { readonly type: "problem"; readonly message: string }
   | { readonly type: "ended"; readonly ending: Ending | "failed"; readonly message: string };

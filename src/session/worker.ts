@@ -2,6 +2,7 @@ import { parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import { newFrame } from "../fuse/frame.ts";
 import { busyWord, CONTROL, epochWord } from "../fuse/control.ts";
+import { RequestTracer } from "../fuse/request-tracer.ts";
 import { serve } from "../fuse/serve.ts";
 import { Mutex } from "../counters/mutex.ts";
 import { opName } from "../vfs/opcodes.ts";
@@ -48,6 +49,7 @@ port.once("message", (task: WorkerTask) => {
       onInit: (agreed) => tell({ type: "init", agreed }),
       onContention: () => tell({ type: "contention" }),
       onBusy: () => tell({ type: "busy" }),
+      tracer: new RequestTracer(control, (line) => tell({ type: "trace", line })),
       onUnexpected: (opcode, error) =>
         tell({ type: "problem", message: `${opName(opcode)}: ${messageOf(error)}` }),
     });

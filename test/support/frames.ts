@@ -56,6 +56,13 @@ const problem = ({ message }: { message: string }) => {
   if (!known.has(message)) process.stdout.write(`${message}\n`);
   known.add(message);
 };
-const listener = { init: ignore, sequential: ignore, contention: ignore, busy: ignore, problem };
+const listener = {
+  init: ignore,
+  sequential: ignore,
+  contention: ignore,
+  busy: ignore,
+  trace: ignore,
+  problem,
+};
 pool.serve({ task, publisher, images: () => imageTable.snapshot(), listener, log });
 process.stdout.write(`${JSON.stringify(await pool.ended)}\n`);
