@@ -59,6 +59,9 @@ const imageTable = new ImageTable({
   held,
   publisher,
   beforeFree: async () => {},
+  releaseFailed: (error) => {
+    throw error;
+  },
   beforeChange: () => {},
 });
 const pinned = openAndPin(

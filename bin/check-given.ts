@@ -20,6 +20,7 @@ export const givenOptions = (command: Command): Given =>
  * @returns warnings, for what has no effect and may stand there all the same
  * @throws UsageError for what contradicts something else, or has no effect
  */
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one rule after the other, none within another
 export function checkGiven(given: Given, isNative: boolean): string[] {
   const warnings: string[] = [];
   for (const { flags, needs = [], against = [], wants, forDirect } of MOUNT_OPTIONS) {

@@ -59,9 +59,11 @@ class Progress implements Report {
 const bar: Show = (state) => {
   let isOver = false;
   let update: ReturnType<Show> = () => {};
-  import("./progress-bar.ts").then((loaded) => {
-    if (!isOver) update = loaded.bar(state);
-  });
+  import("./progress-bar.ts")
+    .then((loaded) => {
+      if (!isOver) update = loaded.bar(state);
+    })
+    .catch(() => {}); // the work goes on without a bar
   return (isLast) => {
     isOver = isLast;
     update(isLast);

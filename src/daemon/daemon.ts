@@ -165,7 +165,7 @@ export class Daemon {
     this.will?.listenAfter(balances);
     const opened = await this.serve(pool, setting, inherited);
     const { session } = opened;
-    balances.then((known) => {
+    void balances.then((known) => {
       if (known !== undefined) session.transfer?.settle(known);
       else if (heritage.lost === undefined) session.transfer?.resend();
     });

@@ -29,7 +29,8 @@ export async function giveUp(keeper: Keeper, file: StateFile, log: Logger): Prom
   );
   const failing = failAll(keeper.device);
   const isOver = await new Promise<boolean>((resolve) => {
-    failing.then(() => resolve(true));
+    const over = () => resolve(true);
+    failing.then(over, over);
     process.on("SIGHUP", () => resolve(false));
     for (const signal of ["SIGINT", "SIGTERM"] as const)
       process.on(signal, () => unmount({ path: mountpoint }, device || undefined).catch(() => {}));

@@ -96,7 +96,7 @@ export class Heir {
     for (const [serial, pinned] of this.images) {
       if (serials.has(serial)) continue;
       this.images.delete(serial);
-      unpinImage(pinned, this.held);
+      unpinImage(pinned, this.held).catch((error: unknown) => this.log.error(messageOf(error)));
     }
     for (const image of state.images) {
       if (this.images.has(image.serial)) continue;

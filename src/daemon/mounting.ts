@@ -50,7 +50,7 @@ export async function placeImage(
       await unpinImage(pinned, held);
       throw error;
     }
-    pinned.prefetching.finish();
+    void pinned.prefetching.finish(); // logs what fails
   } catch (error) {
     log.warn(`cannot ${how} ${order.source} at ${path}: ${messageOf(error)}`);
     fail(error);

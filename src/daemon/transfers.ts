@@ -62,9 +62,11 @@ export class Transfers implements Orders {
 
   /** To a process that is ready. */
   handOver(): void {
+    const failed = (error: unknown) => this.log.error(messageOf(error));
     this.close()
-      .catch((error: unknown) => this.log.error(messageOf(error)))
-      .then(() => this.will?.handOver());
+      .catch(failed)
+      .then(() => this.will?.handOver())
+      .catch(failed);
   }
 
   /** SIGHUP. */

@@ -17,6 +17,7 @@ export type OnEntry = (nid: number, type: number, entry: number) => void;
  * @param nid its own, `parent` its parent's: what `.` and `..` must name
  * @throws FormatError
  */
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one pass over all names, which hands on the last one
 export function checkDirectory(
   ctx: CheckContext,
   at: number,

@@ -16,6 +16,7 @@ const MAX_DIRECTORY = 2 ** 31 - 1;
  * @returns its mode
  * @throws FormatError
  */
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: rules in the order of the format, none within another
 export function checkInode(ctx: CheckContext, at: number): number {
   ctx.meta.need(at, inode.INODE_COMPACT);
   const v = ctx.meta.view;

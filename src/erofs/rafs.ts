@@ -165,6 +165,7 @@ export function readRafs(
     prefetch: readPrefetch(),
   };
 
+  // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: rules in the order of the format, none within another
   function checkBlobTable(): void {
     const at = u64(view, RAFS_AT + BLOB_TABLE_OFFSET);
     const length = field(BLOB_TABLE_SIZE);

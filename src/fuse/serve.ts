@@ -59,6 +59,7 @@ export type Ending = "unmounted" | "aborted" | "stopped" | "retired";
  *
  * @throws the system error of a read that means none of the known endings
  */
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: the loop of every request: a call or an object more is measured
 export function serve(s: Service): Ending {
   const { fd, fs, frame: f, ledger, control } = s;
   const { inflight } = ledger;

@@ -1,8 +1,9 @@
 import { elementAt } from "../bytes/element-at.ts";
 import { HOLE } from "../erofs/image.ts";
 import { rootOf, walk } from "../fs/walk.ts";
+import type { Attr } from "../vfs/file-system.ts";
 import { isDirectory, isRegular, isSymlink } from "./attr.ts";
-import { runsOf } from "./data.ts";
+import { type Run, runsOf } from "./data.ts";
 import { addSize, type ImageCounts, noCounts } from "./image-counts.ts";
 import { type Look, lookAt } from "./look.ts";
 
@@ -37,23 +38,12 @@ export function statImages(base: string, target: string | undefined): Statistics
  */
 function count(look: Look, mine: Map<string, number>, others: Map<string, number> | undefined): ImageCounts {
   const counts = noCounts();
-  const seen = new Set<number>();
-  const chunkSize = look.tables.rafs?.chunkSize ?? DEFAULT_CHUNK;
-  for (const { attr } of walk(look.fs, rootOf(look.fs))) {
-    if (isDirectory(attr)) counts.dirs++;
-    else if (isSymlink(attr)) counts.symlinks++;
-    if (!isRegular(attr)) continue;
-    counts.files++;
-    if (attr.nlink > 1 && seen.has(attr.ino)) continue;
-    if (attr.nlink > 1) seen.add(attr.ino);
+  for (const attr of countNames(look, counts)) {
     addSize(counts, attr.size);
-    for (const { device, address, length } of runsOf(look.image, attr, chunkSize)) {
-      if (device === HOLE) continue;
+    for (const run of chunksOf(look, attr)) {
       counts.chunks++;
-      counts.comp_size += length;
-      const id = device > 0 ? elementAt(look.tables.devices, device - 1).id : "";
-      // A blob without an id is this image's own.
-      mine.set(`${id || `${look.tables.meta.file} ${device}`} ${address}`, length);
+      counts.comp_size += run.length;
+      mine.set(chunkKey(look, run), run.length);
     }
   }
   counts.uncomp_size = counts.comp_size + counts.padding_size;
@@ -64,4 +54,28 @@ function count(look: Look, mine: Map<string, number>, others: Map<string, number
     counts[`${kind}_uncomp_size`] += length;
   }
   return counts;
+}
+
+/** Counts every name. @returns each regular file once */
+function* countNames(look: Look, counts: ImageCounts): Generator<Attr> {
+  const seen = new Set<number>();
+  for (const { attr } of walk(look.fs, rootOf(look.fs))) {
+    if (isDirectory(attr)) counts.dirs++;
+    else if (isSymlink(attr)) counts.symlinks++;
+    if (!isRegular(attr)) continue;
+    counts.files++;
+    if (attr.nlink === 1 || !seen.has(attr.ino)) yield attr;
+    if (attr.nlink > 1) seen.add(attr.ino);
+  }
+}
+
+function* chunksOf({ image, tables }: Look, attr: Attr): Generator<Run> {
+  for (const run of runsOf(image, attr, tables.rafs?.chunkSize ?? DEFAULT_CHUNK))
+    if (run.device !== HOLE) yield run;
+}
+
+function chunkKey({ tables }: Look, { device, address }: Run): string {
+  const id = device > 0 ? elementAt(tables.devices, device - 1).id : "";
+  // A blob without an id is this image's own.
+  return `${id || `${tables.meta.file} ${device}`} ${address}`;
 }

@@ -55,7 +55,7 @@ export class LogFile {
   close(): void {
     this.say = () => {}; // there is no log any more
     closeSync(this.fd);
-    this.tidying.then(() => this.rotated?.close());
+    void this.tidying.then(() => this.rotated?.close()); // complains of what fails
   }
 
   private makeRoom(rotated: RotatedLogs, bytes: number): void {

@@ -30,6 +30,7 @@ export interface Limits {
  * @param progress see counters/prefetch-progress
  * @throws AbortError
  */
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one loop with four reasons to wait or end
 export async function warm(
   runs: Rows,
   blobs: BlobFiles,

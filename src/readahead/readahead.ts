@@ -61,6 +61,7 @@ export function readAhead(task: ReadaheadTask): void {
 }
 
 /** @returns false when the connection is over */
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: a loop that readers overtake, over the files of a run
 function storeSpan(task: ReadaheadTask, streams: Streams, span: Span, buffer: Uint8Array): boolean {
   const { store, inodes, order, board, counters } = task;
   const data = new DataView(buffer.buffer);

@@ -29,29 +29,46 @@ const OTHERS_WRITE = 0o002;
 export function openOwn(path: string, flags: number, mode: number): number {
   let at = path;
   for (let links = 0; links < MAX_LINKS; links++) {
-    let fd: number;
-    try {
-      fd = openSync(at, flags | O_NOFOLLOW | O_NONBLOCK, mode);
-    } catch (error) {
-      // ELOOP, or EACCES in a sticky directory.
-      const link = lstatSync(at, { throwIfNoEntry: false });
-      if (!link?.isSymbolicLink()) throw error;
-      if (!isTrusted(link.uid)) throw new Error(`${at} is a link that belongs to user ${link.uid}`);
-      // The links of /proc lead to what is open, whatever they say: /dev/stdout leads to one.
-      if (realpathSync(dirname(at)).startsWith("/proc/"))
-        return openSync(at, (flags | O_NONBLOCK) & ~constants.O_CREAT);
-      const target = readlinkSync(at);
-      at = target.startsWith("/") ? target : `${dirname(at)}/${target}`;
+    const opened = openHere(at, flags, mode);
+    if (typeof opened === "string") {
+      at = opened;
       continue;
     }
-    const { uid, nlink } = fstatSync(fd);
-    const dir = statSync(dirname(at));
-    const isOpenToAll = (dir.mode & STICKY) !== 0 && (dir.mode & OTHERS_WRITE) !== 0;
-    if (!isOpenToAll || (isTrusted(uid) && nlink <= 1)) return fd;
-    closeSync(fd);
-    throw new Error(nlink > 1 ? `${at} has ${nlink} names` : `${at} belongs to user ${uid}`);
+    try {
+      mustBeOwnFile(opened, at);
+      return opened;
+    } catch (error) {
+      closeSync(opened);
+      throw error;
+    }
   }
   throw new Error(`more than ${MAX_LINKS} links`);
+}
+
+/** @returns the descriptor, or where a link leads that may be followed */
+function openHere(path: string, flags: number, mode: number): number | string {
+  try {
+    return openSync(path, flags | O_NOFOLLOW | O_NONBLOCK, mode);
+  } catch (error) {
+    // ELOOP, or EACCES in a sticky directory.
+    const link = lstatSync(path, { throwIfNoEntry: false });
+    if (!link?.isSymbolicLink()) throw error;
+    if (!isTrusted(link.uid)) throw new Error(`${path} is a link that belongs to user ${link.uid}`);
+    // The links of /proc lead to what is open, whatever they say: /dev/stdout leads to one.
+    if (realpathSync(dirname(path)).startsWith("/proc/"))
+      return openSync(path, (flags | O_NONBLOCK) & ~constants.O_CREAT);
+    const target = readlinkSync(path);
+    return target.startsWith("/") ? target : `${dirname(path)}/${target}`;
+  }
+}
+
+/** Where everybody may make files, one that is open may be a stranger's, or have a stranger's name. */
+function mustBeOwnFile(fd: number, path: string): void {
+  const { mode } = statSync(dirname(path));
+  if ((mode & STICKY) === 0 || (mode & OTHERS_WRITE) === 0) return;
+  const { uid, nlink } = fstatSync(fd);
+  if (nlink > 1) throw new Error(`${path} has ${nlink} names`);
+  if (!isTrusted(uid)) throw new Error(`${path} belongs to user ${uid}`);
 }
 
 /**

@@ -46,6 +46,7 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
     held: request.held,
     publisher,
     beforeFree: (slot) => pushers.stop(slot),
+    releaseFailed: (error) => log.error(`an image is not given up: ${messageOf(error)}`),
     beforeChange: () => request.record(stateNow()),
   });
   const { slots } = imageTable;
@@ -190,7 +191,8 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
       isStopping = true;
       // Armed whatever umount says: after somebody else's lazy unmount it finds nothing, and people are inside.
       const timer = setTimeout(stopServing, GRACE_MS);
-      ended.finally(() => clearTimeout(timer));
+      const disarm = () => clearTimeout(timer);
+      ended.then(disarm, disarm);
       if ((await leaveMount(place, device)) === "detached")
         log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
     },

@@ -18,6 +18,8 @@ export interface ImageSlotsDeps {
   readonly publish: (delta: Delta) => number;
   /** Resolves when nothing but workers uses the memory of the image in a slot, which is about to be given up. */
   readonly beforeFree: (slot: number) => Promise<void>;
+  /** Called when an image that the kernel has forgotten cannot be given up. */
+  readonly releaseFailed: (error: unknown) => void;
 }
 
 /** Images that have a slot. One that is not shown keeps it until the kernel has forgotten the last of its nodes. */
@@ -39,7 +41,11 @@ export class ImageSlots {
   constructor(options: ImageSlotsDeps) {
     this.of = options;
     this.session = newCounters(options.threads + 1); // the last one's: processes that served before
-    this.releaseQueue = new ReleaseQueue(options.publisher, (instances) => this.free(instances));
+    this.releaseQueue = new ReleaseQueue(
+      options.publisher,
+      (instances) => this.free(instances),
+      options.releaseFailed,
+    );
   }
 
   all(): ImageInstance[] {

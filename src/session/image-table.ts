@@ -45,6 +45,7 @@ export interface ImageTableDeps {
   readonly held: HeldFiles;
   readonly publisher: Publisher;
   readonly beforeFree: ImageSlotsDeps["beforeFree"];
+  readonly releaseFailed: ImageSlotsDeps["releaseFailed"];
   /** Called before workers and kernel learn of a change: what the kernel may be told of, a process that goes on after a crash must know. */
   readonly beforeChange: () => void;
 }
@@ -59,7 +60,7 @@ export class ImageTable implements ImageChanges {
   private serial = 0;
 
   constructor(options: ImageTableDeps) {
-    const { limit, held, publisher, beforeFree } = options;
+    const { limit, held, publisher, beforeFree, releaseFailed } = options;
     this.of = options;
     const threads = counterRows(limit) + 1; // one more than workers counts: the pusher
     this.slots = new ImageSlots({
@@ -67,6 +68,7 @@ export class ImageTable implements ImageChanges {
       held,
       publisher,
       beforeFree,
+      releaseFailed,
       publish: (delta) => this.publish(delta),
     });
   }
@@ -171,7 +173,7 @@ export class ImageTable implements ImageChanges {
     const { parent } = place;
     const instance = this.attach(submount, pinned, place);
     const number = this.publish({ placed: [instance], remapped: [...plan.remaps.keys()] });
-    shown.pinned.prefetching.stop();
+    void shown.pinned.prefetching.stop(); // logs what fails
     // What the kernel knows is known when nobody answers by the old image any more.
     await this.of.publisher.synchronize(number, PATIENCE_MS);
     // The mountpoint itself leads to a root that may have other attributes.
@@ -274,7 +276,7 @@ export class ImageTable implements ImageChanges {
   ): Promise<void> {
     const { publisher } = this.of;
     const told = publisher.notify(messages);
-    Promise.all([told, publisher.synchronize(number)]).then(() => this.slots.retire(instances));
+    void Promise.all([told, publisher.synchronize(number)]).then(() => this.slots.retire(instances));
     await patiently(told);
   }
 

@@ -87,11 +87,11 @@ function session(
   const ended = new Promise<Ended>((resolve) => {
     end = resolve;
   });
-  mounted.closed.then(async () => {
-    const isAborted = await isDead(place.path, device);
+  void mounted.closed.then(async () => {
+    const isAborted = await isDead(place.path, device).catch(() => false); // no descriptor left to find out
     end({ how: isAborted ? "aborted" : "unmounted", message: "" });
   });
-  ended.then(() => {
+  void ended.then(() => {
     mounted.release();
     blobs.close();
   });
@@ -132,7 +132,7 @@ function session(
       if (how === "detached")
         log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
       const timer = setTimeout(stopServing, GRACE_MS);
-      ended.finally(() => clearTimeout(timer));
+      void ended.then(() => clearTimeout(timer));
     },
   };
 }

@@ -97,10 +97,10 @@ export class Publisher {
   /** Wakes so many of those that wait for a request, where that can be done. */
   wake(count: number): void {
     const file = lastFile(this.of.inflightTable);
-    if (file !== 0) this.notify(Array.from({ length: count }, () => nudge(file)));
+    if (file !== 0) void this.notify(Array.from({ length: count }, () => nudge(file)));
   }
 
-  /** Tells the kernel, in order. Resolves when it has acted upon all. */
+  /** Tells the kernel, in order. Resolves when it has acted upon all; what it does not take is logged. */
   notify(messages: readonly Buffer[]): Promise<void> {
     const told = this.write(messages).finally(() => this.notifying.delete(told));
     this.notifying.add(told);

@@ -41,7 +41,7 @@ export class Pushers {
     if (board === undefined || this.running !== undefined || this.isOver) return;
     const running = this.run({ ...image, fd: this.fd, index: this.index, board });
     this.running = running;
-    running.gone.then(() => {
+    void running.gone.then(() => {
       if (this.running === running) this.running = undefined;
     });
   }

@@ -25,14 +25,23 @@ interface Group {
  */
 export class ReleaseQueue {
   private readonly groups = new Set<Group>();
-  private readonly publisher: Publisher;
+  private readonly publisher: Pick<Publisher, "notify">;
   private readonly free: (instances: readonly ImageInstance[]) => Promise<void>;
+  private readonly failed: (error: unknown) => void;
   private timer: NodeJS.Timeout | undefined;
 
-  /** @param free gives images up that nobody can ask for any more */
-  constructor(publisher: Publisher, free: (instances: readonly ImageInstance[]) => Promise<void>) {
+  /**
+   * @param free gives images up that nobody can ask for any more
+   * @param failed called when that, or having the kernel forget one, fails
+   */
+  constructor(
+    publisher: Pick<Publisher, "notify">,
+    free: (instances: readonly ImageInstance[]) => Promise<void>,
+    failed: (error: unknown) => void,
+  ) {
     this.publisher = publisher;
     this.free = free;
+    this.failed = failed;
   }
 
   add(instances: readonly ImageInstance[]): void {
@@ -50,9 +59,9 @@ export class ReleaseQueue {
     );
     for (const group of gone) {
       this.groups.delete(group);
-      this.free(group.instances); // one that takes long keeps nobody waiting
+      this.free(group.instances).catch(this.failed); // one that takes long keeps nobody waiting
     }
-    for (const group of this.groups) this.ask(group);
+    for (const group of this.groups) this.ask(group).catch(this.failed);
     if (this.groups.size > 0) return;
     clearInterval(this.timer);
     this.timer = undefined;
@@ -63,7 +72,11 @@ export class ReleaseQueue {
     group.looks = 0;
     group.ask = Math.min(2 * group.ask, MAX_ASK);
     group.isAsked = true;
-    for (const instance of group.instances) await this.publisher.notify(evictions(instance, group.instances));
-    group.isAsked = false;
+    try {
+      for (const instance of group.instances)
+        await this.publisher.notify(evictions(instance, group.instances));
+    } finally {
+      group.isAsked = false;
+    }
   }
 }

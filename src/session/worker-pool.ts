@@ -134,7 +134,7 @@ export class WorkerPool {
     };
     const changes = publisher.subscribe(index);
     const whole: WorkerTask = { ...task, ...own, images: images(), changes };
-    follow(worker, whole, listener, log).then((how) => {
+    void follow(worker, whole, listener, log).then((how) => {
       publisher.unsubscribe(index);
       if (how.how === "failed") answerLost(task.fd, inflightRow(task.inflightTable, index));
       this.workerEnded(index, how, service);

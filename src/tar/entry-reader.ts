@@ -41,15 +41,11 @@ export class EntryReader {
   read(h: Uint8Array, headerAt: number, at: number, type: Type, ext: Extensions): TarEntry | undefined {
     const { refuse } = this;
     this.at = at;
-    this.path = ext.longName ?? headerName(h);
+    this.path = ext.longName ?? headerName(h); // for messages, until the records were looked at
     const refused = REFUSED.get(type.letter);
     if (refused !== undefined) refuse(refused);
     const form = type.kind === "file" && type.letter !== "S" ? paxSparseForm(ext, refuse) : "";
-    const named = (form === "" ? undefined : ext.value(pax.SPARSE_NAME)) ?? ext.value(pax.PATH);
-    if (named !== undefined) {
-      this.path = copyOf(named.b, named.from, named.to);
-      if (this.path.includes(0)) refuse("a NUL in its pax path");
-    }
+    this.takePath(ext, form !== "");
     const { kind, hasData } = typeWithPath(type, this.path);
     const isLink = kind === "hardlink" || kind === "symlink";
     const stored = hasData ? storedSize(h, ext, refuse) : 0;
@@ -82,6 +78,13 @@ export class EntryReader {
     if (type.isUnknown)
       this.warn(`${showName(this.path)}: unknown type ${JSON.stringify(type.letter)}, taken for a file`);
     return entry;
+  }
+
+  private takePath(ext: Extensions, isSparse: boolean): void {
+    const named = (isSparse ? ext.value(pax.SPARSE_NAME) : undefined) ?? ext.value(pax.PATH);
+    if (named === undefined) return;
+    this.path = copyOf(named.b, named.from, named.to);
+    if (this.path.includes(0)) this.refuse("a NUL in its pax path");
   }
 
   private link(h: Uint8Array, ext: Extensions): Uint8Array {

@@ -96,7 +96,13 @@ function throughFile(fd: number, program: string, name: string, compression: Com
   return {
     kind: "stream",
     chunks: thenClose(chunks, close),
-    into: (output) => into(output).finally(close),
+    into: async (output) => {
+      try {
+        await into(output);
+      } finally {
+        await close();
+      }
+    },
     close,
     taken: () => (isOpen ? positionOf(fd) : 0),
   };

@@ -176,6 +176,7 @@ function answer(result: number, most: number, what: string): number {
 }
 
 /** Everything a transport could ask, of every node that can be reached and of some that cannot. */
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: asks everything that a file system can be asked
 function walk(opened: OpenedImage, random: Random): number {
   const blobs = new CheckedBlobs(opened.files);
   try {

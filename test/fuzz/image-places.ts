@@ -10,6 +10,7 @@ export interface Places {
 }
 
 /** A reading of its own, without a check: what leads out of the image is left out. */
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: follows the format from record to record
 export function placesOf(image: Uint8Array): Places {
   const v = new DataView(image.buffer, image.byteOffset, image.byteLength);
   const block = 1 << Math.min(12, image[1024 + 12]);

@@ -147,11 +147,11 @@ describe.each(["direct", "fuse-native"])("a daemon that serves %s below an overl
   it("lets somebody else's mount above be", async () => {
     const daemon = await serve(workDir());
     const other = await startFixture("08-nodata", ["--force"], daemon.mountpoint);
-    daemon.stop();
+    const stopped = daemon.stop();
     await until(() => daemon.output().includes("SIGTERM: unmounting"), "the signal");
     expect(mountAt(daemon.mountpoint)?.source).toBe(fixture("08-nodata").path);
     expect(await other.stop()).toBe(0);
-    await daemon.exited;
+    await stopped;
   });
 });
 

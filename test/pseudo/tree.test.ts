@@ -109,6 +109,7 @@ describe("virtual directories", () => {
 
   it("have exactly what is mounted, after any mounts and unmounts", () => {
     fc.assert(
+      // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: a model of the tree, step by step
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const tried = new Tried();
         const mounted = new Set<string>();

@@ -89,7 +89,7 @@ export async function startReaders(count: number, root: string, seed = 1, held =
           text += chunk;
           if (text.startsWith("begun ")) resolve();
         });
-        closed.then(() => resolve());
+        void closed.then(() => resolve());
       });
       return async (): Promise<Read> => {
         child.stdin.end("end\n");

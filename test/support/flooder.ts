@@ -45,5 +45,5 @@ process.once("SIGTERM", () => {
   isOver = true;
   process.stdout.write(`${JSON.stringify(done)}\n`, () => process.exit(0));
 });
-for (let i = 0; i < Number(connections); i++) slot(i);
+for (let i = 0; i < Number(connections); i++) void slot(i);
 process.stdout.write("flooding\n");

@@ -34,6 +34,9 @@ const imageTable = new ImageTable({
   held,
   publisher,
   beforeFree: async () => {},
+  releaseFailed: (error) => {
+    throw error;
+  },
   beforeChange: () => {},
 });
 imageTable.mountFirst([], pinned);
