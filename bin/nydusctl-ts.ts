@@ -81,7 +81,7 @@ program
 
 for (const [name, method, about] of [
   ["mount", "POST", "show an image at a path within the daemon's mount"],
-  ["remount", "PUT", "show an image in the place of one, under the feet of its readers"],
+  ["remount", "PUT", "replace an image in place, while it is read"],
 ] as const)
   program
     .command(name)
@@ -95,7 +95,7 @@ for (const [name, method, about] of [
 
 program
   .command("umount [path]")
-  .description("take an image away; who is inside is served until he leaves")
+  .description("take an image away; processes inside are served until they leave")
   .option("-m, --mountpoint <path>", "where it is; nydusctl 2.2 takes it without -m")
   .action((path: string | undefined, { mountpoint = path }: { mountpoint?: string }) => {
     if (mountpoint === undefined) throw new UsageError("umount: want -m <path>");
@@ -104,7 +104,7 @@ program
 
 program
   .command("upgrade")
-  .description("let the version that is installed now go on where the running one is; nobody inside notices")
+  .description("hand over to the version that is installed now; processes inside notice nothing")
   .action(async () => say(await upgrade(client())));
 
 for (const [name, about] of [
