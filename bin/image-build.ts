@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Built } from "../src/mkfs/create.ts";
+import type { Built } from "../src/mkfs/bootstrap.ts";
 import { createFrom } from "../src/mkfs/create-from.ts";
 import { mergeImages } from "../src/mkfs/merge.ts";
 import { prefetchList } from "../src/mkfs/prefetch.ts";

@@ -1,32 +1,9 @@
-import { createHash } from "node:crypto";
-import { join } from "node:path";
-import { StartError } from "../bytes/errors.ts";
-import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
-import { indexLayer } from "./index-layer.ts";
-import { NewBlobs } from "./new-blobs.ts";
-import { type Blob, type Plan, planImage } from "./plan.ts";
-import { prefetchNodes } from "./prefetch.ts";
-import type { Tree } from "./tree.ts";
+import { type BuildOptions, type Built, draftBootstrap, placeBootstrap } from "./bootstrap.ts";
+import { openTar } from "./layer-tar.ts";
+import { TarIndex } from "./tar-index.ts";
 import { hasMarkers } from "./whiteout.ts";
-import { writeInodes, writeTables } from "./write.ts";
-
-/** What a bootstrap is made like. */
-export interface BuildOptions {
-  /** Where it goes; undefined: into the blob directory, named by its sha256. */
-  readonly bootstrap: string | undefined;
-  readonly blobDir: string | undefined;
-  /** Bytes, a power of two. */
-  readonly chunkSize: number;
-  /** Leave owners out. */
-  readonly isRepeatable: boolean;
-  /** Absolute paths to be read ahead. */
-  readonly prefetch: readonly Uint8Array[];
-  /** Declare blobs that nothing refers to, too, behind the others. */
-  readonly keepsBlobs?: boolean;
-  /** The bootstrap's path says what is in it: one that is there is as good. */
-  readonly isContent?: boolean;
-}
+import { type StoredSideBlob, storeSideBlob } from "./write-side-blob.ts";
 
 export interface CreateRequest extends BuildOptions {
   /** The layer, compressed or not. */
@@ -42,15 +19,6 @@ export interface CreateRequest extends BuildOptions {
   readonly unsynced?: string | undefined;
   /** One cell, told how many bytes of the layer are done; threads may share it. */
   readonly done?: Float64Array | undefined;
-}
-
-export interface Built {
-  /** Path of the bootstrap. */
-  readonly bootstrap: string;
-  /** Ids, in the order of the device table. */
-  readonly blobs: readonly string[];
-  /** Bytes of the tar; of all blobs after a merge. A side blob is not counted in the image of one layer. */
-  readonly blobSize: number;
 }
 
 /** An image of one layer. */
@@ -72,62 +40,32 @@ export interface Created extends Built {
  * @throws FormatError naming entry and offset, StartError, or a system error; nothing is left behind then
  */
 export async function createImage(request: CreateRequest): Promise<Created> {
-  const made = new NewBlobs();
+  const tar = await openTar(request);
+  let side: StoredSideBlob | undefined;
   try {
-    const draft = (tree: Tree, blobs: readonly Blob[]) => draftImage(request, tree, blobs);
-    const { draft: drafted, blob, side, isPlain } = await indexLayer(request, made, draft);
-    const built = placeImage(request, drafted, () => made.place());
-    const has = hasMarkers(drafted.plan.tree);
-    return { ...built, blobSize: blob.size, id: blob.id, sideId: side?.id, hasMarkers: has, isPlain };
+    const index = new TarIndex(request, tar);
+    const size = await tar.whole((soFar) => index.read(soFar, false));
+    index.read(size, true);
+    const tree = index.entries.finish();
+    side = await storeSideBlob(index.entries.side, tar, request);
+    // The bootstrap is planned and written while the end of the tar may still be hashed.
+    const blob = { id: "", size };
+    const draft = draftBootstrap(request, tree, side === undefined ? [blob] : [blob, side.blob]);
+    blob.id = await tar.id();
+    const built = placeBootstrap(request, draft, () => {
+      side?.place();
+      tar.place(blob.id);
+    });
+    return {
+      ...built,
+      blobSize: size,
+      id: blob.id,
+      sideId: side?.blob.id,
+      hasMarkers: hasMarkers(tree),
+      isPlain: tar.isPlain,
+    };
   } finally {
-    made.discard();
+    side?.discard();
+    await tar.close();
   }
 }
-
-/** An image that lacks only the ids of its blobs. */
-export interface Draft {
-  readonly plan: Plan;
-  readonly image: Uint8Array;
-}
-
-/** Plans and writes the bootstrap of a tree whose files lie in `blobs`. */
-export function draftImage(options: BuildOptions, tree: Tree, blobs: readonly Blob[]): Draft {
-  const prefetch = prefetchNodes(tree, options.prefetch);
-  const plan = planImage(tree, blobs, options.chunkSize, prefetch, options.keepsBlobs);
-  return { plan, image: writeInodes(plan, options) };
-}
-
-/**
- * Places a bootstrap; its blobs have their ids by now.
- *
- * @param placeBlobs gives blobs their names, when the bootstrap is all written and has none yet
- */
-export function placeImage(
-  options: BuildOptions,
-  { plan, image }: Draft,
-  placeBlobs: () => void = () => {},
-): Built {
-  writeTables(plan, image, options);
-  const path = options.bootstrap ?? join(mustHave(options.blobDir), sha256(image));
-  const file = new AtomicFile(path);
-  try {
-    file.write(image);
-    placeBlobs();
-    file.commit(path, options.bootstrap === undefined || options.isContent);
-  } finally {
-    file.discard();
-  }
-  return {
-    bootstrap: path,
-    blobs: plan.blobs.map(({ id }) => id),
-    blobSize: plan.allBlobs.reduce((sum, { size }) => sum + size, 0),
-  };
-}
-
-function mustHave(dir: string | undefined): string {
-  if (dir === undefined)
-    throw new StartError("neither --bootstrap nor --blob-dir says where the bootstrap goes");
-  return dir;
-}
-
-const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");

@@ -4,8 +4,8 @@ import { Image } from "../erofs/image.ts";
 import { checkTree, type ImageTables, readTables } from "../erofs/open.ts";
 import { BLOB_SIZE, RAFS_AT, type Rafs } from "../erofs/rafs.ts";
 import { BLOCK } from "./chunk-map.ts";
-import { type BuildOptions, type Built, draftImage, placeImage } from "./create.ts";
-import { Overlay } from "./overlay.ts";
+import { type BuildOptions, type Built, draftBootstrap, placeBootstrap } from "./bootstrap.ts";
+import { LayerMerge } from "./layer-merge.ts";
 import type { Blob } from "./plan.ts";
 import type { WhiteoutSpec } from "./whiteout.ts";
 
@@ -57,7 +57,7 @@ export function mergeImages(request: MergeRequest): Built {
     if (rafs.hasOwners !== first.rafs.hasOwners)
       throw new MergeError(`one of ${first.path} and ${path} has owners, the other has none (--repeatable)`);
   }
-  const overlay = new Overlay(request.whiteouts);
+  const merged = new LayerMerge(request.whiteouts);
   const blobs: Blob[] = [];
   layers.forEach(({ image, blobs: own }, i) => {
     const moved = request.moved?.[i];
@@ -66,15 +66,15 @@ export function mergeImages(request: MergeRequest): Built {
         ? { blob: numberOf(blobs, moved.to), shift: moved.at }
         : { blob: numberOf(blobs, blob), shift: 0 },
     );
-    overlay.add(image, places);
+    merged.add(image, places);
   });
   const { chunkSize, hasOwners } = first.rafs;
   const options = { ...request, chunkSize, isRepeatable: !hasOwners };
-  const draft = draftImage(options, overlay.tree, blobs);
+  const draft = draftBootstrap(options, merged.tree, blobs);
   const count = draft.plan.blobs.length;
   if (count > MAX_BLOBS)
     throw new MergeError(`${count} blobs, want at most ${MAX_BLOBS} (--drop-unreferenced)`);
-  return placeImage(options, draft);
+  return placeBootstrap(options, draft);
 }
 
 function openBootstrap(path: string): Layer {

@@ -1,8 +1,12 @@
 import { createHash } from "node:crypto";
 import { ftruncateSync, readSync } from "node:fs";
+import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { FormatError } from "../bytes/errors.ts";
-import type { AtomicFile } from "../atomic-file/atomic-file.ts";
+import { AtomicFile } from "../atomic-file/atomic-file.ts";
+import { FormatError, StartError } from "../bytes/errors.ts";
+import { showName } from "../bytes/name.ts";
+import type { CreateRequest } from "./create.ts";
+import type { LayerTar } from "./layer-tar.ts";
 import type { Blob } from "./plan.ts";
 import type { SideBlob } from "./side-blob.ts";
 
@@ -12,6 +16,42 @@ const ZEROS = new Uint8Array(STEP);
 /** Steps between two looks at what else there is to do: signals. */
 const STEPS_A_TURN = 64;
 
+/** A side blob that is written and has no name yet. */
+export interface StoredSideBlob {
+  readonly blob: Blob;
+  /** Gives it its name in the blob directory. */
+  place(): void;
+  /** Removes it, when it has no name. */
+  discard(): void;
+}
+
+/**
+ * Writes the side blob of a layer into the blob directory.
+ *
+ * @returns undefined when the layer needs none
+ * @throws StartError when there is no blob directory; what `writeSideBlob` throws
+ */
+export async function storeSideBlob(
+  side: SideBlob,
+  { fd, at }: LayerTar,
+  { layer: { name }, blobDir }: CreateRequest,
+): Promise<StoredSideBlob | undefined> {
+  if (side.first === undefined) return undefined;
+  if (blobDir === undefined)
+    throw new StartError(
+      `${name}: sparse file "${showName(side.first)}" cannot be mapped to blocks of the tar: it needs --blob-dir for a side blob`,
+    );
+  const file = new AtomicFile(join(blobDir, "blob"));
+  try {
+    const blob = await writeSideBlob(side, { fd, at, name }, file);
+    const place = () => file.commit(join(blobDir, blob.id), true);
+    return { blob, place, discard: () => file.discard() };
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
+}
+
 /**
  * Copies what a side blob holds out of the tar, through one buffer. Only data is written: the rest stays holes.
  *
@@ -19,7 +59,7 @@ const STEPS_A_TURN = 64;
  * @returns the sha256 of all its bytes, holes read as zeros
  * @throws FormatError when the tar has become shorter; system errors
  */
-export async function writeSideBlob(
+async function writeSideBlob(
   { copies, size }: SideBlob,
   tar: { readonly fd: number; readonly at: number; readonly name: string },
   file: AtomicFile,

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { bytesOf } from "../mkfs/create-from.ts";
-import { storeStream } from "../mkfs/store-stream.ts";
+import { StoredStream } from "../mkfs/stored-stream.ts";
 import { StartError } from "../bytes/errors.ts";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { wholeFile } from "../tar/layer-file.ts";
@@ -34,14 +34,17 @@ async function decompressInto(path: string, { cache, report }: PrepareContext): 
   if (layer.kind === "plain") throw new StartError(`${path}: changed while it was read`);
   const done = sharedCell();
   const out = new AtomicFile(join(cache.blobs, "archive"), false);
+  const stored = new StoredStream(layer, out, true, done);
   report.start([bytesOf(file)], [done]);
   try {
-    const { sha256 } = await storeStream(layer, out, { isHashed: true, done, whole: () => {} });
+    await stored.whole();
+    const sha256 = await stored.sha256();
     out.commit(join(cache.blobs, sha256 + UNSYNCED), true);
     report.ready();
     return sha256;
   } finally {
     report.stop();
+    await stored.close();
     out.discard();
   }
 }

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Built, type Created, type CreateRequest, createImage } from "../../src/mkfs/create.ts";
+import type { Built } from "../../src/mkfs/bootstrap.ts";
+import { type Created, type CreateRequest, createImage } from "../../src/mkfs/create.ts";
 import { type MergeRequest, mergeImages } from "../../src/mkfs/merge.ts";
 import { wholeFile } from "../../src/tar/layer-file.ts";
 import { type Expected, placesOf, scratchDir, serve, tree } from "../support/image.ts";

@@ -21,7 +21,7 @@ interface Pair {
  *
  * @see https://github.com/opencontainers/image-spec/blob/main/layer.md
  */
-export class Overlay {
+export class LayerMerge {
   readonly tree = new Tree();
   private readonly spec: WhiteoutSpec;
   private readonly paths = new Paths(this.tree);

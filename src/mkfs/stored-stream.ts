@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import { fstatSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import type { AtomicFile } from "../atomic-file/atomic-file.ts";
+import { stopFirst } from "../atomic-file/clean-up.ts";
+import type { Layer } from "../tar/source.ts";
+import { type Hashing, startHashing } from "./hash.ts";
+
+export type Stream = Extract<Layer, { kind: "stream" }>;
+
+/** How often a file that a program writes is looked at. */
+const LOOK_MS = 10;
+
+/**
+ * A stream that is written into a file, which has no name yet. Where a program decompresses, it writes the file itself,
+ * and this process looks on: three times as fast as handing every byte through here (measured).
+ */
+export class StoredStream {
+  private readonly stream: Stream;
+  private readonly file: AtomicFile;
+  private readonly isHashed: boolean;
+  private readonly done: Float64Array | undefined;
+  private readonly mayLeave: () => void;
+  /** Beside a program. */
+  private hashing: Hashing | undefined;
+  private digest: Promise<string> | string = "";
+
+  /** @param done one cell, told how many bytes of the layer's file are done */
+  constructor(stream: Stream, file: AtomicFile, isHashed: boolean, done: Float64Array | undefined) {
+    this.stream = stream;
+    this.file = file;
+    this.isHashed = isHashed;
+    this.done = done;
+    this.mayLeave = stopFirst(stream.close);
+  }
+
+  /**
+   * Waits until all of it is written; the end of it may still have to be hashed.
+   *
+   * @param grown called whenever the file has grown, with its length
+   * @returns bytes
+   * @throws what the stream, `grown` and the disk throw
+   */
+  async whole(grown: (size: number) => void = () => {}): Promise<number> {
+    const written = this.stream.into?.(this.file.fd);
+    return written === undefined ? this.writeChunks(grown) : this.lookOn(written, grown);
+  }
+
+  /** @returns the sha256, empty when none is wanted; nothing but `close` uses the descriptor from then on */
+  async sha256(): Promise<string> {
+    const digest = await this.digest;
+    await this.file.settled();
+    return digest;
+  }
+
+  /** Ends what still runs: to be called in any case. */
+  async close(): Promise<void> {
+    this.mayLeave();
+    await this.stream.close(); // the program first: it may still write
+    await this.hashing?.stop();
+    await this.file.settled().catch(() => {}); // it was thrown already, or something else that came first
+  }
+
+  private async writeChunks(grown: (size: number) => void): Promise<number> {
+    const hash = this.isHashed ? createHash("sha256") : undefined;
+    let size = 0;
+    for await (const chunk of this.stream.chunks) {
+      this.file.write(chunk);
+      hash?.update(chunk);
+      size += chunk.length;
+      this.tell(size, grown);
+    }
+    this.digest = hash?.digest("hex") ?? "";
+    return size;
+  }
+
+  private async lookOn(written: Promise<void>, grown: (size: number) => void): Promise<number> {
+    if (this.isHashed) this.hashing = startHashing(this.file.fd, 0);
+    let isOver = false;
+    const over = written
+      .catch((error) => {
+        this.file.probeSpace();
+        throw error;
+      })
+      .finally(() => {
+        isOver = true;
+      });
+    over.catch(() => {}); // thrown below
+    let size = 0;
+    while (!isOver) {
+      await Promise.race([over, setTimeout(LOOK_MS)]);
+      size = fstatSync(this.file.fd).size;
+      this.hashing?.grow(size);
+      this.tell(size, grown);
+    }
+    await over;
+    this.digest = this.hashing?.digest(size) ?? "";
+    return size;
+  }
+
+  private tell(size: number, grown: (size: number) => void): void {
+    this.file.flushBehind(size);
+    grown(size);
+    if (this.done !== undefined) this.done[0] = this.stream.taken();
+  }
+}
