@@ -35,7 +35,10 @@ export function watchDevice(fd: number): Watch {
       clearTimeout(timer);
       look();
     },
-    stop: () => clearTimeout(timer),
+    stop: () => {
+      clearTimeout(timer);
+      look = () => {}; // `hurry` may follow, when unmounting ends after serving has
+    },
   };
 }
 
