@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { mountAt } from "../../src/mounts/table.ts";
+import { statOf } from "../../src/proc/processes.ts";
 import { startReaders } from "../support/checking-readers.ts";
 import {
   ask,
@@ -19,7 +20,15 @@ import { KEPT, type Kept, startKept, stateOf, TREE, wentOn } from "../support/ke
 import { tarImage } from "../support/tar-image.ts";
 
 const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? Date.now() % 1_000_000);
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Whether a process has a file open. */
+function hasOpen(pid: number, path: string): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === path);
+  } catch {
+    return false; // closed, or ended, meanwhile
+  }
+}
 
 const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
@@ -31,18 +40,30 @@ async function settled(daemon: Kept) {
 }
 
 describe("a serving process that is killed", () => {
-  it("five times within a second", async () => {
-    const { flags } = tarImage(TREE);
+  it("five times in a row, also when it is only about to go on: the next one goes on", async () => {
+    const { flags, boot, source } = tarImage(TREE);
     const daemon = await startKept(flags);
     const before = await settled(daemon);
     const readers = await startReaders(2, daemon.mountpoint, SEED);
-    // Whoever is there, also one that is about to go on.
+    const killed = new Set<number>();
     for (let i = 0; i < 5; i++) {
-      for (const pid of childrenOf(daemon.pid)) kill(pid);
-      await sleep(200);
+      let pid = 0;
+      await until(() => {
+        pid = childrenOf(daemon.pid).find((each) => !killed.has(each)) ?? 0;
+        return pid !== 0;
+      }, "the next process");
+      // One as soon as it is there, one while it opens the image, one that serves.
+      if (i % 3 === 1) await until(() => statOf(pid) === undefined || hasOpen(pid, boot), "an open image");
+      if (i % 3 === 2)
+        await until(() => daemon.serving() === pid || statOf(pid) === undefined, "one that serves");
+      kill(pid);
+      killed.add(pid);
     }
-    await until(() => wentOn(daemon) > 0, "the next one");
-    await sleep(1000);
+    await until(
+      () => wentOn(daemon) > 0 && ![undefined, ...killed].includes(daemon.serving()),
+      "the last one",
+    );
+    expect(await ask('diff -r --no-dereference "$1" "$2"', source, daemon.mountpoint)).toBe("");
     expect((await readers.end()).failed).toEqual([]);
     const after = await settled(daemon);
     // Workers join while there is a crowd.
@@ -133,24 +154,20 @@ describe("a serving process that is killed", () => {
   it("--standby goes on in a moment, from files that were deleted since, and another one stands by", async () => {
     const made = tarImage(TREE);
     const daemon = await startKept([...made.flags, "--standby"]);
-    const children = () => readdirSync(`/proc/${daemon.pid}/task`).length && standbys(daemon);
-    await until(() => children() === 2, "the standby");
-    await sleep(1500); // it has opened everything
+    const standbys = () => childrenOf(daemon.pid).filter((pid) => pid !== daemon.serving());
+    const isReady = () => standbys().length === 1 && standbys().every((pid) => hasOpen(pid, made.tar));
+    await until(isReady, "the standby, which has opened everything");
     rmSync(made.tar);
     rmSync(made.boot);
     const readers = await startReaders(2, daemon.mountpoint, SEED);
     await daemon.crash();
-    await until(() => children() === 2, "the next standby");
+    await until(() => standbys().length === 1, "the next standby");
     expect((await readers.end()).failed).toEqual([]);
     expect(await ask('diff -r --no-dereference "$1" "$2"', made.source, daemon.mountpoint)).toBe("");
     expect(stateOf(daemon.stateDir)).toMatchObject({ takeovers: { all: 1, crashes: 1 } });
     expect(await daemon.stop()).toBe(0);
   });
 });
-
-const standbys = (daemon: Kept): number =>
-  readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, "utf8").trim().split(" ").filter(Boolean)
-    .length;
 
 it("a keeper that is killed leaves a mount that is served; --recover keeps it again, or mounts afresh", async () => {
   const { path, devices } = fixture("04-large");

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { statOf } from "../../src/proc/processes.ts";
 import { ask, kill, shell, until } from "../support/daemon.ts";
 import { startKept, stateOf, wentOn } from "../support/kept.ts";
 import { makeSlow } from "../support/slow-image.ts";
@@ -20,9 +21,14 @@ async function crashWhileReading(...args: string[]) {
   let held = 0;
   const look = setInterval(() => image.fault.held().then((n) => (held = n)), 50);
   await until(() => held >= READERS, "readers that wait", 60_000).finally(() => clearInterval(look));
-  await new Promise((resolve) => setTimeout(resolve, 1_500)); // what was asked last is written down once a second
-  kill(stateOf(stateDir)?.serving.pid ?? 0);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  // The number of the last request is written down within a second: with another one it is another number.
+  const before = stateOf(stateDir)?.lastUnique;
+  await ask('[ ! -e "$1/none" ]', mountpoint);
+  await until(() => stateOf(stateDir)?.lastUnique !== before, "the state to be written");
+  const pid = stateOf(stateDir)?.serving.pid ?? 0;
+  kill(pid);
+  // Its threads that read stay until the tar answers.
+  await until(() => ["Z", undefined].includes(statOf(pid)?.[0]), "the end of the main thread");
   await image.slow({ fault: "pass" });
   await until(() => wentOn(daemon) === 1, "the next process");
   return { image, daemon, readers };

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { expect, it } from "vitest";
 import { startReaders } from "../support/checking-readers.ts";
-import { facts, kill, until } from "../support/daemon.ts";
+import { ask, facts, kill, until } from "../support/daemon.ts";
 import { startKept, TREE, wentOn } from "../support/kept.ts";
 import { often } from "../support/often.ts";
 import { tarImage } from "../support/tar-image.ts";
@@ -11,7 +11,7 @@ const KILLS = often("NYDUSD_TS_KILLS", 10, 100);
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 it(`a serving process that is killed ${KILLS} times at any moment: no reader notices`, async () => {
-  const { flags } = tarImage(TREE);
+  const { flags, source } = tarImage(TREE);
   const daemon = await startKept(flags);
   const readers = await startReaders(4, daemon.mountpoint, SEED);
   const walker = await startReaders(1, daemon.mountpoint, SEED + 100, 64);
@@ -25,7 +25,7 @@ it(`a serving process that is killed ${KILLS} times at any moment: no reader not
     kill(last);
   }
   await until(() => ![undefined, last].includes(daemon.serving()), "the last one");
-  await sleep(500);
+  expect(await ask('diff -r --no-dereference "$1" "$2"', source, daemon.mountpoint)).toBe("");
   const [read, walked] = [await readers.end(), await walker.end()];
   const longest = Math.max(read.longest, walked.longest);
   console.log(

@@ -12,6 +12,7 @@ import {
   runMount,
   start,
   startFixture,
+  stopAtOnce,
   until,
   workDir,
 } from "../support/daemon.ts";
@@ -100,8 +101,7 @@ it("who is inside keeps it busy: it is detached, and a second signal ends it", a
   process.kill(daemon.pid, "SIGTERM");
   await until(() => daemon.output().includes("is busy: detached"), "the unmount");
   expect(isMounted(mountpoint)).toBe(false);
-  await new Promise((resolve) => setTimeout(resolve, 300)); // two signals at once are one
-  expect(await daemon.stop()).toBe(0);
+  expect(await stopAtOnce(daemon)).toBe(0);
   await holder.release();
 });
 

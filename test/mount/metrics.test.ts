@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import {
   ask,
@@ -19,7 +18,7 @@ import {
   workDir,
 } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
-import { metric, metricsAddress } from "../support/metrics.ts";
+import { metric, metricsAddress, reach } from "../support/metrics.ts";
 import { tarImage } from "../support/tar-image.ts";
 
 const { path, devices } = fixture("04-large");
@@ -63,7 +62,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     await holder.release();
     const since = performance.now();
     expect(await daemon.exited).toBe(0); // though fetch has kept its connection
-    expect(performance.now() - since).toBeLessThan(2_000);
+    expect(performance.now() - since).toBeLessThan(4_500); // Node keeps an idle connection for 5 s
     await expect(ready(address)).rejects.toThrow();
   });
 
@@ -101,7 +100,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
   });
 });
 
-it("whoever does not ask does not pay", async () => {
+it("without --metrics-address there is no listener, and the daemon is 3 MB smaller", async () => {
   const plain = await startFixture("04-large", []);
   const daemon = await startFixture("04-large", ["--metrics-address", "0"]);
   expect(plain.output()).not.toContain("metrics=");
@@ -136,12 +135,13 @@ it("a request that hangs is said once, with its file, and no more when it is ans
   await until(() => areStopped(below.pid), "all threads to stop"); // one of them takes the signal, then tells the others
   const reader = shell('sha256sum <"$1"/d/file', daemon.mountpoint);
   await until(() => daemon.output().includes("hung for "), "the warning");
-  await sleep(1500);
-  expect(await hung()).toBeGreaterThan(0);
+  // Each scrape is another look at what hangs. All that the kernel has asked for hangs in the end.
+  const inflight = await metric(daemon, 'tarfs_requests_inflight{operation="read"}');
+  await reach("hung requests", hung, (count) => count === inflight);
+  expect(inflight).toBeGreaterThan(0);
   expect(await metric(daemon, "tarfs_workers_busy")).toBeGreaterThan(0);
-  expect(await metric(daemon, 'tarfs_requests_inflight{operation="read"}')).toBeGreaterThan(0);
   expect(await ready(metricsAddress(daemon))).toEqual([200, "serving\n"]);
-  const said = [...daemon.output().matchAll(/WARN hung for 1\.\d s: (.*), request (\d+)\n/g)];
+  const said = [...daemon.output().matchAll(/WARN hung for \d+\.\d s: (.*), request (\d+)\n/g)];
   expect(new Set(said.map(([, what]) => what.replace(/node \d+/, "node N")))).toEqual(
     new Set(["read of node N (/d/file)"]),
   );

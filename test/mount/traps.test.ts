@@ -129,7 +129,7 @@ describe.each([
       const since = performance.now();
       reader.kill("SIGKILL");
       await until(() => reader.exitCode !== null || reader.signalCode !== null, "the reader's end");
-      expect(performance.now() - since).toBeLessThan(1_000);
+      expect(performance.now() - since).toBeLessThan(20_000); // alone on a machine it is some ms; when it waits for its read, it is never
     }
     expect(await ask('cmp "$1/big" "$2/big"', daemon.mountpoint, image.source)).toBe("");
     expect(facts(daemon.pid).threads).toBeGreaterThan(0);

@@ -57,6 +57,7 @@ export const childrenOf = (parent: number): number[] =>
 
 /** Ends a process at once, if it is there. */
 export function kill(pid: number): void {
+  if (pid < 1) throw new Error("there is no process to kill"); // 0 would be this process and all that it started
   try {
     process.kill(pid, "SIGKILL");
   } catch {
@@ -207,6 +208,19 @@ export async function hold(before: string, after: string, ...args: readonly stri
       return text.slice("held\n".length);
     },
   };
+}
+
+/**
+ * Stops a daemon that was told to and is busy. A signal that comes soon after another is taken for its echo, so it is
+ * sent until one is heard.
+ */
+export async function stopAtOnce({ pid, exited, output }: Daemon): Promise<number | string> {
+  const again = setInterval(() => {
+    if (!output().includes("is busy")) return;
+    if (output().includes("stopping at once")) clearInterval(again);
+    else process.kill(pid, "SIGTERM");
+  }, 50);
+  return exited.finally(() => clearInterval(again));
 }
 
 /** Polls until `condition` holds. */

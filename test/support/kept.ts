@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { childrenOf, type Daemon, emptyDir, start, until, workDir } from "./daemon.ts";
+import { childrenOf, type Daemon, emptyDir, kill, start, until, workDir } from "./daemon.ts";
 
 /** What users call: a keeper, and the program that serves. */
 export const KEPT = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
@@ -29,7 +29,7 @@ export async function startKept(args: readonly string[], mountpoint = emptyDir()
     serving,
     crash: async () => {
       const before = wentOn(daemon);
-      process.kill(serving() ?? 0, "SIGKILL");
+      kill(serving() ?? 0);
       const at = performance.now();
       await until(() => wentOn(daemon) > before, "the next process");
       return performance.now() - at;
@@ -48,7 +48,7 @@ function isIn(pid: number, dir: string): boolean {
 /** The state of the only session there. */
 export function stateOf(
   dir: string,
-): { serving: { pid: number }; takeovers: { all: number; crashes: number } } | undefined {
+): { serving: { pid: number }; takeovers: { all: number; crashes: number }; lastUnique: number } | undefined {
   const name = readdirSync(dir).find((each) => each.endsWith(".state"));
   if (name === undefined) return undefined;
   const text = readFileSync(join(dir, name), "utf8");

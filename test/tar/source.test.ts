@@ -20,6 +20,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { StartError } from "../../src/bytes/errors.ts";
 import { wholeFile } from "../../src/tar/layer-file.ts";
 import { compressionOf, type Layer, openLayer } from "../../src/tar/source.ts";
+import { until } from "../support/daemon.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "nydusd-ts-source-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -133,8 +134,7 @@ describe.each(ways)("with $way", ({ programs }) => {
       Array.from({ length: bytes.length / 1000 + 1 }, (_, i) => bytes.subarray(i * 1000, i * 1000 + 1000)),
     );
     expect(await hashOf(await openLayer(wholeFile("-"), () => drops))).toBe(WANT);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(openFds()).toBeLessThanOrEqual(fds);
+    await until(() => openFds() <= fds, "descriptors to be closed");
     expect(children()).toBe("");
   });
 
@@ -176,8 +176,7 @@ describe.each(ways)("with $way", ({ programs }) => {
     }
     const unread = await openLayer(wholeFile("-"), () => createReadStream(at));
     if (unread.kind === "stream") await unread.close();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(openFds()).toBeLessThanOrEqual(fds);
+    await until(() => openFds() <= fds, "descriptors to be closed");
     expect(children()).toBe("");
   });
 });
@@ -255,7 +254,8 @@ describe.each(ways)("a fifo whose writer says no more, with $way", ({ programs }
     const layer = await openLayer(wholeFile(fifo));
     if (layer.kind === "plain") throw new Error("a fifo is no file");
     const read = hashOf(layer).catch((error: Error) => error.message);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    const isAsleep = () => readFileSync(`/proc/${writer.pid}/cmdline`, "latin1").startsWith("sleep");
+    await until(isAsleep, "all that the writer says");
     await layer.close();
     expect(await read).toBe(`${fifo}: closed while it was read`);
     writer.kill("SIGKILL");

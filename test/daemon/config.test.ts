@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { StartError } from "../src/bytes/errors.ts";
-import { parseConfig, readConfig } from "../src/daemon/config.ts";
+import { StartError } from "../../src/bytes/errors.ts";
+import { parseConfig, readConfig } from "../../src/daemon/config.ts";
 
 type Tree = { [key: string]: unknown };
 
