@@ -97,7 +97,7 @@ export const openSame = (file: BlobFile): number =>
     mustHaveBytes(stats);
     const { dev, ino, born } = blobFile(file.path, stats);
     if (dev !== file.dev || ino !== file.ino || born !== file.born)
-      throw new Error("another file than when the image was mounted");
+      throw new Error("not the file that was there when the image was mounted");
   }).fd;
 
 function mustHaveBytes(stats: Stats): void {

@@ -98,7 +98,9 @@ export class Daemon {
     }
     const { session, lifecycle, isAsked } = opened;
     if (options.standby)
-      await this.will?.standBy().catch((error: unknown) => this.log.error(`no standby: ${messageOf(error)}`));
+      await this.will
+        ?.standBy()
+        .catch((error: unknown) => this.log.error(`cannot start a standby: ${messageOf(error)}`));
     if (!isAsked) {
       await this.becomeOwner(lifecycle);
       const { upper } = options;

@@ -25,7 +25,7 @@ export function watchForFaults(log: Logger): Faults {
   // Of rejected promises, too: Node makes them exceptions.
   process.on("uncaughtException", (error: unknown) => {
     const text = (error instanceof Error && error.stack) || String(error);
-    log.error(`unexpected, so this daemon ends: ${text}`);
+    log.error(`an unexpected error ends this daemon: ${text}`);
     if (++count > 2) return;
     stop(); // for the second time: at once
     if (count === 1) setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_RESORT_MS).unref();

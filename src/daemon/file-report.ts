@@ -86,7 +86,7 @@ export class FileReport {
   private files(): Iterable<FileCounts> {
     if (!this.isFullTold && droppedRequests(this.accounts) > 0) {
       this.isFullTold = true;
-      this.warn("there is no room to count more files one by one; what is asked about others is left out");
+      this.warn("the table of files is full: requests for other files are not counted by file");
     }
     return fileCounts(this.accounts).values();
   }

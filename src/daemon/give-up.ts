@@ -15,7 +15,8 @@ export async function giveUp(keeper: Keeper, file: StateFile, log: Logger): Prom
   const state = file.read();
   // A signal that comes while Node exits kills it, though it had unmounted and removed its state before.
   if (state === undefined && keeper.role === "clear") return doneWith(0);
-  if (state === undefined) throw new StartError(`${file.path}: not there, so there is nothing to take away`);
+  if (state === undefined)
+    throw new StartError(`${file.path}: there is no such state file, so what to unmount is unknown`);
   const { mountpoint, device } = state;
   if (keeper.role === "clear") {
     log.error(`${mountpoint}: the process that should have unmounted it died: detaching it`);

@@ -107,7 +107,7 @@ export class Heir {
       }
     }
     if (state.images.length > 0 && this.images.size === 0)
-      throw new StartError("none of the images that were mounted can be had");
+      throw new StartError("none of the images of the session can be opened");
   }
 
   private inherit(

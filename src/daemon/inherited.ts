@@ -27,7 +27,7 @@ export async function inheritedFrom(
   const state = file.read();
   const inherited = state && heir.after(state, failover);
   if (inherited === undefined)
-    log.error(`${mountpoint}: the process before this one died before it had mounted anything`);
+    log.error(`${mountpoint}: the previous process died before it had mounted anything`);
   return inherited ?? "nothing";
 }
 
@@ -42,6 +42,6 @@ export function sayInherited(
   else {
     const { role, crashes, last } = keeper ?? {};
     const how = role === "after" ? ` with status ${last}, ${crashes} so far` : "";
-    log.error(`${setting.mountpoint}: the process before this one died${how}: ${ms}`);
+    log.error(`${setting.mountpoint}: the previous process died${how}: ${ms}`);
   }
 }

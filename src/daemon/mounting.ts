@@ -98,7 +98,7 @@ function namesAt(path: string): string[] {
 function mayShow(traits: Traits, { image }: PinnedImage): void {
   if (image.handle.hasAcls && !traits.hasAcls)
     throw new StartError(
-      "the image has ACLs, which this session does not ask for: it began with an image without any",
+      "the image has ACLs, which the kernel was not told of at the start: this session began with an image without ACLs",
     );
 }
 

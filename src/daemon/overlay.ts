@@ -44,7 +44,9 @@ export class Overlay implements SessionObserver {
     if (this.mounted === undefined) return;
     const { below, device } = this.mounted;
     if ((await unmount(below.place, device)) === "detached")
-      this.log.warn(`${below.place.path} is busy: the overlay is detached; it is gone when its last user is`);
+      this.log.warn(
+        `${below.place.path} is busy: the overlay is detached, and ends when no process uses it any more`,
+      );
   }
 
   async amendEnd(end: Ended): Promise<Ended> {

@@ -9,7 +9,7 @@ import { defaultStateDir } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Setting } from "./setting.ts";
 
-const OWN = "lies in this daemon's own mount, and it would wait for itself";
+const OWN = "lies in this daemon's own mount: the daemon would have to answer its own requests";
 
 /**
  * A daemon that asks its own mount for something waits for itself: with libfuse at once, with workers as soon as all of
@@ -25,7 +25,7 @@ export function keepOutside(options: DaemonOptions, { mountpoint, first }: Setti
   for (const [what, path] of touched(options, first))
     if (path !== undefined && leadsBelow(path, isThere))
       throw new StartError(
-        `mountpoint ${options.mountpoint}: ${what} ${path} would be below it, and the daemon would wait for itself`,
+        `mountpoint ${options.mountpoint}: ${what} ${path} would lie below it, and the daemon would have to answer its own requests`,
       );
 }
 

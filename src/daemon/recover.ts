@@ -29,7 +29,7 @@ export async function recover(options: DaemonOptions, log: Logger): Promise<neve
     const base = file.path.replace(/\.state$/, "");
     if (device === undefined) {
       log.error(
-        `${options.mountpoint}: nobody has its FUSE device any more: mounting afresh, those inside are lost`,
+        `${options.mountpoint}: no process has its FUSE device any more: mounting it anew; files that are open in it are lost`,
       );
       env["NYDUSD_TS_AFRESH"] = base;
     } else {
@@ -39,7 +39,7 @@ export async function recover(options: DaemonOptions, log: Logger): Promise<neve
         throw new StartError(`cannot take the FUSE device of process ${pid}: ${messageOf(error)}`);
       }
       log.info(
-        `${options.mountpoint}: process ${pid} serves it and has lost its keeper: keeping it from now on`,
+        `${options.mountpoint}: process ${pid} serves it without a keeper: this process becomes its keeper`,
       );
       Object.assign(env, { NYDUSD_TS_ROLE: "next", NYDUSD_TS_STATE: base, NYDUSD_TS_ADOPT: "1" });
     }
@@ -60,7 +60,9 @@ function find(
   for (const { file, state } of sessions) {
     const { owner, serving } = state;
     if (isAlive(owner))
-      throw new StartError(`${mountpoint}: process ${owner.pid} keeps it: nothing is to be recovered`);
+      throw new StartError(
+        `${mountpoint}: its keeper, process ${owner.pid}, lives: there is nothing to recover`,
+      );
     if (isAlive(serving)) return { file, pid: serving.pid, device: fuseDeviceOf(serving.pid) };
   }
   const dead = sessions.at(-1);

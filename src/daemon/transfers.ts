@@ -33,12 +33,14 @@ export class Transfers implements Orders {
   async sendDevice(): Promise<void> {
     const transfer = this.session?.transfer;
     if (this.supervised === undefined || transfer === undefined)
-      throw new StartError("there is no --supervisor, or the transport is not direct");
+      throw new StartError(
+        "this daemon was started without --supervisor, or with a transport other than direct",
+      );
     await this.supervised.send(transfer);
   }
 
   async takeOver(): Promise<void> {
-    if (this.supervised === undefined) throw new StartError("there is no --supervisor");
+    if (this.supervised === undefined) throw new StartError("this daemon was started without --supervisor");
     await this.supervised.take();
   }
 

@@ -30,7 +30,9 @@ export async function unmountImage(path: string): Promise<string> {
   // A daemon that saw its overlay go may have been faster.
   if (mount !== undefined && isImage(mount))
     isBusy = (await unmount({ path: real }, mount.device)) === "detached" || isBusy;
-  return isBusy ? `${path}: busy, detached; it is gone when its last user is` : `${path}: unmounted`;
+  return isBusy
+    ? `${path}: busy: detached; the mount ends when no process uses it any more`
+    : `${path}: unmounted`;
 }
 
 const isImage = ({ type }: MountEntry): boolean => type === "erofs" || type.startsWith("fuse");

@@ -16,17 +16,17 @@ const NOBODY_AT_ALL = 2 ** 32 - 1;
  */
 export function findUser(text: string): Owner {
   const bad = (why: string) => new StartError(`--user ${text}: ${why}`);
-  if (process.geteuid?.() !== 0) throw bad("only root can become somebody else");
+  if (process.geteuid?.() !== 0) throw bad("only a daemon that root starts can serve as another user");
   const [name, group, ...more] = text.split(":");
   if (name === "" || group === "" || more.length > 0) throw bad("want NAME, UID or UID:GID");
   const [, , uid = name, own] = entry("passwd", name);
   const gid = group === undefined ? own : (entry("group", group)[2] ?? group);
   if (!isId(uid)) throw bad(`there is no user ${name}`);
-  if (gid === undefined) throw bad(`there is no user ${name}, so say its group, too: ${name}:GID`);
+  if (gid === undefined) throw bad(`there is no user ${name}, so give its group, too: ${name}:GID`);
   if (!isId(gid)) throw bad(`there is no group ${group}`);
-  if (Number(uid) === 0) throw bad("root is what it is");
+  if (Number(uid) === 0) throw bad("the daemon runs as root already: leave --user out");
   const trouble = fusermountTrouble();
-  if (trouble !== undefined) throw bad(`${trouble}, to unmount in the end; install fuse3`);
+  if (trouble !== undefined) throw bad(`${trouble}, which this user needs to unmount; install fuse3`);
   return { uid: Number(uid), gid: Number(gid) };
 }
 
@@ -35,7 +35,9 @@ export function mustReach({ uid, gid }: Owner, mountpoint: string): void {
   const { error, status } = spawnSync("test", ["-d", mountpoint], { uid, gid });
   if (error !== undefined) throw new StartError(`--user: cannot become user ${uid}: ${error.message}`);
   if (status !== 0)
-    throw new StartError(`--user: user ${uid} cannot get to ${mountpoint}, and could not unmount it`);
+    throw new StartError(
+      `--user: user ${uid} cannot reach ${mountpoint}, and so could not unmount it: let it search each directory above`,
+    );
 }
 
 /** Users and groups may be kept anywhere; this program knows, which asks the C library. */

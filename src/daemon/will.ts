@@ -129,7 +129,7 @@ export class Will {
     if (this.keeper === undefined || this.isOrphan || isKept(this.keeper)) return;
     this.isOrphan = true;
     this.log.error(
-      `the keeper, process ${this.keeper.pid}, is gone: nydusd-ts --recover keeps this mount again`,
+      `the keeper, process ${this.keeper.pid}, is gone: run nydusd-ts --recover, or the mount dies with this process`,
     );
     this.expect().catch((error: unknown) => this.log.error(messageOf(error)));
   }
@@ -177,7 +177,9 @@ export class Will {
       const next = await successor.whenReady(READY_MS);
       if (next !== undefined) return next.version;
       endNext(keeper);
-      throw new StartError(`the new version was not ready in ${READY_MS / 1000} s; this one goes on`);
+      throw new StartError(
+        `the new version was not ready in ${READY_MS / 1000} s; the running version goes on`,
+      );
     } catch (error) {
       this.isUpgrading = false;
       throw error;

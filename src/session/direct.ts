@@ -133,7 +133,9 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
     const answer = await Promise.race([agreed, ended]);
     if ("how" in answer) {
       await detach(mountpoint).catch(() => {}); // it may be gone already
-      throw new StartError(`the session ended before it began: ${answer.how} ${answer.message}`);
+      throw new StartError(
+        `the kernel ended the connection before the mount could be used: ${answer.how} ${answer.message}`,
+      );
     }
     first = answer;
   }
@@ -194,7 +196,9 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
       const disarm = () => clearTimeout(timer);
       ended.then(disarm, disarm);
       if ((await leaveMount(place, device)) === "detached")
-        log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
+        log.warn(
+          `${mountpoint} is busy: detached; processes that use it are served for ${GRACE_MS / 1000} s more`,
+        );
     },
   };
 }

@@ -130,7 +130,9 @@ function session(
       const how = await leaveMount(place, device);
       mounted.hurry();
       if (how === "detached")
-        log.warn(`${mountpoint} is busy: detached; those inside are served for ${GRACE_MS / 1000} s more`);
+        log.warn(
+          `${mountpoint} is busy: detached; processes that use it are served for ${GRACE_MS / 1000} s more`,
+        );
       const timer = setTimeout(stopServing, GRACE_MS);
       void ended.then(() => clearTimeout(timer));
     },

@@ -40,7 +40,9 @@ export function openAndPin(choice: ImageChoice, held: HeldFiles, log: Logger): P
     for (const problem of report.problems) log.warn(`  ${problem.message}`);
   }
   if (countsFiles(choice.records))
-    log.info(`${bootstrap}: push off: what is pushed is not asked for, and could not be counted`);
+    log.info(
+      `${bootstrap}: push off: reads of pushed pages do not reach the daemon, and could not be counted by file`,
+    );
   // Nothing that happens to a path from now on matters, whenever a thread comes to it.
   const files = held.hold(image.files);
   prefetching.begin({ ...image, files });

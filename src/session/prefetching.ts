@@ -108,7 +108,7 @@ export class Prefetching {
     if (this.list === undefined)
       return wholeNodes(report.prefetch.map((nid) => swapRoot(nid, handle.rootNid)));
     const { rows, missing } = findListed(fs, this.list.entries());
-    if (missing > 0) this.log.warn(`prefetch list: ${missing} of its lines name nothing in the image`);
+    if (missing > 0) this.log.warn(`prefetch list: ${missing} of its lines name no file of the image`);
     return rows;
   }
 }

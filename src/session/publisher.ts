@@ -166,7 +166,7 @@ export class Publisher {
   private failed(error: unknown): void {
     if (connectionEnd(error) !== undefined) this.isOver = true;
     else if (codeOf(error) !== "ENOENT")
-      this.of.log.warn(`the kernel would not take a notification: ${messageOf(error)}`);
+      this.of.log.warn(`the kernel refused a notification: ${messageOf(error)}`);
   }
 }
 

@@ -54,7 +54,8 @@ export function reopenAndPin(
     const fd = openSame(self);
     try {
       const { mtimeMs, ctimeMs, size } = fstatSync(fd);
-      if (mtimeMs !== self.mtime || size !== self.size) throw new Error("it was changed in its place");
+      if (mtimeMs !== self.mtime || size !== self.size)
+        throw new Error("the bootstrap was changed in place since it was mounted");
       const isSame = ctimeMs === self.ctime; // or it was given another name, which is no change
       image = reopenImage(
         fd,
@@ -66,7 +67,7 @@ export function reopenAndPin(
       closeSync(fd);
     }
   } catch (error) {
-    throw new StartError(`${state.source}, which was mounted already: ${messageOf(error)}`);
+    throw new StartError(`${state.source}, an image of the session to go on with: ${messageOf(error)}`);
   }
   const files = [self, ...blobs].map((file) => holdOrLose(file, held, log));
   // Whoever served before has warmed it, or most of it.
@@ -84,7 +85,7 @@ function holdOrLose(file: BlobFile, held: HeldFiles, log: Logger): BlobFile {
   try {
     return held.hold([file])[0];
   } catch (error) {
-    log.error(`${file.path}: ${messageOf(error)}: what is read from it answers EIO`);
+    log.error(`${file.path}: ${messageOf(error)}: reads of it answer EIO`);
     return file;
   }
 }

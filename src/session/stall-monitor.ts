@@ -101,7 +101,7 @@ export class StallMonitor {
     this.relievedAt = now;
     const joined = pool.growOverflow(this.batch);
     if (overflow === 0 && pool.overflow > 0)
-      log.info(`all ${workers} workers wait for slow reads: others join`);
+      log.info(`all ${workers} workers wait for slow reads: starting more`);
     return joined > 0;
   }
 

@@ -74,7 +74,7 @@ export class Tracing {
       for (let at = 0; at < text.length; ) at += writeSync(this.fd, text, at);
     } catch (error) {
       this.isBroken = true; // half a line may be there, so nothing may follow it
-      this.log.error(`trace ${this.file}: ${messageOf(error)}: it ends here`);
+      this.log.error(`trace ${this.file}: ${messageOf(error)}: the trace ends here`);
     }
   }
 
@@ -82,6 +82,9 @@ export class Tracing {
     const { pieces, files } = this.first;
     const dropped = this.logs.reduce((sum, log) => sum + new ReadLog(log).dropped, this.first.dropped);
     this.log.info(`trace ${this.file}: ${pieces} first reads of ${files} files`);
-    if (dropped > 0) this.log.warn(`trace ${this.file}: ${dropped} reads came too fast or too late for it`);
+    if (dropped > 0)
+      this.log.warn(
+        `trace ${this.file}: ${dropped} reads are missing in it: they came too fast, or after its end`,
+      );
   }
 }

@@ -118,7 +118,7 @@ export function readDocument<T>(docs: Documents, name: string, schema: z.ZodType
   try {
     parsed = schema.safeParse(JSON.parse(bytes.toString("utf8")));
   } catch {
-    throw new StartError(`${said}: no JSON`);
+    throw new StartError(`${said}: not JSON`);
   }
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

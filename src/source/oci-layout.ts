@@ -47,7 +47,8 @@ export function ociLayers(docs: Documents, choice: Choice): ImageLayer[] {
   let chosen = choose(docs, top.manifests, choice);
   // An index may lead to another one, for each platform; not without end.
   for (let depth = 0; INDEXES.has(chosen.mediaType); depth++) {
-    if (depth === 4) throw new StartError(`${docs.name}: indexes that lead to one another`);
+    if (depth === 4)
+      throw new StartError(`${docs.name}: its indexes are nested too deep: each leads to another`);
     const { manifests } = readDocument(docs, blobName(chosen), index, chosen.digest);
     chosen = choose(docs, manifests, { platform: choice.platform });
   }

@@ -81,7 +81,7 @@ const rows: [line: string, body: string | undefined, status: number, text: strin
     "PUT /api/v1/daemon/fuse/sendfd",
     undefined,
     500,
-    /Configure\(DaemonAbnormal\(SendFd\(.*there is no --supervisor/,
+    /Configure\(DaemonAbnormal\(SendFd\(.*started without --supervisor/,
   ],
   ["PUT /api/v1/daemon/fuse/sendfd", "{}", 400, BAD],
   [

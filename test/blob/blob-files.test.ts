@@ -168,7 +168,7 @@ describe("a blob that changes while it is served", () => {
     replace(made.paths[0]);
     expect(read(of, 0, 0, 10)).toBe(-EIO);
     expect(read(of, 0, 0, 10)).toBe(-EIO);
-    expect(losses).toEqual([[0, `${made.paths[0]}: another file than when the image was mounted`]]);
+    expect(losses).toEqual([[0, `${made.paths[0]}: not the file that was there when the image was mounted`]]);
     expect(openBelow(made.dir).sort()).toEqual(["blob1", "blob2"]);
     of.close();
   });

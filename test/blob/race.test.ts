@@ -48,7 +48,7 @@ it("whoever swaps the blob while it is opened has it refused, or the tar served:
   swapper.kill("SIGKILL");
   const may = [
     "served",
-    "another file than when the image was mounted",
+    "not the file that was there when the image was mounted",
     "not a regular file",
     "blob ID: DIR/ID: not a regular file (wanted: 30720 bytes)",
     "blob ID: DIR/ID: a link leads out of DIR; name the directory that it leads to with --blob-dir, too (wanted: 30720 bytes)",

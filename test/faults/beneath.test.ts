@@ -62,7 +62,7 @@ it.each<[how: string, harm: (tar: string) => void, why: RegExp]>([
       copyFileSync(tar, `${tar}.new`);
       renameSync(`${tar}.new`, tar);
     },
-    /another file than when the image was mounted/,
+    /not the file that was there when the image was mounted/,
   ],
   ["shorter", (tar) => truncateSync(tar, 1024), /ends before byte \d+: it was truncated/],
   [

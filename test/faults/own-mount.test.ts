@@ -19,7 +19,7 @@ import { change, must, orderOf, startEmpty, versions } from "../support/submount
 
 const { path: BOOT, devices } = fixture("04-large");
 const FLAGS = ["-B", BOOT, "--blob", `1=${devices[0]}`];
-const WAIT = "would be below it, and the daemon would wait for itself";
+const WAIT = "would lie below it, and the daemon would have to answer its own requests";
 
 describe.each(["direct", "fuse-native"])("%s refuses what would lie below its own mount", (transport) => {
   it.each<[name: string, args: (below: string) => string[], what: string]>([

@@ -49,7 +49,7 @@ describe.each(["direct", "fuse-native"])("%s: what nobody caught in the main thr
     const { daemon } = await serve(how, "--transport", transport);
     process.kill(daemon.pid, "SIGUSR2");
     expect(await daemon.exited).toBe(1);
-    expect(daemon.output()).toContain(`ERROR unexpected, so this daemon ends: ${words}`);
+    expect(daemon.output()).toContain(`ERROR an unexpected error ends this daemon: ${words}`);
     expect(isMounted(daemon.mountpoint)).toBe(false);
     expect(readdirSync(daemon.mountpoint)).toEqual([]);
   });

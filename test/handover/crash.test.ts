@@ -92,7 +92,7 @@ describe("a serving process that is killed", () => {
     await ask('cat "$1/a" >/dev/null', daemon.mountpoint);
     rmSync(made.tar);
     await daemon.crash();
-    expect(daemon.output()).toMatch(/ERROR .*image\.tar: .*what is read from it answers EIO/);
+    expect(daemon.output()).toMatch(/ERROR .*image\.tar: .*reads of it answer EIO/);
     expect(await ask('ls "$1" "$1/d" | sort -u', daemon.mountpoint)).toContain("a\n");
     const { stderr } = await shell('cat "$1/d/f"', daemon.mountpoint);
     expect(stderr).toContain("Input/output error");
@@ -180,7 +180,7 @@ it("a keeper that is killed leaves a mount that is served; --recover keeps it ag
   await daemon.exited;
   expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(sum);
   const next = await startKept(["--recover", ...image, "--state-dir", daemon.stateDir], daemon.mountpoint);
-  expect(next.output()).toContain(`process ${child} serves it and has lost its keeper`);
+  expect(next.output()).toContain(`process ${child} serves it without a keeper`);
   await until(() => !readdirSync("/proc").includes(`${child}`), "the end of the old one");
   expect(await held.release()).toBe(sum);
   for (const command of ['--mountpoint "$3" -B x', 'mount x "$3"']) {
@@ -190,12 +190,12 @@ it("a keeper that is killed leaves a mount that is served; --recover keeps it ag
       daemon.stateDir,
       daemon.mountpoint,
     );
-    expect(again.stderr).toContain("keeps it: nothing is to be recovered");
+    expect(again.stderr).toContain("lives: there is nothing to recover");
   }
   for (const pid of [next.pid, stateOf(daemon.stateDir)?.serving.pid ?? 0]) kill(pid);
   await next.exited;
   const afresh = await startKept(["--recover", ...image, "--state-dir", daemon.stateDir], daemon.mountpoint);
-  expect(afresh.output()).toContain("mounting afresh, those inside are lost");
+  expect(afresh.output()).toContain("mounting it anew; files that are open in it are lost");
   expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(sum);
   expect(await afresh.stop()).toBe(0);
   expect(readdirSync(daemon.stateDir)).toEqual([]);

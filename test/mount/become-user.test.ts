@@ -111,10 +111,10 @@ it.each([
   ["nobody:root", { uid: USER, gid: 0 }],
   ["54321:6", { uid: 54321, gid: 6 }],
   ["no-such-user", "there is no user no-such-user"],
-  ["54321", "there is no user 54321, so say its group, too: 54321:GID"],
+  ["54321", "there is no user 54321, so give its group, too: 54321:GID"],
   ["nobody:no-such-group", "there is no group no-such-group"],
   ["4294967295:1", "there is no user 4294967295"],
-  ["0", "root is what it is"],
+  ["0", "the daemon runs as root already: leave --user out"],
   ["1:2:3", "want NAME, UID or UID:GID"],
   ["nobody:", "want NAME, UID or UID:GID"],
   ["", "want NAME, UID or UID:GID"],
@@ -146,6 +146,6 @@ it("a mountpoint that the user cannot get to is refused: it could not be unmount
   const got = runMount(["-B", path, "--blob", `1=${devices[0]}`, "--user", "nobody"]);
   expect([got.status, got.isMounted]).toEqual([1, false]);
   expect(got.stderr).toMatch(
-    /^Error: --user: user 65534 cannot get to \/tmp\/.*, and could not unmount it$/m,
+    /^Error: --user: user 65534 cannot reach \/tmp\/.*, and so could not unmount it: let it search each directory above$/m,
   );
 });

@@ -60,7 +60,7 @@ describe.each(["direct", "fuse-native"] as const)("%s", (transport) => {
     const holder = await hold(before, after, daemon.mountpoint, join(workDir(), "head"));
     process.kill(daemon.pid, "SIGTERM");
     await until(
-      () => daemon.output().includes("is busy: detached; those inside are served for 5 s more"),
+      () => daemon.output().includes("is busy: detached; processes that use it are served for 5 s more"),
       "detaching",
     );
     expect(isMounted(daemon.mountpoint)).toBe(false);

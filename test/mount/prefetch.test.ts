@@ -140,7 +140,7 @@ describe("a list", () => {
     const daemon = await start([...image.flags, "--prefetch-files", list]);
     await until(() => prefetched(daemon.output()) !== undefined, "the end of warming");
     expect(prefetched(daemon.output())?.files).toBe(41);
-    expect(daemon.output()).toContain("WARN prefetch list: 250000 of its lines name nothing in the image");
+    expect(daemon.output()).toContain("WARN prefetch list: 250000 of its lines name no file of the image");
     expect(await daemon.stop()).toBe(0);
   });
 

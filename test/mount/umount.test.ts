@@ -25,7 +25,7 @@ describe("nydusd-ts umount", () => {
     const holder = await hold('cd "$1"', "cat small", mountpoint);
     expect(run(["umount", mountpoint])).toEqual({
       status: 0,
-      stdout: `${mountpoint}: busy, detached; it is gone when its last user is\n`,
+      stdout: `${mountpoint}: busy: detached; the mount ends when no process uses it any more\n`,
       stderr: "",
     });
     expect(isMounted(mountpoint)).toBe(false);
