@@ -3,7 +3,7 @@ import { layersOf, roomGraph, withoutShortCuts } from "./room-graph.ts";
 
 /** Everything rests on it: its arrows would only hide the others. */
 const FOUNDATION = "bytes";
-const BEGIN = "<!-- drawn from the imports: npm run docs:house -->\n";
+const BEGIN = "<!-- drawn from the imports: npm run docs -->\n";
 const END = "<!-- end of the drawing -->\n";
 /** Sizes in the drawing are redrawn when they are wrong by more than this part. */
 const TOLERANCE = 0.25;

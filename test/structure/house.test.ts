@@ -30,7 +30,7 @@ describe("the rooms", () => {
       layersOf(new Map([...roomsIn(document)].map(([name, { mayImport }]) => [name, mayImport]))),
     ).not.toEqual([]));
 
-  it("are drawn in docs/architecture.md as the imports are (npm run docs:house draws them anew)", async () =>
+  it("are drawn in docs/architecture.md as the imports are (npm run docs draws them anew)", async () =>
     await expect(withHousePicture(document, files)).toMatchFileSnapshot(PATH));
 });
 
@@ -76,7 +76,7 @@ describe("withHousePicture", () => {
   const source = (path: string, imports: string[], lines: number) =>
     sourceFile(path, imports.map((to) => `import "${to}";\n`).join("") + "\n".repeat(lines - imports.length));
   const markers = (drawing: string) =>
-    `before\n<!-- drawn from the imports: npm run docs:house -->\n${drawing}<!-- end of the drawing -->\nafter\n`;
+    `before\n<!-- drawn from the imports: npm run docs -->\n${drawing}<!-- end of the drawing -->\nafter\n`;
   const drawing = (files: number, lines: number) =>
     `\`\`\`mermaid\nflowchart TD\n\n  top["top<br>${files} files, ${lines} lines"] --> low\n\n  low["low<br>1 files, 10 lines"]\n\`\`\`\n`;
   const house = (lines: number) => [
