@@ -1,4 +1,4 @@
-/** How far warming an image is, in shared memory: doubles, one writer. Times are ms since 1970, 0: not yet. */
+/** How far prefetching an image is, in shared memory: doubles, one writer. Times are ms since 1970, 0: not yet. */
 export const PROGRESS = {
   BYTES: 0,
   FILES: 1, //    of which something was read
@@ -9,7 +9,7 @@ export const PROGRESS = {
   LENGTH: 6,
 } as const;
 
-/** @returns of a mount for which nothing is warmed yet, or ever */
+/** @returns of a mount for which nothing is prefetched yet, or ever */
 export const newProgress = (): SharedArrayBuffer => new SharedArrayBuffer(8 * PROGRESS.LENGTH);
 
 export interface PrefetchProgress {

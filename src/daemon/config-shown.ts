@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { PIECE } from "../prefetch/warm.ts";
+import { PIECE } from "../prefetch/prefetch.ts";
 import type { ImageChoice } from "../session/pinned-image.ts";
 
 /**

@@ -3,7 +3,7 @@ import { messageOf } from "../bytes/errors.ts";
 import type { Owner } from "../fuse/device.ts";
 import type { Log, Logger } from "../log/log.ts";
 import { leaveMount } from "../mounts/leave.ts";
-import { type Located, Place } from "../mounts/place.ts";
+import { type Mountpoint, TrackedMountpoint } from "../mounts/tracked-mountpoint.ts";
 import { chooseTransport } from "../session/choose.ts";
 import { WorkerPool } from "../session/worker-pool.ts";
 import { serveDirect } from "../session/direct.ts";
@@ -37,7 +37,7 @@ interface Opened {
   readonly session: Session;
   readonly lifecycle: Lifecycle;
   readonly setting: Setting;
-  readonly place: Located;
+  readonly place: Mountpoint;
   /** A signal has come already, and the session is about to end. */
   readonly isAsked: boolean;
   /** Where no keeper starts another process after an exception. */
@@ -183,7 +183,7 @@ export class Daemon {
     const { first, mountpoint, held, maxOpen } = setting;
     const request: MountRequest = {
       ...{ first, held, maxOpen, mountpoint, log },
-      place: new Place(mountpoint),
+      place: new TrackedMountpoint(mountpoint),
       mayChange: options.apiSocket !== undefined,
       source: first?.pinned.source ?? "nydusd-ts",
       options: options.mountOptions,

@@ -1,7 +1,7 @@
 import type { Logger } from "../log/log.ts";
 import type { Address } from "../prometheus/http.ts";
-import { Monitor } from "../prometheus/monitor.ts";
-import type { MonitoredImage, State } from "../prometheus/monitored.ts";
+import { MetricsServer } from "../prometheus/metrics-server.ts";
+import type { ExportedImage, State } from "../prometheus/exported-mount.ts";
 import type { Session } from "../session/transport.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import { metadataOf } from "../fs/open-image.ts";
@@ -18,7 +18,7 @@ export interface MonitoringOptions {
 
 /** Tells of a session over HTTP, from this thread: whatever is asked, workers do not notice. */
 export class Monitoring implements SessionObserver {
-  private readonly monitor: Monitor;
+  private readonly server: MetricsServer;
   private readonly build: BuildInfo;
   private readonly onShown: () => void;
   private state: State = "serving";
@@ -33,27 +33,27 @@ export class Monitoring implements SessionObserver {
     onShown: () => void,
     log: Logger,
   ): Promise<Monitoring> {
-    return new Monitoring(await Monitor.start(address, hungAfter, log.warn), build, onShown);
+    return new Monitoring(await MetricsServer.start(address, hungAfter, log.warn), build, onShown);
   }
 
-  private constructor(monitor: Monitor, build: BuildInfo, onShown: () => void) {
-    this.monitor = monitor;
+  private constructor(server: MetricsServer, build: BuildInfo, onShown: () => void) {
+    this.server = server;
     this.build = build;
     this.onShown = onShown;
   }
 
   /** HOST:PORT */
   get address(): string {
-    return this.monitor.address;
+    return this.server.address;
   }
 
   close(): void {
-    this.monitor.close();
+    this.server.close();
   }
 
   ready({ session, held, mountpoint }: Served): void {
     const { version, commit } = this.build;
-    this.monitor.watch({
+    this.server.export({
       version,
       commit,
       counts: session.counts,
@@ -81,7 +81,7 @@ export class Monitoring implements SessionObserver {
 }
 
 /** Those that are shown, with what was counted for each. */
-const imagesOf = (session: Session, mountpoint: string): MonitoredImage[] =>
+const imagesOf = (session: Session, mountpoint: string): ExportedImage[] =>
   session.images().map(({ path, pinned: { image, source }, counts }) => ({
     source,
     mountpoint: path === "/" ? mountpoint : mountpoint + path,

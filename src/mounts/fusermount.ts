@@ -16,10 +16,10 @@ export const fusermountTrouble = (): string | undefined =>
     : ABSENT;
 
 /**
- * Unmounts, or detaches when someone is still inside, without being root: this setuid program lets him do it whose
- * mount it is, which the mount option user_id says.
+ * Unmounts, or detaches when a program is still inside, without being root: this setuid program lets the owner of a
+ * mount do it, whom the mount option user_id names.
  *
- * @throws Error with its words
+ * @throws Error with what it says
  */
 export async function fusermount(mountpoint: string): Promise<Unmounted> {
   try {

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { Located } from "./place.ts";
+import type { Mountpoint } from "./tracked-mountpoint.ts";
 import { mountAt } from "./table.ts";
 
 const run = promisify(execFile);
 
-/** Longest a umount(8) may take; it waits for nobody but the kernel. */
+/** Longest a umount(8) may take; it waits for the kernel alone. */
 const TIMEOUT_MS = 10_000;
 
 /** umount(8) without helpers; throws an Error with its words. Never call it from a thread that serves. */
@@ -16,7 +16,7 @@ async function umount(flags: readonly string[], mountpoint: string): Promise<voi
   });
 }
 
-/** Takes the mount out of the tree at once: nobody new gets in, those inside go on. */
+/** Takes the mount out of the tree at once: no path leads there any more, programs inside go on. */
 export const detach = (mountpoint: string): Promise<void> => umount(["-l"], mountpoint);
 
 export type Unmounted = "unmounted" | "detached" | "absent";
@@ -27,16 +27,16 @@ const ATTEMPTS = 20;
 const LOOKS = 10;
 
 /**
- * Unmounts, or detaches when someone is still inside.
+ * Unmounts, or detaches when a program is still inside.
  *
- * @param place looked at each time
+ * @param mountpoint asked for its path each time
  * @param device of the mount that is meant: another that took its place stays
  * @throws Error with umount(8)'s words when neither works
  */
-export async function unmount(place: Located, device?: string): Promise<Unmounted> {
+export async function unmount(mountpoint: Mountpoint, device?: string): Promise<Unmounted> {
   const find = (): string | undefined => {
     for (let look = 0; look < LOOKS; look++) {
-      const mount = mountAt(place.path);
+      const mount = mountAt(mountpoint.path);
       if (mount !== undefined && (device === undefined || mount.device === device)) return mount.mountpoint;
     }
     return undefined;

@@ -7,18 +7,18 @@ import { isTrace, readsOf } from "../trace/format.ts";
 /** Longest list that is read: more than all paths of any image. */
 const MAX_BYTES = 64 << 20;
 
-/** A file, or a directory with all below it, that is to be warmed; of a file, maybe only a piece. */
-export interface Listed {
+/** A file, or a directory with all below it, that is to be prefetched; of a file, maybe only a piece. */
+export interface ListEntry {
   readonly path: Uint8Array;
   readonly offset: number;
   readonly length: number;
 }
 
-/** What is to be warmed, the most important first. */
+/** What is to be prefetched, the most important first. */
 export interface PrefetchList {
   /** Pieces in the order in which they were needed once. */
   readonly isTrace: boolean;
-  readonly entries: () => Iterable<Listed>;
+  readonly entries: () => Iterable<ListEntry>;
 }
 
 /**
@@ -47,7 +47,7 @@ export function parseList(text: Uint8Array, file: string): PrefetchList {
   return list;
 }
 
-function* pathsOf(text: Uint8Array, file: string): Generator<Listed> {
+function* pathsOf(text: Uint8Array, file: string): Generator<ListEntry> {
   for (const { number, text: path } of linesOf(text)) {
     if (path[0] !== SLASH)
       throw new StartError(

@@ -5,7 +5,7 @@ import { forEachFile } from "../fs/walk.ts";
 import type { ImageFileSystem } from "../fs/image-file-system.ts";
 import { swapRoot } from "../vfs/node-id.ts";
 import { Rows } from "./rows.ts";
-import { WANTED } from "./wanted.ts";
+import { REQUEST } from "./request.ts";
 
 /** Columns of runs: a file that holds data (0 is the image itself), a range of it, how many files count with it. */
 export const RUN = { DEVICE: 0, ADDRESS: 1, LENGTH: 2, FILES: 3, WIDTH: 4 } as const;
@@ -14,7 +14,7 @@ const MAX_GAP = 64 * 1024;
 /** A run of so many bytes is joined with no more: what it holds is told when it was read. */
 const ENOUGH = 1 << 20;
 
-/** Turns what is wanted of one image into runs of its tars. What was planned once is not planned again. */
+/** Turns a request for one image into runs of its tars. What was planned once is not planned again. */
 export class Planner {
   private readonly fs: ImageFileSystem;
   private readonly image: Image;
@@ -33,19 +33,19 @@ export class Planner {
   }
 
   /**
-   * @param wanted rows of WANTED
+   * @param request rows of REQUEST
    * @returns rows of RUN, in the order of the tars, near ones joined
    */
-  plan(wanted: Float64Array): Rows {
-    const rows = new Rows(WANTED.WIDTH, wanted);
+  plan(request: Float64Array): Rows {
+    const rows = new Rows(REQUEST.WIDTH, request);
     const pieces = new Rows(RUN.WIDTH);
     for (let row = 0; row < rows.length; row++) {
-      const node = rows.get(row, WANTED.NODE);
+      const node = rows.get(row, REQUEST.NODE);
       const nid = swapRoot(node, this.image.handle.rootNid);
       if (this.whole[nid]) continue;
-      const length = rows.get(row, WANTED.LENGTH);
+      const length = rows.get(row, REQUEST.LENGTH);
       const type = inodeMode(this.image.v, this.image.inodeAt(nid)) & S_IFMT;
-      if (type === S_IFREG) this.addPiece(nid, rows.get(row, WANTED.OFFSET), length, pieces);
+      if (type === S_IFREG) this.addPiece(nid, rows.get(row, REQUEST.OFFSET), length, pieces);
       if (type === S_IFDIR || length === Number.POSITIVE_INFINITY) this.whole[nid] = 1;
       if (type === S_IFDIR)
         forEachFile(this.fs, node, this.whole, (each) =>
@@ -55,10 +55,10 @@ export class Planner {
     return joined(pieces);
   }
 
-  private addPiece(nid: number, offset: number, wanted: number, pieces: Rows): void {
+  private addPiece(nid: number, offset: number, most: number, pieces: Rows): void {
     const { image, extent } = this;
     const at = image.inodeAt(nid);
-    const end = Math.min(offset + wanted, inodeSize(image.v, at));
+    const end = Math.min(offset + most, inodeSize(image.v, at));
     for (let from = offset; from < end; from += extent.length) {
       image.extent(at, from, end - from, extent);
       if (extent.device < 0) continue; // a hole, or what is in memory already

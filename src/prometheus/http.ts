@@ -25,7 +25,7 @@ export interface Listening {
   close(): void;
 }
 
-/** A scrape is a few hundred bytes of header, and no body; whoever needs more time than this is no scraper. */
+/** A scrape is a few hundred bytes of header, and no body; a client that needs more time than this is no scraper. */
 const MAX_HEADER_BYTES = 8192;
 const TIMEOUT_MS = 5_000;
 const MAX_CONNECTIONS = 32;
@@ -83,7 +83,7 @@ async function reply(request: IncomingMessage, response: ServerResponse, answer:
     response.setHeader("Allow", [...READING].join(", "));
     return send(response, { status: 405, body: "GET or HEAD\n" }, true);
   }
-  // A body that nobody reads would be taken for the next request.
+  // A body that is not read would be taken for the next request.
   const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
   if (hasBody) return send(response, { status: 413, body: "no body, please\n" }, true);
   send(response, await answer(url.split("?")[0], headers.accept ?? ""), false);
@@ -102,4 +102,4 @@ const show = (host: string, port: number): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 
 const reasonOf = (error: Error): string =>
-  codeOf(error) === "EADDRINUSE" ? "somebody else listens there" : messageOf(error);
+  codeOf(error) === "EADDRINUSE" ? "another process listens there" : messageOf(error);

@@ -1,14 +1,14 @@
 import type { Inflight } from "../counters/inflight.ts";
 import { opName } from "../vfs/opcodes.ts";
 import { addCounter, addGauge, type Registry } from "./metric.ts";
-import type { Monitored } from "./monitored.ts";
+import type { ExportedMount } from "./exported-mount.ts";
 
 /** Looking at a slot a worker costs nothing; a request is found hung this much late. */
 const PERIOD_MS = 500;
 
 /** Requests that take longer than any disk should: each is said once, and forgotten when it is answered. */
 export class HungRequests {
-  private readonly mount: Monitored;
+  private readonly mount: ExportedMount;
   private readonly after: number;
   private readonly warn: (message: string) => void;
   private readonly now: () => number;
@@ -21,7 +21,7 @@ export class HungRequests {
    * @param now ms since 1970, by the clock that stamps requests: one that nobody sets
    */
   constructor(
-    mount: Monitored,
+    mount: ExportedMount,
     after: number,
     warn: (message: string) => void,
     now: () => number = () => performance.timeOrigin + performance.now(),

@@ -4,8 +4,8 @@ import { Counter, type CounterConfiguration, Gauge, Histogram } from "prom-clien
 export type Registry = NonNullable<CounterConfiguration<string>["registers"]>[number];
 
 type Labels = Readonly<Record<string, string>>;
-/** What a metric is when somebody asks. */
-type Readings = readonly (readonly [value: number, labels: Labels])[];
+/** What a metric is at the moment of a scrape. */
+type Samples = readonly (readonly [value: number, labels: Labels])[];
 
 interface Metric {
   readonly name: string;
@@ -14,22 +14,22 @@ interface Metric {
 }
 
 /** A counter that counts elsewhere: read when it is asked for. */
-export function addCounter(registry: Registry, metric: Metric, read: () => number | Readings): void {
+export function addCounter(registry: Registry, metric: Metric, read: () => number | Samples): void {
   new Counter({
     ...configuration(registry, metric),
     collect() {
       this.reset();
-      for (const [value, labels] of readings(read())) this.inc(labels, value);
+      for (const [value, labels] of samples(read())) this.inc(labels, value);
     },
   });
 }
 
-export function addGauge(registry: Registry, metric: Metric, read: () => number | Readings): void {
+export function addGauge(registry: Registry, metric: Metric, read: () => number | Samples): void {
   new Gauge({
     ...configuration(registry, metric),
     collect() {
       this.reset();
-      for (const [value, labels] of readings(read())) this.set(labels, value);
+      for (const [value, labels] of samples(read())) this.set(labels, value);
     },
   });
 }
@@ -52,7 +52,7 @@ export function addHistogram(
   new CountedHistogram(registry, metric, bounds, read);
 }
 
-const readings = (read: number | Readings): Readings => (typeof read === "number" ? [[read, {}]] : read);
+const samples = (read: number | Samples): Samples => (typeof read === "number" ? [[read, {}]] : read);
 
 const configuration = (registry: Registry, { name, help, labels = [] }: Metric) => ({
   name,

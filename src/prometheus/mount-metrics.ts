@@ -1,15 +1,15 @@
 import { COUNT } from "../counters/counters.ts";
 import { addCounter, addGauge, type Registry } from "./metric.ts";
-import { type MonitoredImage, STATES } from "./monitored.ts";
-import type { Reading } from "./reading.ts";
+import { type ExportedImage, STATES } from "./exported-mount.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** The mount as a whole: what it shows, who works for it, what went ahead and what went wrong. */
-export function addMountMetrics(registry: Registry, reading: Reading): void {
-  const { mount } = reading;
+export function addMountMetrics(registry: Registry, snapshot: Snapshot): void {
+  const { mount } = snapshot;
   const { version, commit } = mount;
   const gauge = (name: string, help: string, read: () => number) => addGauge(registry, { name, help }, read);
   const counter = (name: string, help: string, count: number) =>
-    addCounter(registry, { name, help }, () => reading.counts[count]);
+    addCounter(registry, { name, help }, () => snapshot.counts[count]);
 
   gauge("tarfs_workers", "Worker threads that run.", mount.workers);
   gauge(
@@ -32,9 +32,9 @@ export function addMountMetrics(registry: Registry, reading: Reading): void {
     [mount.takeovers.all - mount.takeovers.crashes, { reason: "upgrade" }],
   ]);
   gauge("tarfs_lost_blobs", "Blobs whose file became shorter, unreadable or another one.", mount.lostBlobs);
-  const all = (value: (image: MonitoredImage) => number) => () =>
-    reading.images.reduce((sum, image) => sum + value(image), 0);
-  gauge("tarfs_images", "Images that are mounted.", () => reading.images.length);
+  const all = (value: (image: ExportedImage) => number) => () =>
+    snapshot.images.reduce((sum, image) => sum + value(image), 0);
+  gauge("tarfs_images", "Images that are mounted.", () => snapshot.images.length);
   gauge(
     "tarfs_blobs",
     "Blobs that the images refer to, as often as they do.",
@@ -59,7 +59,7 @@ export function addMountMetrics(registry: Registry, reading: Reading): void {
     labels: ["image_ref", "mountpoint"],
   };
   addGauge(registry, info, () =>
-    reading.images.map(({ source, mountpoint }) => [1, { image_ref: source, mountpoint }]),
+    snapshot.images.map(({ source, mountpoint }) => [1, { image_ref: source, mountpoint }]),
   );
   const build = {
     name: "tarfs_build_info",

@@ -1,14 +1,14 @@
 import { LATENCY_BOUNDS, type OpcodeTotals, opcodeTotals } from "../counters/counters.ts";
 import { opName } from "../vfs/opcodes.ts";
 import { addCounter, addGauge, addHistogram, type Registry } from "./metric.ts";
-import type { Reading } from "./reading.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 const labels = ["operation"];
 
 /** What was asked, how it ended and how long it took, by operation. */
-export function addOperationMetrics(registry: Registry, reading: Reading): void {
+export function addOperationMetrics(registry: Registry, snapshot: Snapshot): void {
   const each = (value: (totals: OpcodeTotals) => number) => (): [number, { operation: string }][] =>
-    opcodeTotals(reading.counts).map((totals) => [value(totals), { operation: opName(totals.opcode) }]);
+    opcodeTotals(snapshot.counts).map((totals) => [value(totals), { operation: opName(totals.opcode) }]);
 
   const requests = { name: "tarfs_requests_total", help: "Requests that arrived from the kernel.", labels };
   addCounter(
@@ -33,7 +33,7 @@ export function addOperationMetrics(registry: Registry, reading: Reading): void 
   };
   const bounds = LATENCY_BOUNDS.map((us) => us / 1e6);
   addHistogram(registry, durations, bounds, () =>
-    opcodeTotals(reading.counts).map(({ opcode, latencies, latencySum }) => ({
+    opcodeTotals(snapshot.counts).map(({ opcode, latencies, latencySum }) => ({
       labels: { operation: opName(opcode) },
       counts: latencies,
       sum: latencySum / 1e6,
@@ -41,7 +41,7 @@ export function addOperationMetrics(registry: Registry, reading: Reading): void 
   );
   const now = { name: "tarfs_requests_inflight", help: "Requests that workers are answering.", labels };
   addGauge(registry, now, () => {
-    const all = reading.mount.inflight();
+    const all = snapshot.mount.inflight();
     return each(({ opcode }) => all.filter((one) => one.opcode === opcode).length)();
   });
 }

@@ -4,8 +4,9 @@ import { addCounter, addGauge, type Registry } from "./metric.ts";
 /**
  * What every process tells. prom-client's own come all together, with observers of the event loop and of garbage
  * collection that cost something all the time; these cost nothing until they are asked for.
+ *
+ * @param maxFds descriptors that the process may have open
  */
-/** @param maxFds descriptors that the process may have open */
 export function addProcessMetrics(registry: Registry, maxFds: () => number): void {
   const started = performance.timeOrigin / 1000;
   const cpu = { name: "process_cpu_seconds_total", help: "User and system CPU time of all threads." };

@@ -8,12 +8,12 @@ import {
 } from "../counters/counters.ts";
 import { OP } from "../vfs/opcodes.ts";
 import { addCounter, addGauge, addHistogram, type Registry } from "./metric.ts";
-import type { Reading } from "./reading.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 const labels = ["image_ref"];
 
 /** What was read; names that nydus-snapshotter has are its own, gauges and with its label. */
-export function addReadMetrics(registry: Registry, reading: Reading): void {
+export function addReadMetrics(registry: Registry, snapshot: Snapshot): void {
   const reads = (counts: Counters, value: (totals: OpcodeTotals) => number): number => {
     const totals = opcodeTotals(counts).find(({ opcode }) => opcode === OP.READ);
     return totals === undefined ? 0 : value(totals);
@@ -21,7 +21,7 @@ export function addReadMetrics(registry: Registry, reading: Reading): void {
   /** An image that is mounted twice is one here. */
   const ofImages = (value: (counts: Counters) => number) => () => {
     const sums = new Map<string, number>();
-    for (const { source, counts } of reading.images)
+    for (const { source, counts } of snapshot.images)
       sums.set(source, (sums.get(source) ?? 0) + value(counts()));
     return [...sums].map(([source, sum]): [number, { image_ref: string }] => [sum, { image_ref: source }]);
   };
@@ -49,13 +49,13 @@ export function addReadMetrics(registry: Registry, reading: Reading): void {
     name: "tarfs_page_cache_misses_total",
     help: "Reads that the kernel's page cache could not answer: every READ is one.",
   };
-  addCounter(registry, misses, () => reads(reading.counts, (totals) => totals.requests));
+  addCounter(registry, misses, () => reads(snapshot.counts, (totals) => totals.requests));
   const sizes = {
     name: "tarfs_read_size_bytes",
     help: "Bytes of each answer to READ; its sum is what was read.",
   };
   addHistogram(registry, sizes, SIZE_BOUNDS, () => [
-    { labels: {}, counts: upTo(readSizes(reading.counts)), sum: reading.counts[COUNT.READ_BYTES] },
+    { labels: {}, counts: upTo(readSizes(snapshot.counts)), sum: snapshot.counts[COUNT.READ_BYTES] },
   ]);
 }
 

@@ -9,12 +9,12 @@ import type { Logger } from "../log/log.ts";
 import { newProgress, PROGRESS, progressOf } from "../counters/prefetch-progress.ts";
 import { type PrefetchList, parseList, readList } from "../prefetch/list.ts";
 import { Planner } from "../prefetch/plan.ts";
-import { findListed, namesDirectory, wholeNodes } from "../prefetch/wanted.ts";
-import { type Limits, warm } from "../prefetch/warm.ts";
+import { resolveList, namesDirectory, wholeNodes } from "../prefetch/request.ts";
+import { type Limits, prefetch } from "../prefetch/prefetch.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { swapRoot } from "../vfs/node-id.ts";
 
-/** What is to be warmed, and within what bounds. */
+/** What is to be prefetched, and within what bounds. */
 export interface PrefetchOptions {
   /** Path of a list or a trace, or paths in the image; undefined: what the image's own table names. */
   readonly list: string | readonly string[] | undefined;
@@ -27,11 +27,11 @@ export interface PrefetchOptions {
 }
 
 /**
- * Warms the page cache of one image's tars, from the main thread: it has nothing to do while the image is used, and the
+ * Reads one image's tars into the page cache, from the main thread: it has nothing to do while the image is used, and the
  * disk is waited for elsewhere. A thread of its own would take its start from a machine that is busy with another's.
  */
 export class Prefetching {
-  /** See metrics/prefetch-progress. */
+  /** See counters/prefetch-progress. */
   readonly progress = newProgress();
   private readonly options: PrefetchOptions | undefined;
   private readonly log: Logger;
@@ -46,7 +46,7 @@ export class Prefetching {
   /**
    * Reads the list.
    *
-   * @param options undefined: nothing is to be warmed
+   * @param options undefined: nothing is to be prefetched
    * @throws StartError
    */
   constructor(options: PrefetchOptions | undefined, log: Logger) {
@@ -55,12 +55,12 @@ export class Prefetching {
     this.list = listOf(options?.list);
   }
 
-  /** Begins to warm, if there is anything to be warmed, while mounting waits for the kernel. */
+  /** Begins, if there is anything to be prefetched, while mounting waits for the kernel. */
   begin(image: OpenedImage): void {
-    if (this.options !== undefined) this.ended = this.warm(image, this.options);
+    if (this.options !== undefined) this.ended = this.run(image, this.options);
   }
 
-  /** The image can be seen: now what needs a walk of it may begin. Resolves when all is warmed. */
+  /** The image can be seen: now what needs a walk of it may begin. Resolves when all is read. */
   finish(): Promise<void> {
     this.onMounted();
     return this.ended;
@@ -72,7 +72,7 @@ export class Prefetching {
     return this.finish();
   }
 
-  private async warm(opened: OpenedImage, options: PrefetchOptions): Promise<void> {
+  private async run(opened: OpenedImage, options: PrefetchOptions): Promise<void> {
     await nextTurn();
     const progress = new Float64Array(this.progress);
     const now = () => performance.timeOrigin + performance.now();
@@ -84,12 +84,12 @@ export class Prefetching {
       const planner = new Planner(fs, image);
       const limits: Limits = { rate: options.rate, memory: options.memory ?? freemem() / 2 };
       const everything = options.isAll ? [wholeNodes([ROOT_NODE])] : [];
-      for (const wanted of [this.firstOf(opened, fs), ...everything]) {
-        if (wanted.length === 0) continue;
-        if (namesDirectory(fs, wanted)) await this.mounted;
+      for (const request of [this.firstOf(opened, fs), ...everything]) {
+        if (request.length === 0) continue;
+        if (namesDirectory(fs, request)) await this.mounted;
         if (this.cancel.signal.aborted) return;
         progress[PROGRESS.BEGIN] ||= now();
-        await warm(planner.plan(wanted), blobs, limits, this.cancel.signal, progress);
+        await prefetch(planner.plan(request), blobs, limits, this.cancel.signal, progress);
       }
     } catch (error) {
       if (!this.cancel.signal.aborted) this.log.error(`prefetch failed: ${messageOf(error)}`);
@@ -107,7 +107,7 @@ export class Prefetching {
   private firstOf({ handle, report }: OpenedImage, fs: ImageFileSystem): Float64Array {
     if (this.list === undefined)
       return wholeNodes(report.prefetch.map((nid) => swapRoot(nid, handle.rootNid)));
-    const { rows, missing } = findListed(fs, this.list.entries());
+    const { rows, missing } = resolveList(fs, this.list.entries());
     if (missing > 0) this.log.warn(`prefetch list: ${missing} of its lines name no file of the image`);
     return rows;
   }

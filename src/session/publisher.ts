@@ -10,7 +10,7 @@ import { busyWord, CONTROL, epochWord } from "../fuse/control.ts";
 import { OP } from "../vfs/opcodes.ts";
 import type { Logger } from "../log/log.ts";
 import { lastFile, INFLIGHT, inflightRow } from "../counters/inflight.ts";
-import type { Located } from "../mounts/place.ts";
+import type { Mountpoint } from "../mounts/tracked-mountpoint.ts";
 import type { Change, Numbered } from "./change.ts";
 import type { Ended } from "./ended.ts";
 
@@ -33,7 +33,7 @@ const writeTo = promisify(write);
 /** The session that is told. */
 export interface PublisherDeps {
   readonly fd: number;
-  readonly place: Located;
+  readonly place: Mountpoint;
   readonly control: Int32Array;
   /** What its workers are answering, see counters/inflight. */
   readonly inflightTable: SharedArrayBuffer;

@@ -6,7 +6,7 @@ import type { Counters } from "../counters/counters.ts";
 import type { AccountsBuffer } from "../counters/file-accounts.ts";
 import type { Inflight } from "../counters/inflight.ts";
 import type { PrefetchProgress } from "../counters/prefetch-progress.ts";
-import type { Located } from "../mounts/place.ts";
+import type { Mountpoint } from "../mounts/tracked-mountpoint.ts";
 import type { CheckedState, SessionState } from "../handover/state.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { TransportName } from "./choose.ts";
@@ -34,7 +34,7 @@ export interface MountRequest {
   /** Canonical path of an existing directory. */
   readonly mountpoint: string;
   /** Where that is later. */
-  readonly place: Located;
+  readonly place: Mountpoint;
   /** Shown as the mount's source. */
   readonly source: string;
   /** Who may unmount it, besides root; undefined: root alone. */

@@ -1,7 +1,7 @@
 import { FormatError, StartError } from "../../src/bytes/errors.ts";
 import { escapeUnseen } from "../../src/bytes/unseen.ts";
 import { parseList } from "../../src/prefetch/list.ts";
-import { findListed, WANTED } from "../../src/prefetch/wanted.ts";
+import { resolveList, REQUEST } from "../../src/prefetch/request.ts";
 import { HEADER, lineOf, readsOf } from "../../src/trace/format.ts";
 import { summarize, summaryJson, summaryPaths, summaryText } from "../../src/trace/summary.ts";
 import { mutateBytes } from "./mutate.ts";
@@ -39,8 +39,8 @@ export const listsTarget: MakeTarget = async (dir) => {
         all.every(({ path }) => path[0] === 0x2f),
         () => "a path that is not absolute",
       );
-      const { rows, missing } = findListed(fs, all);
-      must(rows.length / WANTED.WIDTH + missing === all.length, () => "an entry is lost");
+      const { rows, missing } = resolveList(fs, all);
+      must(rows.length / REQUEST.WIDTH + missing === all.length, () => "an entry is lost");
       must(
         all.every(({ offset }) => Number.isSafeInteger(offset)),
         () => "an offset that is none",

@@ -80,7 +80,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     other.close();
     expect({ status, isMounted, processes }).toEqual({ status: 1, isMounted: false, processes: [] });
     expect(stderr).toMatch(
-      new RegExp(`Error: metrics address 127\\.0\\.0\\.1:${port}: somebody else listens there\\n$`),
+      new RegExp(`Error: metrics address 127\\.0\\.0\\.1:${port}: another process listens there\\n$`),
     );
   });
 

@@ -5,7 +5,7 @@ import { type Extent, Image } from "../../src/erofs/image.ts";
 import { inodeSize } from "../../src/erofs/inode.ts";
 import { Planner, RUN } from "../../src/prefetch/plan.ts";
 import type { Rows } from "../../src/prefetch/rows.ts";
-import { findListed, namesDirectory, wholeNodes } from "../../src/prefetch/wanted.ts";
+import { resolveList, namesDirectory, wholeNodes } from "../../src/prefetch/request.ts";
 import { ROOT_NODE } from "../../src/vfs/file-system.ts";
 import { fixture, nodeAt, pathOf, serveFixture } from "../support/image.ts";
 
@@ -87,7 +87,7 @@ describe.each([...FIXTURES, ...EROFS])("%s", (name) => {
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 20 }), (pieces) => {
         const listed = pieces.map(([i, offset, length]) => ({ path: pathOf(files[i]), offset, length }));
-        const { rows, missing } = findListed(fs, listed);
+        const { rows, missing } = resolveList(fs, listed);
         expect(missing).toBe(0);
         const runs = runsOf(new Planner(fs, image).plan(rows));
         expectInOrder(runs);
@@ -103,7 +103,7 @@ describe("what a list names", () => {
   const { fs, opened } = serveFixture("07-prefetch");
   const find = (...paths: string[]) => {
     const all = Number.POSITIVE_INFINITY;
-    const { rows, missing } = findListed(
+    const { rows, missing } = resolveList(
       fs,
       paths.map((path) => ({ path: Buffer.from(path), offset: 0, length: all })),
     );

@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
 import { parseAddress } from "../../src/daemon/metrics-address.ts";
 import { listen } from "../../src/prometheus/http.ts";
-import { fakeMount, startMonitor } from "./mount.ts";
+import { fakeMount, startServer } from "./mount.ts";
 
 /** Sends bytes as they are; all that comes back until the other side closes. */
 function raw(url: string, bytes: string | Buffer): Promise<string> {
@@ -58,7 +58,7 @@ describe("an address", () => {
       () => ({ status: 200, body: "" }),
       () => {},
     );
-    await expect(again).rejects.toThrow(`metrics address ${first.address}: somebody else listens there`);
+    await expect(again).rejects.toThrow(`metrics address ${first.address}: another process listens there`);
     first.close();
   });
 
@@ -80,7 +80,7 @@ describe("a path", () => {
   ] as const)("while %s", async (word, state, ready, metrics) => {
     const mount = fakeMount();
     if (state !== undefined) mount.at = state;
-    const { url } = await startMonitor(() => {}, state && mount);
+    const { url } = await startServer(() => {}, state && mount);
     const readyz = await fetch(`${url}/readyz`);
     expect([readyz.status, await readyz.text()]).toEqual([ready, `${word}\n`]);
     expect((await fetch(`${url}/metrics?x=1`)).status).toBe(metrics);
@@ -111,19 +111,19 @@ describe("a client that misbehaves", () => {
     ["no Host", "GET / HTTP/1.1\r\n\r\n", 400],
   ])("%s", async (_, bytes, want) => {
     const warnings: string[] = [];
-    const { url } = await startMonitor((message) => warnings.push(message), fakeMount());
+    const { url } = await startServer((message) => warnings.push(message), fakeMount());
     expect(status(await raw(url, bytes))).toBe(want);
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
     expect(warnings).toEqual([]);
   });
 
   it("CONNECT is not answered", async () => {
-    const { url } = await startMonitor(() => {}, fakeMount());
+    const { url } = await startServer(() => {}, fakeMount());
     expect(await raw(url, "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n")).toBe("");
   });
 
   it("is let go when it says nothing, or too slowly; a crowd is not let in", async () => {
-    const { url } = await startMonitor(() => {}, fakeMount());
+    const { url } = await startServer(() => {}, fakeMount());
     const since = performance.now();
     const answers = await Promise.all(Array.from({ length: 100 }, () => raw(url, "GET / HTTP/1.1\r\nX")));
     const ms = performance.now() - since;
@@ -137,7 +137,7 @@ describe("a client that misbehaves", () => {
   it("an error of ours is answered 500 and said", async () => {
     const warnings: string[] = [];
     const mount = fakeMount();
-    const { url } = await startMonitor((message) => warnings.push(message), {
+    const { url } = await startServer((message) => warnings.push(message), {
       ...mount,
       workers: () => {
         throw new Error("what");

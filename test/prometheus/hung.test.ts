@@ -30,7 +30,7 @@ function watch() {
 
 it("a hung request is said once, with its path and age, and forgotten when it is answered", () => {
   const { mount, at } = watch();
-  const [a] = mount.doing;
+  const [a] = mount.inflightRows;
   begin(a, READ, 42, 7, 1_000_000);
   expect(at(9)).toEqual([]);
   expect(at(10)).toEqual([]);
@@ -45,8 +45,8 @@ it("a hung request is said once, with its path and age, and forgotten when it is
 
 it("several take one walk, and a node that has no name is said all the same", () => {
   const { mount, at } = watch();
-  begin(mount.doing[0], READ, 200, 7, 1_000_000);
-  begin(mount.doing[1], READ, 1, 8, 1_001_000);
+  begin(mount.inflightRows[0], READ, 200, 7, 1_000_000);
+  begin(mount.inflightRows[1], READ, 1, 8, 1_001_000);
   expect(at(20)).toEqual([
     "hung for 20.0 s: read of node 200 (path unknown), request 7",
     "hung for 19.0 s: read of node 1 (/file1), request 8",

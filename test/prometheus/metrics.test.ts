@@ -2,14 +2,14 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { begin, type FakeMount, fakeMount, READ, startMonitor, work } from "./mount.ts";
+import { begin, type FakeMount, fakeMount, READ, startServer, work } from "./mount.ts";
 
 const DOCS = fileURLToPath(new URL("../../docs/monitoring/", import.meta.url));
 const OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const TEXT = "text/plain; version=0.0.4; charset=utf-8";
 
 async function scrape(mount: FakeMount, accept = "*/*") {
-  const { url } = await startMonitor(() => {}, mount);
+  const { url } = await startServer(() => {}, mount);
   const get = () => fetch(`${url}/metrics`, { headers: { accept } });
   const response = await get();
   return { type: response.headers.get("content-type"), text: await response.text(), get };
@@ -29,7 +29,7 @@ const lint = (input: string) => {
 describe("/metrics", () => {
   it("says what was counted", async () => {
     const mount = busyMount();
-    begin(mount.doing[1], READ, 5, 6, performance.timeOrigin + performance.now());
+    begin(mount.inflightRows[1], READ, 5, 6, performance.timeOrigin + performance.now());
     const { text } = await scrape(mount);
     const lines = text.split("\n");
     const image = '{image_ref="/im\\"ag\\\\e.boot"}';
@@ -148,8 +148,8 @@ describe("the format", () => {
   });
 
   it("OpenMetrics names a counter's family without _total, and ends in # EOF; text is as before", async () => {
-    const { monitor, url } = await startMonitor(() => {}, busyMount());
-    expect(monitor.address).toMatch(/^127\.0\.0\.1:\d+$/);
+    const { server, url } = await startServer(() => {}, busyMount());
+    expect(server.address).toMatch(/^127\.0\.0\.1:\d+$/);
     const get = async (accept: string) => (await fetch(`${url}/metrics`, { headers: { accept } })).text();
     const before = await get("*/*");
     const open = await get("application/openmetrics-text");

@@ -16,20 +16,20 @@ import {
   inflightRow,
 } from "../../src/counters/inflight.ts";
 import { newProgress, progressOf } from "../../src/counters/prefetch-progress.ts";
-import { Monitor } from "../../src/prometheus/monitor.ts";
-import type { Monitored, State } from "../../src/prometheus/monitored.ts";
+import { MetricsServer } from "../../src/prometheus/metrics-server.ts";
+import type { ExportedMount, State } from "../../src/prometheus/exported-mount.ts";
 import { OP } from "../../src/vfs/opcodes.ts";
 
 export const { LOOKUP, READ } = OP;
 
 /** A mount that a test made up. */
-export interface FakeMount extends Monitored {
+export interface FakeMount extends ExportedMount {
   /** Of its two workers. */
   readonly slots: readonly Counters[];
   /** What they are answering. */
-  readonly doing: readonly InflightRow[];
-  /** See metrics/prefetch-progress. */
-  readonly warmed: SharedArrayBuffer;
+  readonly inflightRows: readonly InflightRow[];
+  /** See counters/prefetch-progress. */
+  readonly progress: SharedArrayBuffer;
   at: State;
   /** How often a path was asked for. */
   walks: number;
@@ -37,8 +37,8 @@ export interface FakeMount extends Monitored {
 
 export function fakeMount(): FakeMount {
   const counters = newCounters(2);
-  const doing = newInflight(2);
-  const warmed = newProgress();
+  const table = newInflight(2);
+  const progress = newProgress();
   const mount: FakeMount = {
     version: "1.2.3",
     commit: "abc",
@@ -46,16 +46,16 @@ export function fakeMount(): FakeMount {
     images: () => [
       { source: '/im"ag\\e.boot', mountpoint: "/mnt", inodes: 7, blobs: 3, counts: () => sumOf([counters]) },
     ],
-    inflight: () => inflight(doing),
+    inflight: () => inflight(table),
     blobDescriptors: () => 4,
     takeovers: { all: 3, crashes: 2 },
     maxFds: () => 1024,
     onShown: () => {},
     lostBlobs: () => 1,
-    prefetch: () => progressOf(warmed),
-    warmed,
+    prefetch: () => progressOf(progress),
+    progress,
     slots: [countersOf(counters, 0), countersOf(counters, 1)],
-    doing: [inflightRow(doing, 0), inflightRow(doing, 1)],
+    inflightRows: [inflightRow(table, 0), inflightRow(table, 1)],
     at: "serving",
     walks: 0,
     workers: () => 2,
@@ -84,7 +84,7 @@ export function begin(slot: InflightRow, opcode: number, node: number, unique: n
 }
 
 /** Some of everything. */
-export function work({ slots: [a, b], warmed }: FakeMount): void {
+export function work({ slots: [a, b], progress }: FakeMount): void {
   answerRead(a, 4096, 150);
   answerRead(b, 4097, 30);
   answerRead(b, 0, 3_000_000);
@@ -93,18 +93,18 @@ export function work({ slots: [a, b], warmed }: FakeMount): void {
   countAnswer(a, LOOKUP, -2, 100);
   a[COUNT.PUSHED_FILES] += 5;
   a[COUNT.PUSHED_BYTES] += 500;
-  new Float64Array(warmed).set([4096, 3, 2, 1500, Date.now()]);
+  new Float64Array(progress).set([4096, 3, 2, 1500, Date.now()]);
 }
 
-const open: Monitor[] = [];
+const open: MetricsServer[] = [];
 afterEach(() => {
-  for (const monitor of open.splice(0)) monitor.close();
+  for (const server of open.splice(0)) server.close();
 });
 
-/** A monitor on a port of its own, closed when the test ends. */
-export async function startMonitor(warn: (message: string) => void = () => {}, mount?: Monitored) {
-  const monitor = await Monitor.start({ host: "127.0.0.1", port: 0 }, 10, warn);
-  open.push(monitor);
-  if (mount !== undefined) monitor.watch(mount);
-  return { monitor, url: `http://${monitor.address}` };
+/** A server on a port of its own, closed when the test ends. */
+export async function startServer(warn: (message: string) => void = () => {}, mount?: ExportedMount) {
+  const server = await MetricsServer.start({ host: "127.0.0.1", port: 0 }, 10, warn);
+  open.push(server);
+  if (mount !== undefined) server.export(mount);
+  return { server, url: `http://${server.address}` };
 }

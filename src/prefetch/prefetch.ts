@@ -2,19 +2,19 @@ import { freemem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BlobFiles } from "../blob/blob-files.ts";
 import { PROGRESS } from "../counters/prefetch-progress.ts";
-import { Gate } from "./gate.ts";
+import { Semaphore } from "./semaphore.ts";
 import { RUN } from "./plan.ts";
 import type { Rows } from "./rows.ts";
 
 /** Bytes of one read. */
 export const PIECE = 1 << 20;
-/** With less memory than this available nothing more is warmed: it would push out what is in use. */
+/** With less memory than this available nothing more is read: it would push out what is in use. */
 const MIN_FREE = 128 << 20;
 const LOOK_AGAIN_MS = 500;
 /** Reads of all images at once: each has a thread of libuv's, of which there are four, and a disk may keep it. */
-const gate = new Gate(2);
+const reads = new Semaphore(2);
 
-/** Bounds of warming. */
+/** Bounds of prefetching. */
 export interface Limits {
   /** Bytes a second, 0: none. */
   readonly rate: number;
@@ -25,13 +25,13 @@ export interface Limits {
 /**
  * Reads runs one after the other, so that the page cache has them, until all are read, a limit is reached or it is
  * aborted: at once, but for a read that is under way. The thread is free meanwhile. What cannot be read is passed over:
- * whoever reads it as a file is told.
+ * a program that reads it as a file gets the error.
  *
  * @param progress see counters/prefetch-progress
  * @throws AbortError
  */
 // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one loop with four reasons to wait or end
-export async function warm(
+export async function prefetch(
   runs: Rows,
   blobs: BlobFiles,
   limits: Limits,
@@ -49,7 +49,7 @@ export async function warm(
       if (wanted <= 0) return;
       while (freemem() < MIN_FREE) await sleep(LOOK_AGAIN_MS, undefined, { signal });
       const before = performance.now();
-      const n = await gate.through(() =>
+      const n = await reads.run(() =>
         blobs.readLater(runs.get(run, RUN.DEVICE), address + at, wanted, buffer, 0),
       );
       const now = performance.now();

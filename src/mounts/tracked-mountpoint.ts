@@ -3,17 +3,17 @@ import { basename, dirname, join } from "node:path";
 import { O_PATH } from "../bytes/o-path.ts";
 
 /** Where something is mounted. */
-export interface Located {
+export interface Mountpoint {
   readonly path: string;
 }
 
 /**
- * Where a mountpoint has got to when directories above it are renamed: it keeps its own name, which nobody can change
+ * Where a mountpoint has got to when directories above it are renamed: it keeps its own name, which cannot change
  * while it is mounted on. Not found by device number: another mount has that as soon as this one is gone.
  */
-export class Place implements Located {
+export class TrackedMountpoint implements Mountpoint {
   private readonly mountpoint: string;
-  /** Of the parent; undefined where there is no getting at it. */
+  /** Of the parent; undefined where it cannot be opened. */
   private readonly fd: number | undefined;
 
   /** @param mountpoint canonical */

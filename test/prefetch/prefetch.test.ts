@@ -5,7 +5,7 @@ import { BlobFiles } from "../../src/blob/blob-files.ts";
 import { locateBlob } from "../../src/blob/locate.ts";
 import { newProgress, progressOf } from "../../src/counters/prefetch-progress.ts";
 import { Rows } from "../../src/prefetch/rows.ts";
-import { type Limits, warm } from "../../src/prefetch/warm.ts";
+import { type Limits, prefetch } from "../../src/prefetch/prefetch.ts";
 import { scratchDir } from "../support/image.ts";
 
 const MIB = 1 << 20;
@@ -25,11 +25,11 @@ function setting(...runs: [number, number, number, number][]) {
   const cancel = new AbortController();
   const blobs = new BlobFiles(files, (_, problem) => losses.push(problem));
   const run = (limits: Partial<Limits>) =>
-    warm(rows, blobs, { ...NONE, ...limits }, cancel.signal, new Float64Array(shared));
+    prefetch(rows, blobs, { ...NONE, ...limits }, cancel.signal, new Float64Array(shared));
   return { paths, losses, cancel, run, progress: () => progressOf(shared) };
 }
 
-describe("warming", () => {
+describe("prefetching", () => {
   it("reads runs in pieces and counts", async () => {
     const { run, progress } = setting([0, 0, 100, 2], [0, MIB, 2.5 * MIB, 1], [1, 7, 3, 4]);
     await run({});

@@ -2,19 +2,19 @@ import type { Counters } from "../counters/counters.ts";
 import type { Inflight } from "../counters/inflight.ts";
 import type { PrefetchProgress } from "../counters/prefetch-progress.ts";
 
-/** What becomes of a mount, as far as somebody who watches it cares. */
+/** States of a mount, as its probes show them. */
 export const STATES = ["starting", "serving", "stopping"] as const;
 export type State = (typeof STATES)[number];
 
 /** A mount that is served: all that this room knows of it. */
-export interface Monitored {
+export interface ExportedMount {
   readonly version: string;
   readonly commit: string;
-  /** What was counted for everybody, also for images that are gone. */
+  /** What was counted for all images, those that are gone included. */
   counts(): Counters;
-  images(): readonly MonitoredImage[];
+  images(): readonly ExportedImage[];
   inflight(): readonly Inflight[];
-  /** What was warmed, of all images. */
+  /** What was prefetched, of all images. */
   prefetch(): PrefetchProgress;
   /** Descriptors of images and blobs that are held open. */
   blobDescriptors(): number;
@@ -27,14 +27,14 @@ export interface Monitored {
   /** Workers that run; more may join. */
   workers(): number;
   state(): State;
-  /** Called before somebody is told what was counted. */
+  /** Called before counts are shown. */
   onShown(): void;
   /** A path of each of these nodes that has one: a walk of the tree, so for rare events only. */
   pathsOf(nodes: ReadonlySet<number>): ReadonlyMap<number, string>;
 }
 
 /** One image of a mount. */
-export interface MonitoredImage {
+export interface ExportedImage {
   /** Path of the bootstrap or image. */
   readonly source: string;
   /** Where it is seen. */

@@ -2,22 +2,22 @@ import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
 import { nameEnd } from "../bytes/name.ts";
 import type { ImageFileSystem } from "../fs/image-file-system.ts";
 import { newAttr, ROOT_NODE } from "../vfs/file-system.ts";
-import type { Listed } from "./list.ts";
+import type { ListEntry } from "./list.ts";
 import { Rows } from "./rows.ts";
 
-/** Columns of what is wanted: a node, and a piece of it in bytes; of a directory, all below it. */
-export const WANTED = { NODE: 0, OFFSET: 1, LENGTH: 2, WIDTH: 3 } as const;
+/** Columns of a request: a node, and a piece of it in bytes; of a directory, all below it. */
+export const REQUEST = { NODE: 0, OFFSET: 1, LENGTH: 2, WIDTH: 3 } as const;
 
 /** A list as numbers, which another thread can be given. */
-export interface Wanted {
+export interface PrefetchRequest {
   readonly rows: Float64Array;
   /** Paths that are not in the image. */
   readonly missing: number;
 }
 
 /** Finds what a list names. Links are not followed, as nydusd does not. */
-export function findListed(fs: ImageFileSystem, entries: Iterable<Listed>): Wanted {
-  const rows = new Rows(WANTED.WIDTH);
+export function resolveList(fs: ImageFileSystem, entries: Iterable<ListEntry>): PrefetchRequest {
+  const rows = new Rows(REQUEST.WIDTH);
   let missing = 0;
   for (const { path, offset, length } of entries) {
     const node = findPath(fs, path);
@@ -29,16 +29,16 @@ export function findListed(fs: ImageFileSystem, entries: Iterable<Listed>): Want
 
 /** All of these nodes, in this order. */
 export function wholeNodes(nodes: readonly number[]): Float64Array {
-  const rows = new Rows(WANTED.WIDTH);
+  const rows = new Rows(REQUEST.WIDTH);
   for (const node of nodes) rows.add(node, 0, Number.POSITIVE_INFINITY);
   return rows.toArray();
 }
 
 /** Whether directories have to be walked for it: in a large image that takes a moment. */
-export function namesDirectory(fs: ImageFileSystem, wanted: Float64Array): boolean {
+export function namesDirectory(fs: ImageFileSystem, request: Float64Array): boolean {
   const attr = newAttr();
-  for (let at = WANTED.NODE; at < wanted.length; at += WANTED.WIDTH)
-    if (fs.attr(wanted[at], attr) === 0 && (attr.mode & S_IFMT) === S_IFDIR) return true;
+  for (let at = REQUEST.NODE; at < request.length; at += REQUEST.WIDTH)
+    if (fs.attr(request[at], attr) === 0 && (attr.mode & S_IFMT) === S_IFDIR) return true;
   return false;
 }
 

@@ -1,13 +1,13 @@
-/** Lets so many through at once; others wait their turn. */
-export class Gate {
+/** Bounds how many calls run at once; the others wait in their order. */
+export class Semaphore {
   private free: number;
   private readonly waiting: (() => void)[] = [];
 
-  constructor(places: number) {
-    this.free = places;
+  constructor(permits: number) {
+    this.free = permits;
   }
 
-  async through<T>(work: () => Promise<T>): Promise<T> {
+  async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.free > 0) this.free--;
     else await new Promise<void>((resolve) => this.waiting.push(resolve));
     try {

@@ -1,0 +1,52 @@
+import { type OpenMetricsContentType, Registry } from "prom-client";
+import { wantsOpenMetrics } from "./accept.ts";
+import type { ExportedMount, State } from "./exported-mount.ts";
+import type { Answer } from "./http.ts";
+import { HungRequests } from "./hung.ts";
+import type { Registry as AnyRegistry } from "./metric.ts";
+import { addMountMetrics } from "./mount-metrics.ts";
+import { addOperationMetrics } from "./operation-metrics.ts";
+import { addPrefetchMetrics } from "./prefetch-metrics.ts";
+import { addProcessMetrics } from "./process-metrics.ts";
+import { addReadMetrics } from "./read-metrics.ts";
+import { Snapshot } from "./snapshot.ts";
+
+/** The metrics of one mount, in both text formats. */
+export class Exporter {
+  private readonly snapshot: Snapshot;
+  private readonly hung: HungRequests;
+  private readonly text = new Registry();
+  private readonly open = new Registry<OpenMetricsContentType>();
+
+  /** @param hungAfter seconds */
+  constructor(mount: ExportedMount, hungAfter: number, warn: (message: string) => void) {
+    this.open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+    this.snapshot = new Snapshot(mount);
+    this.hung = new HungRequests(mount, hungAfter, warn);
+    for (const registry of [this.text, this.open]) addMetrics(registry, this.snapshot, this.hung);
+  }
+
+  state(): State {
+    return this.snapshot.mount.state();
+  }
+
+  async metrics(accept: string): Promise<Answer> {
+    this.snapshot.take();
+    this.snapshot.mount.onShown();
+    const registry = wantsOpenMetrics(accept) ? this.open : this.text;
+    return { status: 200, type: registry.contentType, body: await registry.metrics() };
+  }
+
+  close(): void {
+    this.hung.close();
+  }
+}
+
+function addMetrics(registry: AnyRegistry, snapshot: Snapshot, hung: HungRequests): void {
+  addOperationMetrics(registry, snapshot);
+  addReadMetrics(registry, snapshot);
+  addPrefetchMetrics(registry, snapshot);
+  hung.addMetrics(registry);
+  addMountMetrics(registry, snapshot);
+  addProcessMetrics(registry, snapshot.mount.maxFds);
+}
