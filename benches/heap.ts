@@ -14,6 +14,7 @@ import { openLog } from "../src/log/log.ts";
 import { newInflight } from "../src/counters/inflight.ts";
 import { namesOf } from "../src/pseudo/pseudo-tree.ts";
 import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../src/session/file-records.ts";
+import { Notifier } from "../src/session/notifier.ts";
 import { Publisher } from "../src/session/publisher.ts";
 import { ImageTable } from "../src/session/image-table.ts";
 import { openAndPin } from "../src/session/pinned-image.ts";
@@ -47,11 +48,10 @@ const places = { dirs: [blobDir], files: new Map() };
 const log = openLog("warn");
 const inflightTable = newInflight(1);
 const publisher = new Publisher({
-  fd: -1,
-  place: { path: at },
+  notifier: new Notifier(async () => {}, log),
   control: new Int32Array(newControl(1)),
   inflightTable,
-  log,
+  probe: async () => {},
 });
 const imageTable = new ImageTable({
   limit: 1,
@@ -59,10 +59,8 @@ const imageTable = new ImageTable({
   held,
   publisher,
   beforeFree: async () => {},
-  releaseFailed: (error) => {
-    throw error;
-  },
   beforeChange: () => {},
+  log,
 });
 const pinned = openAndPin(
   { bootstrap, places, lenient: false, id: "", records, prefetch: undefined },

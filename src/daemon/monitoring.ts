@@ -62,7 +62,7 @@ export class Monitoring implements SessionObserver {
       images: () => imagesOf(session, mountpoint),
       blobDescriptors: () => held.size,
       maxFds: openFileLimit,
-      lostBlobs: session.lostBlobs,
+      lostBlobs: session.failedBlobs,
       takeovers: session.takeovers,
       workers: session.workers,
       state: () => this.state,

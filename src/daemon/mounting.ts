@@ -115,7 +115,7 @@ function prefetchOf(
 function fail(error: unknown): never {
   if (error instanceof MountObstacle && error.obstacle === "taken")
     throw new MountFailed("object or filesystem already exists");
-  if (error instanceof MountObstacle && error.obstacle === "nothing")
+  if (error instanceof MountObstacle && error.obstacle === "not mounted")
     throw new MountFailed("object or filesystem doesn't exist");
   throw new MountFailed(messageOf(error));
 }

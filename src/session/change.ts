@@ -7,9 +7,9 @@ import type { TreeChange } from "../pseudo/change.ts";
 export interface SharedImage extends LedgerBuffers {
   readonly handle: ImageHandle;
   readonly files: readonly BlobFile[];
-  /** A byte a file: its loss was told. */
-  readonly lost: SharedArrayBuffer;
-  /** By slot, where reads are logged; absent when nobody traces. */
+  /** A byte a file: its failure was told. */
+  readonly failedBlobs: SharedArrayBuffer;
+  /** By counter row, where reads are logged; absent when nothing is traced. */
   readonly trace: readonly SharedArrayBuffer[] | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface Numbered {
   readonly change: Change;
 }
 
-/** What happened to the images of a session: whole, so that nobody serves half of it. */
+/** What happened to the images of a session: a worker takes in all of it at once. */
 export interface Change {
   readonly tree: TreeChange;
   /** Of those that the tree places. */

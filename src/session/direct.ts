@@ -13,12 +13,15 @@ import { mountAt } from "../mounts/table.ts";
 import { detach } from "../mounts/umount.ts";
 import { processState } from "../proc/processes.ts";
 import type { Traits } from "../vfs/file-system.ts";
+import { systemClock } from "./clock.ts";
+import { answerKilledCallers, isAsleep } from "./killed-callers.ts";
+import { deviceWrite, Notifier } from "./notifier.ts";
 import { checkedState } from "./reopen-image.ts";
 import { LowLatency } from "./low-latency.ts";
 import { Pushers } from "./pushers.ts";
 import { StallMonitor } from "./stall-monitor.ts";
 import { counterRows, maxWorkers, type WorkerPool } from "./worker-pool.ts";
-import { drainWorkers, Publisher } from "./publisher.ts";
+import { drainWorkers, probeMount, Publisher } from "./publisher.ts";
 import { ImageTable } from "./image-table.ts";
 import type { MountRequest, Session } from "./transport.ts";
 import type { WorkerListener } from "./worker-thread.ts";
@@ -38,7 +41,12 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
   const inflightTable = newInflight(maxWorkers(pool.limit));
   const control = newControl(maxWorkers(pool.limit));
   const words = new Int32Array(control);
-  const publisher = new Publisher({ fd, place, control: words, inflightTable, log });
+  const publisher = new Publisher({
+    notifier: new Notifier(deviceWrite(fd), log),
+    control: words,
+    inflightTable,
+    probe: probeMount(place),
+  });
   const pushers = new Pushers(fd, counterRows(pool.limit), log);
   const imageTable = new ImageTable({
     limit: pool.limit,
@@ -46,8 +54,8 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
     held: request.held,
     publisher,
     beforeFree: (slot) => pushers.stop(slot),
-    releaseFailed: (error) => log.error(`an image is not given up: ${messageOf(error)}`),
     beforeChange: () => request.record(stateNow()),
+    log,
   });
   const { slots } = imageTable;
   log.watchTrace((isOn) => Atomics.store(words, CONTROL.TRACE, isOn ? 1 : 0));
@@ -114,13 +122,17 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
     const { device, lastUnique } = heritage.state;
     log.info(`requests that were being answered: ${recoverRequests(fd, heritage.lost, device, lastUnique)}`);
   }
-  pool.serve({ task, publisher, images: () => imageTable.snapshot(), listener, log });
-  const stallMonitor = new StallMonitor({ fd, pool, control: words, inflightTable, publisher, log });
+  pool.serve({ task, publisher, images: imageTable.snapshot, listener, log });
+  const stallMonitor = new StallMonitor({
+    ...{ pool, publisher, control: words, inflightTable, log, isAsleep },
+    clock: systemClock,
+    answerKilledCallers: (before) => answerKilledCallers(fd, inflightTable, before),
+  });
   let isHandedOver = false;
   const ended = pool.ended.then(async (end) => {
     lowLatency?.close();
     stallMonitor.close();
-    await slots.close();
+    await imageTable.close();
     // Not before nobody writes to it: the number may be another session's device next.
     await pushers.close();
     await publisher.close();
@@ -160,7 +172,7 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
     ended,
     counts: () => slots.counts(),
     inflight: () => inflight(inflightTable),
-    lostBlobs: () => imageTable.lostBlobs(),
+    failedBlobs: () => imageTable.failedBlobs(),
     prefetched: () => slots.prefetched(),
     traits: task.traits,
     images: () => imageTable.images(),
@@ -181,7 +193,7 @@ export async function serveDirect(request: MountRequest, pool: WorkerPool): Prom
         Atomics.store(words, CONTROL.STOP, 1);
         return drainWorkers(publisher, ended);
       },
-      balances: () => imageTable.balances(),
+      balances: () => imageTable.knownLookups(),
       settle: imageTable.restoreLookups,
       resend: () => recoverRequests(fd, "resend", device, 0),
     },

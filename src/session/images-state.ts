@@ -36,7 +36,7 @@ export function imagesState({ slots, tree, shown, serial }: ImagesNow, isCounted
     entries: tree.all().map((entry) => ({ ...entry, name: Buffer.from(entry.name).toString() })),
     ...tree.counted,
     serial,
-    burnt: slots.retiredSlots,
+    burnt: slots.retired,
     counts: isCounted ? countsIn(slots.otherCounts()) : [],
   };
 }

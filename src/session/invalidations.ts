@@ -3,19 +3,19 @@ import { invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
 import type { EntryChange } from "../pseudo/change.ts";
 import { forEachBelow, nameOf } from "../vfs/entries.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
-import { type ImageInstance, namer, toldOf } from "./image-instance.ts";
+import { type ImageInstance, nodeIds, toldNodes } from "./image-instance.ts";
 
 /**
- * What asks the kernel to forget all that it may know of an image and nobody uses. An image that is not shown any more
- * is out of reach, but who is inside can still look around: what he saw stays in the kernel's cache when he has left,
- * until memory gets short.
+ * Messages that have the kernel forget all that it may know of an image and is not in use. An image that is not shown any
+ * more is out of reach, but a caller that is inside can still look around: what it saw stays in the kernel's cache when it
+ * has left, until memory gets short.
  *
- * @param of those whose nodes the kernel may know the image by
+ * @param of images whose node ids the kernel may know it by
  */
 export function evictions(instance: ImageInstance, of: readonly ImageInstance[]): Buffer[] {
   const fs = metadataOf(instance.pinned.image);
-  const kernelNode = namer(instance);
-  const isKnown = toldOf(of);
+  const kernelNode = nodeIds(instance);
+  const isKnown = toldNodes(of);
   const messages: Buffer[] = [];
   forEachBelow(fs, ROOT_NODE, (entry, directory) => {
     if (entry.node === 0 || !isKnown(kernelNode(entry.node))) return false;

@@ -1,9 +1,9 @@
 import { write } from "node:fs";
 import { EINTR } from "../bytes/errno.ts";
-import { errorReply, REPLY_UNIQUE } from "../fuse/error-reply.ts";
-import { OP } from "../vfs/opcodes.ts";
 import { inflight } from "../counters/inflight.ts";
+import { errorReply, REPLY_UNIQUE } from "../fuse/error-reply.ts";
 import { statOf } from "../proc/processes.ts";
+import { OP } from "../vfs/opcodes.ts";
 
 /** In `statOf`: `flags`, and `signal`: what waits for this thread alone. */
 const FLAGS = 6;
@@ -13,10 +13,10 @@ const SIGKILL = 1 << 8;
 
 /**
  * Answers READs that hang to callers that were killed and cannot go: an O_DIRECT read waits for its answer whatever
- * happens (fs/fuse/file.c, fuse_direct_IO), and the kernel sends no INTERRUPT for it. Others are gone already: who waits
- * for a page can be killed. The worker's own answer finds nobody then (ENOENT).
+ * happens (fs/fuse/file.c, fuse_direct_IO), and the kernel sends no INTERRUPT for it. Other callers are gone already: one
+ * that waits for a page can be killed. The worker's own answer is refused then (ENOENT).
  *
- * @param before only those that began before, ms since 1970
+ * @param before only READs that began before, ms since 1970
  */
 export function answerKilledCallers(fd: number, inflightTable: SharedArrayBuffer, before: number): void {
   const killed = inflight(inflightTable).filter(
@@ -38,3 +38,6 @@ function isKilled(thread: number): boolean {
   if (stat === undefined) return false; // it is gone
   return (Number(stat[PENDING]) & SIGKILL) !== 0 || (Number(stat[FLAGS]) & PF_EXITING) !== 0;
 }
+
+/** Whether a thread waits for what it reads, and not for a CPU. */
+export const isAsleep = (thread: number): boolean => thread === 0 || statOf(thread)?.[0] !== "R";

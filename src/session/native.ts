@@ -113,7 +113,7 @@ function session(
     }),
     counts: () => sumOf([counters]),
     inflight: () => [], // calls are answered by this thread, which cannot look meanwhile
-    lostBlobs: () => sumOf([counters])[COUNT.LOST_BLOBS],
+    failedBlobs: () => sumOf([counters])[COUNT.LOST_BLOBS],
     prefetched: () => progressOf(prefetching.progress),
     traits,
     images: () => (first === undefined ? [] : [{ ...shown(first.pinned), counts: () => sumOf([counters]) }]),

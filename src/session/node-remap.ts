@@ -4,14 +4,14 @@ import { expireEntry, invalidateDirectory, invalidateEntry } from "../fuse/notif
 import type { Placed, Succession } from "../pseudo/change.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
-import { imageOf, namer, type ImageInstance, type Submount, shownAt, toldOf } from "./image-instance.ts";
+import { type ImageInstance, imageOf, nodeIds, type Submount, shownAt, toldNodes } from "./image-instance.ts";
 import type { PinnedImage } from "./pinned-image.ts";
 
-/** What an image that takes another's place goes on from. */
-interface RemapPlan {
-  /** By node of the new image: what the kernel calls it already. */
+/** How an image replaces the one that is shown, node by node. */
+export interface RemapPlan {
+  /** By node of the new image: the node id by which the kernel knows it already. */
   readonly names: Float64Array;
-  /** For each image that was there before: who answers for its nodes now. */
+  /** For each image that was there before, by node: the node that answers for it now. */
   readonly remaps: ReadonlyMap<ImageInstance, Float64Array>;
   /** Only for what the kernel may know when it is called. */
   readonly notifications: () => Buffer[];
@@ -20,8 +20,8 @@ interface RemapPlan {
 }
 
 /**
- * What has to happen for an image to take the place of the one that is shown, under the feet of its readers: what did
- * not change keeps its node, pages and all; open files that did are read from the old image.
+ * Plans an in-place remount: what did not change keeps its node id, and with it the pages that the kernel has; open files
+ * that did change are read from the old image.
  *
  * @param slot of the new image
  */
@@ -32,7 +32,7 @@ function planRemap(
   slot: number,
 ): RemapPlan {
   const comparison = compareImages(imageOf(shown), pinned.image);
-  const nameOf = namer(shown);
+  const nameOf = nodeIds(shown);
   const names = new Float64Array(new SharedArrayBuffer(8 * nodeCount(pinned.image.handle)));
   comparison.before.forEach((older, newer) => {
     if (older !== 0) names[newer] = nameOf(older);
@@ -46,7 +46,7 @@ function planRemap(
   return { names, remaps, before, notifications: () => notificationsOf(comparison, known, nameOf) };
 }
 
-/** Who answers for nodes of `instance`: those that were answered by the image that is shown may go on. */
+/** The nodes that answer for those of `instance`: the new image goes on with nodes of the one that is shown. */
 function remapOf(instance: ImageInstance, shownSlot: number, after: Uint32Array, slot: number): Float64Array {
   const old = instance.remap;
   const remap = new Float64Array(new SharedArrayBuffer(8 * nodeCount(imageOf(instance).handle)));
@@ -63,7 +63,7 @@ function notificationsOf(
   instances: readonly ImageInstance[],
   nameOf: (local: number) => number,
 ): Buffer[] {
-  const wasTold = toldOf(instances);
+  const wasTold = toldNodes(instances);
   const isKnown = (node: number) => node === ROOT_NODE || wasTold(node);
   const messages: Buffer[] = [];
   const directories = new Set(touched);
@@ -83,7 +83,7 @@ function notificationsOf(
   return messages;
 }
 
-/** Lets an image go on from the one that is shown: readers of that one and of those before it are led on. */
+/** Has an image go on with the nodes of the one that is shown, and of those before it. */
 export function remapOnto(
   submount: Submount,
   pinned: PinnedImage,

@@ -1,57 +1,64 @@
 import { execFile } from "node:child_process";
-import { write } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { promisify } from "node:util";
-import { codeOf, messageOf } from "../bytes/errors.ts";
-import { connectionEnd } from "../fuse/connection-errors.ts";
+import { INFLIGHT, inflightRow, lastFile } from "../counters/inflight.ts";
 import { nudge } from "../fuse/notify.ts";
 import { busyWord, CONTROL, epochWord } from "../fuse/control.ts";
-import { OP } from "../vfs/opcodes.ts";
-import type { Logger } from "../log/log.ts";
-import { lastFile, INFLIGHT, inflightRow } from "../counters/inflight.ts";
 import type { Mountpoint } from "../mounts/tracked-mountpoint.ts";
+import { OP } from "../vfs/opcodes.ts";
 import type { Change, Numbered } from "./change.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import type { Ended } from "./ended.ts";
+import type { Notifier } from "./notifier.ts";
 
-/** Between two looks at who still answers by what was before. A slow disk may keep a worker for long. */
-const LOOK_MS = 1;
-const MAX_LOOK_MS = 200;
-/** Changes that a worker may have waiting for it: each holds memory. */
+/** Between two looks at which workers still answer by the images before a change. A slow disk may keep one for long. */
+const POLL_MS = 1;
+const MAX_POLL_MS = 200;
+/** Changes that may wait for a worker to take them in: each holds memory. */
 const MAX_BEHIND = 64;
-const CALLER_MS = 10_000;
+const PROBE_MS = 10_000;
 
-/** Between two tries to wake who waits for a request. */
+/** Between two tries to wake workers that wait for a request. */
 const WAKE_MS = 20;
-/** For those that wait for a request to be woken. */
+/** How long workers that wait for a request may take to be woken. */
 const IDLE_MS = 2_000;
-/** For those that wait for a disk. */
+/** How long workers that wait for a disk may take. */
 const BUSY_MS = 30_000;
 
-const writeTo = promisify(write);
-
-/** The session that is told. */
+/** What a publisher works with. */
 export interface PublisherDeps {
-  readonly fd: number;
-  readonly place: Mountpoint;
+  readonly notifier: Notifier;
   readonly control: Int32Array;
-  /** What its workers are answering, see counters/inflight. */
+  /** See counters/inflight. */
   readonly inflightTable: SharedArrayBuffer;
-  readonly log: Logger;
+  /** Has another process make so many requests that are never answered from a cache. */
+  readonly probe: (requests: number) => Promise<unknown>;
+  readonly clock?: Clock;
 }
 
-/** Brings changes to those who must know: the workers, and the kernel. */
+/** Asks for the mount's STATFS, from another process: this one must not wait for its own mount. */
+export const probeMount =
+  (place: Mountpoint) =>
+  (requests: number): Promise<unknown> =>
+    new Promise<void>((resolve) => {
+      const args = ["-f", ...Array.from({ length: requests }, () => place.path)];
+      execFile("stat", args, { timeout: PROBE_MS, killSignal: "SIGKILL" }, () => resolve());
+    });
+
+/**
+ * Hands changes of the images to the workers, as RCU does: workers never wait for a change, and what was before it may be
+ * given up after a grace period, when no worker goes by it any more.
+ */
 export class Publisher {
-  private readonly of: PublisherDeps;
+  private readonly deps: PublisherDeps;
+  private readonly clock: Clock;
   /** Where changes are sent, of each worker that serves, by its index. */
   private readonly ports = new Map<number, MessagePort>();
   private isOver = false;
-  private isCalling = false;
-  /** Each writes one after the other, in threads of libuv's, and may wait for requests, or for who holds a directory. */
-  private readonly notifying = new Set<Promise<void>>();
+  private isProbing = false;
 
-  constructor(staged: PublisherDeps) {
-    this.of = staged;
+  constructor(deps: PublisherDeps) {
+    this.deps = deps;
+    this.clock = deps.clock ?? systemClock;
   }
 
   /** @returns where the worker gets every later change from; it has those until now */
@@ -65,95 +72,93 @@ export class Publisher {
   unsubscribe(index: number): void {
     this.ports.get(index)?.close();
     this.ports.delete(index);
-    if (this.ports.size === 0) this.isOver = true;
+    if (this.ports.size === 0) this.end();
   }
 
   /** Every request that arrives from now on is answered with the change. @returns its number */
   publish(change: Change): number {
-    const { control } = this.of;
+    const { control } = this.deps;
     const number = Atomics.load(control, CONTROL.EPOCH) + 1;
     const numbered: Numbered = { number, change };
     for (const port of this.ports.values()) port.postMessage(numbered);
     Atomics.store(control, CONTROL.EPOCH, number);
-    this.nudge(number);
-    if (this.count((index) => this.isBehind(index, number - MAX_BEHIND)) > 0) this.call();
+    // Idle workers take it in, too, and drop their references to images that were freed.
+    this.wake(this.count((index) => this.isBehind(index, number)));
+    if (this.count((index) => this.isBehind(index, number - MAX_BEHIND)) > 0) this.probe();
     return number;
   }
 
   /**
-   * Resolves when no worker is in a request that it began before the change, or when the session is over. One that
-   * waits for a request will take the change in before it answers that; one that reads tells the kernel of no node.
+   * Waits for a grace period: resolves when no worker is in a request that it began before the change, or when the
+   * session is over. A worker that waits for a request will take the change in before it answers that; one that is in a
+   * READ tells the kernel of no node.
    *
    * @param most ms to wait
    */
   async synchronize(number: number, most = Number.POSITIVE_INFINITY): Promise<void> {
-    const end = performance.now() + most;
-    for (let ms = LOOK_MS; !this.isOver && performance.now() < end; ms = Math.min(2 * ms, MAX_LOOK_MS)) {
+    const end = this.clock.now() + most;
+    for (let ms = POLL_MS; !this.isOver && this.clock.now() < end; ms = Math.min(2 * ms, MAX_POLL_MS)) {
       if (this.count((index) => this.isBehind(index, number) && this.isBusy(index)) === 0) return;
-      await sleep(ms);
+      await this.clock.sleep(ms);
     }
-  }
-
-  /** Wakes so many of those that wait for a request, where that can be done. */
-  wake(count: number): void {
-    const file = lastFile(this.of.inflightTable);
-    if (file !== 0) void this.notify(Array.from({ length: count }, () => nudge(file)));
-  }
-
-  /** Tells the kernel, in order. Resolves when it has acted upon all; what it does not take is logged. */
-  notify(messages: readonly Buffer[]): Promise<void> {
-    const told = this.write(messages).finally(() => this.notifying.delete(told));
-    this.notifying.add(told);
-    return told;
-  }
-
-  /** Resolves when nobody writes to the device any more. */
-  async close(): Promise<void> {
-    this.isOver = true;
-    await Promise.all(this.notifying);
-  }
-
-  private async write(messages: readonly Buffer[]): Promise<void> {
-    for (const message of messages) {
-      if (this.isOver) return;
-      await writeTo(this.of.fd, message).catch((error: unknown) => this.failed(error));
-    }
-  }
-
-  /** Wakes those that wait, the one that has waited longest first: what is gone is in their memory still. */
-  private nudge(number: number): void {
-    this.wake(this.count((index) => this.isBehind(index, number)));
   }
 
   /** Whether a worker is inside a request. */
   get isAnswering(): boolean {
-    return this.count((index) => Atomics.load(this.of.control, busyWord(index)) !== 0) > 0;
+    return this.count((index) => this.isInRequest(index)) > 0;
   }
 
-  /** Wakes a thread that waits for a request, one way or the other. */
+  /** Wakes so many workers that wait for a request, if the kernel knows a file for that. */
+  wake(count: number): void {
+    const file = lastFile(this.deps.inflightTable);
+    if (file !== 0) void this.notify(Array.from({ length: count }, () => nudge(file)));
+  }
+
+  /** Wakes a worker that waits for a request, one way or the other. */
   wakeOne(): void {
     this.wake(1);
-    this.call();
+    this.probe();
   }
 
-  /** Where the kernel knows no file to be nudged with: another process asks for what is never answered from a cache. */
-  private call(): void {
-    if (this.isCalling) return;
-    this.isCalling = true;
+  /** Tells the kernel, in order. Resolves when it has acted upon all. */
+  notify(messages: readonly Buffer[]): Promise<void> {
+    return this.deps.notifier.notify(messages);
+  }
+
+  /** Resolves when nothing is being written to the device any more. */
+  async close(): Promise<void> {
+    this.end();
+    await this.deps.notifier.close();
+  }
+
+  private end(): void {
+    this.isOver = true;
+    this.deps.notifier.end();
+  }
+
+  /** For workers that cannot be nudged. */
+  private probe(): void {
+    if (this.isProbing) return;
+    this.isProbing = true;
     // Not every request goes to another worker.
-    const args = ["-f", ...Array.from({ length: 4 * this.ports.size }, () => this.of.place.path)];
-    execFile("stat", args, { timeout: CALLER_MS, killSignal: "SIGKILL" }, () => {
-      this.isCalling = false;
-    });
+    const ended = () => {
+      this.isProbing = false;
+    };
+    this.deps.probe(4 * this.ports.size).then(ended, ended);
   }
 
   private isBehind(index: number, number: number): boolean {
-    return Atomics.load(this.of.control, epochWord(index)) < number;
+    return Atomics.load(this.deps.control, epochWord(index)) < number;
+  }
+
+  private isInRequest(index: number): boolean {
+    return Atomics.load(this.deps.control, busyWord(index)) !== 0;
   }
 
   private isBusy(index: number): boolean {
-    if (Atomics.load(this.of.control, busyWord(index)) === 0) return false;
-    return inflightRow(this.of.inflightTable, index)[INFLIGHT.OPCODE] !== OP.READ;
+    return (
+      this.isInRequest(index) && inflightRow(this.deps.inflightTable, index)[INFLIGHT.OPCODE] !== OP.READ
+    );
   }
 
   private count(isOne: (index: number) => boolean): number {
@@ -161,31 +166,28 @@ export class Publisher {
     for (const index of this.ports.keys()) if (isOne(index)) count++;
     return count;
   }
-
-  /** ENOENT: the kernel does not know the node, so there is nothing to forget. */
-  private failed(error: unknown): void {
-    if (connectionEnd(error) !== undefined) this.isOver = true;
-    else if (codeOf(error) !== "ENOENT")
-      this.of.log.warn(`the kernel refused a notification: ${messageOf(error)}`);
-  }
 }
 
 /**
- * Wakes threads that were told to leave until all have.
+ * Wakes workers that were told to leave until all have.
  *
  * @returns false when some would not
  */
-export async function drainWorkers(publisher: Publisher, ended: Promise<Ended>): Promise<boolean> {
+export async function drainWorkers(
+  publisher: Pick<Publisher, "isAnswering" | "wakeOne">,
+  ended: Promise<Ended>,
+  clock = systemClock,
+): Promise<boolean> {
   let isOver = false;
   const over = ended.then(() => {
     isOver = true;
   });
-  const begin = performance.now();
+  const begin = clock.now();
   while (!isOver) {
-    const ms = performance.now() - begin;
+    const ms = clock.now() - begin;
     if (ms > BUSY_MS || (ms > IDLE_MS && !publisher.isAnswering)) return false;
     if (!publisher.isAnswering) publisher.wakeOne();
-    await Promise.race([over, sleep(WAKE_MS)]);
+    await Promise.race([over, clock.sleep(WAKE_MS)]);
   }
   return true;
 }

@@ -1,11 +1,10 @@
+import { INFLIGHT, type InflightRow, inflight, inflightRows } from "../counters/inflight.ts";
 import { busyWord, CONTROL, STALL_WATCH } from "../fuse/control.ts";
-import { statOf } from "../proc/processes.ts";
-import { OP } from "../vfs/opcodes.ts";
 import type { Logger } from "../log/log.ts";
-import { inflight, INFLIGHT, type InflightRow, inflightRows } from "../counters/inflight.ts";
-import type { WorkerPool } from "./worker-pool.ts";
-import { answerKilledCallers } from "./killed-callers.ts";
+import { OP } from "../vfs/opcodes.ts";
+import type { Clock } from "./clock.ts";
 import type { Publisher } from "./publisher.ts";
+import type { WorkerPool } from "./worker-pool.ts";
 
 /** Between two looks when READs come; after some looks that found none blocked; while nothing changes but some are. */
 const LOOK_MS = 10;
@@ -18,96 +17,100 @@ const KILLED_MS = 200;
 /** Workers that are started at once: one, and twice as many each time that is not enough within this time. */
 const MAX_AT_ONCE = 8;
 const STORM_MS = 1_000;
-/** How long spare workers are kept when others would do: to start one takes 40 ms of a CPU. */
+/** How long overflow workers are kept when others would do: to start one takes 40 ms of a CPU. */
 const LINGER_MS = 5_000;
 
 /** The session that is watched. */
 export interface StallMonitorDeps {
-  readonly fd: number;
-  readonly pool: WorkerPool;
+  readonly pool: Pick<WorkerPool, "limit" | "workers" | "overflow" | "indices" | "growOverflow">;
+  readonly publisher: Pick<Publisher, "wake">;
   readonly control: Int32Array;
-  /** See metrics/inflight. */
+  /** See counters/inflight. */
   readonly inflightTable: SharedArrayBuffer;
-  readonly publisher: Publisher;
   readonly log: Logger;
+  readonly clock: Clock;
+  /** Whether a thread waits for what it reads, and not for a CPU: more workers would only make that worse. */
+  readonly isAsleep: (thread: number) => boolean;
+  /** Answers READs that began before that, ms since 1970, and whose callers were killed. */
+  readonly answerKilledCallers: (before: number) => void;
 }
 
 /**
- * Keeps one worker free while READs hang: a READ of a slow tar keeps its worker, which then can tell nobody that others
- * wait. More join while all are blocked; who is not needed any more is sent away.
+ * Keeps one worker free while READs hang: a READ of a slow tar blocks its worker, which then cannot tell the main thread
+ * that requests wait. Starts overflow workers while all are blocked, and has them leave when they are not needed.
  *
  * Looks while READs come. When none came between two looks it stops, and the next READ wakes it: an idle session costs
  * nothing.
  */
 export class StallMonitor {
-  private readonly of: StallMonitorDeps;
-  /** See metrics/inflight. */
-  private readonly slots: readonly InflightRow[];
-  private timer: NodeJS.Timeout | undefined;
+  private readonly deps: StallMonitorDeps;
+  private readonly rows: readonly InflightRow[];
+  private cancel: () => void = () => {};
   private pause = 0;
   private isListening = false;
   private isOver = false;
   private batch = 1;
-  private relievedAt = 0;
-  /** When callers are looked at again, ms. */
+  private lastOverflowAt = Number.NEGATIVE_INFINITY;
+  /** When killed callers are looked for again. */
   private nextKilled = 0;
-  /** Since when there are too many, ms. */
+  /** Since when there are more workers than are needed. */
   private surplusSince = Number.POSITIVE_INFINITY;
 
-  constructor(watched: StallMonitorDeps) {
-    this.of = watched;
-    this.slots = inflightRows(watched.inflightTable);
+  constructor(deps: StallMonitorDeps) {
+    this.deps = deps;
+    this.rows = inflightRows(deps.inflightTable);
     this.rest(undefined);
   }
 
   close(): void {
     this.isOver = true;
-    clearTimeout(this.timer);
-    Atomics.notify(this.of.control, CONTROL.STALL_WATCH);
+    this.cancel();
+    Atomics.notify(this.deps.control, CONTROL.STALL_WATCH);
   }
 
   private look(): void {
     if (this.isOver) return;
-    const { fd, pool, control, inflightTable } = this.of;
+    const { pool, control, clock } = this.deps;
     const came =
       Atomics.exchange(control, CONTROL.STALL_WATCH, STALL_WATCH.NO_READ) === STALL_WATCH.READ_CAME;
-    const now = performance.timeOrigin + performance.now();
+    const now = clock.now();
     let busy = 0;
     let blocked = 0;
     for (const index of pool.indices()) {
       busy += Atomics.load(control, busyWord(index));
-      const slot = this.slots[index];
-      if (slot[INFLIGHT.OPCODE] === OP.READ && slot[INFLIGHT.SINCE] < now - BLOCKED_MS) blocked++;
+      const row = this.rows[index];
+      if (row[INFLIGHT.OPCODE] === OP.READ && row[INFLIGHT.SINCE] < now - BLOCKED_MS) blocked++;
     }
-    const isAfoot = blocked > 0 && blocked === pool.workers && this.addOverflow(now);
+    const mayChange = blocked > 0 && blocked === pool.workers && this.addOverflow(now);
     if (blocked > 0 && now >= this.nextKilled) {
       this.nextKilled = now + SLOW_LOOK_MS;
-      answerKilledCallers(fd, inflightTable, now - KILLED_MS);
+      this.deps.answerKilledCallers(now - KILLED_MS);
     }
     const surplus = this.retireSurplus(blocked, now);
     // All that are in a request must be in one that was looked at: a READ that just began said so before this look.
-    if (came && blocked === 0) this.again(Math.min(2 * this.pause, MOST_MS));
-    else if (came || isAfoot || busy > blocked) this.again(LOOK_MS);
+    if (came && blocked === 0) this.lookAgain(Math.min(2 * this.pause, MOST_MS));
+    else if (came || mayChange || busy > blocked) this.lookAgain(LOOK_MS);
     else this.rest(blocked > 0 || surplus > 0 ? SLOW_LOOK_MS : undefined);
   }
 
-  /** All are in READs for long. @returns false when nobody can help */
+  /** All workers are in READs for long. @returns false when no other can be started */
   private addOverflow(now: number): boolean {
-    const { pool, log, inflightTable } = this.of;
-    if (!inflight(inflightTable).every(({ thread }) => isAsleep(thread))) return true; // soon it may be free, or blocked
+    const { pool, log, inflightTable, isAsleep } = this.deps;
+    // A worker that runs may soon be free, or blocked.
+    if (!inflight(inflightTable).every(({ thread }) => isAsleep(thread))) return true;
     const { workers, overflow } = pool;
     // One is enough for a disk that is slow; when that is blocked at once, many more may be about to.
-    this.batch = now - this.relievedAt < STORM_MS ? Math.min(2 * this.batch, MAX_AT_ONCE) : 1;
-    this.relievedAt = now;
-    const joined = pool.growOverflow(this.batch);
+    this.batch = now - this.lastOverflowAt < STORM_MS ? Math.min(2 * this.batch, MAX_AT_ONCE) : 1;
+    this.lastOverflowAt = now;
+    const started = pool.growOverflow(this.batch);
     if (overflow === 0 && pool.overflow > 0)
       log.info(`all ${workers} workers wait for slow reads: starting more`);
-    return joined > 0;
+    return started > 0;
   }
 
-  /** Sends spare workers away when others would do. @returns how many are too many */
+  /** Has overflow workers leave that were not needed for a while. @returns how many are not needed */
   private retireSurplus(blocked: number, now: number): number {
-    const { pool, control, publisher } = this.of;
+    const { pool, control, publisher } = this.deps;
     const free = pool.workers - blocked;
     const surplus = Math.max(0, Math.min(pool.overflow, free - pool.limit));
     if (surplus === 0) this.surplusSince = Number.POSITIVE_INFINITY;
@@ -121,23 +124,23 @@ export class StallMonitor {
     return surplus;
   }
 
-  private again(ms: number): void {
-    clearTimeout(this.timer);
+  private lookAgain(ms: number): void {
+    this.cancel();
     this.pause = ms;
-    this.timer = setTimeout(() => this.look(), ms).unref();
+    this.cancel = this.deps.clock.after(ms, () => this.look());
   }
 
   /** Until the next READ. @param most ms, if there is something to be looked after */
   private rest(most: number | undefined): void {
-    const { control } = this.of;
+    const { control } = this.deps;
     const before = Atomics.compareExchange(
       control,
       CONTROL.STALL_WATCH,
       STALL_WATCH.NO_READ,
       STALL_WATCH.ASLEEP,
     );
-    if (before === STALL_WATCH.READ_CAME) this.again(LOOK_MS);
-    else if (most !== undefined) this.again(most);
+    if (before === STALL_WATCH.READ_CAME) this.lookAgain(LOOK_MS);
+    else if (most !== undefined) this.lookAgain(most);
     if (before !== STALL_WATCH.READ_CAME && !this.isListening) this.listen();
   }
 
@@ -148,13 +151,9 @@ export class StallMonitor {
   }
 
   private listen(): void {
-    const waiting = Atomics.waitAsync(this.of.control, CONTROL.STALL_WATCH, STALL_WATCH.ASLEEP);
+    const waiting = Atomics.waitAsync(this.deps.control, CONTROL.STALL_WATCH, STALL_WATCH.ASLEEP);
     this.isListening = waiting.async;
-    if (!waiting.async)
-      this.again(LOOK_MS); // one came just now
-    else waiting.value.then(() => this.wake());
+    if (waiting.async) waiting.value.then(() => this.wake());
+    else this.lookAgain(LOOK_MS); // one came just now
   }
 }
-
-/** Whether it waits for what it reads, and not for a CPU: others would only make that worse. */
-const isAsleep = (thread: number): boolean => thread === 0 || statOf(thread)?.[0] !== "R";

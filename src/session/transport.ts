@@ -84,7 +84,7 @@ export interface Transferable {
   serials(): number[];
   /** What is known of its images, by serial. */
   checkedOf(serial: number): CheckedState | undefined;
-  /** How many lookups the kernel has of each image, by serial; when nobody serves any more. */
+  /** Outstanding lookups of each image of which they are known, by serial; when no worker serves any more. */
   balances(): [serial: number, balance: number][];
   /** That of a process that has handed the session over: then images can be forgotten again. */
   settle(balances: ReadonlyMap<number, number>): void;
@@ -150,7 +150,7 @@ export interface Session {
   /** What they are answering. */
   inflight(): Inflight[];
   /** Blobs of images that are shown whose file cannot give what it promised. */
-  lostBlobs(): number;
+  failedBlobs(): number;
   /** What was warmed of its images. */
   prefetched(): PrefetchProgress;
   /** What the kernel asks of its images. */

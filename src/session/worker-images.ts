@@ -85,13 +85,13 @@ export class WorkerImages {
     this.open.close();
   }
 
-  private fileSystemOf({ handle, files, lost, counters, trace }: SharedImage): ImageFileSystem {
+  private fileSystemOf({ handle, files, failedBlobs, counters, trace }: SharedImage): ImageFileSystem {
     const mine = this.ledger.countersIn(counters);
-    const onLoss = (_: number, message: string) => {
+    const onFailure = (_: number, message: string) => {
       mine[COUNT.LOST_BLOBS]++;
       this.tell({ type: "problem", message });
     };
-    const blobs = new BlobFiles(files, onLoss, new Uint8Array(lost), this.open);
+    const blobs = new BlobFiles(files, onFailure, new Uint8Array(failedBlobs), this.open);
     return fileSystemOf(new Image(handle), blobs, trace?.[this.rows.row], this.rows.mutex);
   }
 }

@@ -1,70 +1,84 @@
 import type { Worker } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
+import { inflightRow } from "../counters/inflight.ts";
 import { answerLost } from "../fuse/lost-request.ts";
 import type { Logger } from "../log/log.ts";
-import { inflightRow } from "../counters/inflight.ts";
 import type { Change } from "./change.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import type { Ended } from "./ended.ts";
 import type { Publisher } from "./publisher.ts";
 import type { WorkerTask } from "./worker-task.ts";
-import { follow, type WorkerEnd, type WorkerListener, startWorker } from "./worker-thread.ts";
+import { follow, startWorker, type WorkerEnd, type WorkerListener } from "./worker-thread.ts";
 
 /**
- * Most workers beyond `--fuse-threads`, which come when all are blocked in READs and leave when they are not needed.
- * Each takes about 10 MB. The kernel hands over at most as many read-aheads at once (fuse/init, MAX_BACKGROUND), so
- * that files that are read through the page cache never block the last worker.
+ * Most workers beyond `--fuse-threads`. They are started when all workers are blocked in READs and leave when they are
+ * not needed any more. Each takes about 10 MB. The kernel hands over at most as many read-aheads at once (fuse/init,
+ * MAX_BACKGROUND), so that files that are read through the page cache never block the last worker.
  */
 export const MAX_OVERFLOW = 64;
 
-/** Most workers that there can be. @param limit without spare ones */
+/** Most workers that there can be. @param limit without overflow workers */
 export const maxWorkers = (limit: number): number => limit + MAX_OVERFLOW;
 
-/** Where a worker counts: a slot of its own, but for spare ones, which share one and take turns. */
+/** Where a worker counts: a row of its own, but for overflow workers, which share one and take turns. */
 const counterRowOf = (index: number, limit: number): number => Math.min(index, limit);
 
-/** Slots of what workers count; the pusher's follows. */
+/** Rows of what workers count; the pusher's follows. */
 export const counterRows = (limit: number): number => limit + 1;
 
 /** After a worker could not be started. */
-const AGAIN_MS = 1_000;
+const RETRY_MS = 1_000;
 
-/** A task but for what is one worker's, and what has its images at the moment. */
+/** A task but for what differs between workers. */
 type CommonTask = Omit<WorkerTask, "index" | "counterRow" | "isOverflow" | "images" | "changes">;
 
 /** What workers are given, and what is made of what they tell. */
 export interface PoolService {
   readonly task: CommonTask;
-  readonly publisher: Publisher;
+  readonly publisher: Pick<Publisher, "subscribe" | "unsubscribe">;
   /** All images that there are when it is called. */
   readonly images: () => Change;
   readonly listener: WorkerListener;
   readonly log: Logger;
 }
 
+/** What the pool does not do by itself. */
+interface PoolDeps {
+  readonly start: () => Worker;
+  readonly clock: Clock;
+}
+
 /**
  * The workers of one session. The first is started at once, without a task: that takes as long as checking an
- * image, so both happen at the same time. Others join when they would help, up to a limit; beyond it, spare ones join
- * when all are blocked, and leave again.
+ * image, so both happen at the same time. The main thread starts more when they would help, up to a limit; beyond it,
+ * overflow workers when all others are blocked, which leave again.
  */
 export class WorkerPool {
-  /** Most workers without spare ones. */
+  /** Most workers without overflow workers. */
   readonly limit: number;
-  private readonly most: number;
   /** Resolves when every worker has ended: with the first failure, else with how the first one ended. */
   readonly ended: Promise<Ended>;
-  private readonly first = startWorker();
+  private readonly most: number;
+  private readonly deps: PoolDeps;
+  private readonly first: Worker;
   /** Indexes of the workers that were given a task and have not ended. */
   private readonly serving = new Set<number>();
   private service: PoolService | undefined;
   private end: Ended | undefined;
   private resolveEnded: (ended: Ended) => void = () => {};
-  /** Until when nobody is started, because that failed. */
-  private retryAt = 0;
+  /** The last worker could not be started: when the next may be. */
+  private retryAt: number | undefined;
 
-  /** @param most spare workers that there may be, none of them at first */
-  constructor(limit: number, most = MAX_OVERFLOW) {
+  /** @param overflow most overflow workers, none of them at first */
+  constructor(
+    limit: number,
+    overflow = MAX_OVERFLOW,
+    deps: PoolDeps = { start: startWorker, clock: systemClock },
+  ) {
     this.limit = limit;
-    this.most = limit + most;
+    this.most = limit + overflow;
+    this.deps = deps;
+    this.first = deps.start();
     this.ended = new Promise((resolve) => {
       this.resolveEnded = resolve;
     });
@@ -84,23 +98,23 @@ export class WorkerPool {
     return this.serving.keys();
   }
 
-  /** Gives the first worker its task; later ones get theirs when they join. */
+  /** Gives the first worker its task; later ones get theirs when they are started. */
   serve(service: PoolService): void {
     this.service = service;
     this.assign(this.first, service);
   }
 
-  /** @returns false when the pool is complete, or ending */
+  /** Starts a worker below the limit. @returns false when there can be no more of these, or the session is ending */
   grow(): boolean {
     this.spawn(this.limit);
     return this.workers < this.limit && this.end === undefined;
   }
 
-  /** Others join, spare ones if need be. @returns how many */
+  /** Starts workers, also beyond the limit. @returns how many */
   growOverflow(count: number): number {
-    let joined = 0;
-    while (joined < count && this.spawn(this.most)) joined++;
-    return joined;
+    let started = 0;
+    while (started < count && this.spawn(this.most)) started++;
+    return started;
   }
 
   /** Ends the first worker when it has no task; one that serves cannot be ended this way. */
@@ -109,11 +123,11 @@ export class WorkerPool {
   }
 
   private spawn(most: number): boolean {
-    const { service } = this;
+    const { service, retryAt, deps } = this;
     if (service === undefined || this.workers >= most || this.end !== undefined) return false;
-    if (performance.now() < this.retryAt) return false;
+    if (retryAt !== undefined && deps.clock.now() < retryAt) return false;
     try {
-      this.assign(startWorker(), service);
+      this.assign(deps.start(), service);
       return true;
     } catch (error) {
       this.spawnFailed(messageOf(error), service);
@@ -132,19 +146,21 @@ export class WorkerPool {
       isOverflow,
       maxOpen: isOverflow ? 1 : task.maxOpen,
     };
+    // In this order: a change is in the snapshot or comes by the port.
     const changes = publisher.subscribe(index);
     const whole: WorkerTask = { ...task, ...own, images: images(), changes };
-    void follow(worker, whole, listener, log).then((how) => {
+    const followed = follow(worker, whole, listener, log).then((end) => {
       publisher.unsubscribe(index);
-      if (how.how === "failed") answerLost(task.fd, inflightRow(task.inflightTable, index));
-      this.workerEnded(index, how, service);
+      if (end.how === "failed") answerLost(task.fd, inflightRow(task.inflightTable, index));
+      this.workerEnded(index, end, service);
     });
+    followed.catch((error: unknown) => log.error(messageOf(error)));
   }
 
   /** No descriptor or no thread is left. Said once: it is tried again as long as it would help. */
   private spawnFailed(message: string, { log }: PoolService): void {
-    if (this.retryAt === 0) log.warn(`no other worker can be started: ${message}`);
-    this.retryAt = performance.now() + AGAIN_MS;
+    if (this.retryAt === undefined) log.warn(`no other worker can be started: ${message}`);
+    this.retryAt = this.deps.clock.now() + RETRY_MS;
   }
 
   private freeIndex(): number {

@@ -1,14 +1,14 @@
-import { parentPort, receiveMessageOnPort } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import { newFrame } from "../fuse/frame.ts";
-import { busyWord, CONTROL, epochWord } from "../fuse/control.ts";
+import { busyWord, CONTROL } from "../fuse/control.ts";
 import { RequestTracer } from "../fuse/request-tracer.ts";
 import { serve } from "../fuse/serve.ts";
 import { Mutex } from "../counters/mutex.ts";
 import { opName } from "../vfs/opcodes.ts";
 import { INFLIGHT } from "../counters/inflight.ts";
 import { thisThread } from "../proc/processes.ts";
-import type { Numbered } from "./change.ts";
+import { ChangeInbox } from "./change-inbox.ts";
 import { WorkerImages } from "./worker-images.ts";
 import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
 
@@ -21,26 +21,14 @@ port.once("message", (task: WorkerTask) => {
   const mutex = task.isOverflow ? new Mutex(control, CONTROL.COUNTER_MUTEX) : undefined;
   const images = new WorkerImages(task, { index: task.index, row: task.counterRow, mutex }, tell);
   images.ledger.inflight[INFLIGHT.THREAD] = thisThread();
-  const early: Numbered[] = [];
-  /**
-   * A change is there before its number is. One whose number is not there yet waits: what it leads the kernel to, another
-   * worker would not know, for it sees no reason to look.
-   */
-  const synchronize = () => {
-    const number = Atomics.load(control, CONTROL.EPOCH);
-    for (let next = receiveMessageOnPort(task.changes); next; next = receiveMessageOnPort(task.changes))
-      early.push(next.message as Numbered);
-    while (early.length > 0 && early[0].number <= number) images.apply((early.shift() as Numbered).change);
-    Atomics.store(control, epochWord(task.index), number);
-    return number;
-  };
+  const inbox = new ChangeInbox(task.changes, control, task.index, (change) => images.apply(change));
   try {
     images.apply(task.images);
     const ending = serve({
       fd: task.fd,
       fs: images.fileSystem(),
       ledger: images.ledger,
-      synchronize,
+      synchronize: inbox.catchUp,
       frame: newFrame(task.maxRead, task.isOverflow),
       control,
       index: task.index,

@@ -1,43 +1,77 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { newNlookup } from "../../src/fuse/nlookup.ts";
+import { expect, it } from "vitest";
+import { newNlookup, restoreOutstanding } from "../../src/fuse/nlookup.ts";
 import type { ImageInstance } from "../../src/session/image-instance.ts";
-import { ReleaseQueue } from "../../src/session/release-queue.ts";
+import { ReleaseQueue, type ReleaseQueueDeps } from "../../src/session/release-queue.ts";
+import { ManualClock, newLog } from "./support.ts";
 
-beforeEach(() => vi.useFakeTimers());
-afterEach(() => vi.useRealTimers());
-
-/** An image of which the kernel knows no node, or whose nodes cannot be listed. */
-const instance = (isForgotten: boolean) => {
+/** An image of which the kernel has so many lookups. */
+function instance(outstanding: number): ImageInstance {
   const nlookup = newNlookup(1);
-  if (!isForgotten) new Float64Array(nlookup)[0] = 1;
+  restoreOutstanding(nlookup, outstanding);
   return { shared: { nlookup } } as ImageInstance;
-};
+}
+
+function start(more: Partial<ReleaseQueueDeps>) {
+  const clock = new ManualClock();
+  const log = newLog();
+  const freed: (readonly ImageInstance[])[] = [];
+  const free = async (instances: readonly ImageInstance[]) => void freed.push(instances);
+  return { queue: new ReleaseQueue({ evict: async () => {}, free, clock, log, ...more }), clock, log, freed };
+}
+
+it("releases a group when the kernel has forgotten all of it, and then no timer is left", async () => {
+  const { queue, clock, freed } = start({});
+  const [kept, gone] = [instance(1), instance(0)];
+  queue.add([gone, kept]);
+  const other = [instance(0)];
+  queue.add(other);
+  await clock.advance(10_000);
+  expect(freed).toEqual([other]);
+  restoreOutstanding(kept.shared.nlookup, 0);
+  await clock.advance(100);
+  expect([freed.length, clock.waiting]).toEqual([2, 0]);
+});
 
 it("goes on after an image that cannot be given up, and says so", async () => {
   const freed: unknown[] = [];
-  const failures: unknown[] = [];
-  const [first, second] = [[instance(true)], [instance(true)]];
-  const queue = new ReleaseQueue(
-    { notify: async () => {} },
-    async (instances) => {
+  const [first, second] = [[instance(0)], [instance(0)]];
+  const { queue, clock, log } = start({
+    free: async (instances) => {
       if (instances === first) throw new Error("no way to close it");
       freed.push(instances);
     },
-    (error) => failures.push(error),
-  );
+  });
   queue.add(first);
   queue.add(second);
-  await vi.advanceTimersByTimeAsync(200);
-  expect([freed, failures]).toEqual([[second], [new Error("no way to close it")]]);
-  expect(vi.getTimerCount()).toBe(0);
+  await clock.advance(200);
+  expect(freed).toEqual([second]);
+  expect(log.lines).toEqual(["error cannot give an image up: no way to close it"]);
+  expect(clock.waiting).toBe(0);
 });
 
 it("says so when the kernel cannot be asked to forget an image, and asks again", async () => {
-  const failures: unknown[] = [];
-  const free = async () => {};
-  const queue = new ReleaseQueue({ notify: async () => {} }, free, (error) => failures.push(error));
-  queue.add([instance(false)]);
-  await vi.advanceTimersByTimeAsync(4_000);
+  const { queue, clock, log } = start({
+    evict: async () => {
+      throw new Error("no way to list it");
+    },
+  });
+  queue.add([instance(1)]);
+  await clock.advance(4_000);
   queue.close();
-  expect(failures).toEqual([expect.any(TypeError), expect.any(TypeError)]);
+  const line = "error cannot have the kernel forget an image: no way to list it";
+  expect([log.lines, clock.waiting]).toEqual([[line, line], 0]);
+});
+
+it("does not ask while the kernel still acts upon the last time", async () => {
+  let asked = 0;
+  const { queue, clock } = start({
+    evict: () => {
+      asked++;
+      return new Promise(() => {});
+    },
+  });
+  queue.add([instance(1)]);
+  await clock.advance(60_000);
+  queue.close();
+  expect(asked).toBe(1);
 });

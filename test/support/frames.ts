@@ -4,6 +4,7 @@ import { openLog } from "../../src/log/log.ts";
 import { newInflight } from "../../src/counters/inflight.ts";
 import { WorkerPool } from "../../src/session/worker-pool.ts";
 import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";
+import { Notifier } from "../../src/session/notifier.ts";
 import { Publisher } from "../../src/session/publisher.ts";
 import { ImageTable } from "../../src/session/image-table.ts";
 import { openAndPin } from "../../src/session/pinned-image.ts";
@@ -22,11 +23,10 @@ const fd = Number(device);
 const control = newControl(1);
 const inflightTable = newInflight(1);
 const publisher = new Publisher({
-  fd,
-  place: { path: "/" },
+  notifier: new Notifier(async () => {}, log),
   control: new Int32Array(control),
   inflightTable,
-  log,
+  probe: async () => {},
 });
 const imageTable = new ImageTable({
   limit: 1,
@@ -34,10 +34,8 @@ const imageTable = new ImageTable({
   held,
   publisher,
   beforeFree: async () => {},
-  releaseFailed: (error) => {
-    throw error;
-  },
   beforeChange: () => {},
+  log,
 });
 imageTable.mountFirst([], pinned);
 const pool = new WorkerPool(1);
@@ -67,5 +65,5 @@ const listener = {
   trace: ignore,
   problem,
 };
-pool.serve({ task, publisher, images: () => imageTable.snapshot(), listener, log });
+pool.serve({ task, publisher, images: imageTable.snapshot, listener, log });
 process.stdout.write(`${JSON.stringify(await pool.ended)}\n`);
