@@ -89,7 +89,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--lenient",
-    about: "serve what is sound of a broken image; the rest answers EUCLEAN",
+    about: "serve what is valid of a broken image; the rest answers EUCLEAN",
     default: false,
     forDaemon: true,
   },
