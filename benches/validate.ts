@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
-import type { BlobPlaces } from "../src/blob/locate.ts";
+import type { BlobSearch } from "../src/blob/locate.ts";
 import { openImage } from "../src/fs/open-image.ts";
 import { isExecutable, which } from "./processes.ts";
 import { median } from "./report.ts";
@@ -57,7 +57,7 @@ for (const { image, inodes, seconds } of costs) {
 }
 if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(costs, null, 1)}\n`);
 
-function cost(bootstrap: string, places: BlobPlaces): Cost {
+function cost(bootstrap: string, places: BlobSearch): Cost {
   const seconds: number[] = [];
   let inodes = 0;
   // The first is the one a daemon pays: nothing is compiled yet.

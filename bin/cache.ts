@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { defaultCacheDir } from "../src/source/cache.ts";
-import type { Cached } from "../src/source/cache-contents.ts";
+import type { CacheFile } from "../src/source/cache-contents.ts";
 import { mib } from "./progress.ts";
 
 interface Flags {
@@ -42,7 +42,7 @@ export function addCache(program: Command, say: (text: string) => void): void {
     });
 }
 
-function table(all: readonly Cached[]): string[] {
+function table(all: readonly CacheFile[]): string[] {
   const shown = all.filter(({ kind }) => kind !== "note");
   const lines = shown.map(({ kind, id, bytes, used, blobs }) =>
     [
@@ -59,7 +59,7 @@ function table(all: readonly Cached[]): string[] {
   return [head.join("  "), ...lines, `${shown.length} files, ${mib(bytesOf(all))}`];
 }
 
-const bytesOf = (all: readonly Cached[]): number => all.reduce((sum, { bytes }) => sum + bytes, 0);
+const bytesOf = (all: readonly CacheFile[]): number => all.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** Seconds. */
 function duration(text: string): number {

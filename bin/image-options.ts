@@ -8,7 +8,7 @@ import { LEVELS, type Level } from "../src/log/log-line.ts";
 import { collect } from "./parse-values.ts";
 
 /** Where tars are; bin does not know the room that looks for them. */
-type BlobPlaces = UnpackOptions["places"];
+type BlobSearch = UnpackOptions["search"];
 
 interface LogFlags {
   logFile?: string;
@@ -63,7 +63,11 @@ export function imageOf(argument: string | undefined, { bootstrap }: ImageFlags)
  * @returns undefined when nobody said where the blobs are
  * @throws UsageError when options contradict each other; StartError when the configuration cannot be used
  */
-export async function placesOf({ blobDir, config, blob = [] }: ImageFlags): Promise<BlobPlaces | undefined> {
+export async function blobSearchOf({
+  blobDir,
+  config,
+  blob = [],
+}: ImageFlags): Promise<BlobSearch | undefined> {
   const isNamed = blobDir.length > 0 || blob.length > 0;
   if (config !== undefined) {
     if (isNamed) throw new UsageError("--config cannot be used together with --blob-dir or --blob");
@@ -83,7 +87,7 @@ export async function placesOf({ blobDir, config, blob = [] }: ImageFlags): Prom
 }
 
 /** Tars usually lie beside their bootstrap. */
-export const besideOf = (image: string): BlobPlaces => ({
+export const besideOf = (image: string): BlobSearch => ({
   dirs: [],
   beside: dirname(image),
   files: new Map(),

@@ -43,9 +43,9 @@ const check = program
     ) => {
       const { verbose, outputJson, data } = flags;
       const bootstrap = options.imageOf(image, flags);
-      const places = await options.placesOf(flags);
+      const search = await options.blobSearchOf(flags);
       const version = options.versionWord();
-      await checkImage({ bootstrap, places, data, verbose, outputJson, version }, print);
+      await checkImage({ bootstrap, search, data, verbose, outputJson, version }, print);
     },
   );
 options.addBlobOption(options.addImageOptions(check));
@@ -90,10 +90,10 @@ const unpack = program
   .addHelpText("after", "\nExample:\n  nydus-image-ts unpack image.boot -D layers --output - | tar -tv")
   .action(async (image: string | undefined, flags: Flags<{ output: string }>) => {
     const bootstrap = options.imageOf(image, flags);
-    const places = (await options.placesOf(flags)) ?? options.besideOf(bootstrap);
+    const search = (await options.blobSearchOf(flags)) ?? options.besideOf(bootstrap);
     const log = options.logOf(program, flags);
     const { unpackImage } = await import("../src/inspect/unpack.ts"); // the others start sooner without tar-stream
-    await unpackImage({ bootstrap, places, output: flags.output, warn: log.warn });
+    await unpackImage({ bootstrap, search, output: flags.output, warn: log.warn });
     log.close();
   });
 options.addBlobOption(options.addImageOptions(unpack));

@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
 import { Client } from "../src/ctl/client.ts";
-import { FILES, INFO, LATEST, LISTS, look, METRICS, watch, watchBackend } from "../src/ctl/commands.ts";
+import { FILES, INFO, LATEST, LISTS, query, METRICS, watch, watchBackend } from "../src/ctl/commands.ts";
 import { type MountFlags, mountImage, unmountImage } from "../src/ctl/mount.ts";
 import { upgrade } from "../src/ctl/upgrade.ts";
 import { versionText } from "../src/daemon/version.ts";
@@ -30,7 +30,7 @@ const say = (text: string): void => {
 const common = () => program.opts<Common>();
 const how = () => ({ isRaw: common().raw, id: common().id });
 const client = () => new Client(common().sock);
-const show = async (what: Parameters<typeof look>[1]) => say(await look(client(), what, how()));
+const show = async (what: Parameters<typeof query>[1]) => say(await query(client(), what, how()));
 const seconds = integer(1, 86_400);
 
 program

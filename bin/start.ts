@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { codeOf, messageOf, StartError } from "../src/bytes/errors.ts";
 import { runDaemon } from "../src/daemon/run.ts";
 import { NO_FILE_RECORDS } from "../src/session/file-records.ts";
-import { type Demo, withDemoImage } from "../src/source/demo-image.ts";
+import { type DemoImage, withDemoImage } from "../src/source/demo-image.ts";
 import { mib } from "./progress.ts";
 
 /**
@@ -48,7 +48,7 @@ async function demonstrate(): Promise<number> {
   });
 }
 
-async function serve(image: Demo, mountpoint: string): Promise<number> {
+async function serve(image: DemoImage, mountpoint: string): Promise<number> {
   let shown = Promise.resolve(true);
   const status = await runDaemon(
     {
@@ -103,7 +103,7 @@ async function makeMountpoint(): Promise<string> {
  * Everything about the mount goes through it, and never synchronously: this thread may be the one that serves.
  * @returns false, and ends the session, when it does not show what it should
  */
-async function show({ tarBytes, bootstrapBytes, ms }: Demo, mountpoint: string): Promise<boolean> {
+async function show({ tarBytes, bootstrapBytes, ms }: DemoImage, mountpoint: string): Promise<boolean> {
   let isLeaving = false;
   const leave = () => {
     isLeaving = true;

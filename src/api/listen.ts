@@ -2,22 +2,21 @@ import { existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { MAX_SOCKET_PATH } from "../bytes/limits.ts";
 
-/** Of `sun_path`, without the NUL; a longer one would be cut off silently. */
-const LONGEST = 107;
-/** For whoever is behind a socket to take a connection; a daemon that is alive does so at once. */
+/** For the process behind a socket to take a connection; a daemon that is alive does so at once. */
 const ANSWER_MS = 2_000;
 
 /**
  * Listens on a unix socket that only its owner may use. What lies there is replaced when it is a socket that
- * nobody answers on: a daemon that was killed leaves one. The server removes it when it is closed.
+ * no process answers on: a daemon that was killed leaves one. The server removes it when it is closed.
  *
  * @throws StartError naming the path
  */
 export async function listenAt(server: Server, path: string): Promise<void> {
   const length = Buffer.byteLength(path);
-  if (length > LONGEST)
-    throw new StartError(`apisock ${path}: ${length} bytes long, want ${LONGEST} at most`);
+  if (length > MAX_SOCKET_PATH)
+    throw new StartError(`apisock ${path}: ${length} bytes long, want ${MAX_SOCKET_PATH} at most`);
   // Node says "permission denied" of a directory that is not there.
   if (!existsSync(dirname(path))) throw new StartError(`apisock ${path}: no such directory`);
   await clear(path);
@@ -48,7 +47,7 @@ async function clear(path: string): Promise<void> {
   }
 }
 
-/** @returns "" when somebody takes a connection, else why not */
+/** @returns "" when a process takes the connection, else why not */
 function knock(path: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(path);

@@ -47,9 +47,9 @@ export interface Management {
    *
    * @throws MountFailed and others: nothing has changed then
    */
-  mount(path: string, order: MountOrder): Promise<void>;
+  mount(path: string, order: MountCommand): Promise<void>;
   /** The same for an image in the place of one that is there. */
-  remount(path: string, order: MountOrder): Promise<void>;
+  remount(path: string, order: MountCommand): Promise<void>;
   unmount(path: string): Promise<void>;
   /**
    * The image that is served under an id, or the only one.
@@ -61,7 +61,7 @@ export interface Management {
 }
 
 /** Which image to show. */
-export interface MountOrder {
+export interface MountCommand {
   /** Path of the bootstrap. */
   readonly source: string;
   /** nydusd's configuration as text; "" when there is none. */

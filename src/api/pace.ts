@@ -20,7 +20,7 @@ const never = new Int32Array(new SharedArrayBuffer(4));
  * Keeps the main thread from using a CPU for clients that others want: it does nothing for a while when it has
  * worked too much. Meanwhile connections wait in the socket's queue, which is short, so that a flood waits, too.
  *
- * Not for a thread that somebody waits for. A kernel that does not tell what a thread has used paces nobody.
+ * Not for a thread that serves requests of the kernel. Where the kernel does not tell what a thread has used, no client is paced.
  */
 export function pace(server: Server): void {
   let connections = 0;

@@ -21,12 +21,12 @@ export interface ReplaceOptions {
   readonly mode: number;
   /** On disk with its name when this returns. Without it, a crash may leave the name with anything or nothing in it. */
   readonly isDurable: boolean;
-  /** A name that only the caller uses, which it removes itself after a kill; without it, one that nobody has. */
+  /** A name that only the caller uses, which it removes itself after a kill; without it, a free one. */
   readonly temporary?: string;
 }
 
 /**
- * Writes a file in place of whatever has its name: whoever opens it finds the old one or the new one, whole. A link of
+ * Writes a file in place of whatever has its name: a reader finds the old one or the new one, whole. A link of
  * that name is replaced, not followed. For what is written at once: a signal that ends the process in between leaves
  * the temporary file, see AtomicFile.
  *

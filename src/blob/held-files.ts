@@ -2,17 +2,17 @@ import { closeSync } from "node:fs";
 import { codeOf } from "../bytes/errors.ts";
 import { ABSENT, type BlobFile, openSame } from "./locate.ts";
 
-interface Held {
+interface HeldFile {
   readonly fd: number;
   users: number;
 }
 
 /**
  * Files kept open for all threads, whatever becomes of their paths: each once, however many images read it. Those
- * beyond the bound are opened by who reads them.
+ * beyond the bound are opened by the threads that read them.
  */
 export class HeldFiles {
-  private readonly held = new Map<string, Held>();
+  private readonly held = new Map<string, HeldFile>();
   private readonly max: number;
 
   /** @param max an image has at most a few hundred blobs, a daemon may have many images */

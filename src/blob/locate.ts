@@ -5,17 +5,17 @@ import { openBeneath, openWithin } from "../safe-open/beneath.ts";
 import { type OpenFile, openFile } from "../safe-open/open-file.ts";
 
 /** Where to look for the tar of a blob id. */
-export interface BlobPlaces {
+export interface BlobSearch {
   /** Directories that hold tars under their blob id, or as `<id>.tar`; searched in this order. */
   readonly dirs: readonly string[];
   /**
-   * A directory that nobody named, where tars usually are, with other things beside them. An image may call its blobs
+   * A directory that the user did not name, where tars usually are, with other things beside them. An image may call its blobs
    * what it likes; there only a sha256 counts.
    */
   readonly beside?: string | undefined;
   /** Files named for one id each. */
   readonly files: ReadonlyMap<string, string>;
-  /** By id: the directory that such a file was found below, where its name was somebody else's word. */
+  /** By id: the directory that such a file was found below, where an image named it. */
   readonly within?: ReadonlyMap<string, string> | undefined;
   /** A file for the only blob of an image, whatever its id. */
   readonly single?: string;
@@ -43,18 +43,18 @@ export const ABSENT: BlobFile = { path: "", size: 0, dev: -1, ino: -1, born: 0, 
 
 /**
  * Finds the file of blob `index`. Where only its id says which, it is a regular file that lies below the directories; a
- * file that somebody named may be anywhere, and a block device.
+ * file that the user named may be anywhere, and a block device.
  *
  * @param id blob id, "" when the image does not name it
  * @param wanted bytes that the device slot promises
  * @returns the file, whatever its length: the pass over the tree knows what is really needed
  * @throws StartError naming the id, every place looked in, and the wanted size
  */
-export function locateBlob(places: BlobPlaces, index: number, id: string, wanted: number): BlobFile {
-  const named = places.files.get(id) ?? places.files.get(String(index + 1)) ?? places.single;
+export function locateBlob(search: BlobSearch, index: number, id: string, wanted: number): BlobFile {
+  const named = search.files.get(id) ?? search.files.get(String(index + 1)) ?? search.single;
   const name = id === "" ? `${index + 1} (the image gives it no id)` : id;
   const looked: string[] = [];
-  for (const { path, open } of named === undefined ? byId(places, id) : [byName(places, id, named)]) {
+  for (const { path, open } of named === undefined ? byId(search, id) : [byName(search, id, named)]) {
     try {
       return describe(path, open());
     } catch (error) {
@@ -75,12 +75,12 @@ interface Candidate {
   readonly open: () => OpenFile;
 }
 
-function byName({ within, dirs }: BlobPlaces, id: string, path: string): Candidate {
+function byName({ within, dirs }: BlobSearch, id: string, path: string): Candidate {
   const found = within?.get(id);
   return { path, open: () => (found === undefined ? openBlob(path) : openWithin(path, found, dirs)) };
 }
 
-function byId({ dirs, beside }: BlobPlaces, id: string): Candidate[] {
+function byId({ dirs, beside }: BlobSearch, id: string): Candidate[] {
   if (id === "") return [];
   const all = beside !== undefined && DIGEST.test(id) ? [...dirs, beside] : dirs;
   return all.flatMap((dir) =>

@@ -1,4 +1,4 @@
-import { escapeUnseen } from "./unseen.ts";
+import { escapeControlChars } from "./escape-control-chars.ts";
 
 /**
  * File names are bytes: any but NUL and '/', compared as `memcmp` does. A string is made of them only for
@@ -58,7 +58,7 @@ export function showName(bytes: Uint8Array): string {
     b >= 0x20 && b < 0x7f && b !== 0x5c ? String.fromCharCode(b) : `\\x${b.toString(16).padStart(2, "0")}`;
   if (isUtf8(plain)) {
     const text = decoder.decode(plain);
-    if (escapeUnseen(text) === text) return text;
+    if (escapeControlChars(text) === text) return text;
   }
   return Array.from(plain, ascii).join("");
 }

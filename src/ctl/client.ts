@@ -25,7 +25,7 @@ export class Client {
 
   delete = (path: string): Promise<Answer> => this.ask("DELETE", path);
 
-  /** @throws StartError when nobody answers, or the answer is an error */
+  /** @throws StartError when no daemon answers, or the answer is an error */
   private async ask(method: string, path: string, body?: string, ms = ANSWER_MS): Promise<Answer> {
     const { socketPath } = this;
     const { status, text } = await send(socketPath, method, path, body, ms).catch((error: unknown) => {

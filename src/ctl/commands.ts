@@ -3,28 +3,28 @@ import type { BackendMetrics, CacheMetrics, DaemonInfo, FsStats } from "../api/s
 import type { Client } from "./client.ts";
 import { backendRateText, backendText, cacheText, fsStatsText, infoText } from "./text.ts";
 
-type Say = (text: string) => void;
+type Print = (text: string) => void;
 
 /** What can be asked for and shown: where it is, and as which text; undefined: as JSON. */
-interface Look {
+interface Query {
   readonly path: string;
   readonly text?: (answer: never) => string;
 }
 
-export const INFO: Look = { path: "v1/daemon", text: (answer: DaemonInfo) => infoText(answer) };
+export const INFO: Query = { path: "v1/daemon", text: (answer: DaemonInfo) => infoText(answer) };
 
 export const METRICS = {
   backend: { path: "v1/metrics/backend", text: (answer: BackendMetrics) => backendText(answer) },
   cache: { path: "v1/metrics/blobcache", text: (answer: CacheMetrics) => cacheText(answer) },
   fsstats: { path: "v1/metrics", text: (answer: FsStats) => fsStatsText(answer) },
-} satisfies Record<string, Look>;
+} satisfies Record<string, Query>;
 
-export const FILES: Look = { path: "v1/metrics/files" };
-/** Each answer is what was read since the one before, whoever asked for that. */
-export const LATEST: Look = { path: "v1/metrics/files?latest=true" };
+export const FILES: Query = { path: "v1/metrics/files" };
+/** Each answer is what was read since the one before, which another client may have had. */
+export const LATEST: Query = { path: "v1/metrics/files?latest=true" };
 
-/** Those that nydusctl does not have: shown as the JSON that they are. */
-export const LISTS: Readonly<Record<string, Look & { readonly about: string }>> = {
+/** What nydusctl does not have: shown as the JSON that it is. */
+export const LISTS: Readonly<Record<string, Query & { readonly about: string }>> = {
   events: { path: "v1/daemon/events", about: "what went wrong lately" },
   pattern: {
     path: "v1/metrics/pattern",
@@ -33,8 +33,8 @@ export const LISTS: Readonly<Record<string, Look & { readonly about: string }>> 
   inflight: { path: "v1/metrics/inflight", about: "requests that are being answered" },
 };
 
-/** How something is shown. */
-export interface How {
+/** How an answer is shown. */
+export interface ShowOptions {
   readonly isRaw: boolean;
   /** Mountpoint of the image that is asked about, where there are several. */
   readonly id?: string | undefined;
@@ -44,7 +44,11 @@ const withId = (path: string, id: string | undefined): string =>
   id === undefined ? path : `${path}${path.includes("?") ? "&" : "?"}id=${encodeURIComponent(id)}`;
 
 /** @returns as it is printed; what is not there is an empty list */
-export async function look(client: Client, { path, text }: Look, { isRaw, id }: How): Promise<string> {
+export async function query(
+  client: Client,
+  { path, text }: Query,
+  { isRaw, id }: ShowOptions,
+): Promise<string> {
   const answer = await client.get(withId(path, id));
   if (text === undefined || isRaw) return `${JSON.stringify(answer ?? [], null, isRaw ? 0 : 2)}\n`;
   return text(answer as never);
@@ -53,17 +57,17 @@ export async function look(client: Client, { path, text }: Look, { isRaw, id }: 
 /** Looks again and again. @param times how often at most */
 export async function watch(
   client: Client,
-  what: Look,
-  { seconds, times = Number.POSITIVE_INFINITY, ...how }: Watched,
-  say: Say,
+  what: Query,
+  { seconds, times = Number.POSITIVE_INFINITY, ...how }: WatchOptions,
+  print: Print,
 ): Promise<void> {
   for (let i = 0; i < times; i++) {
     if (i > 0) await sleep(1000 * seconds);
-    say(await look(client, what, how));
+    print(await query(client, what, how));
   }
 }
 
-interface Watched extends How {
+interface WatchOptions extends ShowOptions {
   readonly seconds: number;
   readonly times?: number | undefined;
 }
@@ -72,13 +76,13 @@ interface Watched extends How {
 export async function watchBackend(
   client: Client,
   { seconds, id }: { readonly seconds: number; readonly id?: string | undefined },
-  say: Say,
+  print: Print,
 ): Promise<void> {
   const now = async () => (await client.get(withId(METRICS.backend.path, id))) as BackendMetrics;
   for (let last = await now(); ; ) {
     await sleep(1000 * seconds);
     const current = await now();
-    say(backendRateText(last, current, seconds));
+    print(backendRateText(last, current, seconds));
     last = current;
   }
 }

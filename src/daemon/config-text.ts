@@ -1,14 +1,14 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { parse as parseToml, TomlError } from "smol-toml";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
-import { escapeUnseen } from "../bytes/unseen.ts";
+import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 
 /** nydusd's own limit (`ConfigV2::from_file`). */
 const MAX_BYTES = 1024 * 1024;
 
 /** Every message about a configuration file begins alike, and is one line: JSON.parse quotes what it stumbles over. */
 export const problem = (name: string, what: string) =>
-  new StartError(`config ${name}: ${escapeUnseen(what)}`);
+  new StartError(`config ${name}: ${escapeControlChars(what)}`);
 
 /** @throws StartError */
 export function readText(path: string): string {

@@ -1,7 +1,7 @@
 import {
   type Instance,
   type Management,
-  type MountOrder,
+  type MountCommand,
   NoCounter,
   NotReady,
   TransferFailed,
@@ -126,10 +126,10 @@ export class DaemonManagement implements Management {
     }
   }
 
-  mount = (path: string, order: MountOrder): Promise<void> =>
+  mount = (path: string, order: MountCommand): Promise<void> =>
     placeImage("mount", path, order, this.changeable());
 
-  remount = (path: string, order: MountOrder): Promise<void> =>
+  remount = (path: string, order: MountCommand): Promise<void> =>
     placeImage("remount", path, order, this.changeable());
 
   async unmount(path: string): Promise<void> {

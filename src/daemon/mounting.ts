@@ -1,4 +1,4 @@
-import { MountFailed, type MountOrder } from "../api/management.ts";
+import { MountFailed, type MountCommand } from "../api/management.ts";
 import type { HeldFiles } from "../blob/held-files.ts";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
@@ -35,7 +35,7 @@ export interface Changeable {
 export async function placeImage(
   how: "mount" | "remount",
   path: string,
-  order: MountOrder,
+  order: MountCommand,
   session: Changeable,
 ): Promise<void> {
   const names = namesAt(path);
@@ -67,7 +67,7 @@ export async function removeImage(path: string, { changes, log }: Changeable): P
 /** @throws StartError, FormatError */
 function take(
   path: string,
-  { source, config, prefetchFiles }: MountOrder,
+  { source, config, prefetchFiles }: MountCommand,
   { device, held, options, log }: Changeable,
 ): PinnedImage {
   const given = config === "" ? undefined : parseConfig(config, `of ${path}`);

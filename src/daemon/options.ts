@@ -1,6 +1,6 @@
-import type { BlobPlaces } from "../blob/locate.ts";
+import type { BlobSearch } from "../blob/locate.ts";
 import type { FailoverPolicy } from "../fuse/lost-requests.ts";
-import type { LogPlace } from "../log/log.ts";
+import type { LogTarget } from "../log/log.ts";
 import type { Level } from "../log/log-line.ts";
 import type { TRANSPORTS } from "../session/choose.ts";
 import type { FileRecords } from "../session/file-records.ts";
@@ -8,13 +8,13 @@ import type { PrefetchOptions } from "../session/prefetching.ts";
 import type { MonitoringOptions } from "./monitoring.ts";
 
 /** What the daemon is asked to do, whoever asks. */
-export interface DaemonOptions extends LogPlace {
+export interface DaemonOptions extends LogTarget {
   /** The image to begin with; undefined: the management API will bring one. */
   readonly bootstrap: string | undefined;
   readonly mountpoint: string;
   /** Where that image is to be seen within the mount: `/` is all of it. */
   readonly virtualMountpoint: string;
-  readonly places: BlobPlaces;
+  readonly places: BlobSearch;
   /** Directories of blobs that were named, for images that name none. */
   readonly blobDirs: readonly string[];
   readonly transport: (typeof TRANSPORTS)[number];

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { BlobPlaces } from "../blob/locate.ts";
+import type { BlobSearch } from "../blob/locate.ts";
 
 /** Where a configuration says that blobs are. */
 export interface ConfiguredPlaces {
@@ -16,8 +16,8 @@ export interface ConfiguredPlaces {
 export function placesIn(
   bootstrap: string,
   configured: ConfiguredPlaces | undefined,
-  given: BlobPlaces,
-): BlobPlaces {
+  given: BlobSearch,
+): BlobSearch {
   const dirs = [...given.dirs, ...(configured?.blobDirs ?? [])];
   const single = configured?.blobFile ?? given.single;
   return {

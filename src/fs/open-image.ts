@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { BlobFiles } from "../blob/blob-files.ts";
-import { ABSENT, type BlobFile, type BlobPlaces, blobFile, locateBlob } from "../blob/locate.ts";
+import { ABSENT, type BlobFile, type BlobSearch, blobFile, locateBlob } from "../blob/locate.ts";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import { Image, type ImageHandle } from "../erofs/image.ts";
 import {
@@ -28,18 +28,18 @@ export interface OpenedImage {
  * @param lenient serve what is valid of a corrupt image, and what is there of its blobs
  * @throws StartError when a file is missing, too short or unreadable; FormatError when the image is broken
  */
-export function openImage(path: string, places: BlobPlaces, lenient: boolean): OpenedImage {
+export function openImage(path: string, search: BlobSearch, lenient: boolean): OpenedImage {
   const { fd, stats } = openBootstrap(path);
   try {
     const tables = readTables(fd, stats.size, path);
     const self = blobFile(path, stats);
     const absent: Error[] = [];
-    const blobs = tables.isFlat ? [] : findBlobs(tables, places, lenient ? absent : undefined);
+    const blobs = tables.isFlat ? [] : findBlobs(tables, search, lenient ? absent : undefined);
     const sizes = blobs.map((b) => b.size);
     const check = () => checkTree(tables, sizes, lenient);
     const { handle, report } = lenient ? withoutTraces(check) : check();
     report.problems.unshift(...absent);
-    if (!lenient) mustName(tables, places);
+    if (!lenient) mustName(tables, search);
     return { handle, files: [self, ...blobs], report };
   } finally {
     closeSync(fd);
@@ -104,10 +104,10 @@ export function openBootstrap(path: string): OpenFile {
  */
 function findBlobs(
   { devices, sb }: ImageTables,
-  places: BlobPlaces,
+  search: BlobSearch,
   absent: Error[] | undefined,
 ): BlobFile[] {
-  const { single, files } = places;
+  const { single, files } = search;
   const unnamed = devices.filter(({ id }, i) => !files.has(id) && !files.has(String(i + 1))).length;
   if (single !== undefined && unnamed > 1)
     throw new StartError(
@@ -116,7 +116,7 @@ function findBlobs(
   return devices.map(({ id, blocks }, i) => {
     let file = ABSENT;
     try {
-      file = locateBlob(places, i, id, blocks * sb.blockSize);
+      file = locateBlob(search, i, id, blocks * sb.blockSize);
       mustHold(file, id || String(i + 1), blocks * sb.blockSize);
     } catch (error) {
       if (absent === undefined || !(error instanceof StartError)) throw error;
@@ -127,7 +127,7 @@ function findBlobs(
 }
 
 /** A file given for a blob that the image does not have is a typing error that would go unnoticed. */
-function mustName({ devices }: ImageTables, { files }: BlobPlaces): void {
+function mustName({ devices }: ImageTables, { files }: BlobSearch): void {
   for (const [name, path] of files)
     if (!devices.some(({ id }, i) => name === id || name === String(i + 1)))
       throw new StartError(

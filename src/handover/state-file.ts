@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { MAX_SOCKET_PATH } from "../bytes/limits.ts";
 import { replaceFile } from "../atomic-file/replace-file.ts";
 import { isAlive, startOf } from "../proc/processes.ts";
 import {
@@ -23,8 +24,6 @@ export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.en
 }
 
 const CHECKED = ".checked";
-/** Longest path of a unix socket, bytes. */
-const MAX_SOCKET = 107;
 
 /**
  * The state of one session on disk: whole, or not there.
@@ -60,7 +59,7 @@ export class StateFile {
     }
     // A pid comes again, a pid with when it began does not.
     const file = new StateFile(join(dir, `${owner}-${startOf(owner) ?? 0}`));
-    if (Buffer.byteLength(file.socket) > MAX_SOCKET)
+    if (Buffer.byteLength(file.socket) > MAX_SOCKET_PATH)
       throw new StartError(
         `state directory ${dir}: longer than a socket's path may be; choose another with --state-dir`,
       );

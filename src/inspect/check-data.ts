@@ -10,7 +10,7 @@ import { rootOf, type Walked, walk } from "../fs/walk.ts";
 import { isRegular } from "./attr.ts";
 import { HeaderCheck } from "./check-headers.ts";
 import { runsOf } from "./data.ts";
-import { type Look, readError } from "./look.ts";
+import { type ImageView, readError } from "./image-view.ts";
 
 const BUFFER = 1024 * 1024;
 /** A blob id that can be, and for the builders' own ids is, the sha256 of the tar. */
@@ -22,18 +22,18 @@ const SHA256 = /^[0-9a-f]{64}$/;
  *
  * @throws StartError naming the first blob or file that is wrong
  */
-export async function checkData(look: Look): Promise<void> {
-  for (let slot = 0; slot + 1 < look.files.length; slot++) await checkDigest(look, slot);
-  const seen = new Bits(Math.ceil(look.tables.meta.size / INODE_SLOT_SIZE));
+export async function checkData(view: ImageView): Promise<void> {
+  for (let slot = 0; slot + 1 < view.files.length; slot++) await checkDigest(view, slot);
+  const seen = new Bits(Math.ceil(view.tables.meta.size / INODE_SLOT_SIZE));
   const buffer = new Uint8Array(BUFFER);
   // A side blob is none, but is held to its digest; what other builders point into need be none.
-  const { rafs, devices } = look.tables;
-  const headers = new HeaderCheck(look, (slot) => !rafs?.isTarfs || SHA256.test(elementAt(devices, slot).id));
-  for (const walked of walk(look.fs, rootOf(look.fs))) {
+  const { rafs, devices } = view.tables;
+  const headers = new HeaderCheck(view, (slot) => !rafs?.isTarfs || SHA256.test(elementAt(devices, slot).id));
+  for (const walked of walk(view.fs, rootOf(view.fs))) {
     if (!isRegular(walked.attr) || seen.has(walked.attr.ino)) continue;
     seen.add(walked.attr.ino);
     headers.check(walked);
-    readThrough(look, walked, buffer);
+    readThrough(view, walked, buffer);
   }
 }
 
@@ -41,7 +41,7 @@ export async function checkData(look: Look): Promise<void> {
  * Blobs of a flattened image have no file of their own, and ids that are no digest promise nothing. A side blob is no
  * tar, but its id is a digest, always: it is held to that like the others.
  */
-async function checkDigest({ tables, files }: Look, slot: number): Promise<void> {
+async function checkDigest({ tables, files }: ImageView, slot: number): Promise<void> {
   const { id } = elementAt(tables.devices, slot);
   if (!SHA256.test(id)) return;
   const { path } = elementAt(files, slot + 1);
@@ -57,10 +57,10 @@ async function checkDigest({ tables, files }: Look, slot: number): Promise<void>
 }
 
 /** Holes are left out: a file may be nothing else, and larger than any disk. */
-function readThrough(look: Look, { node, attr, path }: Walked, buffer: Uint8Array): void {
-  for (const { device, offset, length } of runsOf(look.image, attr, BUFFER)) {
+function readThrough(view: ImageView, { node, attr, path }: Walked, buffer: Uint8Array): void {
+  for (const { device, offset, length } of runsOf(view.image, attr, BUFFER)) {
     if (device === HOLE) continue;
-    const n = look.fs.read(node, offset, length, buffer, 0);
-    if (n !== length) throw readError(look, showName(path));
+    const n = view.fs.read(node, offset, length, buffer, 0);
+    if (n !== length) throw readError(view, showName(path));
   }
 }

@@ -5,27 +5,27 @@ import { showName } from "../bytes/name.ts";
 import { HOLE, INLINE } from "../erofs/image.ts";
 import type { Walked } from "../fs/walk.ts";
 import { runsOf } from "./data.ts";
-import { blobName, type Look } from "./look.ts";
+import { blobName, type ImageView } from "./image-view.ts";
 import { type HeaderFacts, TarIndex, tarIndexAt } from "./tar-index.ts";
 
 const PERMISSIONS = 0o7777;
 
 /** Holds what an image says of files against the headers in front of their data. */
 export class HeaderCheck {
-  private readonly look: Look;
+  private readonly view: ImageView;
   private readonly mayBeNone: (slot: number) => boolean;
   /** By slot; undefined for a blob that is no tar, like a side blob. */
   private readonly indexes = new Map<number, TarIndex | undefined>();
 
   /** @param mayBeNone the blob may be no tar */
-  constructor(look: Look, mayBeNone: (slot: number) => boolean) {
-    this.look = look;
+  constructor(view: ImageView, mayBeNone: (slot: number) => boolean) {
+    this.view = view;
     this.mayBeNone = mayBeNone;
   }
 
   /** @param walked a regular file. @throws StartError saying how they differ; FormatError for a tar that is none */
   check({ attr, name, path }: Walked): void {
-    const { image, tables, files } = this.look;
+    const { image, tables, files } = this.view;
     const run = runsOf(image, attr).next().value;
     // Sparse files that begin with a hole, and blobs that have no file of their own, are left to the reading.
     if (run === undefined || run.device === HOLE || run.device === INLINE || run.device === 0) return;
@@ -34,7 +34,7 @@ export class HeaderCheck {
     if (index === undefined || run.address >= index.end) return;
     const differs = (what: string): never => {
       throw new StartError(
-        `${showName(path)}: ${what} (blob ${blobName(this.look, slot)}, ${elementAt(files, slot + 1).path}, byte ${run.address})`,
+        `${showName(path)}: ${what} (blob ${blobName(this.view, slot)}, ${elementAt(files, slot + 1).path}, byte ${run.address})`,
       );
     };
     const header = index.find(run.address) ?? differs("no header of the tar has its data");
@@ -51,7 +51,7 @@ export class HeaderCheck {
 
   private indexOf(slot: number): TarIndex | undefined {
     if (!this.indexes.has(slot)) {
-      const { path } = elementAt(this.look.files, slot + 1);
+      const { path } = elementAt(this.view.files, slot + 1);
       this.indexes.set(slot, this.mayBeNone(slot) ? tarIndexAt(path) : new TarIndex(path));
     }
     return this.indexes.get(slot);

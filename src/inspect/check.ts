@@ -1,16 +1,16 @@
-import type { BlobPlaces } from "../blob/locate.ts";
+import type { BlobSearch } from "../blob/locate.ts";
 import { UsageError } from "../bytes/errors.ts";
 import { rootOf, walk } from "../fs/walk.ts";
 import { checkData } from "./check-data.ts";
 import { describeLine } from "./describe.ts";
 import { blobFeatureWords, COMPRESSORS } from "./features.ts";
 import { writeJson } from "./json-file.ts";
-import { type Look, lookAt } from "./look.ts";
+import { type ImageView, openImageView } from "./image-view.ts";
 
 export interface CheckOptions {
   readonly bootstrap: string;
   /** Where the blobs are; without, only metadata is checked, as nydus-image does. */
-  readonly places?: BlobPlaces | undefined;
+  readonly search?: BlobSearch | undefined;
   /** Read all data, too. */
   readonly data: boolean;
   /** Print every entry. */
@@ -22,32 +22,32 @@ export interface CheckOptions {
 }
 
 /**
- * Checks an image: the whole tree, that its blobs are there and long enough when places are given, and with
+ * Checks an image: the whole tree, that its blobs are there and long enough when it is said where they are, and with
  * `data` that they are what they were.
  *
  * @param print gets text that ends with a newline; nothing that says "valid" before all is
- * @throws FormatError or StartError at the first problem, in one line; UsageError for `data` without places
+ * @throws FormatError or StartError at the first problem, in one line; UsageError for `data` without `search`
  */
 export async function checkImage(options: CheckOptions, print: (text: string) => void): Promise<void> {
-  const { bootstrap, places, outputJson } = options;
-  if (options.data && places === undefined)
+  const { bootstrap, search, outputJson } = options;
+  if (options.data && search === undefined)
     throw new UsageError("--data reads the blobs: name their directory with --blob-dir");
   const start = process.hrtime.bigint();
-  const look = lookAt(bootstrap, places);
+  const view = openImageView(bootstrap, search);
   const seconds = Number(process.hrtime.bigint() - start) / 1e9;
   try {
-    if (options.data) await checkData(look);
+    if (options.data) await checkData(view);
     if (options.verbose)
-      for (const walked of walk(look.fs, rootOf(look.fs))) print(`inode: ${describeLine(look, walked)}\n`);
+      for (const walked of walk(view.fs, rootOf(view.fs))) print(`inode: ${describeLine(view, walked)}\n`);
   } finally {
-    look.blobs.close();
+    view.blobs.close();
   }
-  print(verdict(look));
-  if (outputJson !== undefined) writeJson(outputJson, resultOf(look, options, seconds));
+  print(verdict(view));
+  if (outputJson !== undefined) writeJson(outputJson, resultOf(view, options, seconds));
 }
 
 /** The lines of nydus-image; an image without RAFS tables has only what its device slots say. */
-function verdict({ tables }: Look): string {
+function verdict({ tables }: ImageView): string {
   const { rafs, devices, sb } = tables;
   const name = rafs === undefined ? "EROFS" : "RAFS";
   const rows =
@@ -60,7 +60,7 @@ function verdict({ tables }: Look): string {
 }
 
 /** Keys and their order are nydus-image's. */
-const resultOf = ({ tables }: Look, { version, bootstrap }: CheckOptions, seconds: number) => ({
+const resultOf = ({ tables }: ImageView, { version, bootstrap }: CheckOptions, seconds: number) => ({
   version,
   bootstrap,
   blobs: tables.devices.map(({ id }) => id),

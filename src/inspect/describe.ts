@@ -4,10 +4,10 @@ import type { Walked } from "../fs/walk.ts";
 import type { Attr } from "../vfs/file-system.ts";
 import { deviceOf, isDevice, isRegular, isSymlink, modeText, timeText, typeWord } from "./attr.ts";
 import { dataAt } from "./data.ts";
-import type { Look } from "./look.ts";
+import type { ImageView } from "./image-view.ts";
 
 /** A directory entry for programs: one JSON object a line. Keys with `_base64` stand in for names that are not UTF-8. */
-export interface Described {
+export interface EntryRecord {
   path?: string;
   path_base64?: string;
   type: string;
@@ -33,16 +33,16 @@ export interface Described {
 const LONGEST_TARGET = 4096;
 
 /** @returns the target's bytes, undefined for what is no symlink */
-export function targetOf({ fs }: Look, { node, attr }: Walked): Uint8Array | undefined {
+export function targetOf({ fs }: ImageView, { node, attr }: Walked): Uint8Array | undefined {
   if (!isSymlink(attr)) return undefined;
   const out = new Uint8Array(Math.max(attr.size, LONGEST_TARGET));
   return out.subarray(0, fs.readlink(node, out, 0));
 }
 
-export function describe(look: Look, walked: Walked): Described {
+export function describe(view: ImageView, walked: Walked): EntryRecord {
   const { attr, path } = walked;
-  const target = targetOf(look, walked);
-  const data = isRegular(attr) ? dataAt(look.image, attr) : undefined;
+  const target = targetOf(view, walked);
+  const data = isRegular(attr) ? dataAt(view.image, attr) : undefined;
   return {
     ...text("path", path),
     type: typeWord(attr),
@@ -59,28 +59,28 @@ export function describe(look: Look, walked: Walked): Described {
     ...(data === undefined ? {} : { layer: data.device - 1, offset: data.address }),
     ...(data === undefined || data.device === 0
       ? {}
-      : { blob_id: elementAt(look.tables.devices, data.device - 1).id }),
+      : { blob_id: elementAt(view.tables.devices, data.device - 1).id }),
   };
 }
 
 /** The same as one line for people: `-rwsr-xr-x 1000:1001 18 2023-11-14T22:13:20Z 0:d78eabf83678@1536 /bin/sh`. */
-export function describeLine(look: Look, walked: Walked): string {
+export function describeLine(view: ImageView, walked: Walked): string {
   const { attr, path } = walked;
-  const target = targetOf(look, walked);
+  const target = targetOf(view, walked);
   const size = isDevice(attr) ? deviceOf(attr).join(",") : String(attr.size);
   const fields = [
     modeText(attr),
     `${attr.uid}:${attr.gid}`.padEnd(9),
     size.padStart(9),
     timeText(attr),
-    layerText(look, attr),
+    layerText(view, attr),
     showName(path) + (target === undefined ? "" : ` -> ${showName(target)}`),
   ];
   return fields.join(" ");
 }
 
 /** `0:d78eabf83678@1536` is byte 1536 of the first blob; `image@…` is the image file, `-` no data. */
-function layerText({ tables, image }: Look, attr: Attr): string {
+function layerText({ tables, image }: ImageView, attr: Attr): string {
   const data = isRegular(attr) ? dataAt(image, attr) : undefined;
   if (data === undefined) return "-";
   if (data.device === 0) return `image@${data.address}`;
@@ -88,7 +88,7 @@ function layerText({ tables, image }: Look, attr: Attr): string {
   return `${data.device - 1}${id === "" ? "" : `:${id}`}@${data.address}`;
 }
 
-const text = (key: "path" | "target", bytes: Uint8Array): Partial<Described> =>
+const text = (key: "path" | "target", bytes: Uint8Array): Partial<EntryRecord> =>
   isUtf8(bytes)
     ? { [key]: Buffer.from(bytes).toString() }
     : { [`${key}_base64`]: Buffer.from(bytes).toString("base64") };

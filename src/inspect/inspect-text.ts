@@ -3,7 +3,7 @@ import { isUtf8, showName } from "../bytes/name.ts";
 import type { Walked } from "../fs/walk.ts";
 import { swapRoot } from "../vfs/node-id.ts";
 import { chunkNumber, type Run } from "./data.ts";
-import { blobName, type Look } from "./look.ts";
+import { blobName, type ImageView } from "./image-view.ts";
 
 /** How nydus-image words what `inspect` says about files. Source of the wording: nydus src/bin/nydus-image/inspect.rs. */
 
@@ -32,7 +32,7 @@ const SIGNS: ReadonlyMap<number, string> = new Map([
 export const entryText = ({ attr, name }: Walked): string =>
   `${SIGNS.get(attr.mode & S_IFMT) ?? " "}    ${String(attr.ino).padEnd(8)} ${quoted(name)}\n`;
 
-export const statText = ({ image }: Look, { attr, name, parent }: Walked): string => `
+export const statText = ({ image }: ImageView, { attr, name, parent }: Walked): string => `
 Inode Number:       ${attr.ino}
 Name:               ${quoted(name)}
 Size:               ${attr.size}
@@ -47,13 +47,13 @@ MtimeNsec:          ${attr.mtimeNsec}
 Blocks:             ${Math.ceil(attr.size / 512)}
 `;
 
-export function chunkText(look: Look, { attr }: Walked, chunks: readonly Run[]): string {
+export function chunkText(view: ImageView, { attr }: Walked, chunks: readonly Run[]): string {
   const rows = chunks.map(
     (run, i) => `        ${i} ->
-        file offset: ${run.offset}, chunk index: ${chunkNumber(look.image, attr, run)}
+        file offset: ${run.offset}, chunk index: ${chunkNumber(view.image, attr, run)}
         compressed size: ${run.length}, decompressed size: ${run.length}
         compressed offset: ${run.address}, decompressed offset: ${run.address}
-        blob id: ${deviceName(look, run)}
+        blob id: ${deviceName(view, run)}
         chunk id: ${NO_DIGEST}
     
 `,
@@ -61,20 +61,20 @@ export function chunkText(look: Look, { attr }: Walked, chunks: readonly Run[]):
   return `  Chunk list:\n${rows.join("")}`;
 }
 
-export function sharerText(look: Look, { path, name }: Walked, run: Run): string {
+export function sharerText(view: ImageView, { path, name }: Walked, run: Run): string {
   const parent = path.subarray(0, path.length - name.length);
   return `
 File: ${showName(name).padEnd(32)} Parent Path: ${showName(parent).padEnd(32)}
 Compressed Offset: ${run.address}, Compressed Size: ${run.length}
 Decompressed Offset: ${run.address}, Decompressed Size: ${run.length}
 Chunk ID: ${NO_DIGEST},
-Blob ID: ${deviceName(look, run)}
+Blob ID: ${deviceName(view, run)}
 
 `;
 }
 
-const deviceName = (look: Look, { device }: Run): string =>
-  device > 0 ? blobName(look, device - 1) : "(in the image)";
+const deviceName = (view: ImageView, { device }: Run): string =>
+  device > 0 ? blobName(view, device - 1) : "(in the image)";
 
 /** In quotes, unless escapes of bytes that are no UTF-8 would be escaped once more. */
 const quoted = (name: Uint8Array): string =>

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { Inspector } from "./inspector.ts";
-import { lookAt } from "./look.ts";
+import { openImageView } from "./image-view.ts";
 
 const PROMPT = "Inspecting RAFS :> ";
 
@@ -12,7 +12,7 @@ const PROMPT = "Inspecting RAFS :> ";
  * @throws StartError for a command that is none; FormatError when the image is broken
  */
 export function inspectOnce(bootstrap: string, request: string, print: (text: string) => void): void {
-  const outcome = new Inspector(lookAt(bootstrap), true).execute(request);
+  const outcome = new Inspector(openImageView(bootstrap), true).execute(request);
   if (outcome.kind === "wrong") {
     print(outcome.text);
     throw new StartError(outcome.problem);
@@ -26,7 +26,7 @@ export async function inspectPrompt(
   input: NodeJS.ReadableStream,
   output: NodeJS.WritableStream,
 ): Promise<void> {
-  const inspector = new Inspector(lookAt(bootstrap), false);
+  const inspector = new Inspector(openImageView(bootstrap), false);
   const lines = createInterface({ input, output, prompt: PROMPT });
   lines.prompt();
   for await (const line of lines) {

@@ -2,7 +2,7 @@ import { child, list, rootOf, type Walked } from "../fs/walk.ts";
 import { isDirectory } from "./attr.ts";
 import { entryText, USAGE } from "./inspect-text.ts";
 import { checkInode, listPrefetch, showChunk, statFile } from "./inspect-tree.ts";
-import type { Look } from "./look.ts";
+import type { ImageView } from "./image-view.ts";
 import { blobRows, blobsText, statsText } from "./tables-text.ts";
 
 /** What a command comes to: something to print, the end, or a complaint, which is an error in request mode. */
@@ -19,16 +19,16 @@ const encoder = new TextEncoder();
 
 /** The commands of `inspect` and the directory they are about; wording and JSON are nydus-image's. */
 export class Inspector {
-  private readonly look: Look;
+  private readonly view: ImageView;
   private readonly isRequest: boolean;
   /** From the root to the current directory. */
   private trail: Trail;
 
-  /** @param isRequest one command for a program, instead of many for somebody at a prompt */
-  constructor(look: Look, isRequest: boolean) {
-    this.look = look;
+  /** @param isRequest one command for a program, instead of many at a prompt */
+  constructor(view: ImageView, isRequest: boolean) {
+    this.view = view;
     this.isRequest = isRequest;
-    this.trail = [rootOf(look.fs)];
+    this.trail = [rootOf(view.fs)];
   }
 
   /** @throws Error for what a checked image does not have */
@@ -45,12 +45,12 @@ export class Inspector {
   }
 
   private plain(command: string): Outcome | undefined {
-    const { look, isRequest } = this;
+    const { view, isRequest } = this;
     if (command === "stats")
-      return isRequest ? answer("", { inodes_count: look.tables.sb.inos }) : answer(statsText(look));
-    if (command === "blobs") return isRequest ? answer("", blobRows(look)) : answer(blobsText(look));
+      return isRequest ? answer("", { inodes_count: view.tables.sb.inos }) : answer(statsText(view));
+    if (command === "blobs") return isRequest ? answer("", blobRows(view)) : answer(blobsText(view));
     if (command !== "prefetch") return undefined;
-    const { rows, text } = listPrefetch(look);
+    const { rows, text } = listPrefetch(view);
     return isRequest ? answer("", rows) : answer(text);
   }
 
@@ -60,7 +60,7 @@ export class Inspector {
     if (command !== "chunk" && command !== "icheck") return undefined;
     if (/^\d+$/.test(argument)) {
       const show = command === "chunk" ? showChunk : checkInode;
-      return answer(show(this.look, Number(argument)));
+      return answer(show(this.view, Number(argument)));
     }
     const complaint =
       command === "chunk"
@@ -73,7 +73,7 @@ export class Inspector {
   private ls(path = "."): Outcome {
     const found = this.follow(path)?.at(-1);
     if (found === undefined) return answer(`${path} is \n`);
-    const entries = isDirectory(found.attr) ? [...list(this.look.fs, found)] : [found];
+    const entries = isDirectory(found.attr) ? [...list(this.view.fs, found)] : [found];
     return answer(entries.map(entryText).join(""));
   }
 
@@ -88,7 +88,7 @@ export class Inspector {
   /** Silent about what is not there, as nydus-image. */
   private stat(path: string): Outcome {
     const found = this.follow(path)?.at(-1);
-    return answer(found === undefined ? "" : statFile(this.look, found));
+    return answer(found === undefined ? "" : statFile(this.view, found));
   }
 
   /** @returns all that lies on the way, outermost first; undefined when there is no such path */
@@ -101,7 +101,7 @@ export class Inspector {
         if (trail.length > 1) trail.pop();
         continue;
       }
-      const next = child(this.look.fs, end(trail), encoder.encode(name));
+      const next = child(this.view.fs, end(trail), encoder.encode(name));
       if (next === undefined) return undefined;
       trail.push(next);
     }

@@ -1,7 +1,7 @@
 import { walk } from "../fs/walk.ts";
 import { describe, describeLine } from "./describe.ts";
 import { findPath } from "./find.ts";
-import { lookAt } from "./look.ts";
+import { openImageView } from "./image-view.ts";
 
 /** Lines are handed on in pieces of so many characters: one a line would be a system call each. */
 const PIECE = 64 * 1024;
@@ -19,10 +19,10 @@ export function listTree(
   json: boolean,
   print: (text: string) => void,
 ): void {
-  const look = lookAt(bootstrap);
+  const view = openImageView(bootstrap);
   let text = "";
-  for (const walked of walk(look.fs, findPath(look.fs, path))) {
-    text += json ? `${JSON.stringify(describe(look, walked))}\n` : `${describeLine(look, walked)}\n`;
+  for (const walked of walk(view.fs, findPath(view.fs, path))) {
+    text += json ? `${JSON.stringify(describe(view, walked))}\n` : `${describeLine(view, walked)}\n`;
     if (text.length < PIECE) continue;
     print(text);
     text = "";

@@ -5,7 +5,7 @@ import type { Attr } from "../vfs/file-system.ts";
 import { isDirectory, isRegular, isSymlink } from "./attr.ts";
 import { type Run, runsOf } from "./data.ts";
 import { addSize, type ImageCounts, noCounts } from "./image-counts.ts";
-import { type Look, lookAt } from "./look.ts";
+import { type ImageView, openImageView } from "./image-view.ts";
 
 export interface Statistics {
   dedup_enabled: boolean;
@@ -24,8 +24,8 @@ const DEFAULT_CHUNK = 0x10_0000;
  */
 export function statImages(base: string, target: string | undefined): Statistics {
   const chunks = new Map<string, number>();
-  const base_image = count(lookAt(base), chunks, undefined);
-  const target_image = target === undefined ? noCounts() : count(lookAt(target), new Map(), chunks);
+  const base_image = count(openImageView(base), chunks, undefined);
+  const target_image = target === undefined ? noCounts() : count(openImageView(target), new Map(), chunks);
   return { dedup_enabled: false, target_enabled: target !== undefined, base_image, target_image };
 }
 
@@ -36,14 +36,18 @@ export function statImages(base: string, target: string | undefined): Statistics
  * @param mine filled with the size of each different chunk
  * @param others what a chunk may refer to
  */
-function count(look: Look, mine: Map<string, number>, others: Map<string, number> | undefined): ImageCounts {
+function count(
+  view: ImageView,
+  mine: Map<string, number>,
+  others: Map<string, number> | undefined,
+): ImageCounts {
   const counts = noCounts();
-  for (const attr of countNames(look, counts)) {
+  for (const attr of countNames(view, counts)) {
     addSize(counts, attr.size);
-    for (const run of chunksOf(look, attr)) {
+    for (const run of chunksOf(view, attr)) {
       counts.chunks++;
       counts.comp_size += run.length;
-      mine.set(chunkKey(look, run), run.length);
+      mine.set(chunkKey(view, run), run.length);
     }
   }
   counts.uncomp_size = counts.comp_size + counts.padding_size;
@@ -57,9 +61,9 @@ function count(look: Look, mine: Map<string, number>, others: Map<string, number
 }
 
 /** Counts every name. @returns each regular file once */
-function* countNames(look: Look, counts: ImageCounts): Generator<Attr> {
+function* countNames(view: ImageView, counts: ImageCounts): Generator<Attr> {
   const seen = new Set<number>();
-  for (const { attr } of walk(look.fs, rootOf(look.fs))) {
+  for (const { attr } of walk(view.fs, rootOf(view.fs))) {
     if (isDirectory(attr)) counts.dirs++;
     else if (isSymlink(attr)) counts.symlinks++;
     if (!isRegular(attr)) continue;
@@ -69,12 +73,12 @@ function* countNames(look: Look, counts: ImageCounts): Generator<Attr> {
   }
 }
 
-function* chunksOf({ image, tables }: Look, attr: Attr): Generator<Run> {
+function* chunksOf({ image, tables }: ImageView, attr: Attr): Generator<Run> {
   for (const run of runsOf(image, attr, tables.rafs?.chunkSize ?? DEFAULT_CHUNK))
     if (run.device !== HOLE) yield run;
 }
 
-function chunkKey({ tables }: Look, { device, address }: Run): string {
+function chunkKey({ tables }: ImageView, { device, address }: Run): string {
   const id = device > 0 ? elementAt(tables.devices, device - 1).id : "";
   // A blob without an id is this image's own.
   return `${id || `${tables.meta.file} ${device}`} ${address}`;

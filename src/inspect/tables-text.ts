@@ -2,7 +2,7 @@ import { elementAt } from "../bytes/element-at.ts";
 import type { Device } from "../erofs/device.ts";
 import type { RafsBlob } from "../erofs/rafs.ts";
 import { blobFeatureNames, COMPRESSORS, DIGESTERS, rafsFlagNames } from "./features.ts";
-import { blobName, type Look } from "./look.ts";
+import { blobName, type ImageView } from "./image-view.ts";
 
 /** How nydus-image words the tables of an image; keys of JSON in its order, which is the alphabet's. */
 export interface BlobRow {
@@ -17,8 +17,8 @@ export interface BlobRow {
 const META_IS_CAP_TAR_TOC = 0x4000_0000;
 
 /** The blob table; an image without one has its device table. */
-export function blobRows(look: Look): BlobRow[] {
-  const { rafs, devices, sb } = look.tables;
+export function blobRows(view: ImageView): BlobRow[] {
+  const { rafs, devices, sb } = view.tables;
   const row = (blob_id: string, compressed_size: number, decompressed_size: number): BlobRow => ({
     blob_id,
     compressed_size,
@@ -27,12 +27,12 @@ export function blobRows(look: Look): BlobRow[] {
     readahead_size: 0,
   });
   if (rafs !== undefined) return rafs.blobs.map((b) => row(b.id, b.compressedSize, b.plainSize));
-  return devices.map(({ blocks }, i) => row(blobName(look, i), blocks * sb.blockSize, blocks * sb.blockSize));
+  return devices.map(({ blocks }, i) => row(blobName(view, i), blocks * sb.blockSize, blocks * sb.blockSize));
 }
 
 const hex = (n: number): string => `0x${n.toString(16)}`;
 
-export function statsText({ tables }: Look): string {
+export function statsText({ tables }: ImageView): string {
   const { rafs, sb } = tables;
   const none = { at: 0, length: 0 };
   const { blobTable, prefetchTable, chunkTable } = rafs ?? {
@@ -56,8 +56,8 @@ export function statsText({ tables }: Look): string {
 `;
 }
 
-export function blobsText(look: Look): string {
-  const { rafs, devices, sb } = look.tables;
+export function blobsText(view: ImageView): string {
+  const { rafs, devices, sb } = view.tables;
   if (rafs !== undefined)
     return rafs.blobs
       .map((blob, i) => blobText(blob, i, elementAt(devices, i), rafs.chunkSize, sb.blockSize))
@@ -66,7 +66,7 @@ export function blobsText(look: Look): string {
     .map(
       ({ blocks, unifiedAt }, i) => `
 Blob Index:             ${i}
-Blob ID:                ${blobName(look, i)}
+Blob ID:                ${blobName(view, i)}
 Blob Size:              ${blocks * sb.blockSize}
 Mapped Block Address:   ${unifiedAt / sb.blockSize}
 `,

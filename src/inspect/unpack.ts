@@ -1,16 +1,16 @@
-import type { BlobPlaces } from "../blob/locate.ts";
+import type { BlobSearch } from "../blob/locate.ts";
 import { showName } from "../bytes/name.ts";
 import { rootOf, type Walked, walk } from "../fs/walk.ts";
 import { TarWriter } from "../tar/write-tar.ts";
 import { isDirectory, isRegular } from "./attr.ts";
 import { targetOf } from "./describe.ts";
-import { type Look, lookAt, readError } from "./look.ts";
+import { type ImageView, openImageView, readError } from "./image-view.ts";
 import { openOutput } from "./output.ts";
 import { entryOf, tarPath } from "./unpack-entry.ts";
 
 export interface UnpackOptions {
   readonly bootstrap: string;
-  readonly places: BlobPlaces;
+  readonly search: BlobSearch;
   /** Path, or `-` for standard output. */
   readonly output: string;
   /** Told of what a tar cannot hold. */
@@ -24,13 +24,13 @@ const PIECE = 256 * 1024;
  *
  * @throws StartError when a blob or the output fails, FormatError when the image is broken; then there is no output
  */
-export async function unpackImage({ bootstrap, places, output, warn }: UnpackOptions): Promise<void> {
-  const look = lookAt(bootstrap, places);
+export async function unpackImage({ bootstrap, search, output, warn }: UnpackOptions): Promise<void> {
+  const view = openImageView(bootstrap, search);
   try {
     const out = await openOutput(output);
     const writer = new TarWriter((bytes) => out.write(bytes));
     try {
-      await addTree(look, writer, warn);
+      await addTree(view, writer, warn);
       await writer.finish();
       await out.commit();
     } catch (error) {
@@ -39,33 +39,33 @@ export async function unpackImage({ bootstrap, places, output, warn }: UnpackOpt
       throw error;
     }
   } finally {
-    look.blobs.close();
+    view.blobs.close();
   }
 }
 
-async function addTree(look: Look, writer: TarWriter, warn: (message: string) => void): Promise<void> {
+async function addTree(view: ImageView, writer: TarWriter, warn: (message: string) => void): Promise<void> {
   /** Where each file that has several names was put. */
   const first = new Map<number, Uint8Array>();
-  for (const walked of walk(look.fs, rootOf(look.fs))) {
+  for (const walked of walk(view.fs, rootOf(view.fs))) {
     const earlier = first.get(walked.node);
-    const entry = entryOf(look.fs, walked, earlier ?? targetOf(look, walked), earlier !== undefined);
+    const entry = entryOf(view.fs, walked, earlier ?? targetOf(view, walked), earlier !== undefined);
     if (entry === undefined) {
       warn(`${showName(walked.path)}: a socket, left out: a tar cannot hold one`);
       continue;
     }
     if (earlier === undefined && hasNames(walked)) first.set(walked.node, tarPath(walked));
-    await writer.add(entry, isRegular(walked.attr) ? bodyOf(look, walked) : []);
+    await writer.add(entry, isRegular(walked.attr) ? bodyOf(view, walked) : []);
   }
 }
 
 /** A file that may have been met under another name. */
 const hasNames = ({ attr }: Walked): boolean => attr.nlink > 1 && !isDirectory(attr);
 
-function* bodyOf(look: Look, { node, attr, path }: Walked): Generator<Uint8Array> {
+function* bodyOf(view: ImageView, { node, attr, path }: Walked): Generator<Uint8Array> {
   for (let offset = 0; offset < attr.size; ) {
     const bytes = Buffer.allocUnsafe(Math.min(PIECE, attr.size - offset));
-    const n = look.fs.read(node, offset, bytes.length, bytes, 0);
-    if (n !== bytes.length) throw readError(look, showName(path));
+    const n = view.fs.read(node, offset, bytes.length, bytes, 0);
+    if (n !== bytes.length) throw readError(view, showName(path));
     yield bytes;
     offset += n;
   }

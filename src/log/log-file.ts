@@ -10,7 +10,7 @@ const openLogFile = (path: string): number => openOwn(path, O_WRONLY | O_APPEND 
 
 /**
  * A log that is appended to and put aside when it is full. Before each line it looks whether the file is still the one
- * of that name: somebody else may have moved it (logrotate, another daemon), or emptied it.
+ * of that name: logrotate or another daemon may have moved or emptied it.
  */
 export class LogFile {
   private readonly path: string;

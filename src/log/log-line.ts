@@ -1,16 +1,16 @@
 import { isatty } from "node:tty";
-import { escapeUnseen } from "../bytes/unseen.ts";
+import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 
 export const LEVELS = ["error", "warn", "info", "debug", "trace"] as const;
 export type Level = (typeof LEVELS)[number];
-/** What a message is about, for those who do not read: keys of a JSON line beside time, level and message. */
+/** What a message is about, for programs: keys of a JSON line beside time, level and message. */
 export type Fields = Readonly<Record<string, number | string>>;
 
 export const LOG_FORMATS = ["auto", "text", "json"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 const STDERR = 2;
 
-/** Whom the lines are for: somebody at a terminal reads text, whatever collects a file or a pipe takes JSON. */
+/** Text for a terminal; JSON for a file or a pipe, which a program collects. */
 export const formatFor = (format: LogFormat, file?: string): Exclude<LogFormat, "auto"> => {
   if (format !== "auto") return format;
   return file === undefined && isatty(STDERR) ? "text" : "json";
@@ -19,9 +19,9 @@ export const formatFor = (format: LogFormat, file?: string): Exclude<LogFormat, 
 /** `[time] LEVEL message`, as nydusd writes them; fields follow as JSON. */
 export function textLine(time: Date, level: Level, message: string, fields?: Fields): string {
   const text = fields === undefined ? message : `${message} ${JSON.stringify(fields)}`;
-  return `[${time.toISOString()}] ${level.toUpperCase()} ${escapeUnseen(text)}\n`;
+  return `[${time.toISOString()}] ${level.toUpperCase()} ${escapeControlChars(text)}\n`;
 }
 
 /** `{"time":…,"level":…,"message":…}`. What is escaped for the eye is so as JSON does it: parsing gives it back. */
 export const jsonLine = (time: Date, level: Level, message: string, fields?: Fields): string =>
-  `${escapeUnseen(JSON.stringify({ time: time.toISOString(), level, message, ...fields }))}\n`;
+  `${escapeControlChars(JSON.stringify({ time: time.toISOString(), level, message, ...fields }))}\n`;

@@ -1,4 +1,4 @@
-import { escapeUnseen } from "../bytes/unseen.ts";
+import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 import { LineWriter } from "./line-writer.ts";
 import { LogFile } from "./log-file.ts";
 import {
@@ -35,7 +35,7 @@ export type Log = Logger & {
 };
 
 /** Where a log goes, and how. */
-export interface LogPlace {
+export interface LogTarget {
   /** Appended to; undefined: stderr. `.log` is added to a name without extension, as nydusd does. */
   readonly logFile?: string | undefined;
   readonly logFormat?: LogFormat | undefined;
@@ -48,7 +48,7 @@ export interface LogPlace {
  *
  * @throws StartError if the file cannot be opened
  */
-export function openLog(level: Level, place: LogPlace = {}): Log {
+export function openLog(level: Level, place: LogTarget = {}): Log {
   const { logFile, logFormat = "auto", logRotationSize = Number.POSITIVE_INFINITY } = place;
   const line = formatFor(logFormat, logFile) === "json" ? jsonLine : textLine;
   const out =
@@ -61,7 +61,7 @@ export function openLog(level: Level, place: LogPlace = {}): Log {
     const rank = LEVELS.indexOf(name);
     return (message: string, fields?: Fields) => {
       if (rank <= most) out.write(line(new Date(), name, message, fields));
-      if (rank <= WARN) heard(escapeUnseen(message));
+      if (rank <= WARN) heard(escapeControlChars(message));
     };
   };
   const log = {

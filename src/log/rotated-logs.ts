@@ -4,7 +4,7 @@ import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { codeOf } from "../bytes/errors.ts";
-import { openPlace } from "../safe-open/open-file.ts";
+import { openPath } from "../safe-open/open-file.ts";
 
 /** As nydusd has it. */
 const KEPT = 10;
@@ -31,7 +31,7 @@ export class RotatedLogs {
    */
   constructor(path: string) {
     this.shown = dirname(path);
-    this.fd = openPlace(this.shown, constants.O_DIRECTORY);
+    this.fd = openPath(this.shown, constants.O_DIRECTORY);
     // By its path, the thread that serves might come to its own mount, and wait for itself.
     this.directory = `/proc/self/fd/${this.fd}`;
     const name = basename(path);

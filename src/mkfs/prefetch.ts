@@ -1,5 +1,5 @@
 import { compareBytes, nameEnd, SLASH } from "../bytes/name.ts";
-import { linesOf } from "../bytes/path-list.ts";
+import { trimmedLines } from "../bytes/trimmed-lines.ts";
 import { NONE, ROOT, type Tree } from "./tree.ts";
 
 /**
@@ -33,7 +33,7 @@ function isCovered(tree: Tree, node: number, earlier: readonly number[]): boolea
 
 /** Paths of a list; lines that are no absolute path are left out, as nydus-image does. */
 export function prefetchList(text: Uint8Array): Uint8Array[] {
-  const paths = [...linesOf(text)].map((line) => line.text).filter((line) => line[0] === SLASH);
+  const paths = [...trimmedLines(text)].map((line) => line.text).filter((line) => line[0] === SLASH);
   const isFirst = (path: Uint8Array, i: number) =>
     paths.findIndex((p) => compareBytes(p, 0, p.length, path, 0, path.length) === 0) === i;
   return paths.filter(isFirst);

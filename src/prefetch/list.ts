@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { SLASH, showName } from "../bytes/name.ts";
-import { linesOf } from "../bytes/path-list.ts";
+import { trimmedLines } from "../bytes/trimmed-lines.ts";
 import { isTrace, readsOf } from "../trace/format.ts";
 
 /** Longest list that is read: more than all paths of any image. */
@@ -48,7 +48,7 @@ export function parseList(text: Uint8Array, file: string): PrefetchList {
 }
 
 function* pathsOf(text: Uint8Array, file: string): Generator<ListEntry> {
-  for (const { number, text: path } of linesOf(text)) {
+  for (const { number, text: path } of trimmedLines(text)) {
     if (path[0] !== SLASH)
       throw new StartError(
         `prefetch list ${file}: line ${number}: "${showName(path.subarray(0, 100))}" is no absolute path`,

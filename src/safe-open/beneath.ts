@@ -1,22 +1,22 @@
 import { closeSync, constants, type Stats } from "node:fs";
 import { join } from "node:path";
 import { codeOf, StartError } from "../bytes/errors.ts";
-import { mustBeRegular, type OpenFile, openFile, openPlace, placeOf } from "./open-file.ts";
+import { mustBeRegular, type OpenFile, openFile, openPath, pathOf } from "./open-file.ts";
 
 /**
  * Opens the regular file that has a name below a directory. Links may lead about in there, and to the other
- * directories, which somebody trusted has named as well: not out of them. The name may be anybody's.
+ * directories, which the user has named as well: not out of them. The name is not trusted.
  *
  * @param name of one part or more, from the directory on
  * @param others directories
  * @throws StartError when it is no regular file or lies elsewhere; the system error of opening it
  */
 export function openBeneath(dir: string, name: string, others: readonly string[] = []): OpenFile {
-  const root = openPlace(dir, constants.O_DIRECTORY);
+  const root = openPath(dir, constants.O_DIRECTORY);
   try {
     const check = (stats: Stats, path: string) => {
       // Of links that lead out, not even what they lead to is said.
-      if (!isBelow(path, placeOf(root))) mustLieIn(path, others, dir);
+      if (!isBelow(path, pathOf(root))) mustLieIn(path, others, dir);
       mustBeRegular(stats);
     };
     return openFile(`/proc/self/fd/${root}/${name}`, check, join(dir, name));
@@ -48,13 +48,13 @@ function mustLieIn(path: string, dirs: readonly string[], said: string): void {
 function realPathOf(dir: string): string | undefined {
   let fd: number;
   try {
-    fd = openPlace(dir, constants.O_DIRECTORY);
+    fd = openPath(dir, constants.O_DIRECTORY);
   } catch (error) {
     if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
     throw error;
   }
   try {
-    return placeOf(fd);
+    return pathOf(fd);
   } finally {
     closeSync(fd);
   }

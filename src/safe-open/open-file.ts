@@ -20,10 +20,10 @@ export type Check = (stats: Stats, path: string) => void;
  * @throws what `check` throws; the system error of opening it
  */
 export function openFile(path: string, check: Check, name = path): OpenFile {
-  const place = openPlace(path, 0, name);
+  const place = openPath(path, 0, name);
   try {
     const stats = fstatSync(place);
-    const real = placeOf(place);
+    const real = pathOf(place);
     check(stats, real);
     return { fd: open(`/proc/self/fd/${place}`, constants.O_RDONLY, name), stats, path: real };
   } finally {
@@ -37,10 +37,10 @@ export function mustBeRegular(stats: Stats): void {
 }
 
 /** @param flags more of them */
-export const openPlace = (path: string, flags = 0, name = path): number => open(path, O_PATH | flags, name);
+export const openPath = (path: string, flags = 0, name = path): number => open(path, O_PATH | flags, name);
 
 /** The path of an open file as the kernel has it. Bytes that are no UTF-8 are lost: nothing is like it then. */
-export const placeOf = (fd: number): string => readlinkSync(`/proc/self/fd/${fd}`);
+export const pathOf = (fd: number): string => readlinkSync(`/proc/self/fd/${fd}`);
 
 function open(path: string, flags: number, name: string): number {
   try {

@@ -19,10 +19,10 @@ const OTHERS_WRITE = 0o002;
 /**
  * Opens a file to write to it, where others may have put something in its place: what the kernel does when
  * fs.protected_symlinks, fs.protected_regular and fs.protected_fifos are set, which is not so everywhere. A link that
- * belongs to root or to this user is followed; a stranger's is not, and in a directory where everybody may make files
+ * belongs to root or to this user is followed; a stranger's is not, and in a directory where every user may make files
  * neither is a stranger's file taken. A fifo without a reader is an error (ENXIO), not a reason to wait.
  *
- * @param flags O_TRUNC is for afterwards: until then it may be somebody else's file
+ * @param flags O_TRUNC is for afterwards: until then it may be another user's file
  * @throws the system error of opening it, or an Error saying whose it is
  * @see https://docs.kernel.org/admin-guide/sysctl/fs.html
  */
@@ -62,7 +62,7 @@ function openHere(path: string, flags: number, mode: number): number | string {
   }
 }
 
-/** Where everybody may make files, one that is open may be a stranger's, or have a stranger's name. */
+/** Where every user may make files, one that is open may be a stranger's, or have a stranger's name. */
 function mustBeOwnFile(fd: number, path: string): void {
   const { mode } = statSync(dirname(path));
   if ((mode & STICKY) === 0 || (mode & OTHERS_WRITE) === 0) return;
@@ -72,7 +72,7 @@ function mustBeOwnFile(fd: number, path: string): void {
 }
 
 /**
- * A directory whose contents are believed: nobody else may have put them there.
+ * A directory whose contents are believed: no other user may have put them there.
  *
  * @throws Error saying what is wrong with it
  */
@@ -80,7 +80,7 @@ export function mustBeOwnDirectory(path: string): void {
   const stats = lstatSync(path);
   if (!stats.isDirectory()) throw new Error("not a directory");
   if (!isTrusted(stats.uid)) throw new Error(`belongs to user ${stats.uid}`);
-  if ((stats.mode & OTHERS_WRITE) !== 0) throw new Error("everybody may write to it");
+  if ((stats.mode & OTHERS_WRITE) !== 0) throw new Error("every user may write to it");
 }
 
 const isTrusted = (uid: number): boolean => uid === 0 || uid === process.geteuid?.();

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { HeldFiles } from "../blob/held-files.ts";
-import type { BlobPlaces } from "../blob/locate.ts";
+import type { BlobSearch } from "../blob/locate.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
 import { countsFiles, type FileRecords } from "./file-records.ts";
@@ -9,7 +9,7 @@ import { Prefetching, type PrefetchOptions } from "./prefetching.ts";
 /** Which image, and where its blobs are. */
 export interface ImageChoice {
   readonly bootstrap: string;
-  readonly places: BlobPlaces;
+  readonly places: BlobSearch;
   readonly lenient: boolean;
   /** What its configuration calls it; "" when it has none. */
   readonly id: string;

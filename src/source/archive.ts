@@ -31,7 +31,7 @@ export class Archive implements Documents {
   /**
    * @param path a plain tar
    * @param name of it, for messages
-   * @returns undefined when it is no archive of an image, or no tar at all: whoever takes it for a layer will say so
+   * @returns undefined when it is no archive of an image, or no tar at all: taking it for a layer reports that
    */
   static open(path: string, name = path): Archive | undefined {
     const fd = openSync(path, "r");

@@ -5,7 +5,7 @@ import { readTables } from "../erofs/open.ts";
 import { FOLDERS, mustBeOwnCache, UNSYNCED } from "./cache.ts";
 
 /** One file of a cache. */
-export interface Cached {
+export interface CacheFile {
   readonly kind: "image" | "layer" | "blob" | "note" | "leftover";
   readonly path: string;
   /** sha256 that names it, without suffix. */
@@ -18,7 +18,7 @@ export interface Cached {
 }
 
 const KIND = { images: "image", layers: "layer", blobs: "blob", files: "note" } as const;
-/** What somebody is just making has a name that begins with a dot; after so long nobody is. */
+/** What a process is making has a name that begins with a dot; after so long it is dead. */
 const LEFTOVER_MS = 3_600_000;
 
 /**
@@ -26,13 +26,13 @@ const LEFTOVER_MS = 3_600_000;
  *
  * @throws StartError when it is not this user's own: what is listed may be removed next
  */
-export function cacheContents(dir: string): Cached[] {
+export function cacheContents(dir: string): CacheFile[] {
   if (existsSync(dir)) mustBeOwnCache(dir);
-  const all: Cached[] = [];
+  const all: CacheFile[] = [];
   for (const folder of FOLDERS)
     for (const name of namesIn(join(dir, folder))) {
       const path = join(dir, folder, name);
-      // The same tar, until nobody can be about to open it: see `Cache.settle`.
+      // The same tar, for as long as a process may be about to open it: see `Cache.settle`.
       if (name.endsWith(UNSYNCED) && existsSync(path.slice(0, -UNSYNCED.length))) continue;
       const stats = statSync(path, { throwIfNoEntry: false });
       if (stats === undefined) continue;
@@ -54,8 +54,8 @@ export function cacheContents(dir: string): Cached[] {
  * What may go: whatever was not used since `before`, but tars that a bootstrap needs that stays, and leftovers of
  * runs that were killed. Mounted images lose nothing, because their files are held open.
  */
-export function garbageOf(all: readonly Cached[], before: Date, now = new Date()): Cached[] {
-  const isOld = ({ used }: Cached) => used.getTime() < before.getTime();
+export function garbageOf(all: readonly CacheFile[], before: Date, now = new Date()): CacheFile[] {
+  const isOld = ({ used }: CacheFile) => used.getTime() < before.getTime();
   const needed = new Set(all.filter((one) => !isOld(one)).flatMap(({ blobs }) => blobs));
   return all.filter((one) => {
     if (one.kind === "leftover") return now.getTime() - one.used.getTime() > LEFTOVER_MS;
@@ -64,13 +64,13 @@ export function garbageOf(all: readonly Cached[], before: Date, now = new Date()
 }
 
 /** Bootstraps go first: what is left never refers to what is gone. */
-export function removeGarbage(garbage: readonly Cached[]): void {
+export function removeGarbage(garbage: readonly CacheFile[]): void {
   const order = ["note", "image", "layer", "blob", "leftover"];
   const sorted = [...garbage].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   for (const { path } of sorted) for (const each of [path, path + UNSYNCED]) rmSync(each, { force: true });
 }
 
-/** What somebody is making, and what was not on disk when the system went down. */
+/** What a process is making, and what was not on disk when the system went down. */
 const isLeftover = (name: string): boolean =>
   name.startsWith(".") || (/^\w+\.\w+-/.test(name) && !name.endsWith(UNSYNCED));
 

@@ -13,7 +13,7 @@ export const defaultCacheDir = (): string =>
   join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "nydusd-ts");
 
 /** What a file was found to be. */
-export interface Known {
+export interface KnownFile {
   /** sha256 of its tar. */
   readonly id: string;
   /** The file is that tar itself, or the tar is in the cache; or the tar, in the cache, is an archive of images. */
@@ -26,7 +26,7 @@ export interface Known {
 
 /** The end of names of blobs that are not on disk yet: the id of the running system, another one after each start. */
 export const UNSYNCED = `.${readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim()}`;
-/** Nobody who found a blob under a name is so long about opening it. */
+/** A process that found a blob under a name opens it sooner. */
 const SETTLED_MS = 60_000;
 
 /** Folders of a cache. */
@@ -44,7 +44,7 @@ export class Cache {
 
   /**
    * @param dir made when it is not there, for this user alone
-   * @throws StartError when somebody else may write to it: what is in there is believed for its name
+   * @throws StartError when another user may write to it: what is in there is believed for its name
    */
   constructor(dir: string) {
     this.dir = dir;
@@ -64,7 +64,7 @@ export class Cache {
   }
 
   /**
-   * Where a blob is, or will be. A long one gets its name before the disk has it, so that nobody waits; until then
+   * Where a blob is, or will be. A long one gets its name before the disk has it, so that no mount waits; until then
    * the name ends in this boot's id, and a crash makes it worth nothing.
    */
   blob(id: string): string {
@@ -78,7 +78,7 @@ export class Cache {
   }
 
   /**
-   * Gives blobs their lasting names, once the disk has them. The other ones stay for a while, because somebody may
+   * Gives blobs their lasting names, once the disk has them. The other ones stay for a while, because a process may
    * be about to open them.
    *
    * @param ageMs younger ones are left to the next time
@@ -104,13 +104,13 @@ export class Cache {
     }
   }
 
-  /** A name that nobody has, beside the bootstraps of layers. */
+  /** A free name, beside the bootstraps of layers. */
   temporary(): string {
     return join(this.dir, "layers", `.${randomBytes(8).toString("hex")}`);
   }
 
   /** What is known of a file that was seen before and has not changed since, if all that it takes is still here. */
-  find(file: LayerFile): Known | undefined {
+  find(file: LayerFile): KnownFile | undefined {
     const note = this.noteOf(file);
     if (note === undefined || !existsSync(note)) return undefined;
     const known = parse(readFileSync(note, "latin1"));
@@ -120,7 +120,7 @@ export class Cache {
   }
 
   /** Notes what a file is. A note that a crash spoils says nothing, so it need not wait for the disk. */
-  remember(file: LayerFile, known: Known): void {
+  remember(file: LayerFile, known: KnownFile): void {
     const note = this.noteOf(file);
     if (note === undefined) return;
     const text = [known.id, known.kind, known.isImage ? "image" : "", known.side ?? ""].join(" ");
@@ -138,12 +138,12 @@ export class Cache {
       try {
         utimesSync(path, now, now);
       } catch {
-        // Somebody else's cache, or a file that is going away: whoever opens it will say so.
+        // Another user's cache, or a file that is going away: opening it reports that.
       }
   }
 
   /** Files in the cache without which a note is worth nothing. */
-  private needs({ id, kind, side }: Known): string[] {
+  private needs({ id, kind, side }: KnownFile): string[] {
     const paths = kind === "plain" ? [] : [this.blob(id)];
     if (kind !== "archive") paths.push(this.layer(id));
     if (side !== undefined) paths.push(this.blob(side));
@@ -174,7 +174,7 @@ export function mustBeOwnCache(dir: string): void {
     }
 }
 
-function parse(note: string): Known | undefined {
+function parse(note: string): KnownFile | undefined {
   const [id = "", kind, isImage, side] = note.split(" ");
   if (!/^[0-9a-f]{64}$/.test(id) || !(kind === "plain" || kind === "compressed" || kind === "archive"))
     return undefined;

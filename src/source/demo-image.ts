@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stopFirst } from "../atomic-file/clean-up.ts";
 import { packDirectory } from "../tar/pack.ts";
-import { type Prepared, prepareImage } from "./prepare.ts";
+import { type PreparedImage, prepareImage } from "./prepare.ts";
 
 /** An image made of a directory of this host, and what it took. */
-export interface Demo extends Prepared {
+export interface DemoImage extends PreparedImage {
   readonly tarBytes: number;
   readonly bootstrapBytes: number;
   /** From the finished tar to the finished bootstrap. */
@@ -15,17 +15,17 @@ export interface Demo extends Prepared {
 }
 
 /**
- * Makes a tar of a directory, and an image of that, for as long as somebody uses them.
+ * Makes a tar of a directory, and an image of that, for as long as `use` takes.
  *
  * @throws what making them throws; nothing is left behind in any case
  */
-export async function withDemoImage<T>(dir: string, use: (demo: Demo) => Promise<T>): Promise<T> {
+export async function withDemoImage<T>(dir: string, use: (demo: DemoImage) => Promise<T>): Promise<T> {
   const work = await mkdtemp(join(tmpdir(), "nydusd-ts-demo-"));
   const remove = () => rm(work, { recursive: true, force: true });
   const mayLeave = stopFirst(remove);
   try {
     const demo = await make(dir, work);
-    mayLeave(); // from here on signals are for whoever uses it
+    mayLeave(); // from here on signals are for `use`
     return await use(demo);
   } finally {
     mayLeave();
@@ -33,7 +33,7 @@ export async function withDemoImage<T>(dir: string, use: (demo: Demo) => Promise
   }
 }
 
-async function make(dir: string, work: string): Promise<Demo> {
+async function make(dir: string, work: string): Promise<DemoImage> {
   const tar = join(work, "layer.tar");
   await packDirectory(dir, tar);
   const from = performance.now();

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { StartError } from "../bytes/errors.ts";
 import {
-  type Choice,
+  type ImageChoice,
   type Documents,
   type ImageLayer,
   imageConfig,
@@ -27,7 +27,7 @@ type Image = z.infer<typeof image>;
  * @throws StartError naming the document and what is wrong with it, or the choices there are
  * @see https://github.com/moby/docker-image-spec/blob/main/spec.md#combined-image-json--filesystem-changeset-format
  */
-export function dockerLayers(docs: Documents, choice: Choice): ImageLayer[] {
+export function dockerLayers(docs: Documents, choice: ImageChoice): ImageLayer[] {
   const chosen = choose(docs, readDocument(docs, "manifest.json", manifest), choice);
   // A configuration that is named by its digest must have it.
   const id = idOf(chosen);
@@ -44,7 +44,7 @@ export function dockerLayers(docs: Documents, choice: Choice): ImageLayer[] {
 const idOf = ({ Config: name }: Image): string | undefined =>
   /(?:^|[/:])([0-9a-f]{64})(?:\.json)?$/.exec(name)?.[1];
 
-function choose(docs: Documents, all: readonly Image[], { ref }: Choice): Image {
+function choose(docs: Documents, all: readonly Image[], { ref }: ImageChoice): Image {
   const fits = (one: Image) =>
     ref === undefined || one.RepoTags?.includes(ref) || ref.replace(/^sha256:/, "") === idOf(one);
   const left = all.filter(fits);

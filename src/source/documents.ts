@@ -22,7 +22,7 @@ export interface Documents {
 }
 
 /**
- * @param dir may be anybody's: what it calls a file is none that lies elsewhere
+ * @param dir is not trusted: what it calls a file is none that lies elsewhere
  * @param others directories that links may lead to, all the same
  */
 export function directoryDocuments(dir: string, others: readonly string[]): Documents {
@@ -66,7 +66,7 @@ export interface ImageLayer {
 }
 
 /** Which of several images is meant. */
-export interface Choice {
+export interface ImageChoice {
   /** Its name (`org.opencontainers.image.ref.name`, `RepoTags`), or a digest. */
   readonly ref?: string | undefined;
   /** `os/architecture[/variant]`. */

@@ -62,7 +62,7 @@ function headOf(path: string): Buffer {
   }
 }
 
-/** Decompresses a little of it. What is damaged is left to whoever reads all of it. */
+/** Decompresses a little of it. What is damaged is reported when all of it is read. */
 async function isCompressedArchive(path: string): Promise<boolean> {
   const layer = await openLayer(wholeFile(path));
   if (layer.kind === "plain") return false;

@@ -6,7 +6,7 @@ import { StartError } from "../bytes/errors.ts";
 import { bytesOf } from "../mkfs/create-from.ts";
 import { createLayers, type LayerJob } from "../mkfs/create-layers.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
-import { type Cache, type Known, UNSYNCED } from "./cache.ts";
+import { type Cache, type KnownFile, UNSYNCED } from "./cache.ts";
 import type { ImageLayer } from "./documents.ts";
 import { type Report, sharedCell } from "./report.ts";
 
@@ -22,12 +22,12 @@ export interface PrepareContext {
 /** A layer whose bootstrap is in the cache. */
 export interface BuiltLayer {
   readonly file: LayerFile;
-  readonly known: Known;
+  readonly known: KnownFile;
 }
 
 /** One that is to be built; `known` is set when it was. */
 interface MissingLayer extends ImageLayer {
-  known: Known | undefined;
+  known: KnownFile | undefined;
   readonly bootstrap: string;
   readonly done: Float64Array;
 }
@@ -79,7 +79,7 @@ async function buildLayers(
   try {
     await createLayers(jobs, (made, i) => {
       const layer = elementAt(missing, i);
-      const known: Known = {
+      const known: KnownFile = {
         id: made.id,
         kind: made.isPlain ? "plain" : "compressed",
         side: made.sideId,
@@ -100,7 +100,7 @@ async function buildLayers(
   }
 }
 
-function mustBe(file: LayerFile, diffId: string | undefined, { id }: Known): void {
+function mustBe(file: LayerFile, diffId: string | undefined, { id }: KnownFile): void {
   if (diffId !== undefined && id !== diffId)
     throw new StartError(`${file.name}: the sha256 of its tar is ${id}, the image's config wants ${diffId}`);
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { StartError } from "../bytes/errors.ts";
 import {
-  type Choice,
+  type ImageChoice,
   type Documents,
   digest,
   type ImageLayer,
@@ -42,7 +42,7 @@ const ownPlatform = (): string =>
  * @throws StartError naming the document and what is wrong with it, or the choices there are
  * @see https://github.com/opencontainers/image-spec/blob/main/image-layout.md
  */
-export function ociLayers(docs: Documents, choice: Choice): ImageLayer[] {
+export function ociLayers(docs: Documents, choice: ImageChoice): ImageLayer[] {
   const top = readDocument(docs, "index.json", index);
   let chosen = choose(docs, top.manifests, choice);
   // An index may lead to another one, for each platform; not without end.
@@ -58,7 +58,11 @@ export function ociLayers(docs: Documents, choice: Choice): ImageLayer[] {
   return imageLayers(docs, config.digest, rootfs.diff_ids, layers.map(blobName), sizes);
 }
 
-function choose(docs: Documents, all: readonly Descriptor[], { ref, platform: wanted }: Choice): Descriptor {
+function choose(
+  docs: Documents,
+  all: readonly Descriptor[],
+  { ref, platform: wanted }: ImageChoice,
+): Descriptor {
   const isNamed = (d: Descriptor) => d.digest === ref || NAMES.some((name) => d.annotations?.[name] === ref);
   const named = ref === undefined ? all : all.filter(isNamed);
   const target = wanted ?? ownPlatform();

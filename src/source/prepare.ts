@@ -6,14 +6,14 @@ import { readTables } from "../erofs/open.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { Cache } from "./cache.ts";
 import { decompressArchive } from "./compressed-archive.ts";
-import type { Choice, Documents, ImageLayer } from "./documents.ts";
+import type { ImageChoice, Documents, ImageLayer } from "./documents.ts";
 import { type Source, sourceOf } from "./kind.ts";
 import { type BuiltLayer, type PrepareContext, prepareLayers } from "./layers.ts";
 import type { Report } from "./report.ts";
 
 const WRITTEN_BACK_MS = 60_000;
 
-export interface Sources extends Choice {
+export interface Sources extends ImageChoice {
   /** A bootstrap or image; or layers and OCI layouts and archives, whose layers count as given here, lowest first. */
   readonly paths: readonly string[];
   readonly cacheDir: string;
@@ -24,7 +24,7 @@ export interface Sources extends Choice {
 }
 
 /** An image that can be mounted, and where its tars are. */
-export interface Prepared {
+export interface PreparedImage {
   readonly bootstrap: string;
   /** Directories to look in; none: nothing is known. */
   readonly blobDirs: readonly string[];
@@ -46,7 +46,7 @@ export interface Prepared {
  *
  * @throws UsageError, StartError, FormatError; nothing half-made is left behind
  */
-export async function prepareImage(sources: Sources): Promise<Prepared> {
+export async function prepareImage(sources: Sources): Promise<PreparedImage> {
   const { paths, report, warn } = sources;
   let cache: Cache | undefined; // none is made for an image that is mounted as it is
   const cached = () => {
@@ -94,7 +94,7 @@ async function layersOf(
     : documented(inside, choice);
 }
 
-/** Its schema library costs 90 ms: only for those who have documents. */
+/** Its schema library costs 90 ms: only where there are documents. */
 async function documented(from: string | Documents, choice: Sources): Promise<ImageLayer[]> {
   const { directoryDocuments } = await import("./documents.ts");
   const docs = typeof from === "string" ? directoryDocuments(from, choice.blobDirs) : from;
@@ -103,7 +103,7 @@ async function documented(from: string | Documents, choice: Sources): Promise<Im
 }
 
 /** Lays layers over one another. Tars that are parts of an archive are found in that: it is the blob of all of them. */
-function imageOf(built: readonly BuiltLayer[], cache: Cache): Prepared {
+function imageOf(built: readonly BuiltLayer[], cache: Cache): PreparedImage {
   const archives = archivesOf(built);
   const layers = built.map(({ file, known }) => {
     const { path, part } = file;

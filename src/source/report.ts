@@ -1,7 +1,7 @@
-/** Told how far work on layers is. Whoever wants to know looks into the cells; other threads fill them. */
+/** Shows how far work on layers is: it looks into cells that other threads fill. */
 export interface Report {
   /**
-   * @param bytes of each layer's file, 0 when nobody knows
+   * @param bytes of each layer's file, 0 when that is not known
    * @param done a cell for each, bytes
    */
   start(bytes: readonly number[], done: readonly Float64Array[]): void;

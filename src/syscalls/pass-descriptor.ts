@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { MAX_SOCKET_PATH } from "../bytes/limits.ts";
 import { addressOf, systemCall } from "./system-call.ts";
 
 /** Unix sockets. Source: include/linux/socket.h, include/uapi/asm-generic/socket.h; the same on all machines here. */
@@ -12,7 +13,6 @@ const SCM_RIGHTS = 1;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x4000_0000;
 
-const MAX_PATH = 107;
 /** `struct msghdr` of a 64-bit kernel: name, its length, vectors, their number, control data, its length, flags. */
 const MSGHDR = { IOV: 16, IOVLEN: 24, CONTROL: 32, CONTROLLEN: 40, SIZE: 56 } as const;
 /** `struct cmsghdr` with one descriptor: length u64, level u32, type u32, the descriptor s32, padding. */
@@ -78,9 +78,9 @@ export function receiveDescriptor(
 
 function connectTo(path: string): number {
   const name = Buffer.from(path);
-  if (name.length > MAX_PATH)
-    throw new Error(`${path}: longer than a socket's path may be (${MAX_PATH} bytes)`);
-  const address = Buffer.alloc(2 + MAX_PATH + 1);
+  if (name.length > MAX_SOCKET_PATH)
+    throw new Error(`${path}: longer than a socket's path may be (${MAX_SOCKET_PATH} bytes)`);
+  const address = Buffer.alloc(2 + MAX_SOCKET_PATH + 1);
   address.writeUInt16LE(AF_UNIX, 0);
   name.copy(address, 2);
   const socket = systemCall("socket", "AF_UNIX", AF_UNIX, SOCK_STREAM_CLOEXEC, 0);

@@ -9,7 +9,7 @@ export interface ByteStream {
   close(): Promise<void>;
 }
 
-/** What a stream throws that was closed while somebody waited for more. */
+/** What a reader gets that waits for more when the stream is closed. */
 export const closedEarly = (path: string, cause: unknown): StartError =>
   new StartError(`${path}: closed while it was read`, { cause });
 

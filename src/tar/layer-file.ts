@@ -6,7 +6,7 @@ export interface LayerFile {
   readonly name: string;
   /** Bytes of the file; undefined: all of it. */
   readonly part?: Part | undefined;
-  /** The directory that it was found below, where its name was somebody else's word; then `path` has no links in it. */
+  /** The directory that it was found below, where an image named it; then `path` has no links in it. */
   readonly within?: string | undefined;
 }
 

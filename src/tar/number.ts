@@ -13,7 +13,7 @@ const byteAt = (b: Uint8Array, at: number): number => b[at] ?? 0;
 
 /**
  * Reads a numeric header field: octal digits after blanks, ended by NUL, blank or the field's end; or base-256,
- * big-endian two's complement after the marker bit 0x80 (GNU, star, and everybody since).
+ * big-endian two's complement after the marker bit 0x80 (GNU, star, and all others since).
  *
  * A field without digits is 0: Python and v7 writers leave NULs where nothing applies.
  *

@@ -26,7 +26,7 @@ function isOnPath(name: string): boolean {
 /** What a program makes of its input: either in pieces, or straight into a file. */
 export interface ProgramOutput extends ByteStream {
   /**
-   * Instead of iterating: the program writes to this file itself, which costs nobody else anything.
+   * Instead of iterating: the program writes to this file itself, which costs no other process anything.
    *
    * @returns when it has ended well
    * @throws StartError as the chunks do
@@ -35,7 +35,7 @@ export interface ProgramOutput extends ByteStream {
 }
 
 /**
- * What a program writes of what it reads. It starts when somebody wants that, is killed when nobody wants more, and
+ * What a program writes of what it reads. It starts with the first read, is killed when the reader stops, and
  * never outlives the stream.
  *
  * @param input a descriptor, which it inherits, or bytes to write to it
@@ -126,7 +126,7 @@ class Running {
     const { child } = this;
     child.kill("SIGKILL");
     child.stdout?.destroy();
-    child.stderr?.destroy(); // it may have left somebody behind who holds it open
+    child.stderr?.destroy(); // a child of it may be left that holds it open
     await this.input?.close();
     await this.ended;
     await this.fed;

@@ -15,7 +15,7 @@ export type Layer =
       readonly kind: "stream";
       /** Instead of the chunks, where a program does the work: see `ProgramOutput`. */
       readonly into?: (fd: number) => Promise<void>;
-      /** Bytes of the file that were taken so far; 0 when nobody knows. */
+      /** Bytes of the file that were taken so far; 0 when that is not known. */
       readonly taken: () => number;
     } & ByteStream);
 
@@ -119,7 +119,7 @@ async function* thenClose(
   }
 }
 
-/** How far whoever shares an open file has read. @see https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
+/** How far the process that shares an open file has read. @see https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
 const positionOf = (fd: number): number =>
   Number(/^pos:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1] ?? 0);
 

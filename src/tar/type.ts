@@ -27,7 +27,7 @@ export interface Type {
   readonly kind: EntryKind;
   /** Whether bytes follow the header, as many as its size says. */
   readonly hasData: boolean;
-  /** Nobody defined it; GNU tar extracts such an entry as a file, and so it is here. */
+  /** No format defines it; GNU tar extracts such an entry as a file, and so it is here. */
   readonly isUnknown: boolean;
 }
 

@@ -33,7 +33,7 @@ export function encodeEntry(entry: EntryHeader): EncodedEntry {
   const { kind } = entry;
   const records: Uint8Array[] = [];
   const note = (key: string | Uint8Array, value: string | Uint8Array) => records.push(paxRecord(key, value));
-  /** A name that the header holds, or what stands there for those who do not read pax. */
+  /** A name that the header holds, or what a reader without pax finds there. */
   const name = (key: string, bytes: Uint8Array) => {
     if (bytes.length > LONGEST_NAME || bytes.some((b) => b >= 0x80)) note(key, bytes);
     return Buffer.from(bytes.map((b) => (b >= 0x80 ? 0x5f : b))).toString("latin1", 0, LONGEST_NAME);

@@ -1,6 +1,6 @@
 import { StartError } from "../bytes/errors.ts";
 import { SLASH } from "../bytes/name.ts";
-import { type Line, linesOf } from "../bytes/path-list.ts";
+import { type Line, trimmedLines } from "../bytes/trimmed-lines.ts";
 import { escapePath, unescapePath } from "./escape.ts";
 
 /*
@@ -38,7 +38,7 @@ export const isTrace = (text: Uint8Array): boolean =>
 export function* readsOf(text: Uint8Array, file: string): Generator<TracedRead> {
   const first = Buffer.from(text.subarray(0, HEADER.length)).toString("latin1");
   if (first !== HEADER) throw new StartError(`trace ${file}: line 1 is not "${HEADER.trim()}"`);
-  for (const line of linesOf(text)) {
+  for (const line of trimmedLines(text)) {
     if (line.text[0] === HASH) continue;
     yield readOf(line, file);
   }

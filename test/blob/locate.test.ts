@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { BlobPlaces } from "../../src/blob/locate.ts";
+import type { BlobSearch } from "../../src/blob/locate.ts";
 import { EUCLEAN } from "../../src/bytes/errno.ts";
 import {
   describeNode,
@@ -24,14 +24,14 @@ const SIZE = 30_720;
 /** 01-basic with its tar looked for in an empty directory `D` of its own, after `prepare` was there. */
 function basic(
   prepare: (dir: string, tar: string) => void,
-  places?: (dir: string) => Partial<BlobPlaces>,
+  places?: (dir: string) => Partial<BlobSearch>,
 ): Scratch {
   const made = image("01-basic");
   prepare(made.dir, fixture("01-basic").devices[0]);
   return { ...made, places: { dirs: [made.dir], files: new Map(), ...places?.(made.dir) } };
 }
 
-const file = (id: string, path: string): BlobPlaces["files"] => new Map([[id, path]]);
+const file = (id: string, path: string): BlobSearch["files"] => new Map([[id, path]]);
 const nothing = () => {};
 const BIND = "socket(S, AF_UNIX, SOCK_STREAM, 0) && bind(S, sockaddr_un($ARGV[0])) or die $!";
 /** Another blob id, with all of its NULs. */

@@ -30,12 +30,12 @@ it("whoever swaps the blob while it is opened has it refused, or the tar served:
   mkdirSync(blobs);
   const swapper = launch("perl", ["-e", SWAP, blobs, ID, join(dir, "tar")]);
   await new Promise((resolve) => swapper.stdout.once("data", resolve));
-  const places = { dirs: [blobs], files: new Map() };
+  const search = { dirs: [blobs], files: new Map() };
   const said = new Set<string>();
   for (let round = 0; round < ROUNDS; round++) {
     const held = new HeldFiles();
     try {
-      const opened = openImage(path, places, false);
+      const opened = openImage(path, search, false);
       const files = held.hold(opened.files);
       const served = serveOpened({ ...opened, files });
       expect(tree(served.fs)).toEqual(expect.arrayContaining([...fixture("01-basic").entries]));

@@ -3,7 +3,7 @@ import {
   type Instance,
   type Management,
   MountFailed,
-  type MountOrder,
+  type MountCommand,
   NoCounter,
   WrongState,
 } from "../../src/api/management.ts";
@@ -77,7 +77,7 @@ class Answering implements Partial<Management> {
   instance = (): Instance => {
     throw new NoCounter();
   };
-  mount = async (path: string, { config }: MountOrder) => {
+  mount = async (path: string, { config }: MountCommand) => {
     if (namesOf(path) === undefined) throw new MountFailed(`mountpoint ${path}`);
     try {
       if (config !== "") parseConfig(config, `of ${path}`);

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { MergeError } from "../../src/mkfs/merge.ts";
 import { FormatError, StartError } from "../../src/bytes/errors.ts";
 import { openImage } from "../../src/fs/open-image.ts";
-import { type Prepared, prepareImage } from "../../src/source/prepare.ts";
+import { type PreparedImage, prepareImage } from "../../src/source/prepare.ts";
 import { ARCHIVES, membersOf, mutateArchive } from "./mutate-archive.ts";
 import { scrutinize } from "./scrutiny.ts";
 import { type MakeTarget, must, refusal, type Verdict } from "./target.ts";
@@ -46,7 +46,7 @@ export const archiveTarget: MakeTarget = (dir) => {
     }
   };
   const mount = async (path: string): Promise<Verdict> => {
-    let prepared: Prepared;
+    let prepared: PreparedImage;
     try {
       prepared = await prepareImage({
         paths: [path],

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BlobPlaces } from "../../src/blob/locate.ts";
+import type { BlobSearch } from "../../src/blob/locate.ts";
 import { FormatError, StartError } from "../../src/bytes/errors.ts";
 import { type OpenedImage, openImage } from "../../src/fs/open-image.ts";
 import { placesOf } from "./image-places.ts";
@@ -34,7 +34,7 @@ export const bootstrapTarget: MakeTarget = (dir) => {
 
   const open = (lenient: boolean): OpenedImage | undefined => {
     try {
-      const places: BlobPlaces = { dirs: [blobDir], files: lenient ? unnamed : new Map() };
+      const places: BlobSearch = { dirs: [blobDir], files: lenient ? unnamed : new Map() };
       return openImage(path, places, lenient);
     } catch (error) {
       refusal(error, FormatError, StartError);

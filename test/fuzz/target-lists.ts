@@ -1,5 +1,5 @@
 import { FormatError, StartError } from "../../src/bytes/errors.ts";
-import { escapeUnseen } from "../../src/bytes/unseen.ts";
+import { escapeControlChars } from "../../src/bytes/escape-control-chars.ts";
 import { parseList } from "../../src/prefetch/list.ts";
 import { resolveList, REQUEST } from "../../src/prefetch/request.ts";
 import { HEADER, lineOf, readsOf } from "../../src/trace/format.ts";
@@ -84,7 +84,7 @@ function again(text: Uint8Array): void {
   );
   const lines = summaryText(summary).split("\n");
   must(
-    lines.every((line) => escapeUnseen(line) === line),
+    lines.every((line) => escapeControlChars(line) === line),
     () => "what a terminal obeys",
   );
   for (const { path } of parseList(summaryPaths(summary), "paths").entries())

@@ -24,9 +24,9 @@ export const tarTarget: MakeTarget = (dir) => {
   const sideDir = join(dir, "sides");
   mkdirSync(sideDir);
   const look = (bootstrap: string, tar: string): Map<string, Shown> => {
-    const places = { dirs: [sideDir], files: new Map([[BLOB_ID, tar]]) };
+    const search = { dirs: [sideDir], files: new Map([[BLOB_ID, tar]]) };
     return scrutinize(
-      openImage(bootstrap, { ...places, files: namedIn(bootstrap, places.files) }, false),
+      openImage(bootstrap, { ...search, files: namedIn(bootstrap, search.files) }, false),
       false,
     );
   };
@@ -57,8 +57,8 @@ export const tarTarget: MakeTarget = (dir) => {
     const shown = look(first, layer);
     compareWithEntries(shown, entries, input);
     if ([...shown.values()].reduce((sum, { size }) => sum + size, 0) < SMALL) {
-      const places = { dirs: [sideDir], files: namedIn(first, new Map([[BLOB_ID, layer]])) };
-      await unpackImage({ bootstrap: first, places, output: again, warn: () => {} });
+      const search = { dirs: [sideDir], files: namedIn(first, new Map([[BLOB_ID, layer]])) };
+      await unpackImage({ bootstrap: first, search, output: again, warn: () => {} });
       await createImage(requestOf(again, second, BLOB_ID, sideDir));
       const before = [...shown].map(comparable).sort();
       const after = [...look(second, again)].map(comparable).sort();

@@ -42,7 +42,7 @@ describe("metadata", () => {
     expect(text).toMatch(
       /^(RAFS|EROFS) filesystem metadata is valid, referenced data blobs: \n(\t \d+: .*\n)*$/,
     );
-    expect(await check({ bootstrap: path, places: placesOf(devices) })).toEqual([text, ""]);
+    expect(await check({ bootstrap: path, search: placesOf(devices) })).toEqual([text, ""]);
   });
 
   it("of a plain EROFS image has what its device slots say", async () => {
@@ -73,14 +73,14 @@ describe("metadata", () => {
 describe("blobs", () => {
   it("must be there", async () => {
     const { dirs, files } = layerDir(() => {});
-    expect((await check({ bootstrap, places: { dirs, files } }))[1]).toBe("");
-    const [, problem] = await check({ bootstrap, places: { dirs: ["/no/where"], files } });
+    expect((await check({ bootstrap, search: { dirs, files } }))[1]).toBe("");
+    const [, problem] = await check({ bootstrap, search: { dirs: ["/no/where"], files } });
     expect(problem).toMatch(new RegExp(`^blob ${BASIC_ID}: not found as /no/where/${BASIC_ID}, `));
   });
 
   it("must be long enough", async () => {
     const { dirs, files, tar } = layerDir((path) => truncateSync(path, 20_000));
-    const [text, problem] = await check({ bootstrap, places: { dirs, files } });
+    const [text, problem] = await check({ bootstrap, search: { dirs, files } });
     expect([text, problem]).toEqual([
       "",
       `blob ${BASIC_ID}: ${tar}: 20000 bytes is too short (wanted: 30720)`,
@@ -92,7 +92,7 @@ describe("data", () => {
   const valid = fixtureNames.filter((name) => fixture(name).entries.length > 0);
   it.each(valid)("of %s is right", async (name) => {
     const { path, devices } = fixture(name);
-    expect((await check({ bootstrap: path, places: placesOf(devices), data: true }))[1]).toBe("");
+    expect((await check({ bootstrap: path, search: placesOf(devices), data: true }))[1]).toBe("");
   });
 
   it("that was changed is told with both digests, and only when asked for", async () => {
@@ -102,9 +102,9 @@ describe("data", () => {
       writeFileSync(path, bytes);
     });
     const found = createHash("sha256").update(readFileSync(tar)).digest("hex");
-    const places = { dirs, files };
-    expect((await check({ bootstrap, places }))[1]).toBe("");
-    expect(await check({ bootstrap, places, data: true })).toEqual([
+    const search = { dirs, files };
+    expect((await check({ bootstrap, search }))[1]).toBe("");
+    expect(await check({ bootstrap, search, data: true })).toEqual([
       "",
       `blob ${BASIC_ID}: ${tar}: its sha256 is ${found}: not the tar that was indexed`,
     ]);
@@ -162,8 +162,8 @@ describe("headers", () => {
     const bytes = readFileSync(path);
     spoil(bytes);
     writeFileSync(path, bytes);
-    const places = { dirs: [], files: new Map([["layer", path]]) };
-    return (await check({ bootstrap: made, places, data: true }))[1].replaceAll(path, "T");
+    const search = { dirs: [], files: new Map([["layer", path]]) };
+    return (await check({ bootstrap: made, search, data: true }))[1].replaceAll(path, "T");
   }
   /** A header with some bytes put in, and its checksum made right again. */
   const header = (at: number, field: number, text: string) => (bytes: Buffer) => {

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { lookAt } from "../../src/inspect/look.ts";
+import { openImageView } from "../../src/inspect/image-view.ts";
 import { launch, sh, shell, until } from "../support/daemon.ts";
 import { fixture, image, le, scratchDir } from "../support/image.ts";
 
@@ -176,7 +176,7 @@ it("a signal ends it as that signal does, and leaves nothing behind", async () =
 /** An image with a file that is one hole of 4 TiB. */
 function endless(): string {
   const { path } = fixture("14-rafs4k-disk");
-  const { image: opened } = lookAt(path);
+  const { image: opened } = openImageView(path);
   const nid = fixture("14-rafs4k-disk").entries.find((e) => e.path === "/empty")?.ino ?? 0;
   const at = opened.inodeAt(nid);
   return image(

@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { showName } from "../../src/bytes/name.ts";
 import { modeText, timeText } from "../../src/inspect/attr.ts";
-import type { Described } from "../../src/inspect/describe.ts";
+import type { EntryRecord } from "../../src/inspect/describe.ts";
 import { listTree } from "../../src/inspect/ls.ts";
 import { newAttr } from "../../src/vfs/file-system.ts";
 import { type Expected, fixture, fixtureNames, nodeAt, pathOf, serveFixture } from "../support/image.ts";
@@ -16,8 +16,8 @@ function ls(name: string, path = "/", json = false): string[] {
   return text.split("\n").slice(0, -1);
 }
 
-const describeAll = (name: string): Described[] =>
-  ls(name, "/", true).map((line) => JSON.parse(line) as Described);
+const describeAll = (name: string): EntryRecord[] =>
+  ls(name, "/", true).map((line) => JSON.parse(line) as EntryRecord);
 
 function bytesAt(path: string, at: number, length: number): Buffer {
   const fd = openSync(path, "r");

@@ -29,7 +29,7 @@ async function made() {
   const tar = join(dir, "layer.tar");
   writeFileSync(tar, sparseTar("pax 1.0", [FILE]));
   const { bootstrap, id, sideId = "" } = await build(tar, { blobDir: blobs, blobLink: "hard" });
-  return { dir, bootstrap, id, sideId, blobs, places: { dirs: [blobs], files: new Map<string, string>() } };
+  return { dir, bootstrap, id, sideId, blobs, search: { dirs: [blobs], files: new Map<string, string>() } };
 }
 beforeAll(async () => {
   image = await made();
@@ -45,8 +45,8 @@ async function said(look: (print: (text: string) => void) => void | Promise<void
 }
 
 describe("an image with a side blob", () => {
-  const check = ({ bootstrap, places }: typeof image) =>
-    said((print) => checkImage({ bootstrap, places, data: true, verbose: false, version: "" }, print));
+  const check = ({ bootstrap, search }: typeof image) =>
+    said((print) => checkImage({ bootstrap, search, data: true, verbose: false, version: "" }, print));
 
   it("is checked: the side blob must have the sha256 that is its id, too", async () => {
     const { id, sideId } = image;
@@ -60,9 +60,9 @@ describe("an image with a side blob", () => {
   });
 
   it("is unpacked", async () => {
-    const { dir, bootstrap, places } = image;
+    const { dir, bootstrap, search } = image;
     const output = join(dir, "out.tar");
-    await unpackImage({ bootstrap, places, output, warn: expect.unreachable });
+    await unpackImage({ bootstrap, search, output, warn: expect.unreachable });
     writeFileSync(join(dir, "want"), contentOfSparse(FILE));
     sh('tar -xOf "$D/out.tar" odd | cmp - "$D/want"', { D: dir });
   });

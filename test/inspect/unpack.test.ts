@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readdirSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { BlobPlaces } from "../../src/blob/locate.ts";
+import type { BlobSearch } from "../../src/blob/locate.ts";
 import { unpackImage } from "../../src/inspect/unpack.ts";
 import { sh } from "../support/daemon.ts";
 import { type Expected, fixture, fixtureNames, pathOf, placesOf, scratchDir } from "../support/image.ts";
@@ -17,11 +17,11 @@ const LIST = 'TZ=UTC tar --quoting-style=literal --full-time -tvf "$T"';
 /** The last second of ext4 with 256-byte inodes; a later time becomes this one when it is extracted. */
 const LATEST = 15_032_385_535;
 
-async function unpack(bootstrap: string, places: BlobPlaces) {
+async function unpack(bootstrap: string, search: BlobSearch) {
   const dir = scratchDir();
   const tar = join(dir, "out.tar");
   const warnings: string[] = [];
-  await unpackImage({ bootstrap, places, output: tar, warn: (text) => warnings.push(text) });
+  await unpackImage({ bootstrap, search, output: tar, warn: (text) => warnings.push(text) });
   return { dir, tar, warnings };
 }
 
@@ -125,7 +125,7 @@ describe("a failure on the way", () => {
     mkdirSync(out);
     // The one moment in the middle that a test gets to hear of: the image has a socket, and files behind it.
     const warn = () => truncateSync(blob, 0);
-    const done = unpackImage({ bootstrap: path, places: placesOf([blob]), output: join(out, "x.tar"), warn });
+    const done = unpackImage({ bootstrap: path, search: placesOf([blob]), output: join(out, "x.tar"), warn });
     await expect(done).rejects.toThrow(new RegExp(`^/.*: ${blob}: ends before byte \\d+: it was truncated$`));
     expect(readdirSync(out)).toEqual([]);
   });
@@ -134,7 +134,7 @@ describe("a failure on the way", () => {
     const { path, devices } = fixture("04-large");
     const done = unpackImage({
       bootstrap: path,
-      places: placesOf(devices),
+      search: placesOf(devices),
       output: "/dev/full",
       warn: () => {},
     });
@@ -142,7 +142,7 @@ describe("a failure on the way", () => {
     const nowhere = join(scratchDir(), "no/where");
     const other = unpackImage({
       bootstrap: path,
-      places: placesOf(devices),
+      search: placesOf(devices),
       output: nowhere,
       warn: () => {},
     });

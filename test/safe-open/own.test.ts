@@ -142,7 +142,7 @@ it("a directory whose contents are believed belongs to this user or root, who al
   expect(["own", "theirs", "all", "link", "file"].map(wrong)).toEqual([
     "",
     `belongs to user ${USER}`,
-    "everybody may write to it",
+    "every user may write to it",
     "not a directory",
     "not a directory",
   ]);

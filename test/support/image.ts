@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { BlobFiles } from "../../src/blob/blob-files.ts";
-import type { BlobPlaces } from "../../src/blob/locate.ts";
+import type { BlobSearch } from "../../src/blob/locate.ts";
 import { crc32c } from "../../src/bytes/crc32c.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../src/bytes/errno.ts";
 import { messageOf } from "../../src/bytes/errors.ts";
@@ -50,7 +50,7 @@ export type Patch = readonly [at: number, hex: string];
 export interface Scratch {
   readonly dir: string;
   readonly path: string;
-  readonly places: BlobPlaces;
+  readonly places: BlobSearch;
 }
 
 const FIXTURES = fileURLToPath(new URL("../fixtures/", import.meta.url));
@@ -78,7 +78,7 @@ function readFixture(name: string): Fixture {
 }
 
 /** Devices by position: what `--blob 1=PATH --blob 2=PATH` says. */
-export const placesOf = (devices: readonly string[]): BlobPlaces => ({
+export const placesOf = (devices: readonly string[]): BlobSearch => ({
   dirs: [],
   files: new Map(devices.map((path, i) => [String(i + 1), path])),
 });
@@ -154,7 +154,7 @@ export interface Served {
   readonly losses: string[];
 }
 
-export const serve = (path: string, places: BlobPlaces, lenient = false): Served =>
+export const serve = (path: string, places: BlobSearch, lenient = false): Served =>
   serveOpened(openImage(path, places, lenient));
 
 export function serveOpened(opened: OpenedImage): Served {

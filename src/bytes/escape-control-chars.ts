@@ -2,7 +2,7 @@
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /** A text as one line that a terminal only shows: every unseen character as JSON escapes it, `\n` or `\u001b`. */
-export const escapeUnseen = (text: string): string => text.replace(UNSEEN, escaped);
+export const escapeControlChars = (text: string): string => text.replace(UNSEEN, escaped);
 
 function escaped(character: string): string {
   const short = JSON.stringify(character).slice(1, -1);

@@ -10,7 +10,7 @@ export interface Line {
 }
 
 /** Lines of a list of paths, which are bytes: trimmed, the empty ones left out. */
-export function* linesOf(list: Uint8Array): Generator<Line> {
+export function* trimmedLines(list: Uint8Array): Generator<Line> {
   let number = 0;
   for (let at = 0; at < list.length; ) {
     let end = list.indexOf(0x0a, at);

@@ -1,7 +1,7 @@
 import { elementAt } from "../bytes/element-at.ts";
 import { closeSync } from "node:fs";
 import { BlobFiles } from "../blob/blob-files.ts";
-import { type BlobFile, type BlobPlaces, blobFile } from "../blob/locate.ts";
+import { type BlobFile, type BlobSearch, blobFile } from "../blob/locate.ts";
 import { StartError } from "../bytes/errors.ts";
 import { Image, type ImageHandle } from "../erofs/image.ts";
 import { checkTree, type ImageTables, readTables, type TreeReport } from "../erofs/open.ts";
@@ -9,7 +9,7 @@ import { ImageFileSystem } from "../fs/image-file-system.ts";
 import { openBootstrap, openImage } from "../fs/open-image.ts";
 
 /** An image that was checked, to be looked at by one thread. */
-export interface Look {
+export interface ImageView {
   readonly tables: ImageTables;
   readonly report: TreeReport;
   readonly image: Image;
@@ -21,26 +21,26 @@ export interface Look {
   readonly losses: readonly string[];
 }
 
-/** Nobody knows how long a tar is that nobody looks at: its device slot is believed. */
+/** How long a tar is that is not opened is not known: its device slot is believed. */
 const UNKNOWN_SIZE = Number.MAX_SAFE_INTEGER;
 
 /**
  * Opens an image and checks the whole of it.
  *
- * @param places where its blobs are; without, only metadata can be looked at, and no blob need be there
+ * @param search where its blobs are; without, only metadata can be looked at, and no blob need be there
  * @throws StartError when a file is missing, too short or unreadable; FormatError when the image is broken
  */
-export function lookAt(path: string, places?: BlobPlaces): Look {
+export function openImageView(path: string, search?: BlobSearch): ImageView {
   const { fd, stats } = openBootstrap(path);
   try {
     const tables = readTables(fd, stats.size, path);
     let handle: ImageHandle;
     let report: TreeReport;
     let files: readonly BlobFile[] = [blobFile(path, stats)];
-    if (places === undefined) {
+    if (search === undefined) {
       const sizes = tables.devices.map(() => UNKNOWN_SIZE);
       ({ handle, report } = checkTree(tables, sizes, false));
-    } else ({ handle, report, files } = openImage(path, places, false));
+    } else ({ handle, report, files } = openImage(path, search, false));
     const losses: string[] = [];
     const blobs = new BlobFiles(files, (_, problem) => losses.push(problem));
     const image = new Image(handle);
@@ -51,10 +51,10 @@ export function lookAt(path: string, places?: BlobPlaces): Look {
 }
 
 /** The id of a device slot, or its number from 1 when the image gives it none. */
-export const blobName = ({ tables }: Look, slot: number): string =>
+export const blobName = ({ tables }: ImageView, slot: number): string =>
   elementAt(tables.devices, slot).id || String(slot + 1);
 
 /** Tells a read that failed, in the words of the blob that failed it. */
-export function readError(look: Look, path: string): StartError {
-  return new StartError(`${path}: ${look.losses.at(-1) ?? "cannot be read"}`);
+export function readError(view: ImageView, path: string): StartError {
+  return new StartError(`${path}: ${view.losses.at(-1) ?? "cannot be read"}`);
 }
