@@ -1,9 +1,11 @@
-import { readFileSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Built } from "../src/mkfs/bootstrap.ts";
+import { mustBeBlobId } from "../src/mkfs/blob-id.ts";
+import { builtRecord, builtText } from "../src/mkfs/built-report.ts";
 import { createFrom } from "../src/mkfs/create-from.ts";
 import { mergeImages } from "../src/mkfs/merge.ts";
+import { mustBePlace, placeForLayers, STDIN } from "../src/mkfs/output-place.ts";
 import { prefetchList } from "../src/mkfs/prefetch.ts";
 import { WHITEOUT_SPECS, type WhiteoutSpec } from "../src/mkfs/whiteout.ts";
 import { StartError, UsageError } from "../src/bytes/errors.ts";
@@ -30,9 +32,6 @@ interface CreateFlags extends OutputFlags {
 }
 
 const TYPE = "tar-tarfs";
-const STDIN = new Set(["-", "/dev/stdin"]);
-/** A blob id is 64 bytes in the device table. */
-const MAX_ID = 64;
 
 /** Options of nydus-image that make no sense for tars that stay as they are. */
 const CONFLICTS: readonly (readonly [flags: string, message: string])[] = [
@@ -46,7 +45,6 @@ const CONFLICTS: readonly (readonly [flags: string, message: string])[] = [
   ["-E, --encrypt", `conversion type '${TYPE}' conflicts with '--encrypt'`],
 ];
 
-const say = (text: string) => process.stdout.write(`${text}\n`);
 const warn = (message: string) => process.stderr.write(`warning: ${message}\n`);
 
 function addOutput(command: Command): Command {
@@ -104,16 +102,15 @@ export function addMerge(program: Command): void {
   addConflicts(command);
   command.action((layers: string[], flags: OutputFlags) => {
     const prefetch = readPrefetch(flags, []);
-    checkOutput(flags);
-    const { bootstrap, blobDir, whiteoutSpec: whiteouts } = flags;
-    const keepsBlobs = !flags.dropUnreferenced;
-    const request = { layers, bootstrap, blobDir, prefetch, whiteouts, keepsBlobs };
+    const { bootstrap, blobDir } = mustBePlace(flags);
+    const { whiteoutSpec: whiteouts, dropUnreferenced } = flags;
+    const request = { layers, bootstrap, blobDir, prefetch, whiteouts, keepsBlobs: !dropUnreferenced };
     report(mergeImages(request), flags, "merged RAFS filesystem");
   });
 }
 
 async function create(layers: string[], flags: CreateFlags): Promise<void> {
-  const { blobId, blobLink, ignoreZeros, repeatable: isRepeatable } = flags;
+  const { blobId, blobLink, chunkSize, ignoreZeros } = flags;
   if (flags.type !== TYPE)
     throw new UsageError(`conversion type '${flags.type}' is not supported, only '${TYPE}'`);
   if (flags.fsVersion !== "6")
@@ -122,26 +119,15 @@ async function create(layers: string[], flags: CreateFlags): Promise<void> {
     throw new StartError(`conversion type ${TYPE} conflicts with '--prefetch-policy blob'`);
   if (blobId !== undefined && layers.length > 1)
     throw new UsageError("--blob-id names the tar of one layer only");
-  if (blobId !== undefined && !/^[\x21-\x7e]+$/.test(blobId))
-    throw new StartError(`blob id "${blobId}" is no ASCII word`);
-  if (blobId !== undefined && blobId.length > MAX_ID)
-    throw new StartError(`blob id is limited to length ${MAX_ID}`);
-  const { bootstrap, blobDir } = checkOutput(besideLayer(layers, flags));
-  const prefetch = readPrefetch(flags, layers);
-  const { chunkSize } = flags;
-  const request = {
-    bootstrap,
-    blobDir,
-    blobId,
-    blobLink,
-    ignoreZeros,
-    isRepeatable,
-    chunkSize,
-    prefetch,
-    warn,
-  };
-  const keepsBlobs = layers.length > 1 && !flags.dropUnreferenced;
-  const built = await createFrom({ ...request, layers, whiteouts: flags.whiteoutSpec, keepsBlobs });
+  if (blobId !== undefined) mustBeBlobId(blobId);
+  const built = await createFrom({
+    ...placeForLayers(layers, flags),
+    ...{ layers, blobId, blobLink, chunkSize, ignoreZeros, warn },
+    isRepeatable: flags.repeatable,
+    prefetch: readPrefetch(flags, layers),
+    whiteouts: flags.whiteoutSpec,
+    keepsBlobs: layers.length > 1 && !flags.dropUnreferenced,
+  });
   report(built, flags, "built RAFS filesystem");
 }
 
@@ -156,29 +142,6 @@ function addConflicts(command: Command): void {
   }
 }
 
-/** `create LAYER` alone: layer.tar.gz becomes layer.boot, and its tar goes where it is, under its id. */
-function besideLayer(layers: readonly string[], { bootstrap, blobDir }: OutputFlags): Output {
-  const [layer] = layers;
-  if (bootstrap !== undefined || blobDir !== undefined || layers.length > 1 || STDIN.has(layer))
-    return { bootstrap, blobDir };
-  const name = basename(layer).replace(/(\.tar)?(\.(gz|zst|zstd))?$|\.tgz$/, "");
-  return { bootstrap: join(dirname(layer), `${name}.boot`), blobDir: dirname(layer) };
-}
-
-interface Output {
-  readonly bootstrap?: string | undefined;
-  readonly blobDir?: string | undefined;
-}
-
-function checkOutput(output: Output): Output {
-  const { bootstrap, blobDir } = output;
-  if (bootstrap === undefined && blobDir === undefined)
-    throw new UsageError("both --bootstrap and --blob-dir are missing: say where the bootstrap goes");
-  if (blobDir !== undefined && !statSync(blobDir, { throwIfNoEntry: false })?.isDirectory())
-    throw new StartError("directory to store blobs does not exist");
-  return output;
-}
-
 /** The list on stdin, which a layer may not be at the same time. */
 function readPrefetch({ prefetchPolicy }: OutputFlags, layers: readonly string[]): Uint8Array[] {
   if (prefetchPolicy !== "fs") return [];
@@ -188,23 +151,9 @@ function readPrefetch({ prefetchPolicy }: OutputFlags, layers: readonly string[]
 }
 
 /** As nydus-image says it, and writes it. */
-function report({ bootstrap, blobs, blobSize }: Built, { outputJson }: OutputFlags, what: string): void {
-  const ids = JSON.stringify(blobs).replaceAll('","', '", "');
-  say(
-    `successfully ${what}: \nmeta blob path: ${bootstrap}\ndata blob size: 0x${blobSize.toString(16)}\ndata blobs: ${ids}`,
-  );
-  if (outputJson === undefined) return;
-  const output = {
-    version: versionWord(),
-    bootstrap,
-    blobs,
-    external_bootstrap: "",
-    external_blobs: [],
-    trace: {},
-    fs_version: "6",
-    compressor: "none",
-  };
-  writeJson(outputJson, output, 2);
+function report(built: Built, { outputJson }: OutputFlags, what: string): void {
+  process.stdout.write(builtText(built, what));
+  if (outputJson !== undefined) writeJson(outputJson, builtRecord(built, versionWord()), 2);
 }
 
 function chunkSize(text: string): number {

@@ -1,0 +1,39 @@
+import { statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { StartError, UsageError } from "../bytes/errors.ts";
+
+/** Standard input, by the names that nydus-image knows. */
+export const STDIN: ReadonlySet<string> = new Set(["-", "/dev/stdin"]);
+
+/** Where a bootstrap and tars go, as far as that was said. */
+export interface OutputPlace {
+  readonly bootstrap: string | undefined;
+  /** Directory of the tars, and of a bootstrap without a path. */
+  readonly blobDir: string | undefined;
+}
+
+type Said = { readonly [Each in keyof OutputPlace]?: string | undefined };
+
+/**
+ * A layer alone says enough: layer.tar.gz becomes layer.boot, and its tar goes where it is, under its id.
+ *
+ * @throws UsageError, StartError as `mustBePlace`
+ */
+export function placeForLayers(layers: readonly string[], said: Said): OutputPlace {
+  const { bootstrap, blobDir } = said;
+  const [layer] = layers;
+  if (bootstrap !== undefined || blobDir !== undefined) return mustBePlace(said);
+  if (layer === undefined || layers.length > 1 || STDIN.has(layer)) return mustBePlace(said);
+  const name = basename(layer).replace(/(\.tar)?(\.(gz|zst|zstd))?$|\.tgz$/, "");
+  return mustBePlace({ bootstrap: join(dirname(layer), `${name}.boot`), blobDir: dirname(layer) });
+}
+
+/** @throws UsageError when nothing was said; StartError when there is no such directory */
+export function mustBePlace(said: Said): OutputPlace {
+  const { bootstrap, blobDir } = said;
+  if (bootstrap === undefined && blobDir === undefined)
+    throw new UsageError("both --bootstrap and --blob-dir are missing: say where the bootstrap goes");
+  if (blobDir !== undefined && !statSync(blobDir, { throwIfNoEntry: false })?.isDirectory())
+    throw new StartError("directory to store blobs does not exist");
+  return { bootstrap, blobDir };
+}
