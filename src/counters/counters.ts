@@ -2,7 +2,7 @@ import { ENODATA, ENOENT, ENOSYS, ERANGE } from "../bytes/errno.ts";
 import { OP_COUNT } from "../vfs/opcodes.ts";
 
 /**
- * Counts of one thread, in shared memory: one writer a slot, so no locks and no atomics; a reader may be a
+ * Counts of one thread, in shared memory: one writer a row, so no locks and no atomics; a reader may be a
  * few operations behind. Doubles, because they count to 2^53 and are stored without allocation. Requests by opcode come
  * first, these behind them, then histograms.
  */
@@ -43,15 +43,15 @@ const LENGTH = SIZES_AT + SIZE_BUCKETS;
 
 export type Counters = Float64Array;
 
-/** @param threads slots to make */
+/** @param threads rows to make */
 export const newCounters = (threads: number): SharedArrayBuffer =>
   new SharedArrayBuffer(threads * LENGTH * 8);
 
-/** The slot of thread `index`. */
+/** The row of thread `index`. */
 export const countersOf = (shared: SharedArrayBuffer, index: number): Counters =>
   new Float64Array(shared, index * LENGTH * 8, LENGTH);
 
-/** What all threads counted, of all that is given: places as in the slot of a thread. */
+/** What all threads counted, of all that is given: columns as in the row of a thread. */
 export function sumOf(all: Iterable<SharedArrayBuffer>): Counters {
   const sum = new Float64Array(LENGTH);
   for (const shared of all) addTo(sum, shared);
@@ -74,11 +74,11 @@ export function pour(from: Counters, to: Counters): void {
   }
 }
 
-/** Counts that are not zero, with their places in a slot. */
+/** Counts that are not zero, with their columns in a row. */
 export const countsIn = (sum: Counters): (readonly [at: number, count: number])[] =>
   [...sum.entries()].filter(([, count]) => count !== 0);
 
-/** Puts counts of another process into the slot of a thread that counts nothing. */
+/** Puts counts of another process into the row of a thread that counts nothing. */
 export function putCounts(counters: Counters, counts: Iterable<readonly [at: number, count: number]>): void {
   for (const [at, count] of counts) if (at >= 0 && at < LENGTH) counters[at] = count;
 }

@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync } from "node:fs";
 
 const DEVICE = "/dev/fuse";
-/** How often to look whether libfuse has left its session: it tells nobody. */
+/** How often to look whether libfuse has left its session: it does not say so. */
 const IDLE_MS = 500;
 const HURRIED_MS = 20;
 

@@ -9,7 +9,7 @@ export const FUSE_TYPE = "fuse.nydusd-ts";
 /** What nydusd mounts with; `default_permissions` leaves mode, owner and ACL checks to the kernel. */
 export const MOUNT_OPTIONS = [...IMAGE_FLAGS, "default_permissions", "allow_other"];
 
-/** Whose mount it is. */
+/** Owner of a mount. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;

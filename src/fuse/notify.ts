@@ -27,8 +27,8 @@ import {
 export const invalidateEntry = (parent: number, name: Uint8Array): Buffer => entry(parent, name, 0);
 
 /**
- * The name is to be looked up again, for what it leads to has other attributes. A caller that has an answer, but has not
- * run since, has no inode yet that INVAL_INODE could find: this one waits for him.
+ * The name is to be looked up again, for what it leads to has other attributes. A caller that has a reply, but has not
+ * run since, has no inode yet that INVAL_INODE could find: this message waits for it.
  */
 export const expireEntry = (parent: number, name: Uint8Array): Buffer => entry(parent, name, EXPIRE_ONLY);
 

@@ -26,7 +26,7 @@ export interface Service {
   readonly control: Int32Array;
   /** Of this worker. */
   readonly index: number;
-  /** It ends when it is told that it is not needed. */
+  /** It ends when CONTROL.RETIRE says that it is not needed. */
   readonly isOverflow: boolean;
   /** Applies changes of the session's images that are due. @returns number of the last one */
   readonly synchronize: () => number;
@@ -88,8 +88,8 @@ export function serve(s: Service): Ending {
     const opcode = inView.getUint32(IN.OPCODE, true);
     const node = u64(inView, IN.NODEID);
     const counters = ledger.countersAt(node);
-    const slot = opcode < OP_COUNT ? opcode : 0;
-    counters[slot]++;
+    const counted = opcode < OP_COUNT ? opcode : 0;
+    counters[counted]++;
     const caller = inView.getUint32(IN.PID, true);
     inflight[INFLIGHT.UNIQUE] = inView.getUint32(IN.UNIQUE, true);
     inflight[INFLIGHT.UNIQUE_HIGH] = inView.getUint32(IN.UNIQUE + 4, true);
@@ -129,8 +129,8 @@ export function serve(s: Service): Ending {
     Atomics.store(control, busy, 0);
     end = performance.now();
     if (result !== NO_REPLY) {
-      countAnswer(counters, slot, result, 1000 * (end - begin));
-      ledger.countFile(node, f, slot, result);
+      countAnswer(counters, counted, result, 1000 * (end - begin));
+      ledger.countFile(node, f, counted, result);
     }
     ledger.flush(node);
     if (isTraced) traceReply(s.tracer, f, opcode, result, 1000 * (end - begin));

@@ -86,7 +86,7 @@ export const STATFS = {
   SIZE: 80,
 } as const;
 
-/** FORGET: how often the node was told. BATCH_FORGET: that many pairs of node and times, u64 both. */
+/** FORGET: how many lookups of the node. BATCH_FORGET: that many pairs of node and times, u64 both. */
 export const FORGET = { NODEID: 16, TIMES: 40, COUNT: 40, LIST: 48, STRIDE: 16 } as const;
 
 /** FUSE_NOTIFY_STORE: header, then nodeid u64, offset u64, size u32, padding u32, then the data. */

@@ -17,7 +17,7 @@ export const fusermountTrouble = (): string | undefined =>
 
 /**
  * Unmounts, or detaches when a program is still inside, without being root: this setuid program lets the owner of a
- * mount do it, whom the mount option user_id names.
+ * mount do it, the user of the mount option user_id.
  *
  * @throws Error with what it says
  */

@@ -11,7 +11,7 @@ import { REQUEST } from "./request.ts";
 export const RUN = { DEVICE: 0, ADDRESS: 1, LENGTH: 2, FILES: 3, WIDTH: 4 } as const;
 /** What lies between two runs that are this near is read with them: asking twice costs more. */
 const MAX_GAP = 64 * 1024;
-/** A run of so many bytes is joined with no more: what it holds is told when it was read. */
+/** A run of so many bytes is joined with no more: what it holds counts when it was read. */
 const ENOUGH = 1 << 20;
 
 /** Turns a request for one image into runs of its tars. What was planned once is not planned again. */

@@ -32,7 +32,7 @@ export function thisThread(): number {
 }
 
 /**
- * When a process began, clock ticks after boot; undefined when there is none, or it has ended and nobody was told yet.
+ * When a process began, clock ticks after boot; undefined when there is none, or it has ended and its parent has not waited for it yet.
  */
 export function startOf(pid: number): number | undefined {
   const stat = statOf(pid);

@@ -3,7 +3,7 @@ import { opName } from "../vfs/opcodes.ts";
 import { addCounter, addGauge, type Registry } from "./metric.ts";
 import type { ExportedMount } from "./exported-mount.ts";
 
-/** Looking at a slot a worker costs nothing; a request is found hung this much late. */
+/** Looking at a row a worker costs nothing; a request is found hung this much late. */
 const PERIOD_MS = 500;
 
 /** Requests that take longer than any disk should: each is said once, and forgotten when it is answered. */
@@ -18,7 +18,7 @@ export class HungRequests {
 
   /**
    * @param after seconds
-   * @param now ms since 1970, by the clock that stamps requests: one that nobody sets
+   * @param now ms since 1970, by the clock that stamps requests: one that is never set
    */
   constructor(
     mount: ExportedMount,

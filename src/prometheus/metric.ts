@@ -61,7 +61,7 @@ const configuration = (registry: Registry, { name, help, labels = [] }: Metric) 
   registers: [registry],
 });
 
-/** prom-client's histogram can only be told one observation after another, and those are over. */
+/** prom-client's histogram only takes one observation after another, and those are over. */
 class CountedHistogram extends Histogram {
   private readonly metric: Metric;
   private readonly bounds: readonly number[];

@@ -3,7 +3,7 @@ import { addCounter, addGauge, type Registry } from "./metric.ts";
 import { type ExportedImage, STATES } from "./exported-mount.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** The mount as a whole: what it shows, who works for it, what went ahead and what went wrong. */
+/** The mount as a whole: what it shows, its workers, what was stored ahead and what went wrong. */
 export function addMountMetrics(registry: Registry, snapshot: Snapshot): void {
   const { mount } = snapshot;
   const { version, commit } = mount;

@@ -16,7 +16,7 @@ const FILE_NAME_SIZE = 64;
 
 /**
  * @param control /dev/loop-control, open
- * @returns the number of a device that nothing is attached to, made when there is none; somebody else may be faster
+ * @returns the number of a device that nothing is attached to, made when there is none; another process may be faster
  */
 export const freeLoop = (control: number): number =>
   systemCall("ioctl", "LOOP_CTL_GET_FREE", control, LOOP_CTL_GET_FREE, 0);

@@ -2,7 +2,7 @@ import { readSync } from "node:fs";
 import { systemCall } from "./system-call.ts";
 
 /**
- * The mount calls of Linux 5.2: a file system is configured step by step, mounted where nobody sees it, and
+ * The mount calls of Linux 5.2: a file system is configured step by step, mounted where no path leads, and
  * moved to its place. Source: include/uapi/linux/mount.h.
  */
 const FSOPEN_CLOEXEC = 1;

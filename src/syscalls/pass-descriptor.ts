@@ -41,7 +41,7 @@ export function sendDescriptor(path: string, bytes: Uint8Array, fd: number): voi
 /**
  * Connects to a unix socket and takes what comes until the other side closes it.
  *
- * @param isTrusted told who is on the other side; nothing is taken from one that is not
+ * @param isTrusted called with the user id of the other side; nothing is taken from one that is not
  * @param most bytes; more is an error
  * @returns undefined as descriptor: none came
  * @throws SystemCallError, Error
