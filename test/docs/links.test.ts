@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { pages, ROOT, textOf } from "./page.ts";
 
 const ALL = [...pages(), "CHANGELOG.md", "SECURITY.md", "benches/README.md"];
@@ -33,4 +33,21 @@ it("a link that leads nowhere is found", () => {
   expect(leadsSomewhere("README.md", "docs/no-such-page.md")).toBe(false);
   expect(leadsSomewhere("README.md", "docs/testing.md#no-such-heading")).toBe(false);
   expect(leadsSomewhere("docs/start.md", "testing.md#fuzzing")).toBe(true);
+});
+
+describe("pages are found", () => {
+  const linked = (from: string) =>
+    [...textOf(from).matchAll(LINK)].map(([, target = ""]) =>
+      join(dirname(from), target.split("#")[0] ?? ""),
+    );
+
+  it("from docs/README.md, each of docs/", () => {
+    const index = new Set(linked("docs/README.md"));
+    const own = pages().filter((page) => page.startsWith("docs/") && page !== "docs/README.md");
+    expect(own.filter((page) => !index.has(page) && !page.startsWith("docs/decisions/0"))).toEqual([]);
+  });
+  it("from README.md, which is one page", () => {
+    expect(linked("README.md")).toContain("docs/README.md");
+    expect(textOf("README.md").split("\n").length).toBeLessThan(120);
+  });
 });
