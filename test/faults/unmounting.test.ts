@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { mountAt, readMounts } from "../../src/mounts/table.ts";
 import {
   ask,
+  hold,
   isMounted,
   launch,
   mentioning,
@@ -55,8 +56,10 @@ describe.each(["direct", "fuse-native"])("%s under load", (transport) => {
       return { closed: once(child, "close"), said: () => text };
     });
     await until(() => readers.every(({ said }) => said().startsWith("begun\n")), "the readers");
+    const inside = what === TWICE ? await hold('cd "$1"', ":", daemon.mountpoint) : undefined;
     await ask(script, daemon.mountpoint, workDir(), minor, `${daemon.pid}`);
     expect(await (what === TWICE ? stopAtOnce(daemon) : daemon.exited)).toBe(status);
+    await inside?.release();
     for (const { closed, said } of readers) {
       await closed;
       expect(

@@ -20,6 +20,9 @@ export const COMMAND = fileURLToPath(new URL("../../dist/bundle/nydusd-ts.js", i
 /** Longest a daemon may take to be ready, or to end, on a busy machine. */
 const PATIENCE_MS = 60_000;
 
+/** Longest that what a process said last may take to arrive. */
+const LAST_WORDS_MS = 1_000;
+
 /** A running `nydusd-ts`. */
 export interface Daemon {
   readonly mountpoint: string;
@@ -110,7 +113,12 @@ export async function start(
   const child = launch(program, [...before, ...short, mountpoint, ...args]);
   let text = "";
   const exited = new Promise<number | string>((resolve) =>
-    child.once("exit", (code, signal) => resolve(code ?? signal ?? "")),
+    child.once("exit", (code, signal) => {
+      const end = () => resolve(code ?? signal ?? "");
+      // When all that it has said is read; what it has started may hold its pipes for longer.
+      child.once("close", end);
+      setTimeout(end, LAST_WORDS_MS);
+    }),
   );
   const take = (chunk: Buffer) => {
     text += chunk.toString();
@@ -210,17 +218,16 @@ export async function hold(before: string, after: string, ...args: readonly stri
   };
 }
 
-/**
- * Stops a daemon that was told to and is busy. A signal that comes soon after another is taken for its echo, so it is
- * sent until one is heard.
- */
+/** Signals that are closer together are taken for one, ms. */
+const ECHO_MS = 200;
+
+/** Stops a daemon that was told to and is busy, by a second signal. */
 export async function stopAtOnce({ pid, exited, output }: Daemon): Promise<number | string> {
-  const again = setInterval(() => {
-    if (!output().includes("is busy")) return;
-    if (output().includes("stopping at once")) clearInterval(again);
-    else process.kill(pid, "SIGTERM");
-  }, 50);
-  return exited.finally(() => clearInterval(again));
+  await until(() => output().includes("is busy"), "detaching");
+  const told = Date.parse(/^\[(\S+)\] INFO SIG[A-Z]+: unmounting$/m.exec(output())?.[1] ?? "");
+  await until(() => Date.now() > told + ECHO_MS, "what is no echo");
+  process.kill(pid, "SIGTERM");
+  return exited;
 }
 
 /** Polls until `condition` holds. */
