@@ -10,14 +10,17 @@ export class Bits {
 
   /** False for integers outside the set's range, too. */
   has(i: number): boolean {
-    return (this.words[Math.floor(i / 8)] & (1 << (i & 7))) !== 0;
+    return ((this.words[Math.floor(i / 8)] ?? 0) & (1 << (i & 7))) !== 0;
   }
 
+  /** Does nothing for an integer outside the set's range, like `delete`. */
   add(i: number): void {
-    this.words[Math.floor(i / 8)] |= 1 << (i & 7);
+    const at = Math.floor(i / 8);
+    this.words[at] = (this.words[at] ?? 0) | (1 << (i & 7));
   }
 
   delete(i: number): void {
-    this.words[Math.floor(i / 8)] &= ~(1 << (i & 7));
+    const at = Math.floor(i / 8);
+    this.words[at] = (this.words[at] ?? 0) & ~(1 << (i & 7));
   }
 }

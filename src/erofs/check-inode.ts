@@ -1,5 +1,4 @@
 import * as errno from "../bytes/errno.ts";
-import { POWER } from "../bytes/u64.ts";
 import { type CheckContext, checkRange, claim, fail } from "./check.ts";
 import { checkXattrs } from "./check-xattr.ts";
 import * as chunk from "./chunk.ts";
@@ -83,7 +82,7 @@ function checkChunks(ctx: CheckContext, at: number, size: number): void {
   const format = inode.inodeChunkFormat(v, at);
   if (format & ~chunk.CHUNK_KNOWN)
     fail(ctx, at, `chunk format is 0x${format.toString(16)}, want no bits above 0x7f`);
-  const chunkSize = POWER[chunk.chunkBits(v, at, blockBits)];
+  const chunkSize = chunk.chunkSizeOf(v, at, blockBits);
   const count = Math.ceil(size / chunkSize);
   const unit = chunk.chunkEntrySize(v, at);
   const array = chunk.chunkArrayAt(v, at);

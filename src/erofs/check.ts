@@ -1,6 +1,6 @@
 import { FormatError } from "../bytes/errors.ts";
 import type { Bits } from "./bits.ts";
-import { type AddressSpace, addressOn, deviceAt } from "./device.ts";
+import { type AddressSpace, addressOn, deviceAt, slotOf } from "./device.ts";
 import { INODE_SLOT_SIZE } from "./inode.ts";
 import type { MetaFile } from "./meta-file.ts";
 import type { Superblock } from "./superblock.ts";
@@ -57,9 +57,11 @@ export function claim(ctx: CheckContext, at: number, length: number, what: strin
 
 /** Gives back what a check has taken that then failed, so that what it hid can still be found valid. */
 export function giveBack(ctx: CheckContext): void {
-  for (let i = 0; i < ctx.taken.length; i += 2)
-    for (let slot = ctx.taken[i]; slot < ctx.taken[i + 1] && ctx.returnable > 0; slot++, ctx.returnable--)
+  for (let i = 0; i < ctx.taken.length; i += 2) {
+    const end = ctx.taken[i + 1] as number;
+    for (let slot = ctx.taken[i] as number; slot < end && ctx.returnable > 0; slot++, ctx.returnable--)
       ctx.claimed.delete(slot);
+  }
 }
 
 /**
@@ -84,8 +86,8 @@ export function checkRange(
     if (end > meta.size) fail(ctx, at, `data ends at byte ${end}, the image has ${meta.size}`);
     return;
   }
-  const { blocks, unifiedAt, id } = devices[found - 1];
-  const real = isFlat ? meta.size - unifiedAt : deviceSizes[found - 1];
+  const { blocks, unifiedAt, id } = slotOf(ctx, found);
+  const real = isFlat ? meta.size - unifiedAt : (deviceSizes[found - 1] ?? 0);
   // The device table counts whole blocks; a tar may end inside one more.
   if (end >= (blocks + 1) * blockSize)
     fail(ctx, at, `data ends at byte ${end} of device ${found}, which has ${blocks} blocks of ${blockSize}`);

@@ -1,4 +1,4 @@
-import { TWO_32 } from "../bytes/u64.ts";
+import { POWER, TWO_32 } from "../bytes/u64.ts";
 import { inodeBytes, inodeChunkFormat, inodeXattrBytes, NULL_BLOCK } from "./inode.ts";
 
 /**
@@ -17,9 +17,9 @@ const BLOCK_HI = 0; // u16
 const DEVICE = 2; //   u16  masked: nydus keeps bits of a chunk number in the high byte
 const BLOCK_LO = 4; // u32
 
-/** log2 of the chunk size in bytes. */
-export const chunkBits = (v: DataView, at: number, blockBits: number) =>
-  blockBits + (inodeChunkFormat(v, at) & CHUNK_BITS);
+/** Bytes of a chunk: a power of two of at most 12 + 31 bits, all of which the table has. */
+export const chunkSizeOf = (v: DataView, at: number, blockBits: number) =>
+  POWER[blockBits + (inodeChunkFormat(v, at) & CHUNK_BITS)] as number;
 
 /** Bytes of one array entry. */
 export const chunkEntrySize = (v: DataView, at: number) =>
@@ -48,6 +48,10 @@ export function chunkBlock(v: DataView, entry: number, format: number): number {
 /** Device of the entry at `entry`: 0 is the unified space, i is device slot i - 1. */
 export const chunkDevice = (v: DataView, entry: number, format: number, mask: number): number =>
   format & CHUNK_INDEXES ? v.getUint16(entry + DEVICE, true) & mask : 0;
+
+/** The running number that `putChunkIndex` keeps in an 8-byte entry. */
+export const chunkNumber = (v: DataView, entry: number): number =>
+  v.getUint16(entry + BLOCK_HI, true) + ((v.getUint16(entry + DEVICE, true) >> 8) << 16);
 
 /**
  * Writes an 8-byte index. nydus keeps a running number of the chunk where the kernel does not look: its low bits in

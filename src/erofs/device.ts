@@ -88,16 +88,15 @@ export function deviceAt(
 ): number {
   if (device > 0 || isFlat) return device;
   for (let i = 0; i < devices.length; i++) {
-    const { unifiedAt, blocks } = devices[i];
+    const { unifiedAt, blocks } = devices[i] as Device;
     if (unifiedAt > 0 && address >= unifiedAt && address < unifiedAt + blocks * blockSize) return i + 1;
   }
   return 0;
 }
 
+/** The slot of a device that `deviceAt` found, which is none but those of the table, or that was checked to be one. */
+export const slotOf = ({ devices }: AddressSpace, found: number): Device => devices[found - 1] as Device;
+
 /** The same address counted from where `found`, its device by `deviceAt`, begins. */
-export const addressOn = (
-  { devices }: AddressSpace,
-  device: number,
-  found: number,
-  address: number,
-): number => (found === device ? address : address - devices[found - 1].unifiedAt);
+export const addressOn = (space: AddressSpace, device: number, found: number, address: number): number =>
+  found === device ? address : address - slotOf(space, found).unifiedAt;

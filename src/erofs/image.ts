@@ -1,8 +1,7 @@
 import { compareBytes } from "../bytes/name.ts";
-import { POWER } from "../bytes/u64.ts";
 import { Bits } from "./bits.ts";
-import { chunkArrayAt, chunkBits, chunkBlock, chunkDevice, chunkEntrySize } from "./chunk.ts";
-import { type AddressSpace, addressOn, type Device, deviceAt } from "./device.ts";
+import { chunkArrayAt, chunkBlock, chunkDevice, chunkEntrySize, chunkSizeOf } from "./chunk.ts";
+import { type AddressSpace, addressOn, type Device, deviceAt, slotOf } from "./device.ts";
 import { DIRENT_SIZE, direntCount, direntNameOff, direntNid, nameLength } from "./dirent.ts";
 import * as inode from "./inode.ts";
 import type { Prefixes } from "./xattr.ts";
@@ -187,7 +186,7 @@ export class Image {
     const { v } = this;
     const size = inode.inodeSize(v, at);
     const format = inode.inodeChunkFormat(v, at);
-    const chunkSize = POWER[chunkBits(v, at, this.blockBits)];
+    const chunkSize = chunkSizeOf(v, at, this.blockBits);
     const unit = chunkEntrySize(v, at);
     const k = Math.floor(offset / chunkSize);
     let entry = chunkArrayAt(v, at) + k * unit;
@@ -222,7 +221,7 @@ export class Image {
     into.address = addressOn(this.space, device, found, address) + ahead;
     if (found === 0 || !this.space.isFlat) return;
     into.device = 0;
-    into.address += this.space.devices[found - 1].unifiedAt;
+    into.address += slotOf(this.space, found).unifiedAt;
   }
 }
 

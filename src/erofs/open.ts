@@ -176,9 +176,10 @@ export function checkTree(
   if (queue.length === 0) fail(ctx, inodeAt(sb.rootNid), "the root is not a directory");
   // A plain index instead of shift(): the queue holds every directory once.
   for (let i = 0; i < queue.length; i += 2) {
-    directory = queue[i];
+    directory = queue[i] as number;
+    const parent = queue[i + 1] as number;
     const at = inodeAt(directory);
-    const walk = (onEntry: OnEntry) => checkDirectory(ctx, at, directory, queue[i + 1], onEntry);
+    const walk = (onEntry: OnEntry) => checkDirectory(ctx, at, directory, parent, onEntry);
     const check = () => {
       claimBlocks(ctx, at, "directory");
       walk(lenient ? ignore : checkEntry);

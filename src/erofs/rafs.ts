@@ -99,7 +99,7 @@ export interface Rafs {
 export const PREFETCH_FIELD_AT = RAFS_AT + PREFETCH_OFFSET;
 
 /** Byte ranges that the RAFS tables take, so that they can be loaded before `readRafs` looks at them. */
-export function rafsRanges(view: DataView): TableRange[] {
+export function rafsRanges(view: DataView): [blobTable: TableRange, prefetchTable: TableRange] {
   const field = (at: number) => view.getUint32(RAFS_AT + at, true);
   return [
     { at: u64(view, RAFS_AT + BLOB_TABLE_OFFSET), length: field(BLOB_TABLE_SIZE) },
@@ -178,14 +178,14 @@ export function readRafs(
         BLOB_TABLE_OFFSET,
         `blob table of ${length} bytes is at ${hex(at)}, want a multiple of ${BLOB_TABLE_ALIGN} between ${hex(least)} and ${hex(size)}`,
       );
-    for (let i = 0; i < devices.length; i++) {
+    for (const [i, { id }] of devices.entries()) {
       const entry = at + i * BLOB_SIZE;
       const wrong = (where: number, problem: string) =>
         new FormatError(`blob ${i}: ${problem}`, { file, at: entry + where });
       const tag = sb.devicesAt + i * SLOT_SIZE;
       for (let b = 0; b < TAG_SIZE; b++)
         if (view.getUint8(entry + b) !== view.getUint8(tag + b))
-          throw wrong(b, `id differs from device slot ${i} ("${devices[i].id}")`);
+          throw wrong(b, `id differs from device slot ${i} ("${id}")`);
       const index = view.getUint32(entry + BLOB_INDEX, true);
       if (index !== i) throw wrong(BLOB_INDEX, `index is ${index}, want ${i}`);
       const chunk = view.getUint32(entry + BLOB_CHUNK_SIZE, true);

@@ -1,4 +1,4 @@
-import { chunkArrayAt, chunkBits, chunkEntrySize } from "../erofs/chunk.ts";
+import { CHUNK_INDEX_SIZE, chunkArrayAt, chunkEntrySize, chunkNumber, chunkSizeOf } from "../erofs/chunk.ts";
 import { type Extent, HOLE, type Image, INLINE } from "../erofs/image.ts";
 import { CHUNK_BASED, inodeLayout } from "../erofs/inode.ts";
 import type { Attr } from "../vfs/file-system.ts";
@@ -39,15 +39,14 @@ export function dataAt(image: Image, attr: Attr): { device: number; address: num
 }
 
 /**
- * The number that nydus-image gave to a chunk within its blob: the low half is in the first field of the
- * index entry, where the kernel looks for nothing, the high byte above the device id.
+ * The number that nydus-image gave to a chunk within its blob.
  *
- * @returns 0 where the image has no such entries
+ * @returns 0 where the image has no entries that hold one
  */
-export function chunkNumber(image: Image, { ino }: Attr, { offset }: Run): number {
+export function numberOfChunk(image: Image, { ino }: Attr, { offset }: Run): number {
   const { v, handle } = image;
   const at = image.inodeAt(ino);
-  if (inodeLayout(v, at) !== CHUNK_BASED || chunkEntrySize(v, at) !== 8) return 0;
-  const entry = chunkArrayAt(v, at) + 8 * Math.floor(offset / 2 ** chunkBits(v, at, handle.blockBits));
-  return v.getUint16(entry, true) + 0x1_0000 * v.getUint8(entry + 3);
+  if (inodeLayout(v, at) !== CHUNK_BASED || chunkEntrySize(v, at) !== CHUNK_INDEX_SIZE) return 0;
+  const index = Math.floor(offset / chunkSizeOf(v, at, handle.blockBits));
+  return chunkNumber(v, chunkArrayAt(v, at) + CHUNK_INDEX_SIZE * index);
 }

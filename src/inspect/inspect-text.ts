@@ -2,7 +2,7 @@ import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { isUtf8, showName } from "../bytes/name.ts";
 import type { Walked } from "../fs/walk.ts";
 import { swapRoot } from "../vfs/node-id.ts";
-import { chunkNumber, type Run } from "./data.ts";
+import { numberOfChunk, type Run } from "./data.ts";
 import { blobName, type ImageView } from "./image-view.ts";
 
 /** How nydus-image words what `inspect` says about files. Source of the wording: nydus src/bin/nydus-image/inspect.rs. */
@@ -50,7 +50,7 @@ Blocks:             ${Math.ceil(attr.size / 512)}
 export function chunkText(view: ImageView, { attr }: Walked, chunks: readonly Run[]): string {
   const rows = chunks.map(
     (run, i) => `        ${i} ->
-        file offset: ${run.offset}, chunk index: ${chunkNumber(view.image, attr, run)}
+        file offset: ${run.offset}, chunk index: ${numberOfChunk(view.image, attr, run)}
         compressed size: ${run.length}, decompressed size: ${run.length}
         compressed offset: ${run.address}, decompressed offset: ${run.address}
         blob id: ${deviceName(view, run)}
