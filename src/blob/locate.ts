@@ -1,3 +1,4 @@
+import { SHA256 } from "../bytes/sha256.ts";
 import { closeSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
@@ -20,8 +21,6 @@ export interface BlobSearch {
   /** A file for the only blob of an image, whatever its id. */
   readonly single?: string;
 }
-
-const DIGEST = /^[0-9a-f]{64}$/;
 
 /** A file that was found, and what it was then: a later open must find the same one. */
 export interface BlobFile {
@@ -82,7 +81,7 @@ function byName({ within, dirs }: BlobSearch, id: string, path: string): Candida
 
 function byId({ dirs, beside }: BlobSearch, id: string): Candidate[] {
   if (id === "") return [];
-  const all = beside !== undefined && DIGEST.test(id) ? [...dirs, beside] : dirs;
+  const all = beside !== undefined && SHA256.test(id) ? [...dirs, beside] : dirs;
   return all.flatMap((dir) =>
     [id, `${id}.tar`].map((name) => ({ path: join(dir, name), open: () => openBeneath(dir, name, dirs) })),
   );

@@ -1,2 +1,9 @@
-/** Bytes of a unix socket's path, without the NUL: Node cuts a longer one off and says nothing. Source: unix(7), `sun_path`. */
+/** Limits of Linux; bytes, without the NUL. Source: include/uapi/linux/limits.h, include/linux/namei.h, unix(7). */
+/** Of a name in a directory (NAME_MAX). */
+export const MAX_NAME = 255;
+/** Of a path and of a symlink's target (PATH_MAX). */
+export const MAX_PATH = 4095;
+/** Symlinks on the way to one file (MAXSYMLINKS). */
+export const MAX_SYMLINKS = 40;
+/** Of a unix socket's path (`sun_path`): Node cuts a longer one off and says nothing. */
 export const MAX_SOCKET_PATH = 107;

@@ -1,10 +1,9 @@
+import { MAX_NAME } from "../bytes/limits.ts";
 import { compareBytes, DOT, SLASH, showName } from "../bytes/name.ts";
 import { type CheckContext, fail } from "./check.ts";
 import { DIRENT_SIZE, direntCount, direntNameOff, direntNid, direntType, nameLength } from "./dirent.ts";
 import { flatBlockAt } from "./image.ts";
 import { inodeBit4, inodeSize } from "./inode.ts";
-
-const MAX_NAME = 255;
 
 /** Told of each entry but `.` and `..`, `entry` being its byte offset. */
 export type OnEntry = (nid: number, type: number, entry: number) => void;

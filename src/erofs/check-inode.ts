@@ -1,3 +1,4 @@
+import { MAX_PATH } from "../bytes/limits.ts";
 import * as errno from "../bytes/errno.ts";
 import { type CheckContext, checkRange, claim, fail } from "./check.ts";
 import { checkXattrs } from "./check-xattr.ts";
@@ -5,7 +6,6 @@ import * as chunk from "./chunk.ts";
 import { flatBlockAt, tailStart } from "./image.ts";
 import * as inode from "./inode.ts";
 
-const MAX_SYMLINK = 4095;
 const MAX_DIRECTORY = 2 ** 31 - 1;
 
 /**
@@ -43,7 +43,7 @@ export function checkInode(ctx: CheckContext, at: number): number {
   else if (type === errno.S_IFDIR || type === errno.S_IFLNK) {
     const isDirectory = type === errno.S_IFDIR;
     const what = isDirectory ? "directory" : "symlink";
-    const limit = isDirectory ? MAX_DIRECTORY : MAX_SYMLINK;
+    const limit = isDirectory ? MAX_DIRECTORY : MAX_PATH;
     if (size < 1 || size > limit) fail(ctx, at, `${what} is ${size} bytes, want 1…${limit}`);
     if (layout === inode.CHUNK_BASED) fail(ctx, at, `${what} is chunk-based, want a flat layout`);
     const tail = layout === inode.FLAT_INLINE ? tailStart(size, ctx.sb.blockSize) : size;

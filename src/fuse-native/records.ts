@@ -1,10 +1,10 @@
+import { MAX_NAME } from "../bytes/limits.ts";
 import type * as Fuse from "fuse-native";
 import type { Attr, Statfs } from "../vfs/file-system.ts";
 import { BLKSIZE } from "../vfs/kernel-policy.ts";
 
 /** What fuse-native copies into a `struct stat` or `struct statvfs`, 32 bits a field but for size, blocks and times. */
 const U32_MAX = 0xffff_ffff;
-const NAME_MAX = 255;
 
 export const newStat = (): Fuse.Stat => ({
   mode: 0,
@@ -59,5 +59,5 @@ export const statfsOf = (from: Statfs): Fuse.Statfs => ({
   blocks: Math.min(from.blocks, U32_MAX),
   files: U32_MAX,
   ffree: Math.max(0, U32_MAX - from.files),
-  namemax: NAME_MAX,
+  namemax: MAX_NAME,
 });

@@ -1,3 +1,4 @@
+import { SHA256 } from "../bytes/sha256.ts";
 import { elementAt } from "../bytes/element-at.ts";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -13,8 +14,6 @@ import { runsOf } from "./data.ts";
 import { type ImageView, readError } from "./image-view.ts";
 
 const BUFFER = 1024 * 1024;
-/** A blob id that can be, and for the builders' own ids is, the sha256 of the tar. */
-const SHA256 = /^[0-9a-f]{64}$/;
 
 /**
  * Reads all data once: tars are what their ids say, their headers say of each file what the image says, and every file

@@ -1,3 +1,4 @@
+import { MAX_PATH } from "../bytes/limits.ts";
 import * as errno from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
@@ -8,8 +9,6 @@ import { type Fail, impliedDirectory, Paths, type Place } from "./paths.ts";
 import { SideBlob, TAR_BLOB } from "./side-blob.ts";
 import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
 import { isMarker } from "./whiteout.ts";
-
-const MAX_SYMLINK = 4095;
 
 const TYPE: Record<Exclude<EntryKind, "hardlink">, number> = {
   file: errno.S_IFREG,
@@ -162,8 +161,8 @@ export class TarTree {
       a.where = entry.dataAt;
     } else if (entry.kind === "symlink") {
       const { length } = entry.link;
-      if (length < 1 || length > MAX_SYMLINK)
-        this.fail(`a symlink target of ${length} bytes, want 1…${MAX_SYMLINK}`);
+      if (length < 1 || length > MAX_PATH)
+        this.fail(`a symlink target of ${length} bytes, want 1…${MAX_PATH}`);
       if (entry.link.includes(0)) this.fail("its symlink target has a NUL");
       // What every unpacked symlink has on Linux, whatever the archive says.
       a.mode = errno.S_IFLNK | 0o777;

@@ -1,10 +1,7 @@
+import { MAX_NAME, MAX_SYMLINKS } from "../bytes/limits.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../bytes/errno.ts";
 import { DOT, isDots, nameEnd, SLASH, showName } from "../bytes/name.ts";
 import { FLAG, NONE, ROOT, type Tree } from "./tree.ts";
-
-const MAX_NAME = 255;
-/** As the kernel: a chain of symlinks longer than this leads nowhere. */
-const MAX_LINKS = 40;
 
 /** Where a path of an archive leads: the directory, and the last name in it; NONE and no name for a directory itself. */
 export interface Place {
@@ -122,7 +119,8 @@ export class Paths {
   private jump(way: Way, directory: number, node: number, links: number): number {
     const { tree } = this;
     const inode = tree.inode[node];
-    if (links >= MAX_LINKS) way.fail(`"${showName(tree.name(node))}" is one of too many symlinks on its way`);
+    if (links >= MAX_SYMLINKS)
+      way.fail(`"${showName(tree.name(node))}" is one of too many symlinks on its way`);
     const target = tree.where[inode];
     // A copy: what is made on the way may move the pool.
     const text = tree.pool.bytes.slice(target, target + tree.size[inode]);

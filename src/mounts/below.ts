@@ -1,8 +1,6 @@
+import { MAX_SYMLINKS } from "../bytes/limits.ts";
 import { readlinkSync } from "node:fs";
 import { resolve } from "node:path";
-
-/** As the kernel's. */
-const MOST_LINKS = 40;
 
 /**
  * Whether a path leads to or below a directory, wherever symbolic links on the way point to. Nothing below that
@@ -13,7 +11,7 @@ const MOST_LINKS = 40;
 export function leadsBelow(path: string, isThere: (directory: string) => boolean): boolean {
   let rest = resolve(path).split("/").slice(1);
   let at = "";
-  for (let links = 0; rest.length > 0 && links <= MOST_LINKS; ) {
+  for (let links = 0; rest.length > 0 && links <= MAX_SYMLINKS; ) {
     if (isThere(at || "/")) return true;
     const next = `${at}/${rest[0]}`;
     if (isThere(next)) return true;

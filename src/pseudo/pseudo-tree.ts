@@ -1,12 +1,8 @@
+import { MAX_NAME, MAX_PATH } from "../bytes/limits.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { nodeIn, slotOf, VIRTUAL } from "../vfs/node-id.ts";
 import type { EntryChange } from "./change.ts";
 import { FIRST_COOKIE } from "./pseudo-file-system.ts";
-
-/** Longest name that a file system of Linux has, bytes. */
-const MAX_NAME = 255;
-/** PATH_MAX without the NUL: nobody could name what lies deeper. */
-const MAX_PATH = 4095;
 
 /** A virtual directory, or the place of an image when it has no children map. */
 interface Place {

@@ -1,3 +1,4 @@
+import { MAX_SYMLINKS } from "../bytes/limits.ts";
 import {
   closeSync,
   constants,
@@ -11,8 +12,6 @@ import {
 import { dirname } from "node:path";
 
 const { O_NOFOLLOW, O_NONBLOCK } = constants;
-/** Links one after the other, as in the kernel (MAXSYMLINKS). */
-const MAX_LINKS = 40;
 const STICKY = 0o1000;
 const OTHERS_WRITE = 0o002;
 
@@ -28,7 +27,7 @@ const OTHERS_WRITE = 0o002;
  */
 export function openOwn(path: string, flags: number, mode: number): number {
   let at = path;
-  for (let links = 0; links < MAX_LINKS; links++) {
+  for (let links = 0; links < MAX_SYMLINKS; links++) {
     const opened = openHere(at, flags, mode);
     if (typeof opened === "string") {
       at = opened;
@@ -42,7 +41,7 @@ export function openOwn(path: string, flags: number, mode: number): number {
       throw error;
     }
   }
-  throw new Error(`more than ${MAX_LINKS} links`);
+  throw new Error(`more than ${MAX_SYMLINKS} links`);
 }
 
 /** @returns the descriptor, or where a link leads that may be followed */

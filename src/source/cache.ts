@@ -1,3 +1,4 @@
+import { SHA256 } from "../bytes/sha256.ts";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, utimesSync } from "node:fs";
 import { link, open, unlink } from "node:fs/promises";
@@ -176,7 +177,7 @@ export function mustBeOwnCache(dir: string): void {
 
 function parse(note: string): KnownFile | undefined {
   const [id = "", kind, isImage, side] = note.split(" ");
-  if (!/^[0-9a-f]{64}$/.test(id) || !(kind === "plain" || kind === "compressed" || kind === "archive"))
+  if (!SHA256.test(id) || !(kind === "plain" || kind === "compressed" || kind === "archive"))
     return undefined;
   return { id, kind, side: side || undefined, isImage: isImage === "image" };
 }
