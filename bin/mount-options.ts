@@ -103,7 +103,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   { flags: "--pid-file <file>", about: "write the pid there once the mount can be used", forDaemon: true },
   {
     flags: "--user <NAME|UID[:GID]>",
-    about: "serve as this user, who needs to be able to read the tars; root mounts",
+    about: "serve as this user, which must be able to read the tars; root mounts",
     forDaemon: true,
     against: [
       { with: "--rw", why: "cannot unmount an overlay" },
@@ -155,7 +155,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--supervisor <socket>",
-    about: "of nydus-snapshotter or another that keeps the session; wants --id, --apisock",
+    about: "socket of a supervisor that keeps the session, as nydus-snapshotter's; wants --id, --apisock",
     ...{ forDaemon: true, forDirect: true },
     needs: ["--id", "--apisock"],
   },
@@ -194,7 +194,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--state-dir <dir>",
-    about: `where the next process finds what it must know (default: ${defaultStateDir()})`,
+    about: `where the state for the next process is kept (default: ${defaultStateDir()})`,
     ...{ forDaemon: true, forDirect: true },
     against: [{ with: "--user" }],
   },
@@ -254,7 +254,7 @@ export const SOURCE_OPTIONS: readonly MountOption[] = [
   {
     flags: "--driver <name>",
     about:
-      "who shows the image: the kernel's EROFS, from files or loop devices, or a FUSE daemon; auto takes the " +
+      "what shows the image: the kernel's EROFS, from files or loop devices, or a FUSE daemon; auto takes the " +
       "kernel where it takes the image",
     ...{ choices: DRIVERS, default: "auto" },
   },

@@ -9,7 +9,7 @@ import { versionText } from "../src/daemon/version.ts";
 import { integer } from "./parse-values.ts";
 import { runProgram } from "./run-program.ts";
 
-interface Common {
+interface ProgramFlags {
   readonly sock: string;
   readonly raw: boolean;
   readonly id?: string;
@@ -27,10 +27,10 @@ const program = new Command("nydusctl-ts")
 const say = (text: string): void => {
   process.stdout.write(text);
 };
-const common = () => program.opts<Common>();
-const how = () => ({ isRaw: common().raw, id: common().id });
-const client = () => new Client(common().sock);
-const show = async (what: Parameters<typeof query>[1]) => say(await query(client(), what, how()));
+const programFlags = () => program.opts<ProgramFlags>();
+const showOptions = () => ({ isRaw: programFlags().raw, id: programFlags().id });
+const client = () => new Client(programFlags().sock);
+const show = async (asked: Parameters<typeof query>[1]) => say(await query(client(), asked, showOptions()));
 const seconds = integer(1, 86_400);
 
 program
@@ -48,15 +48,15 @@ program
   });
 
 const metrics = program.command("metrics").description("counts and times");
-for (const [name, what] of Object.entries(METRICS))
+for (const [name, asked] of Object.entries(METRICS))
   metrics
     .command(name)
     .option("-I, --interval <seconds>", "again and again", seconds)
     .action(async ({ interval }: { interval?: number }) => {
-      const { isRaw, id } = how();
-      if (interval === undefined) await show(what);
+      const { isRaw, id } = showOptions();
+      if (interval === undefined) await show(asked);
       else if (name === "backend" && !isRaw) await watchBackend(client(), { seconds: interval, id }, say);
-      else await watch(client(), what, { isRaw, id, seconds: interval }, say);
+      else await watch(client(), asked, { isRaw, id, seconds: interval }, say);
     });
 
 program
@@ -65,14 +65,14 @@ program
   .option("-I, --interval <seconds>", "how often", seconds, 2)
   .option("-n, --times <n>", "how many times", integer(1, 1 << 30))
   .action(({ interval, times }: { interval: number; times?: number }) =>
-    watch(client(), METRICS.fsstats, { ...how(), seconds: interval, times }, say),
+    watch(client(), METRICS.fsstats, { ...showOptions(), seconds: interval, times }, say),
   );
 
-for (const [name, what] of Object.entries(LISTS))
+for (const [name, asked] of Object.entries(LISTS))
   program
     .command(name)
-    .description(what.about)
-    .action(() => show(what));
+    .description(asked.about)
+    .action(() => show(asked));
 program
   .command("files")
   .description("counts by file, where the daemon keeps them (--file-stats)")

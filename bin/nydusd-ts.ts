@@ -117,7 +117,7 @@ async function mountSources(args: string[], flags: SourceFlags, given: Given): P
   // The daemon that is started in the background prepares the image itself.
   if (flags.daemonize) return background(flags);
   const forDaemon = givenForDaemon(given);
-  if (flags.recover || isHeir) {
+  if (flags.recover || isSuccessor) {
     const options = await driveOptions(
       { ...flags, bootstrap: paths[0] ?? "", mountpoint },
       warnings,
@@ -171,7 +171,7 @@ process.stdout.on("error", () => {}); // a reader of our output that went away i
 
 const keeper = findKeeper();
 /** Another process has mounted what is to be served. */
-const isHeir = keeper !== undefined && keeper.role !== "first";
+const isSuccessor = keeper !== undefined && keeper.role !== "first";
 
 await runProgram(
   () => program.parseAsync(),

@@ -1,9 +1,9 @@
 import { SingleBar } from "cli-progress";
-import { mib, type Show } from "./progress.ts";
+import { mib, type ProgressView } from "./progress.ts";
 
 const DRAW_MS = 100;
 
-export const bar: Show = (state) => {
+export const bar: ProgressView = (state) => {
   const drawn = new SingleBar({
     format:
       "{bar} {percentage}% | {done} of {all} | layer {layer} of {layers} | {rate}/s | {eta_formatted} left",

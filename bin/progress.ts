@@ -7,7 +7,7 @@ export const mib = (bytes: number): string =>
   `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 1 : 0)} MiB`;
 
 /** What a report has become. */
-export interface State {
+export interface ProgressState {
   readonly layers: number;
   ready: number;
   readonly total: number;
@@ -21,15 +21,15 @@ export interface State {
 export const progress = (isTerminal: boolean): Report => new Progress(isTerminal ? bar : lines);
 
 /** Begins to show a state. @returns called when it has changed, and at the end */
-export type Show = (state: State) => (isOver: boolean) => void;
+export type ProgressView = (state: ProgressState) => (isOver: boolean) => void;
 
 class Progress implements Report {
-  private readonly show: Show;
-  private state: State | undefined;
+  private readonly view: ProgressView;
+  private state: ProgressState | undefined;
   private update: (isOver: boolean) => void = () => {};
 
-  constructor(show: Show) {
-    this.show = show;
+  constructor(view: ProgressView) {
+    this.view = view;
   }
 
   start(bytes: readonly number[], cells: readonly Float64Array[]): void {
@@ -42,7 +42,7 @@ class Progress implements Report {
       done,
       rate: () => (1000 * done()) / (performance.now() - from),
     };
-    this.update = this.show(this.state);
+    this.update = this.view(this.state);
   }
 
   ready(): void {
@@ -56,9 +56,9 @@ class Progress implements Report {
 }
 
 /** Its library costs 30 ms: only for those who have something to wait for. */
-const bar: Show = (state) => {
+const bar: ProgressView = (state) => {
   let isOver = false;
-  let update: ReturnType<Show> = () => {};
+  let update: ReturnType<ProgressView> = () => {};
   import("./progress-bar.ts")
     .then((loaded) => {
       if (!isOver) update = loaded.bar(state);
@@ -70,7 +70,7 @@ const bar: Show = (state) => {
   };
 };
 
-const lines: Show = (state) => {
+const lines: ProgressView = (state) => {
   const say = () =>
     process.stderr.write(
       `layers: ${state.ready} of ${state.layers} ready, ${mib(state.done())} of ${mib(state.total)}, ${mib(state.rate())}/s\n`,
