@@ -1,14 +1,18 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { blocksOf, pages, ROOT, textOf } from "./page.ts";
+import { blocksOf, pages, ROOT, textOf } from "../docs/page.ts";
 
 /** `room/file` in a drawing of docs/architecture.md. */
 const FILE = /(?<![\w/.-])([a-z]+(?:-[a-z]+)*)\/([a-z]+(?:-[a-z]+)*)(?![\w/-])/g;
 
-const named = blocksOf("docs/architecture.md")
+/** What a line of a walk calls, and where that is. */
+const CALL = /^(?:\S+ {2,}| +)?([A-Za-z]\w+) +([a-z]+(?:-[a-z]+)*)\/([a-z]+(?:-[a-z]+)*)(?![\w/-])/;
+
+const lines = blocksOf("docs/architecture.md")
   .filter(({ language }) => language === "")
-  .flatMap(({ lines }) => lines)
+  .flatMap((block) => block.lines);
+const named = lines
   .flatMap((line) => [...line.matchAll(FILE)])
   .filter(([, room = ""]) => existsSync(join(ROOT, "src", room)));
 
@@ -19,6 +23,17 @@ describe("the walks of docs/architecture.md", () => {
       ([, room = "", file = ""]) => !existsSync(join(ROOT, "src", room, `${file}.ts`)),
     );
     expect(lost.map(([path]) => path)).toEqual([]);
+  });
+  it("name what is in those files", () => {
+    const calls = lines.flatMap((line) => {
+      const [, name = "", room = "", file = ""] = CALL.exec(line) ?? [];
+      return existsSync(join(ROOT, "src", room, `${file}.ts`))
+        ? [{ name, path: `src/${room}/${file}.ts` }]
+        : [];
+    });
+    expect(calls.length).toBeGreaterThan(20);
+    const lost = calls.filter(({ name, path }) => !new RegExp(`\\b${name}\\b`).test(textOf(path)));
+    expect(lost).toEqual([]);
   });
 });
 

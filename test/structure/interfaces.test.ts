@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { formatFacts } from "../../src/daemon/facts.ts";
-import { ROOT, textOf } from "./page.ts";
+import { ROOT, textOf } from "../docs/page.ts";
 
 /** All code that users run, each `${…}` as an ellipsis. */
 const CODE = ["src", "bin"]
