@@ -96,7 +96,7 @@ const rows: [line: string, body: string | undefined, status: number, text: strin
 ];
 
 // One test, because a daemon of the test's own ends with it.
-it("answers as nydusd does, row by row", async () => {
+it("the management API answers as nydusd does, row by row", async () => {
   const daemon = await startManaged();
   const wrong: unknown[] = [];
   for (const [line, body, status, text] of rows) {
@@ -120,7 +120,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
   });
 });
 
-it("the log level is changed at run time", async () => {
+it("PUT daemon changes the log level at run time", async () => {
   const daemon = await startManaged("04-large", "--log-level", "warn");
   expect(daemon.output()).not.toContain("INFO");
   await say(daemon.sock, "PUT /api/v1/daemon", level("debug"));

@@ -14,7 +14,7 @@ const PATTERN = "/api/v1/metrics/pattern";
 const inode = async (path: string) => Number(await ask('stat -c %i "$1"', path));
 const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
 
-it("--file-stats: what is asked about each file, over all workers", async () => {
+it("--file-stats sums what is asked about each file over all workers", async () => {
   const before = Math.floor(Date.now() / 1000);
   const { sock, mountpoint, stop, output } = await startManaged("04-large", "--file-stats");
   expect(output()).toContain("push off");
@@ -68,7 +68,7 @@ it("--file-stats: what is asked about each file, over all workers", async () => 
   expect(await stop()).toBe(0);
 });
 
-it("nydusd's configuration keys say what is recorded", async () => {
+it("access_pattern and iostats_files of nydusd's configuration switch what is recorded", async () => {
   const config = join(workDir(), "config.json");
   const rafs = { mode: "direct", access_pattern: true };
   writeFileSync(
@@ -90,7 +90,7 @@ it("nydusd's configuration keys say what is recorded", async () => {
   expect(await stop()).toBe(0);
 });
 
-it("--file-stats is for the API", () =>
+it("--file-stats is refused without --apisock", () =>
   expect(run(["-B", "x", "-M", "/", "--file-stats"])).toMatchObject({
     status: 2,
     stderr: expect.stringContaining("--file-stats has no meaning without --apisock"),

@@ -25,7 +25,7 @@ const plain = (text: string) =>
     .replace(/Read Latency:.*/, "")
     .trim();
 
-it.each(["direct", "fuse-native"])("is understood by nydus's own client, %s", async (transport) => {
+it.each(["direct", "fuse-native"])("nydus's own client reads the management API, %s", async (transport) => {
   const daemon = await startManaged("04-large", "--id", "me", "--transport", transport);
   await ask('cat "$1/m1p1" >/dev/null', daemon.mountpoint);
   for (const line of ["info", "metrics fsstats", "metrics backend", "metrics cache", "set log-level debug"]) {
@@ -47,7 +47,7 @@ it.each(["direct", "fuse-native"])("is understood by nydus's own client, %s", as
   expect(await daemon.stop()).toBe(0);
 });
 
-it("mounts and unmounts for nydus's own client", async () => {
+it("nydus's own client mounts and unmounts", async () => {
   const image = await versions("echo one >f");
   const daemon = await startEmpty();
   const config = join(workDir(), "config.json");

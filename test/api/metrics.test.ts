@@ -18,7 +18,7 @@ const ENOENT = 2;
 const READ = 15;
 const LOOKUP = 1;
 
-it("classes are nydusd's, at both sides of every bound", () => {
+it("size and latency classes are nydusd's, at both sides of every bound", () => {
   const shared = newCounters(2);
   const [one, two] = [countersOf(shared, 0), countersOf(shared, 1)];
   const us = [
@@ -55,7 +55,7 @@ it("classes are nydusd's, at both sides of every bound", () => {
   expect(stats.fop_cumulative_latency_total[9]).toBe(7);
 });
 
-it("counts what was done through a mount", async () => {
+it("the metrics endpoint counts what was done through a mount", async () => {
   const { sock, mountpoint } = await startManaged();
   await ask('cat "$1/m1p1" >/dev/null; stat "$1/none" 2>/dev/null || :', mountpoint);
   const stats = await get<ReturnType<typeof fsStats>>(sock, "/api/v1/metrics");
@@ -69,7 +69,7 @@ it("counts what was done through a mount", async () => {
   expect(backend).toMatchObject({ read_amount_total: stats.data_read, read_count: stats.fop_hits[4] });
 });
 
-it("states, instances and what is in flight", async () => {
+it("the API shows states, instances and requests in flight", async () => {
   const options = { places: { dirs: ["/b"], files: new Map() } } as unknown as ConstructorParameters<
     typeof DaemonManagement
   >[0];
@@ -127,7 +127,7 @@ it("states, instances and what is in flight", async () => {
   expect(() => m.exit()).toThrow(wrongState("Exit"));
 });
 
-it("events are the last that fit: 500, and 51,200 bytes", () => {
+it("the events endpoint keeps the last 500, or 51,200 bytes", () => {
   const ring = new ErrorRing();
   for (let i = 0; i < 600; i++) ring.push(`e${i}`);
   expect(ring.all()).toMatchObject({ max_errors: 500, total_errors: 500, max_size: 51_200 });

@@ -66,7 +66,7 @@ const conversation = fc.array(
   { minLength: 1, maxLength: 4 },
 );
 
-it("whatever is sent, the answer is HTTP and the connection ends; readers notice nothing", async () => {
+it("malformed requests get an HTTP answer and a closed connection; readers notice nothing", async () => {
   const { sock, mountpoint, pid, stop, output } = await startManaged("04-large", "--log-level", "info");
   const read = () => ask('dd if="$1/m1p1" iflag=direct bs=64k status=none | sha256sum', mountpoint);
   const right = await read();
@@ -87,7 +87,7 @@ it("whatever is sent, the answer is HTTP and the connection ends; readers notice
   expect(await stop()).toBe(0);
 });
 
-it("requests may be sent ahead of answers, within reason", async () => {
+it("HTTP pipelining works up to a bound", async () => {
   const { sock, stop } = await startManaged();
   const ahead = (n: number) =>
     exchange(sock, [bytes("GET /api/v1/daemon HTTP/1.1\r\nHost: x\r\n\r\n".repeat(n))]);

@@ -11,7 +11,7 @@ const { path, devices } = fixture("04-large");
 const IMAGE = ["-B", path, ...blobFlags(devices)];
 const state = async (sock: string) => (await get<{ state: string }>(sock, "/api/v1/daemon")).state;
 
-it("the socket is its owner's alone, and replaces one that a killed daemon left", async () => {
+it("--apisock makes a socket for its owner alone, and replaces one that a killed daemon left", async () => {
   const first = await startManaged();
   expect(lstatSync(first.sock).mode & 0o777).toBe(0o600);
   await first.stop("SIGKILL");
@@ -21,7 +21,7 @@ it("the socket is its owner's alone, and replaces one that a killed daemon left"
   expect(await second.stop()).toBe(0);
 });
 
-it("nothing is mounted when the socket cannot be had", async () => {
+it("nothing is mounted when --apisock cannot be bound", async () => {
   const dir = workDir();
   const busy = join(dir, "busy");
   const server = createServer().listen(busy);
@@ -43,7 +43,7 @@ it("nothing is mounted when the socket cannot be had", async () => {
   ]);
 });
 
-it("mount --driver auto takes it as a word for the daemon", async () => {
+it("mount --driver auto takes FUSE when --apisock is given", async () => {
   const sock = join(workDir(), "sock");
   const daemon = await start([...blobFlags(devices), "-A", sock], undefined, ["mount", path]);
   expect(daemon.output()).toContain("driver fuse: --apisock: for the FUSE daemon only");

@@ -38,7 +38,7 @@ const rows: [mountpoint: string, status: number, shown: readonly string[]][] = [
 const named = (host: string): typeof rows =>
   ["dir", "link"].map((name) => [`${host}/${name}`, 204, [host.split("/")[1]]]);
 
-it("a mountpoint that somebody asks for is a place in the mount or nowhere, and never one of the host", async () => {
+it("a mountpoint asked for by the API is a directory of the mount or refused, never one of the host", async () => {
   const image = await versions("echo one >file");
   const host = workDir();
   mkdirSync(join(host, "dir"));
@@ -66,7 +66,7 @@ it("a mountpoint that somebody asks for is a place in the mount or nowhere, and 
   expect(await stop()).toBe(0);
 });
 
-it("where there is something, nothing else is mounted: on an image, in it, or above it", async () => {
+it("the API refuses a mountpoint on, in, or above a mounted image", async () => {
   const image = await versions("mkdir dir; echo one >dir/file");
   const { sock, mountpoint, stop } = await startEmpty();
   await must(sock, "POST /a/b", image);

@@ -21,7 +21,7 @@ const SWAP = `use POSIX; my ($dir, $id, $tar) = @ARGV; $| = 1;
     print "swapping\\n" if $i == 10;
   }`;
 
-it("whoever swaps the blob while it is opened has it refused, or the tar served: nothing else, and no waiting", async () => {
+it("a blob that is swapped while it is opened is refused, or its tar is served, without waiting", async () => {
   const { dir, path } = image("01-basic");
   const blobs = join(dir, "blobs");
   const [tar] = fixture("01-basic").devices;

@@ -16,7 +16,7 @@ const { LOOKUP, GETATTR, READ, GETXATTR, STATFS } = OP;
 const byOpcode = (list: readonly number[]) =>
   Object.fromEntries(list.map((count, i) => [FILE_OPCODES[i], count]).filter(([, count]) => count > 0));
 
-it("counts what is asked about each file, in every thread's own account", () => {
+it("file accounts count requests by file and thread", () => {
   const buffers = [newAccounts(100), newAccounts(100)];
   const now = () => performance.timeOrigin + performance.now();
   const before = now();
@@ -41,7 +41,7 @@ it("counts what is asked about each file, in every thread's own account", () => 
   expect(byOpcode(files.get(7)?.hits ?? [])).toEqual({ [LOOKUP]: 2 });
 });
 
-it("has a bound, keeps what is in it, and says what it left out", () => {
+it("file accounts have a bound, keep what is in it, and say how many files they left out", () => {
   const buffer = newAccounts(100, 2);
   const accounts = new FileAccounts(buffer);
   for (const node of [3, 4, 5, 3, 6, 4]) accounts.count(READ, node, 1, 0);

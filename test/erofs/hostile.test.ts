@@ -157,7 +157,7 @@ const cases: Hostile[] = [
   },
 ];
 
-describe("work is linear in the image's size", () => {
+describe("opening takes time linear in the image's size", () => {
   it.each(cases)("$name", ({ make, want, corrupt }) => {
     const made = make().save();
     const start = performance.now();

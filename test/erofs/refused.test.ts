@@ -303,7 +303,7 @@ function expectRest(
 }
 
 /** An image cut anywhere is refused, or what was cut off was not needed. */
-describe("cut short", () => {
+describe("an image that is cut short is refused", () => {
   it.each(fixtureNames.filter((name) => fixture(name).entries.length > 0))("%s", (name) => {
     const { entries, path } = fixture(name);
     const size = statSync(path).size;

@@ -68,7 +68,7 @@ child.wait()
 `;
 
 it.each(["fixed", "changing"])(
-  `${FRAMES} random frames harm nobody: a session of %s images, seed ${SEED}`,
+  `${FRAMES} random FUSE frames get one valid answer each: a session of %s images, seed ${SEED}`,
   { timeout: 120_000 + 2 * FRAMES },
   async (kind) => {
     const { path, devices } = fixture("01-basic");

@@ -38,7 +38,7 @@ async function limited(procs: string, flags: readonly string[]) {
   return { mountpoint, child, isReady: said.includes("ready ") };
 }
 
-it("160 MiB for all, page cache and all: everything is served", async (test) => {
+it("160 MiB by control group, page cache included: everything is served", async (test) => {
   const image = make();
   const limit = memoryLimit(test, "served", 160 * MIB);
   const { mountpoint, child, isReady } = await limited(limit.procs, image.flags);
@@ -50,7 +50,7 @@ it("160 MiB for all, page cache and all: everything is served", async (test) => 
   expect([child.exitCode, isMounted(mountpoint)]).toEqual([0, false]);
 });
 
-it("12 MiB, less than a heap wants: it serves, or it is killed and the next one mounts there", async (test) => {
+it("12 MiB by control group: the daemon serves or is killed, and the next one mounts there", async (test) => {
   const image = make();
   const limit = memoryLimit(test, "killed", 12 * MIB);
   const { mountpoint, child, isReady } = await limited(limit.procs, image.flags);

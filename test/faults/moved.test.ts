@@ -72,7 +72,7 @@ describe.each(["direct", "fuse-native"])("%s: the mountpoint's parent is renamed
   });
 });
 
-it("a bind mount of a part of it is left alone, and umount takes the rest by its new name", async () => {
+it("a bind mount of a part of a moved mount is left alone, and umount takes the rest by its new name", async () => {
   const { dir, mountpoint, moved, move } = nested();
   const daemon = await startFixture("01-basic", [], mountpoint);
   const part = join(dir, "part");

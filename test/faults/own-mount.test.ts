@@ -65,7 +65,7 @@ describe.each(["direct", "fuse-native"])("%s refuses what would lie below its ow
   });
 });
 
-it("the kernel's EROFS may cover its own files: nobody has to serve it", async () => {
+it("--driver erofs may cover its own files: no process serves them", async () => {
   const mountpoint = emptyDir();
   copyFileSync(BOOT, join(mountpoint, "boot"));
   copyFileSync(devices[0], join(mountpoint, "tar"));
@@ -78,7 +78,7 @@ it("the kernel's EROFS may cover its own files: nobody has to serve it", async (
   else expect(await ask('ls "$1"; umount "$1"', mountpoint)).toBe("exact256k\nhl_large\nm1p1\nsmall\n");
 });
 
-it("the API mounts nothing out of its own mount, by whatever way, and goes on", async () => {
+it("the API refuses images and tars that lie in its own mount, and goes on", async () => {
   const inner = await versions("seq 1000 >f");
   const outer = await versions(
     `mkdir -p d; cp "${inner.boots[0]}" d/boot; cp "${inner.dir}"/layer0.tar d/tar; ln -s / root`,
@@ -117,7 +117,7 @@ it("the API mounts nothing out of its own mount, by whatever way, and goes on", 
   expect(await stop()).toBe(0);
 });
 
-it("a list of what to warm may lie below: it is read before", async () => {
+it("a prefetch list may lie below the mountpoint: it is read before mounting", async () => {
   const mountpoint = emptyDir();
   writeFileSync(join(mountpoint, "list"), "/m1p1\n");
   const daemon = await start([...FLAGS, "--force", "--prefetch-files", join(mountpoint, "list")], mountpoint);

@@ -41,7 +41,7 @@ const saidAt = (daemon: Daemon, words: string): number[] =>
     .filter((line) => line.includes(words))
     .map((line) => Date.parse(line.slice(1, line.indexOf("]"))));
 
-describe.each(["direct", "fuse-native"])("%s: what nobody caught in the main thread", (transport) => {
+describe.each(["direct", "fuse-native"])("%s: an uncaught exception in the main thread", (transport) => {
   it.each([
     ["throw", "TypeError: thrown on purpose"],
     ["reject", "TypeError: rejected on purpose"],
@@ -54,7 +54,7 @@ describe.each(["direct", "fuse-native"])("%s: what nobody caught in the main thr
     expect(readdirSync(daemon.mountpoint)).toEqual([]);
   });
 
-  it("those inside finish", async () => {
+  it("processes inside the mount finish", async () => {
     const { daemon } = await serve("throw", "--transport", transport);
     const holder = await hold('exec 3<"$1/m1p1"', "sha256sum <&3", daemon.mountpoint);
     process.kill(daemon.pid, "SIGUSR2");
@@ -76,7 +76,7 @@ describe.each(["direct", "fuse-native"])("%s: what nobody caught in the main thr
   });
 });
 
-describe("in a worker", () => {
+describe("an exception in a worker", () => {
   const READ = 'dd if="$1/m1p1" bs=4096 count=1 iflag=direct status=none | wc -c';
 
   it("an exception in a handler is one EIO, and the next request is answered", async () => {

@@ -71,7 +71,7 @@ describe("a serving process that is killed", () => {
     expect(await daemon.stop()).toBe(0);
   });
 
-  it("what is open, listed, cached and mapped goes on, also for who asks for the first time", async () => {
+  it("open, listed, cached and mapped files go on, and so do first lookups", async () => {
     const { flags, source } = tarImage(TREE);
     const daemon = await startKept(flags);
     const holder = await hold(
@@ -86,7 +86,7 @@ describe("a serving process that is killed", () => {
     expect(await daemon.stop()).toBe(0);
   });
 
-  it("its files were deleted or replaced: those that a process can find again are served, others answer EIO", async () => {
+  it("image files that were deleted meanwhile answer EIO, the rest is served", async () => {
     const made = tarImage("head -c 300000 /dev/urandom >a; mkdir d; echo text >d/f");
     const daemon = await startKept(made.flags);
     await ask('cat "$1/a" >/dev/null', daemon.mountpoint);
@@ -99,7 +99,7 @@ describe("a serving process that is killed", () => {
     expect(await daemon.stop()).toBe(0);
   });
 
-  it("a program that cannot go on: all tries are used up, everything answers EIO, SIGHUP heals it", async () => {
+  it("when no process can take over, everything answers EIO until SIGHUP", async () => {
     const made = tarImage("echo one >one; echo two >two; head -c 100000 /dev/urandom >big");
     const daemon = await startKept(made.flags);
     const holder = await hold(
@@ -123,7 +123,7 @@ describe("a serving process that is killed", () => {
     expect(await daemon.stop()).toBe(0);
   });
 
-  it("EIO for ever: SIGTERM unmounts, with status 1", async () => {
+  it("SIGTERM unmounts a mount that answers EIO, with status 1", async () => {
     const made = tarImage("echo one >one");
     const daemon = await startKept(made.flags);
     writeFileSync(made.boot, "nothing");
@@ -135,7 +135,7 @@ describe("a serving process that is killed", () => {
   });
 
   it.each(["umount", "umount -l", "abort"])(
-    "%s while nobody serves: the next one sees that, and ends",
+    "%s between two serving processes: the next one sees that, and ends",
     async (how) => {
       const { flags } = tarImage("echo text >f");
       const daemon = await startKept(flags);
@@ -151,7 +151,7 @@ describe("a serving process that is killed", () => {
     },
   );
 
-  it("--standby goes on in a moment, from files that were deleted since, and another one stands by", async () => {
+  it("--standby takes over from files that were deleted since, and another one stands by", async () => {
     const made = tarImage(TREE);
     const daemon = await startKept([...made.flags, "--standby"]);
     const standbys = () => childrenOf(daemon.pid).filter((pid) => pid !== daemon.serving());
@@ -169,7 +169,7 @@ describe("a serving process that is killed", () => {
   });
 });
 
-it("a keeper that is killed leaves a mount that is served; --recover keeps it again, or mounts afresh", async () => {
+it("a killed keeper leaves a mount that is served; --recover keeps it again, or mounts afresh", async () => {
   const { path, devices } = fixture("04-large");
   const image = ["--bootstrap", path, ...blobFlags(devices)];
   const daemon = await startKept(image);

@@ -41,14 +41,14 @@ const counted = (text: string): Record<string, number> => {
 };
 
 describe("requests that a process had read when it died", () => {
-  it("are asked again: all are answered, and right", async () => {
+  it("are sent again by default: all are answered, and right", async () => {
     const { daemon, readers } = await crashWhileReading();
     expect(counted((await readers).stdout)).toEqual({ right: READERS });
     expect(daemon.output()).toContain("requests that were being answered: sent again");
     expect(await daemon.stop()).toBe(0);
   });
 
-  it("fail by --failover-policy flush: nobody hangs, and who asks then is answered", async () => {
+  it("fail by --failover-policy flush, and later requests are answered", async () => {
     const { image, daemon, readers } = await crashWhileReading("--failover-policy", "flush");
     const { right = 0, EIO = 0, wrong = 0 } = counted((await readers).stdout);
     expect([right + EIO, wrong]).toEqual([READERS, 0]);
@@ -60,7 +60,7 @@ describe("requests that a process had read when it died", () => {
     expect(await daemon.stop()).toBe(0);
   });
 
-  it("are left by --failover-policy none: they end with the mount, others are answered", async () => {
+  it("stay by --failover-policy none until the mount ends, and others are answered", async () => {
     const { image, daemon, readers } = await crashWhileReading("--failover-policy", "none");
     expect(daemon.output()).toContain("requests that were being answered: left to hang");
     expect(await ask('cmp "$1/f/big" "$2/f/big"', daemon.mountpoint, image.source)).toBe("");

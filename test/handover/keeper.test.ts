@@ -119,7 +119,7 @@ describe.each(SHELLS)("%s", (kind) => {
   });
 });
 
-it("deaths in a row before a program has served for a while: some are followed by another, at last by one that refuses", async () => {
+it("deaths in a row: the keeper starts another process, and at last one that answers EIO", async () => {
   const program = "is refuse && exit 65; is first && tell USR1 && sleep 0.1; kill -9 $$";
   const { stdout } = await keep("sh", program);
   const roles = stdout.split("\n").map((line) => line.split(" ")[0]);

@@ -121,7 +121,7 @@ describe("an upgrade", () => {
     expect(await daemon.stop()).toBe(0);
   });
 
-  it("what was handed over can be forgotten: images that leave later give their descriptors back", async () => {
+  it("images that are unmounted after an upgrade give their descriptors back", async () => {
     const sock = join(workDir(), "api.sock");
     const { path: source, devices } = fixture("04-large");
     const daemon = await startKept(["--apisock", sock]);
@@ -152,7 +152,7 @@ function link(pid: number, fd: string): string {
   }
 }
 
-it("counts go on, and never back, across a crash and an upgrade; a scrape sees how often", async () => {
+it("counters never fall across a crash and an upgrade, and takeovers are counted", async () => {
   const made = tarImage(TREE);
   const daemon = await startKept([...made.flags, "--metrics-address", "127.0.0.1:0"]);
   const scrape = async () => {
@@ -180,7 +180,7 @@ it("counts go on, and never back, across a crash and an upgrade; a scrape sees h
   expect(await daemon.stop()).toBe(0);
 });
 
-it.each([0, 0, 5, 10, 20, 40])("stopped %i ms after it: unmounted, status 0", async (ms) => {
+it.each([0, 0, 5, 10, 20, 40])("SIGTERM %i ms after an upgrade unmounts with status 0", async (ms) => {
   const made = tarImage("echo text >f");
   const daemon = await startKept(made.flags);
   process.kill(daemon.pid, "SIGHUP");
@@ -191,7 +191,7 @@ it.each([0, 0, 5, 10, 20, 40])("stopped %i ms after it: unmounted, status 0", as
   expect(daemon.output()).not.toMatch(/error/i);
 });
 
-it("--daemonize: the pid is the keeper's, and stays the same", async () => {
+it("--daemonize tells the keeper's pid, which stays the same across a crash", async () => {
   const made = tarImage("echo text >f");
   const pidFile = join(workDir(), "pid");
   const dir = workDir();
@@ -233,7 +233,7 @@ it("a writable overlay above it stays where it is through an upgrade", async () 
   expect(devices()).toEqual([]);
 });
 
-it("a writable overlay above it goes on", async () => {
+it("a writable overlay above it goes on after a crash", async () => {
   const made = tarImage("echo text >f; echo other >g");
   const dir = workDir();
   mkdirSync(join(dir, "upper"));

@@ -116,7 +116,7 @@ describe("data", () => {
   });
 });
 
-it("prints every entry when it is to be verbose", async () => {
+it("check --verbose prints every entry", async () => {
   const [text] = await check({ bootstrap, verbose: true });
   expect(text.split("\n").filter((line) => line.startsWith("inode: "))).toHaveLength(21);
   expect(text).toContain(

@@ -147,7 +147,7 @@ describe("in a pipe", () => {
     expect([status, stdout, stderr]).toEqual([0, "4097\n", ""]);
   });
 
-  it("ls ends quietly when nobody reads on", async () => {
+  it("ls ends quietly when its pipe is closed", async () => {
     const big = fixture("06-bigdir").path;
     const { stdout, stderr } = await script('("$1" "$2" ls "$4" --json || true) | head -n 1', big);
     expect([JSON.parse(stdout).path, stderr]).toEqual(["/", ""]);
@@ -161,7 +161,7 @@ describe("in a pipe", () => {
   });
 });
 
-it("a signal ends it as that signal does, and leaves nothing behind", async () => {
+it("nydus-image-ts ends by the signal it gets, and leaves nothing behind", async () => {
   const out = join(scratchDir(), "out");
   mkdirSync(out);
   const path = endless();
@@ -188,7 +188,7 @@ function endless(): string {
   ).path;
 }
 
-it("the wrapper that npm links runs it", () => {
+it("the wrapper that npm links runs nydus-image-ts", () => {
   const { stdout } = spawnSync(WRAPPER, ["--version"], { encoding: "utf8" });
   expect(stdout).toMatch(/^Version: \t\S+\nGit Commit: \t/);
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));

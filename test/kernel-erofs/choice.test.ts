@@ -32,7 +32,7 @@ async function fuseInstead(...flags: string[]): Promise<string> {
   return /INFO driver (.*)/.exec(daemon.output())?.[1] ?? "";
 }
 
-describe("the kernel is taken", () => {
+describe("the kernel driver is taken", () => {
   needs(NO_KERNEL_DRIVER);
 
   it.each(["auto", "erofs"])("by --driver %s", async (driver) => {
@@ -165,7 +165,7 @@ describe("where EROFS may not be mounted", () => {
   });
 });
 
-it("an image that our own check refuses never reaches the kernel", () => {
+it("an image that our own check refuses is never mounted by the kernel", () => {
   const dir = workDir();
   const bytes = readFileSync(path);
   bytes.writeUInt32LE(0, 1024 + 16); // fewer inodes than there are is no matter, but no root is

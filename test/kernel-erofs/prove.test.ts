@@ -17,7 +17,7 @@ const opened = (name: string) => {
   return openImage(path, placesOf(devices), false);
 };
 
-describe("what the kernel shows is compared", () => {
+describe("what the kernel shows is compared with the image", () => {
   needs(ABSENT["erofs-file"]);
   const [first, second, third] = MERGED.devices;
   it("and is right", () => {
@@ -69,7 +69,7 @@ it("a bootstrap that was replaced after the check is noticed", () => {
   expect(() => backed.verify()).toThrow(`${path}: another file than the one that was checked`);
 });
 
-it("a path that is too long is said as a descriptor", () => {
+it("a path too long for mount(2) is given as /proc/self/fd", () => {
   const { hold } = held();
   const image = hold();
   const backed = backedByFiles(image, `/${"x".repeat(255)}`);
@@ -77,7 +77,7 @@ it("a path that is too long is said as a descriptor", () => {
   expect(() => backed.verify()).not.toThrow();
 });
 
-it("a tar that ends inside a block is not for the kernel, but for FUSE", async () => {
+it("a tar that ends inside a block is left to FUSE", async () => {
   const dir = workDir();
   const tar = join(dir, "cut.tar");
   sh('cd "$D"; seq 1000 | head -c 700 >f; tar -c f | head -c 1212 >cut.tar', { D: dir });

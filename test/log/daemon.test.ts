@@ -32,7 +32,7 @@ it("a log file has JSON lines, time, level and message first, and what was serve
   expect(all.at(-1)).toMatchObject({ message: `${daemon.mountpoint}: unmounted` });
 });
 
-it("--log-format text is nydusd's, in a file, too", async () => {
+it("--log-format text is nydusd's format, in a file, too", async () => {
   const log = join(workDir(), "d.log");
   const daemon = await startFixture("04-large", ["--log-file", log, "--log-format", "text"]);
   expect(await daemon.stop()).toBe(0);
@@ -73,7 +73,7 @@ describe("without a file", () => {
   });
 });
 
-it("a name that a terminal would obey is one line, and is whole in JSON", async () => {
+it("a name with control characters is one line of text, and whole in JSON", async () => {
   const dir = join(workDir(), "a\n[2026] ERROR b\u001b[2J");
   sh('mkdir "$D"', { D: dir });
   const daemon = await startFixture("04-large", [], dir);
@@ -81,7 +81,7 @@ it("a name that a terminal would obey is one line, and is whole in JSON", async 
   expect(daemon.output()).toMatch(/a\\n\[2026\] ERROR b\\u001b\[2J: unmounted\n$/);
 });
 
-it("levels change at run time in JSON, and its errors are events", async () => {
+it("log levels change at run time, and errors are events of the API", async () => {
   const log = join(workDir(), "d.log");
   const daemon = await startManaged("04-large", "--log-file", log, "--log-level", "error");
   const messages = () => lines(readFileSync(log, "utf8")).flatMap((line) => (line ? [JSON.parse(line)] : []));
@@ -142,7 +142,7 @@ it("a disk that is full stops no daemon, and its log goes on when there is room"
   expect(await daemon.stop()).toBe(0);
 });
 
-it("--log-rotation-size without a file is said: nydus-snapshotter asks for both apart", () => {
+it("--log-rotation-size without a file is warned of, not refused: nydus-snapshotter sets it always", () => {
   const { status, stderr } = run(["-B", path, "-M", "/none", ...FLAGS, "--log-level", "warn"]);
   expect([status, stderr]).toEqual([
     1,
@@ -152,7 +152,7 @@ it("--log-rotation-size without a file is said: nydus-snapshotter asks for both 
   ]);
 });
 
-it("a kernel mount compresses before it ends", async (test) => {
+it("a kernel mount compresses its rotated log before it ends", async (test) => {
   test.skip(NO_KERNEL_DRIVER !== undefined, NO_KERNEL_DRIVER);
   const dir = workDir();
   const { log } = fullLog(dir);

@@ -40,7 +40,7 @@ it.each(LEVELS)("level %s has its name in both", (level) => {
   expect(JSON.parse(jsonLine(TIME, level, "m")).level).toBe(level);
 });
 
-it("auto is JSON for a file, whatever stderr is; a format that is named is taken", () => {
+it("--log-format auto is JSON for a file, whatever stderr is", () => {
   expect([formatFor("auto", "f"), formatFor("text", "f"), formatFor("json")]).toEqual([
     "json",
     "text",

@@ -47,7 +47,7 @@ const NO_CAPS = "0".repeat(16);
 const become = (uid: number, gid: number) =>
   new Set([`${`${uid} `.repeat(4).trim()}; ${`${gid} `.repeat(4).trim()}; ; ${NO_CAPS}; ${NO_CAPS}`]);
 
-it("all threads become the user; what root held open is served, images come and go, and all is unmounted", async () => {
+it("--user: all threads become the user, files that root opened are served, images come and go", async () => {
   const { dir, mountpoint } = place();
   const files = [path, devices[0]].map((from, i) => {
     const to = join(dir, ["boot", "tar"][i]);
@@ -94,7 +94,7 @@ it("all threads become the user; what root held open is served, images come and 
   expect(isMounted(mountpoint)).toBe(false);
 });
 
-it("who is inside keeps it busy: it is detached, and a second signal ends it", async () => {
+it("--user: a busy mount is detached, and a second signal ends the daemon", async () => {
   const { mountpoint } = place();
   const daemon = await startFixture("04-large", ["--user", String(USER)], mountpoint);
   const holder = await hold('cd "$1"', "cat m1p1 2>&1 | tail -c 60 || true", mountpoint);
@@ -118,7 +118,7 @@ it.each([
   ["1:2:3", "want NAME, UID or UID:GID"],
   ["nobody:", "want NAME, UID or UID:GID"],
   ["", "want NAME, UID or UID:GID"],
-])("%j is somebody, or refused", (text, want) => {
+])("--user %j is a user, or refused", (text, want) => {
   const found = () => {
     try {
       return findUser(text);
@@ -136,7 +136,7 @@ it.each([
     2,
     "--user needs a daemon that mounts /dev/fuse itself: it cannot be used with --transport fuse-native",
   ],
-])("%j: nothing is mounted", (flags, status, said) => {
+])("%j is refused before anything is mounted", (flags, status, said) => {
   const got = runMount(["-B", path, "--blob", `1=${devices[0]}`, ...flags]);
   const last = got.stderr.trim().split("\n").at(-1);
   expect([got.status, last, got.isMounted]).toEqual([status, `Error: ${said}`, false]);

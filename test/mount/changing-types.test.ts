@@ -12,7 +12,7 @@ const LOOK = 'cd "$1"; find . -printf "%p %y %l\\n" | sort; find . -type f | sor
 /** What GNU find shows of the newer tree, into which nothing of the older one shines but what it left. */
 const NEWER = `. d \n./device p \n./dir l after\n./fifo d \n./file d \n./file/in f \n./link f \n./same f \n./unlike f \n3\n4\nsame\nother\n`;
 
-it("a name that is another type of file after a remount is so at once, and what is open stays what it was", async () => {
+it("a name that is another type of file after a remount is so at once; open files stay", async () => {
   const image = await versions(BEFORE, AFTER);
   const { sock, mountpoint, stop, output } = await startEmpty();
   const at = join(mountpoint, "i");

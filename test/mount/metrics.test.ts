@@ -39,7 +39,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
   const serve = (...args: string[]) =>
     startFixture("04-large", ["--transport", transport, "--metrics-address", ...args]);
 
-  it("tells what it serves", async () => {
+  it("metrics tell what the daemon serves", async () => {
     const daemon = await serve("0");
     expect(await ready(metricsAddress(daemon))).toEqual([200, "serving\n"]);
     await ask('cat "$1"/m1p1 | wc -c', daemon.mountpoint);
@@ -52,7 +52,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     expect(servedCounts(daemon.output())["read"]).toBe(reads);
   });
 
-  it("is not ready while it stops, and gone with the daemon, whoever is connected", async () => {
+  it("/readyz is 503 while the daemon stops, and open connections do not keep it", async () => {
     const daemon = await serve("localhost:0");
     const address = metricsAddress(daemon);
     const holder = await hold('cd "$1"', "cat small >/dev/null", daemon.mountpoint);
@@ -66,7 +66,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     await expect(ready(address)).rejects.toThrow();
   });
 
-  it("a port in use stops it before anything is mounted", async () => {
+  it("a port in use ends the daemon before anything is mounted", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => other.once("listening", resolve));
     const { port } = other.address() as { port: number };
@@ -84,7 +84,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     );
   });
 
-  it("an image that cannot be mounted ends it all the same", () => {
+  it("an open metrics port does not keep a daemon whose image cannot be mounted", () => {
     const args = ["-B", "/nowhere", "--transport", transport, "--metrics-address", "0"];
     const { status, isMounted, processes } = runMount(args);
     expect({ status, isMounted, processes }).toEqual({ status: 1, isMounted: false, processes: [] });
@@ -109,7 +109,7 @@ it("without --metrics-address there is no listener, and the daemon is 3 MB small
   expect(facts(plain.pid).rssKb).toBeLessThan(facts(daemon.pid).rssKb - 3_000);
 });
 
-it("of a daemon in the background, under a writable overlay", async () => {
+it("--daemonize under a writable overlay tells its metrics", async () => {
   const mountpoint = emptyDir();
   const upper = workDir();
   const { status, stdout } = run([
@@ -123,7 +123,7 @@ it("of a daemon in the background, under a writable overlay", async () => {
   await expect(ready(address)).rejects.toThrow();
 });
 
-it("a request that hangs is said once, with its file, and no more when it is answered", async () => {
+it("--hung-after: a hung request is logged once with its file, and not counted once answered", async () => {
   // The tar of one image lies in the mount of another, whose daemon is stopped.
   const inner = tarImage("mkdir d; head -c 3000000 /dev/urandom >d/file");
   const outer = tarImage(`cp "${inner.tar}" inner.tar`);

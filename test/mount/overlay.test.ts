@@ -123,7 +123,7 @@ describe.each(["direct", "fuse-native"])("a daemon that serves %s below an overl
     expect(daemon.output()).not.toMatch(/WARN|ERROR/);
   });
 
-  it("serves somebody inside to the end", async () => {
+  it("serves a process inside to the end", async () => {
     const daemon = await serve(workDir());
     const holder = await hold('cd "$1"; exec 3<dd/again', "cat <&3", daemon.mountpoint);
     process.kill(daemon.pid, "SIGTERM");
@@ -144,7 +144,7 @@ describe.each(["direct", "fuse-native"])("a daemon that serves %s below an overl
     expect(mounts(daemon.mountpoint)).toEqual([]);
   });
 
-  it("lets somebody else's mount above be", async () => {
+  it("leaves another mount above it alone", async () => {
     const daemon = await serve(workDir());
     const other = await startFixture("08-nodata", ["--force"], daemon.mountpoint);
     const stopped = daemon.stop();
@@ -155,7 +155,7 @@ describe.each(["direct", "fuse-native"])("a daemon that serves %s below an overl
   });
 });
 
-it("works in a user namespace", async () => {
+it("--rw works in a user namespace", async () => {
   const dir = workDir();
   mkdirSync(join(dir, "mnt"));
   const script = `

@@ -81,7 +81,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     expect(await again.stop()).toBe(0);
   });
 
-  it("unmounting ends it, wherever it is", async () => {
+  it("unmounting ends a prefetch under way", async () => {
     const list = join(workDir(), "list");
     writeFileSync(list, "/\n");
     const daemon = await serve("--prefetch-files", list, "--prefetch-rate", "1");
@@ -94,7 +94,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
   });
 });
 
-it("while a trace is written nothing is pushed, or it would not be seen", async () => {
+it("--trace turns readahead by NOTIFY_STORE off, which would hide reads", async () => {
   const file = join(workDir(), "trace");
   const daemon = await start([...image.flags, "--trace", file]);
   await ask('cd "$1"; ls -lR >/dev/null; for i in 1 2 3 4; do cat d/* >/dev/null; done', daemon.mountpoint);
@@ -102,7 +102,7 @@ it("while a trace is written nothing is pushed, or it would not be seen", async 
   expect(summarizeFile(file).files.length).toBe(40);
 });
 
-it("a trace may be written over the one that is the list", async () => {
+it("--trace may overwrite the list of --prefetch-files", async () => {
   const file = join(workDir(), "trace");
   const first = await start([...image.flags, "--trace", file]);
   await ask('cat "$1"/d/03 "$1"/d/01 >/dev/null', first.mountpoint);
@@ -115,7 +115,7 @@ it("a trace may be written over the one that is the list", async () => {
   expect(summaryPaths(summarizeFile(file)).toString()).toBe("/d/09\n");
 });
 
-it("a trace that cannot be written stops it before anything is mounted", () => {
+it("a trace that cannot be written ends the daemon before anything is mounted", () => {
   const { status, stderr, isMounted, processes } = runMount([...image.flags, "--trace", "/nowhere/trace"]);
   expect({ status, isMounted, processes }).toEqual({ status: 1, isMounted: false, processes: [] });
   expect(stderr).toContain("Error: trace /nowhere/trace: ENOENT");
@@ -134,7 +134,7 @@ describe("a list", () => {
     expect(stderr).toContain(want);
   });
 
-  it("of a million lines, most of them of nothing, does no harm", async () => {
+  it("of a million lines, most of which name nothing, is read", async () => {
     const list = join(workDir(), "list");
     writeFileSync(list, `${"/\n/d\n/d/01\n/no\n".repeat(250_000)}/d/../../d/./02\n`);
     const daemon = await start([...image.flags, "--prefetch-files", list]);

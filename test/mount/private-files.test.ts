@@ -28,7 +28,7 @@ function openDir(): string {
 /** Whatever a daemon can be told to write. */
 const FILES = { log: "-L", pid: "--pid-file", trace: "--trace", sock: "--apisock" } as const;
 
-it("what a daemon writes is its own, whatever its parent's umask, and it listens to no network", async () => {
+it("files of a daemon are private whatever the umask, and it listens to no network", async () => {
   const dir = openDir();
   const before = process.umask(0);
   const daemon = await startFixture(

@@ -37,7 +37,7 @@ const others = ({ daemon, source }: SlowImage) =>
     source,
   );
 
-it("50 reads that hang stop nobody else, and leave nothing behind", async () => {
+it("50 reads that hang delay no other request, and leave nothing behind", async () => {
   const traced = join(workDir(), "trace");
   const flags = ["--metrics-address", "0", "--file-stats", "--trace", traced];
   const image = await startSlow(50, "--fuse-threads", "2", ...flags);
@@ -80,7 +80,7 @@ it("50 reads that hang stop nobody else, and leave nothing behind", async () => 
   expect(new Set(readFileSync(traced, "utf8").match(/^\/s\/\d+(?=\t)/gm)).size).toBe(50);
 });
 
-it("a source that is stopped: others join when it hangs again, and everybody gets the right bytes", async () => {
+it("overflow workers join each time the source hangs, and all reads are right", async () => {
   const image = await startSlow(24, "--fuse-threads", "1");
   for (const first of [1, 13]) {
     process.kill(image.fault.pid, "SIGSTOP");
@@ -101,7 +101,7 @@ const DIRECT = `
   $| = 1; print "reads\\n"; my $n = sysread($file, my $bytes, 65536);
   print defined $n ? $n : $!, "\\n"`;
 
-it("a reader that is killed is gone, others of the same tar wait on", async () => {
+it("a killed reader of a tar that hangs ends at once, others wait on", async () => {
   const image = await startSlow(3, "--fuse-threads", "2");
   const { daemon, slow } = image;
   const at = (i: number) => join(daemon.mountpoint, "s", String(i));
@@ -129,7 +129,7 @@ it("a reader that is killed is gone, others of the same tar wait on", async () =
   expect(await daemon.stop()).toBe(0);
 });
 
-it("where no worker can be started that is said once, and readers only wait", async () => {
+it("when no overflow worker can be started, one warning is logged and readers wait", async () => {
   const image = await startSlow(6, "--fuse-threads", "1");
   const { daemon, slow } = image;
   const setLimit = (files: number) =>

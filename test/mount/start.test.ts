@@ -59,7 +59,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     expect(child.exitCode).toBe(0);
   });
 
-  it("serves on when nobody reads what it says any more", async () => {
+  it("serves on when its stdout and stderr are closed by the reader", async () => {
     const mountpoint = emptyDir();
     const child = launch(process.execPath, [COMMAND, ...flags(mountpoint), "--log-level", "debug"]);
     await until(() => isMounted(mountpoint), "the mount");
@@ -72,7 +72,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     expect(child.exitCode).toBe(0);
   });
 
-  it("a signal at any moment of the start leaves nothing", async () => {
+  it("SIGTERM at any moment of the start leaves no mount", async () => {
     const mountpoint = emptyDir();
     for (let delay = 20; delay < 400; delay += 19) {
       const child = launch(process.execPath, [COMMAND, ...flags(mountpoint)]);

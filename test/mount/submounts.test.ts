@@ -154,7 +154,7 @@ describe("images of one daemon", async () => {
     await until(() => resourcesOf(daemon.pid).fds <= fds, `${fds} descriptors`);
   });
 
-  it("one that took another's place: open files are read on, unchanged ones from the page cache", async () => {
+  it("a remounted image: open files are read on, unchanged ones from the page cache", async () => {
     const daemon = await startEmpty();
     const { sock, mountpoint } = daemon;
     const at = join(mountpoint, "i");
@@ -191,7 +191,7 @@ describe("images of one daemon", async () => {
     await isFreed(daemon, other);
   });
 
-  it("one that is gone is served to who is inside, and freed when the last has left", async () => {
+  it("an unmounted image is served to processes inside, and freed when the last has left", async () => {
     const daemon = await startEmpty();
     const { sock, mountpoint } = daemon;
     await must(sock, "POST /i", image);
@@ -250,7 +250,7 @@ it("images with ACLs come only to a session that began ready for them", async ()
   });
 });
 
-it("with few files that may be open, images are mounted and read, and the daemon ends when it is told to", async () => {
+it("with few open files allowed, images are mounted and read, and the daemon stops", async () => {
   const image = await versions("seq 1000 >f");
   const { sock, mountpoint, pid, stop } = await startEmpty("--rlimit-nofile", "200");
   const copies = Array.from({ length: 120 }, (_, i) => join(image.dir, `copy${i}.boot`));
@@ -264,7 +264,7 @@ it("with few files that may be open, images are mounted and read, and the daemon
   expect(await stop()).toBe(0);
 });
 
-it("after many remounts everything is where it was, and what nobody uses is given up, at the root, too", async () => {
+it("after many remounts paths stay, and unused images are released, at the root, too", async () => {
   const image = await versions("mkdir -p d/e; echo 1 >d/e/f", "mkdir -p d; echo 2 >d/g");
   const daemon = await startEmpty();
   const { sock, mountpoint } = daemon;
@@ -344,7 +344,7 @@ it("a remount ends the warming of what it replaces", async () => {
   expect(JSON.parse(text)).toMatchObject({ prefetch_workers: 0, prefetch_data_amount: 0 });
 });
 
-it("what lies below an overlay stays", async () => {
+it("images below an overlay cannot be replaced", async () => {
   const image = await versions("echo 1 >f");
   const sock = join(workDir(), "api.sock");
   const upper = join(workDir(), "upper");

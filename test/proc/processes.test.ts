@@ -9,7 +9,7 @@ import { isAlive, processState, startOf, statOf, thisThread } from "../../src/pr
 const dir = mkdtempSync(join(tmpdir(), "nydusd-ts-proc-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 
-it("reads what follows a name that looks like the rest of the line", async () => {
+it("statOf reads what follows a process name that looks like the rest of the line", async () => {
   const program = join(dir, "a) R 1 2 (b)");
   copyFileSync("/bin/sleep", program);
   const child = spawn(program, ["30"]);
@@ -24,7 +24,7 @@ it("reads what follows a name that looks like the rest of the line", async () =>
   expect([isAlive(state), startOf(pid), statOf(pid)]).toEqual([false, undefined, undefined]);
 });
 
-it("tells the thread that calls from the others of its process", async () => {
+it("thisThread tells the calling thread from others of its process", async () => {
   const words = new Int32Array(new SharedArrayBuffer(8));
   const module = new URL("../../dist/src/proc/processes.js", import.meta.url).href;
   const code = `import(${JSON.stringify(module)}).then(({ thisThread }) => {

@@ -43,7 +43,7 @@ it("a hung request is said once, with its path and age, and forgotten when it is
   expect(at(72)).toEqual(["hung for 11.0 s: lookup of node 43 (/file43), request 8"]);
 });
 
-it("several take one walk, and a node that has no name is said all the same", () => {
+it("several hung requests take one walk, and a node without a path is logged, too", () => {
   const { mount, at } = watch();
   begin(mount.inflightRows[0], READ, 200, 7, 1_000_000);
   begin(mount.inflightRows[1], READ, 1, 8, 1_001_000);

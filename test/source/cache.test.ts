@@ -61,7 +61,7 @@ it("cache ls of none is empty, and makes none", () => {
   expect(readdirSync(join(cache, ".."))).toEqual([]);
 });
 
-it("cache gc removes what was not used for long, and says so before it does", async () => {
+it("cache gc removes what was not used for long; --dry-run says so before", async () => {
   const { cache } = await filled();
   const before = names(cache);
   expect(gc(cache).stdout).toBe("0 files, 0.0 MiB freed\n");
@@ -119,7 +119,7 @@ it.each([
   ["cache gc --older-than soon", /want a number and s, m, h or d: 30d/],
   ["cache", /Usage: nydusd-ts cache/],
   ["cache empty", /unknown command 'empty'|too many arguments/],
-])("refuses: %s", (words, want) => {
+])("cache refuses: %s", (words, want) => {
   const { status, stderr } = run(words.split(" "));
   expect(status).toBe(2);
   expect(stderr).toMatch(want);

@@ -18,13 +18,13 @@ const slowly = (run: string, dir: string) =>
     LAYERS[0],
   );
 
-it("is told in lines where there is no terminal", async () => {
+it("progress is lines where there is no terminal", async () => {
   const { stdout, stderr } = await slowly("$cmd >out 2>err", workDir());
   expect(stdout).toMatch(/^ready /m);
   expect(stderr).toMatch(/^layers: 0 of 1 ready, \d+\.\d MiB of 0\.0 MiB, \d+\.\d MiB\/s$/m);
 });
 
-it("is drawn on a terminal", async () => {
+it("progress is a bar on a terminal", async () => {
   const { stdout } = await slowly('script -qefc "$cmd" /dev/null >out 2>err', workDir());
   expect(stdout).toMatch(/layer 1 of 1/);
   expect(stdout).toMatch(/ready image=/);

@@ -9,7 +9,7 @@ const json = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "utf8")
 /** What git does not keep. */
 const MADE = new Set(["node_modules", "dist"]);
 
-it("the top level holds what it should, and nothing else", () => {
+it("the top level holds the files and folders that are listed, and nothing else", () => {
   const names = readdirSync(ROOT).filter((name) => !name.startsWith(".") && !MADE.has(name));
   const files = [
     "package.json",

@@ -111,7 +111,7 @@ describe("a tar that grows", () => {
   });
 });
 
-describe("whatever the bytes are", () => {
+describe("a tar of any bytes", () => {
   /** Reads to the end or to a FormatError; anything else fails the test. @returns entries read */
   function survive(tar: Uint8Array, options = {}): number {
     const reader = readerOf(tar, options);

@@ -32,7 +32,7 @@ describe("a path", () => {
   );
 });
 
-it("a trace says what was read", () =>
+it("a trace lists what was read", () =>
   fc.assert(
     fc.property(fc.array(fc.tuple(path, fc.nat(2 ** 31), fc.nat(2 ** 20), fc.nat(10 ** 9))), (all) => {
       const reads = all.map(([path, offset, length, us]) => ({ path, offset, length, seconds: us / 1e6 }));

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { FirstReads } from "../../src/trace/first-reads.ts";
 import { newReadLog, ReadLog } from "../../src/trace/read-log.ts";
 
-it("a log gives what was added, in order, and counts what did not fit", () =>
+it("a read log gives what was added, in order, and counts what did not fit", () =>
   fc.assert(
     fc.property(fc.array(fc.nat(12)), (bursts) => {
       const shared = newReadLog(8);
@@ -26,7 +26,7 @@ it("a log gives what was added, in order, and counts what did not fit", () =>
     }),
   ));
 
-it("positions may go beyond what 32 bits hold", () => {
+it("a read log takes positions beyond 32 bits", () => {
   const shared = newReadLog(4);
   new Int32Array(shared).fill(2 ** 31 - 1, 0, 2);
   const log = new ReadLog(shared);
@@ -35,7 +35,7 @@ it("positions may go beyond what 32 bits hold", () => {
   expect(log.dropped).toBe(1);
 });
 
-it("only the first read of a page of a file is one", () => {
+it("a read log takes only the first read of a page", () => {
   const first = new FirstReads(3);
   const isFirst = (node: number, offset: number) => first.isFirst({ node, offset, length: 1, at: 0 });
   expect([isFirst(1, 0), isFirst(1, 100), isFirst(1, 4096), isFirst(2, 0)]).toEqual([
