@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Built } from "../src/mkfs/bootstrap.ts";
+import type { BuildResult } from "../src/mkfs/bootstrap.ts";
 import { mustBeBlobId } from "../src/mkfs/blob-id.ts";
 import { builtRecord, builtText } from "../src/mkfs/built-report.ts";
 import { createFrom } from "../src/mkfs/create-from.ts";
@@ -151,7 +151,7 @@ function readPrefetch({ prefetchPolicy }: OutputFlags, layers: readonly string[]
 }
 
 /** As nydus-image says it, and writes it. */
-function report(built: Built, { outputJson }: OutputFlags, what: string): void {
+function report(built: BuildResult, { outputJson }: OutputFlags, what: string): void {
   process.stdout.write(builtText(built, what));
   if (outputJson !== undefined) writeJson(outputJson, builtRecord(built, versionWord()), 2);
 }

@@ -1,6 +1,6 @@
 import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
-import { pathOf } from "../pseudo/pseudo-tree.ts";
+import { mountPath } from "../pseudo/pseudo-tree.ts";
 import { reopenAndPin } from "../session/reopen-image.ts";
 import { StateFile } from "../handover/state-file.ts";
 import type { Served } from "./lifecycle.ts";
@@ -19,7 +19,7 @@ export async function mountAfresh(
   const state = file.read();
   for (const image of state?.images ?? []) {
     const names = state?.places[image.place].names ?? [];
-    const path = pathOf(names);
+    const path = mountPath(names);
     const isLast = state?.images.findLast(({ place }) => place === image.place) === image;
     if (!image.isShown || !isLast || images().some((shown) => shown.path === path)) continue;
     try {

@@ -10,7 +10,7 @@ import {
 } from "./host.ts";
 
 /**
- * Looks at all of the host that matters here. Nothing is changed, and whoever asks is told: root, a user, or root of
+ * Looks at all of the host that matters here. Nothing is changed, and every caller is answered: root, a user, or root of
  * a user namespace.
  *
  * @returns the findings, and whether an image can be mounted at all

@@ -43,7 +43,7 @@ export async function examineFuse(): Promise<Finding[]> {
   }
 }
 
-/** Makes a FUSE file system that nobody serves and nobody sees; closing the device ends it. */
+/** Makes a FUSE file system that is neither served nor attached; closing the device ends it. */
 async function mountFuse(): Promise<void> {
   await loadSystemCalls();
   const device = openSync("/dev/fuse", "r+");

@@ -1,6 +1,6 @@
 import { FormatError } from "../bytes/errors.ts";
 import type { Bits } from "./bits.ts";
-import { type AddressSpace, addressOn, deviceAt, slotOf } from "./device.ts";
+import { type AddressSpace, addressOn, deviceAt, deviceSlot } from "./device.ts";
 import { INODE_SLOT_SIZE } from "./inode.ts";
 import type { MetaFile } from "./meta-file.ts";
 import type { Superblock } from "./superblock.ts";
@@ -33,7 +33,7 @@ export function fail(ctx: CheckContext, at: number, problem: string): never {
  * Takes `[at, at + length)` for one piece of metadata. Nothing that a builder writes overlaps, and because
  * nothing may, the work of checking an image is bounded by its size, however it was crafted.
  *
- * @param inode whose it is, for messages
+ * @param inode byte offset of the inode that the piece belongs to, for messages
  * @throws FormatError if the range is outside the image or taken already
  */
 export function claim(ctx: CheckContext, at: number, length: number, what: string, inode: number): void {
@@ -86,7 +86,7 @@ export function checkRange(
     if (end > meta.size) fail(ctx, at, `data ends at byte ${end}, the image has ${meta.size}`);
     return;
   }
-  const { blocks, unifiedAt, id } = slotOf(ctx, found);
+  const { blocks, unifiedAt, id } = deviceSlot(ctx, found);
   const real = isFlat ? meta.size - unifiedAt : (deviceSizes[found - 1] ?? 0);
   // The device table counts whole blocks; a tar may end inside one more.
   if (end >= (blocks + 1) * blockSize)

@@ -95,8 +95,8 @@ export function deviceAt(
 }
 
 /** The slot of a device that `deviceAt` found, which is none but those of the table, or that was checked to be one. */
-export const slotOf = ({ devices }: AddressSpace, found: number): Device => devices[found - 1] as Device;
+export const deviceSlot = ({ devices }: AddressSpace, found: number): Device => devices[found - 1] as Device;
 
 /** The same address counted from where `found`, its device by `deviceAt`, begins. */
 export const addressOn = (space: AddressSpace, device: number, found: number, address: number): number =>
-  found === device ? address : address - slotOf(space, found).unifiedAt;
+  found === device ? address : address - deviceSlot(space, found).unifiedAt;

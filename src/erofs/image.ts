@@ -1,7 +1,7 @@
 import { compareBytes } from "../bytes/name.ts";
 import { Bits } from "./bits.ts";
 import { chunkArrayAt, chunkBlock, chunkDevice, chunkEntrySize, chunkSizeOf } from "./chunk.ts";
-import { type AddressSpace, addressOn, type Device, deviceAt, slotOf } from "./device.ts";
+import { type AddressSpace, addressOn, type Device, deviceAt, deviceSlot } from "./device.ts";
 import { DIRENT_SIZE, direntCount, direntNameOff, direntNid, nameLength } from "./dirent.ts";
 import * as inode from "./inode.ts";
 import type { Prefixes } from "./xattr.ts";
@@ -221,7 +221,7 @@ export class Image {
     into.address = addressOn(this.space, device, found, address) + ahead;
     if (found === 0 || !this.space.isFlat) return;
     into.device = 0;
-    into.address += slotOf(this.space, found).unifiedAt;
+    into.address += deviceSlot(this.space, found).unifiedAt;
   }
 }
 

@@ -1,6 +1,6 @@
 import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
 import { putS64, putU64, s64, TWO_32, u64 } from "../bytes/u64.ts";
-import { BODY_SIZE } from "./xattr.ts";
+import { XATTR_HEADER_SIZE } from "./xattr.ts";
 
 /**
  * `struct erofs_inode_compact` (32 bytes) and `struct erofs_inode_extended` (64 bytes), little-endian, read
@@ -8,7 +8,7 @@ import { BODY_SIZE } from "./xattr.ts";
  */
 export const INODE_SLOT_SIZE = 32; // a nid counts these from the start of the inode table
 const FORMAT = 0; //        u16  bit 0 extended, bits 1…3 layout, bit 4 nlink-is-1 / dot-omitted
-const XATTR_ICOUNT = 2; //  u16  0, or (bytes of xattr area - BODY_SIZE) / 4 + 1
+const XATTR_ICOUNT = 2; //  u16  0, or (bytes of xattr area - XATTR_HEADER_SIZE) / 4 + 1
 const MODE = 4; //          u16  S_IFMT | permission bits
 const NB = 6; //            u16  compact: nlink; extended and nlink-is-1: start block, bits 32…47
 const SIZE = 8; //          u32 / u64
@@ -22,7 +22,7 @@ const E_GID = 28; //        u32
 const E_MTIME = 32; //      s64
 const E_MTIME_NSEC = 40; // u32
 const E_NLINK = 44; //      u32
-const E_IMPLIED = 48; //    u8   reserved in EROFS, and read by neither the kernel nor nydus: 1 says "no entry named it"
+const E_IMPLICIT = 48; //    u8   reserved in EROFS, and read by neither the kernel nor nydus: 1 says "no entry named it"
 
 export const INODE_COMPACT = 32;
 export const INODE_EXTENDED = 64;
@@ -52,11 +52,11 @@ export const inodeBytes = (v: DataView, at: number) =>
 /** Bytes of the xattr area behind the inode. */
 export function inodeXattrBytes(v: DataView, at: number): number {
   const icount = v.getUint16(at + XATTR_ICOUNT, true);
-  return icount === 0 ? 0 : BODY_SIZE + 4 * (icount - 1);
+  return icount === 0 ? 0 : XATTR_HEADER_SIZE + 4 * (icount - 1);
 }
 
 /** What an inode can have: it counts the area in words, in 16 bits. */
-export const MAX_XATTR_BYTES = BODY_SIZE + 4 * (0xffff - 1);
+export const MAX_XATTR_BYTES = XATTR_HEADER_SIZE + 4 * (0xffff - 1);
 
 export const inodeSize = (v: DataView, at: number): number =>
   inodeIsExtended(v, at) ? u64(v, at + SIZE) : v.getUint32(at + SIZE, true);
@@ -93,8 +93,8 @@ export function inodeStartBlock(v: DataView, at: number): number {
 }
 
 /** A directory that its layer's tar did not name: what it shows are defaults, and a lower layer's attributes win. */
-export const inodeIsImplied = (v: DataView, at: number): boolean =>
-  inodeIsExtended(v, at) && v.getUint8(at + E_IMPLIED) === 1;
+export const inodeIsImplicit = (v: DataView, at: number): boolean =>
+  inodeIsExtended(v, at) && v.getUint8(at + E_IMPLICIT) === 1;
 
 /** The fields of an extended inode; units as on disk. */
 export interface InodeFields {
@@ -111,13 +111,13 @@ export interface InodeFields {
   mtime: number;
   mtimeNsec: number;
   nlink: number;
-  isImplied: boolean;
+  isImplicit: boolean;
 }
 
 /** Writes an extended inode over zeros. */
 export function putInode(v: DataView, at: number, f: InodeFields): void {
   v.setUint16(at + FORMAT, 1 | (f.layout << 1), true);
-  v.setUint16(at + XATTR_ICOUNT, f.xattrBytes === 0 ? 0 : (f.xattrBytes - BODY_SIZE) / 4 + 1, true);
+  v.setUint16(at + XATTR_ICOUNT, f.xattrBytes === 0 ? 0 : (f.xattrBytes - XATTR_HEADER_SIZE) / 4 + 1, true);
   v.setUint16(at + MODE, f.mode, true);
   putU64(v, at + SIZE, f.size);
   v.setUint32(at + U, f.u, true);
@@ -127,5 +127,5 @@ export function putInode(v: DataView, at: number, f: InodeFields): void {
   putS64(v, at + E_MTIME, f.mtime);
   v.setUint32(at + E_MTIME_NSEC, f.mtimeNsec, true);
   v.setUint32(at + E_NLINK, f.nlink, true);
-  v.setUint8(at + E_IMPLIED, f.isImplied ? 1 : 0);
+  v.setUint8(at + E_IMPLICIT, f.isImplicit ? 1 : 0);
 }

@@ -2,7 +2,7 @@ import { FormatError } from "../bytes/errors.ts";
 import { putU64, TWO_32, u64 } from "../bytes/u64.ts";
 import { type Device, SLOT_SIZE, TAG_SIZE } from "./device.ts";
 import {
-  compressionOf,
+  superblockCompression,
   DEVICE_SLOT,
   COMPRESSION as SB_COMPRESSION,
   SUPER_AT,
@@ -141,8 +141,11 @@ export function readRafs(
       `block size is ${sb.blockSize}, want ${wanted} for a ${isTarfs ? "TARFS" : "plain RAFS"} image`,
     );
   const sbField = (at: number, problem: string) => new FormatError(problem, { file, at: SUPER_AT + at });
-  if (compressionOf(view) !== 0)
-    throw sbField(SB_COMPRESSION, `the superblock names compression ${hex(compressionOf(view))}, want 0`);
+  if (superblockCompression(view) !== 0)
+    throw sbField(
+      SB_COMPRESSION,
+      `the superblock names compression ${hex(superblockCompression(view))}, want 0`,
+    );
   const chunkSize = field(CHUNK_SIZE);
   if (!isOneBit(chunkSize) || chunkSize < 0x1000 || chunkSize > 0x100_0000)
     throw bad(CHUNK_SIZE, `chunk size is ${hex(chunkSize)}, want a power of two in 0x1000…0x1000000`);
@@ -252,7 +255,7 @@ export interface TarfsExtension {
   readonly prefetch: readonly number[];
 }
 
-/** Writes extension, blob table and prefetch table. The chunk table stays empty: nobody reads it in TARFS mode. */
+/** Writes extension, blob table and prefetch table. The chunk table stays empty: no reader uses it in TARFS mode. */
 export function putRafs(v: DataView, x: TarfsExtension): void {
   const flags =
     COMPRESSION_NONE |

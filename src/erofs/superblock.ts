@@ -6,7 +6,7 @@ import { putU64, s64, TWO_32, u64 } from "../bytes/u64.ts";
 export const SUPER_AT = 1024;
 const SUPER_SIZE = 128;
 export const SUPER_END = SUPER_AT + SUPER_SIZE;
-export const MAGIC = 0xe0f5e1e2;
+export const EROFS_MAGIC = 0xe0f5e1e2;
 /** As nydus: its device ids have 8 bits. It also bounds the work for a crafted image. */
 const MAX_DEVICES = 254;
 
@@ -94,7 +94,8 @@ export function readSuperblock(view: DataView, size: number, file: string): Supe
   const u16 = (field: number) => view.getUint16(SUPER_AT + field, true);
   const u32 = (field: number) => view.getUint32(SUPER_AT + field, true);
 
-  if (u32(0) !== MAGIC) throw bad(0, `magic is 0x${u32(0).toString(16)}, want 0x${MAGIC.toString(16)}`);
+  if (u32(0) !== EROFS_MAGIC)
+    throw bad(0, `magic is 0x${u32(0).toString(16)}, want 0x${EROFS_MAGIC.toString(16)}`);
   const blockBits = u8(BLOCK_BITS);
   if (blockBits < 9 || blockBits > 12) throw bad(BLOCK_BITS, `block size is 2^${blockBits}, want 2^9…2^12`);
   const blockSize = 1 << blockBits;
@@ -169,7 +170,7 @@ function checkFeatures(incompat: number, bad: (field: number, problem: string) =
 }
 
 /** The compression field of a RAFS image must be zero; it is read here because it shares the union. */
-export const compressionOf = (view: DataView): number => view.getUint16(SUPER_AT + COMPRESSION, true);
+export const superblockCompression = (view: DataView): number => view.getUint16(SUPER_AT + COMPRESSION, true);
 
 /** What differs between the superblocks of TARFS bootstraps. */
 export interface TarfsSuperblock {
@@ -186,7 +187,7 @@ export interface TarfsSuperblock {
 
 /** Writes a superblock as nydus demands it: no checksum, these two features. */
 export function putSuperblock(v: DataView, sb: TarfsSuperblock): void {
-  v.setUint32(SUPER_AT, MAGIC, true);
+  v.setUint32(SUPER_AT, EROFS_MAGIC, true);
   v.setUint32(SUPER_AT + COMPAT, COMPAT_RAFS, true);
   v.setUint8(SUPER_AT + BLOCK_BITS, sb.blockBits);
   v.setUint16(SUPER_AT + ROOT_NID, sb.rootNid, true);

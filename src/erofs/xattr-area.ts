@@ -26,7 +26,7 @@ export function readXattrs({ v, bytes, handle }: Image, at: number): NamedValue[
   const add = (entry: number): void => {
     const prefix = handle.prefixes[xattr.xattrNameIndex(v, entry)];
     if (prefix === undefined) return;
-    const rest = entry + xattr.ENTRY_SIZE;
+    const rest = entry + xattr.XATTR_ENTRY_SIZE;
     const valueAt = rest + xattr.xattrNameLen(v, entry);
     const name = new Uint8Array(prefix.length + valueAt - rest);
     name.set(prefix);
@@ -65,11 +65,11 @@ export function xattrArea(xattrs: readonly NamedValue[], fail: (problem: string)
   });
   const size = entries.reduce(
     (sum, { rest, value }) => sum + xattr.xattrBytesOf(rest.length, value.length),
-    xattr.BODY_SIZE,
+    xattr.XATTR_HEADER_SIZE,
   );
   if (size > MAX_XATTR_BYTES) fail(`extended attributes of ${size} bytes, want at most ${MAX_XATTR_BYTES}`);
   const area = new Uint8Array(size);
-  let at = xattr.BODY_SIZE;
+  let at = xattr.XATTR_HEADER_SIZE;
   for (const { index, rest, value } of entries) at += xattr.putXattr(area, at, index, rest, value);
   return area;
 }

@@ -6,9 +6,9 @@ import type { Superblock } from "./superblock.ts";
  * Extended attributes: `struct erofs_xattr_ibody_header` (12 bytes) behind the inode, then shared ids, then
  * entries. Source: linux/fs/erofs/erofs_fs.h, linux/fs/erofs/xattr.c.
  */
-export const BODY_SIZE = 12;
+export const XATTR_HEADER_SIZE = 12;
 const SHARED_COUNT = 4; // u8
-export const ENTRY_SIZE = 4;
+export const XATTR_ENTRY_SIZE = 4;
 const NAME_LEN = 0; //     u8   of the part after the prefix
 const NAME_INDEX = 1; //   u8   bit 7: a long prefix
 const VALUE_SIZE = 2; //   u16
@@ -20,16 +20,17 @@ export const xattrValueSize = (v: DataView, at: number) => v.getUint16(at + VALU
 
 /** Bytes that an entry takes, padding included. */
 export const xattrBytesOf = (nameLength: number, valueSize: number) =>
-  (ENTRY_SIZE + nameLength + valueSize + 3) & ~3;
+  (XATTR_ENTRY_SIZE + nameLength + valueSize + 3) & ~3;
 export const xattrEntryBytes = (v: DataView, at: number) =>
   xattrBytesOf(xattrNameLen(v, at), xattrValueSize(v, at));
 
 /** Byte offset of the first inline entry, where the area has any: behind the ids of shared ones. */
-export const inlineXattrAt = (v: DataView, body: number) => body + BODY_SIZE + 4 * xattrShared(v, body);
+export const inlineXattrAt = (v: DataView, body: number) =>
+  body + XATTR_HEADER_SIZE + 4 * xattrShared(v, body);
 
 /** The id of an inode's shared entry `i`: where it lies behind shared xattr 0, in units of 4 bytes. */
 export const sharedXattrId = (v: DataView, body: number, i: number) =>
-  v.getUint32(body + BODY_SIZE + 4 * i, true);
+  v.getUint32(body + XATTR_HEADER_SIZE + 4 * i, true);
 
 /** @param xattrAt byte offset of shared xattr 0 */
 export const sharedXattrAt = (v: DataView, body: number, i: number, xattrAt: number) =>
@@ -47,8 +48,8 @@ export function putXattr(
   out[at + NAME_INDEX] = index;
   out[at + VALUE_SIZE] = value.length & 0xff;
   out[at + VALUE_SIZE + 1] = value.length >> 8;
-  out.set(rest, at + ENTRY_SIZE);
-  out.set(value, at + ENTRY_SIZE + rest.length);
+  out.set(rest, at + XATTR_ENTRY_SIZE);
+  out.set(value, at + XATTR_ENTRY_SIZE + rest.length);
   return xattrBytesOf(rest.length, value.length);
 }
 

@@ -35,7 +35,7 @@ export function compareImages(older: OpenedImage, newer: OpenedImage): Compariso
   return new Comparer(older, newer).run();
 }
 
-interface Side {
+interface ComparedImage {
   readonly image: Image;
   readonly fs: ImageFileSystem;
   readonly files: readonly BlobFile[];
@@ -48,7 +48,7 @@ interface Side {
 
 const ROOM = 128 * 1024;
 
-function side(opened: OpenedImage): Side {
+function side(opened: OpenedImage): ComparedImage {
   return {
     image: new Image(opened.handle),
     fs: metadataOf(opened),
@@ -61,8 +61,8 @@ function side(opened: OpenedImage): Side {
 }
 
 class Comparer {
-  private readonly a: Side;
-  private readonly b: Side;
+  private readonly a: ComparedImage;
+  private readonly b: ComparedImage;
   private readonly before: Uint32Array;
   private readonly after: Uint32Array;
   private readonly changed: Name[] = [];
@@ -99,7 +99,7 @@ class Comparer {
   /** Both list their names in one order. */
   private compareEntries(older: number, newer: number): void {
     const { a, b } = this;
-    const nextOf = (of: Side, directory: number) => nextName(of.fs, directory, of.entry) === 1;
+    const nextOf = (of: ComparedImage, directory: number) => nextName(of.fs, directory, of.entry) === 1;
     a.entry.next = 0;
     b.entry.next = 0;
     let inA = nextOf(a, older);
@@ -182,7 +182,7 @@ function note(list: Name[], directory: number, entry: Entry): void {
 }
 
 /** All names and values, put one after the other in `text`; bytes, or -errno. */
-function xattrsOf(of: Side, node: number): number {
+function xattrsOf(of: ComparedImage, node: number): number {
   if (!of.fs.traits.hasXattrs) return 0;
   const names = of.fs.listxattr(node, of.text, 0, ROOM, true);
   let end = Math.max(names, 0);
@@ -195,11 +195,11 @@ function xattrsOf(of: Side, node: number): number {
   return names < 0 ? names : end;
 }
 
-function findExtent({ image, extent }: Side, node: number, at: number, size: number): void {
+function findExtent({ image, extent }: ComparedImage, node: number, at: number, size: number): void {
   image.extent(image.inodeAt(swapRoot(node, image.handle.rootNid)), at, size - at, extent);
 }
 
-function isSamePlace(a: Side, b: Side, length: number): boolean {
+function isSamePlace(a: ComparedImage, b: ComparedImage, length: number): boolean {
   if (a.extent.device === HOLE || b.extent.device === HOLE) return a.extent.device === b.extent.device;
   if (a.extent.device === INLINE || b.extent.device === INLINE)
     return (

@@ -29,7 +29,7 @@ const DEVICE_SPAN = 2 ** 44;
 const AFTER_DOT = 1;
 
 /**
- * One image and its blobs as a file system. A node is a nid; only the root, which FUSE calls 1, changes
+ * Implements the interface `vfs` for one image: metadata from EROFS bytes in memory, data from its blobs. A node is a nid; only the root, which FUSE calls 1, changes
  * places with whatever inode has nid 1. So there is no state per node.
  */
 export class ImageFileSystem implements FileSystem {

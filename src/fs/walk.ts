@@ -12,7 +12,7 @@ import {
 } from "../vfs/file-system.ts";
 
 /** One name in the tree. A file with several names is met once a name. */
-export interface Walked {
+export interface WalkEntry {
   readonly node: number;
   readonly parent: number;
   /** `/` and names; the root is `/` alone. Not kept by the walker. */
@@ -22,7 +22,7 @@ export interface Walked {
 }
 
 /** A directory whose entries are being gone through; a list of them instead of recursion, which deep trees exhaust. */
-interface Open {
+interface OpenDirectory {
   readonly node: number;
   /** Bytes of `path` in the walker's buffer: a path each would take the square of the depth. */
   readonly pathLength: number;
@@ -40,13 +40,13 @@ const ROOT_PATH = Uint8Array.of(SLASH);
  */
 export function* walk(
   fs: FileSystem,
-  start: Walked,
-  into: (directory: Walked) => boolean = () => true,
-): Generator<Walked> {
+  start: WalkEntry,
+  into: (directory: WalkEntry) => boolean = () => true,
+): Generator<WalkEntry> {
   yield start;
   let path = start.path;
-  const stack: Open[] = [];
-  const enter = (walked: Walked): void => {
+  const stack: OpenDirectory[] = [];
+  const enter = (walked: WalkEntry): void => {
     if (!isDirectory(walked.attr) || !into(walked)) return;
     stack.push({ node: walked.node, pathLength: walked.path.length, entry: newEntry() });
     if (walked.path.length > path.length) path = grown(walked.path);
@@ -69,12 +69,12 @@ export function* walk(
 }
 
 /** Names of a directory, without `.` and `..`. */
-export function* list(fs: FileSystem, directory: Walked): Generator<Walked> {
+export function* list(fs: FileSystem, directory: WalkEntry): Generator<WalkEntry> {
   for (const walked of walk(fs, directory, ({ node }) => node === directory.node))
     if (walked.node !== directory.node) yield walked;
 }
 
-export const rootOf = (fs: FileSystem): Walked => ({
+export const rootOf = (fs: FileSystem): WalkEntry => ({
   node: ROOT_NODE,
   parent: ROOT_NODE,
   path: ROOT_PATH,
@@ -83,7 +83,7 @@ export const rootOf = (fs: FileSystem): Walked => ({
 });
 
 /** @returns what one name in a directory leads to, undefined when there is none or `directory` is none */
-export function child(fs: FileSystem, directory: Walked, name: Uint8Array): Walked | undefined {
+export function child(fs: FileSystem, directory: WalkEntry, name: Uint8Array): WalkEntry | undefined {
   if (!isDirectory(directory.attr)) return undefined;
   const node = fs.lookup(directory.node, name, 0, name.length);
   if (node <= 0) return undefined;

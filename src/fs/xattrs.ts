@@ -69,7 +69,7 @@ function isNamed(image: Image, entry: number, name: Uint8Array, nameAt: number, 
   const prefix = image.handle.prefixes[xattr.xattrNameIndex(v, entry)];
   if (prefix === undefined || prefix.length + xattr.xattrNameLen(v, entry) !== length) return false;
   for (let i = 0; i < prefix.length; i++) if (name[nameAt + i] !== prefix[i]) return false;
-  const rest = entry + xattr.ENTRY_SIZE - prefix.length;
+  const rest = entry + xattr.XATTR_ENTRY_SIZE - prefix.length;
   for (let i = prefix.length; i < length; i++) if (name[nameAt + i] !== bytes[rest + i]) return false;
   return true;
 }
@@ -78,7 +78,7 @@ function value(image: Image, entry: number, out: Uint8Array, at: number, room: n
   const size = xattr.xattrValueSize(image.v, entry);
   if (room === 0) return size;
   if (size > room) return -ERANGE;
-  const from = entry + xattr.ENTRY_SIZE + xattr.xattrNameLen(image.v, entry);
+  const from = entry + xattr.XATTR_ENTRY_SIZE + xattr.xattrNameLen(image.v, entry);
   for (let i = 0; i < size; i++) out[at + i] = image.bytes[from + i];
   return size;
 }
@@ -102,7 +102,7 @@ function putName(
   if (total > room) return -ERANGE;
   let to = at + done;
   for (let i = 0; i < prefix.length; i++) out[to++] = prefix[i];
-  for (let i = 0; i < rest; i++) out[to++] = bytes[entry + xattr.ENTRY_SIZE + i];
+  for (let i = 0; i < rest; i++) out[to++] = bytes[entry + xattr.XATTR_ENTRY_SIZE + i];
   out[to] = 0;
   return total;
 }

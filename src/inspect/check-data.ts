@@ -7,7 +7,7 @@ import { showName } from "../bytes/name.ts";
 import { Bits } from "../erofs/bits.ts";
 import { HOLE } from "../erofs/image.ts";
 import { INODE_SLOT_SIZE } from "../erofs/inode.ts";
-import { rootOf, type Walked, walk } from "../fs/walk.ts";
+import { rootOf, type WalkEntry, walk } from "../fs/walk.ts";
 import { isRegular } from "./attr.ts";
 import { HeaderCheck } from "./check-headers.ts";
 import { runsOf } from "./data.ts";
@@ -56,7 +56,7 @@ async function checkDigest({ tables, files }: ImageView, slot: number): Promise<
 }
 
 /** Holes are left out: a file may be nothing else, and larger than any disk. */
-function readThrough(view: ImageView, { node, attr, path }: Walked, buffer: Uint8Array): void {
+function readThrough(view: ImageView, { node, attr, path }: WalkEntry, buffer: Uint8Array): void {
   for (const { device, offset, length } of runsOf(view.image, attr, BUFFER)) {
     if (device === HOLE) continue;
     const n = view.fs.read(node, offset, length, buffer, 0);

@@ -3,7 +3,7 @@ import { StartError } from "../bytes/errors.ts";
 import { fnv } from "../bytes/fnv.ts";
 import { showName } from "../bytes/name.ts";
 import { HOLE, INLINE } from "../erofs/image.ts";
-import type { Walked } from "../fs/walk.ts";
+import type { WalkEntry } from "../fs/walk.ts";
 import { runsOf } from "./data.ts";
 import { blobName, type ImageView } from "./image-view.ts";
 import { type HeaderFacts, TarIndex, tarIndexAt } from "./tar-index.ts";
@@ -24,7 +24,7 @@ export class HeaderCheck {
   }
 
   /** @param walked a regular file. @throws StartError saying how they differ; FormatError for a tar that is none */
-  check({ attr, name, path }: Walked): void {
+  check({ attr, name, path }: WalkEntry): void {
     const { image, tables, files } = this.view;
     const run = runsOf(image, attr).next().value;
     // Sparse files that begin with a hole, and blobs that have no file of their own, are left to the reading.
@@ -58,5 +58,5 @@ export class HeaderCheck {
   }
 }
 
-const hasOwners = (header: HeaderFacts, { uid, gid }: Walked["attr"]): boolean =>
+const hasOwners = (header: HeaderFacts, { uid, gid }: WalkEntry["attr"]): boolean =>
   header.uid === uid && header.gid === gid;

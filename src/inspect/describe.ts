@@ -1,6 +1,6 @@
 import { elementAt } from "../bytes/element-at.ts";
 import { isUtf8, showName } from "../bytes/name.ts";
-import type { Walked } from "../fs/walk.ts";
+import type { WalkEntry } from "../fs/walk.ts";
 import type { Attr } from "../vfs/file-system.ts";
 import { deviceOf, isDevice, isRegular, isSymlink, modeText, timeText, typeWord } from "./attr.ts";
 import { dataAt } from "./data.ts";
@@ -33,13 +33,13 @@ export interface EntryRecord {
 const LONGEST_TARGET = 4096;
 
 /** @returns the target's bytes, undefined for what is no symlink */
-export function targetOf({ fs }: ImageView, { node, attr }: Walked): Uint8Array | undefined {
+export function targetOf({ fs }: ImageView, { node, attr }: WalkEntry): Uint8Array | undefined {
   if (!isSymlink(attr)) return undefined;
   const out = new Uint8Array(Math.max(attr.size, LONGEST_TARGET));
   return out.subarray(0, fs.readlink(node, out, 0));
 }
 
-export function describe(view: ImageView, walked: Walked): EntryRecord {
+export function describe(view: ImageView, walked: WalkEntry): EntryRecord {
   const { attr, path } = walked;
   const target = targetOf(view, walked);
   const data = isRegular(attr) ? dataAt(view.image, attr) : undefined;
@@ -64,7 +64,7 @@ export function describe(view: ImageView, walked: Walked): EntryRecord {
 }
 
 /** The same as one line for people: `-rwsr-xr-x 1000:1001 18 2023-11-14T22:13:20Z 0:d78eabf83678@1536 /bin/sh`. */
-export function describeLine(view: ImageView, walked: Walked): string {
+export function describeLine(view: ImageView, walked: WalkEntry): string {
   const { attr, path } = walked;
   const target = targetOf(view, walked);
   const size = isDevice(attr) ? deviceOf(attr).join(",") : String(attr.size);

@@ -1,5 +1,5 @@
 import { StartError } from "../bytes/errors.ts";
-import { child, rootOf, type Walked } from "../fs/walk.ts";
+import { child, rootOf, type WalkEntry } from "../fs/walk.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 
 const encoder = new TextEncoder();
@@ -13,7 +13,7 @@ const namesOf = (path: string): string[] => path.split("/").filter((name) => nam
  *
  * @throws StartError when there is nothing of that name
  */
-export function findPath(fs: FileSystem, path: string): Walked {
+export function findPath(fs: FileSystem, path: string): WalkEntry {
   let at = rootOf(fs);
   for (const name of namesOf(path)) {
     const next = name === ".." ? undefined : child(fs, at, encoder.encode(name));

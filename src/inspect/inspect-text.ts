@@ -1,6 +1,6 @@
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { isUtf8, showName } from "../bytes/name.ts";
-import type { Walked } from "../fs/walk.ts";
+import type { WalkEntry } from "../fs/walk.ts";
 import { swapRoot } from "../vfs/node-id.ts";
 import { numberOfChunk, type Run } from "./data.ts";
 import { blobName, type ImageView } from "./image-view.ts";
@@ -29,10 +29,10 @@ const SIGNS: ReadonlyMap<number, string> = new Map([
   [S_IFLNK, "l"],
 ]);
 
-export const entryText = ({ attr, name }: Walked): string =>
+export const entryText = ({ attr, name }: WalkEntry): string =>
   `${SIGNS.get(attr.mode & S_IFMT) ?? " "}    ${String(attr.ino).padEnd(8)} ${quoted(name)}\n`;
 
-export const statText = ({ image }: ImageView, { attr, name, parent }: Walked): string => `
+export const statText = ({ image }: ImageView, { attr, name, parent }: WalkEntry): string => `
 Inode Number:       ${attr.ino}
 Name:               ${quoted(name)}
 Size:               ${attr.size}
@@ -47,7 +47,7 @@ MtimeNsec:          ${attr.mtimeNsec}
 Blocks:             ${Math.ceil(attr.size / 512)}
 `;
 
-export function chunkText(view: ImageView, { attr }: Walked, chunks: readonly Run[]): string {
+export function chunkText(view: ImageView, { attr }: WalkEntry, chunks: readonly Run[]): string {
   const rows = chunks.map(
     (run, i) => `        ${i} ->
         file offset: ${run.offset}, chunk index: ${numberOfChunk(view.image, attr, run)}
@@ -61,7 +61,7 @@ export function chunkText(view: ImageView, { attr }: Walked, chunks: readonly Ru
   return `  Chunk list:\n${rows.join("")}`;
 }
 
-export function sharerText(view: ImageView, { path, name }: Walked, run: Run): string {
+export function sharerText(view: ImageView, { path, name }: WalkEntry, run: Run): string {
   const parent = path.subarray(0, path.length - name.length);
   return `
 File: ${showName(name).padEnd(32)} Parent Path: ${showName(parent).padEnd(32)}

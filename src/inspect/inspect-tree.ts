@@ -1,6 +1,6 @@
 import { showName } from "../bytes/name.ts";
 import { HOLE } from "../erofs/image.ts";
-import { rootOf, type Walked, walk } from "../fs/walk.ts";
+import { rootOf, type WalkEntry, walk } from "../fs/walk.ts";
 import { isDirectory, isRegular } from "./attr.ts";
 import { type Run, runsOf } from "./data.ts";
 import { chunkText, sharerText, statText } from "./inspect-text.ts";
@@ -27,7 +27,7 @@ export function listPrefetch(view: ImageView): { rows: PrefetchListing[]; text: 
 }
 
 /** All names of an inode, and what it is under each. */
-export function checkInode(view: ImageView, nid: number): string {
+export function showInode(view: ImageView, nid: number): string {
   let text = "";
   for (const walked of walk(view.fs, rootOf(view.fs)))
     if (walked.attr.ino === nid) text += `${showName(walked.path)}\n${statText(view, walked)}`;
@@ -45,11 +45,11 @@ export function showChunk(view: ImageView, offset: number): string {
   return text;
 }
 
-export function statFile(view: ImageView, walked: Walked): string {
+export function statFile(view: ImageView, walked: WalkEntry): string {
   const text = statText(view, walked);
   return isRegular(walked.attr) ? text + chunkText(view, walked, [...chunksOf(view, walked)]) : text;
 }
 
-function* chunksOf(view: ImageView, { attr }: Walked): Generator<Run> {
+function* chunksOf(view: ImageView, { attr }: WalkEntry): Generator<Run> {
   for (const run of runsOf(view.image, attr, view.tables.rafs?.chunkSize)) if (run.device !== HOLE) yield run;
 }

@@ -1,7 +1,7 @@
-import { child, list, rootOf, type Walked } from "../fs/walk.ts";
+import { child, list, rootOf, type WalkEntry } from "../fs/walk.ts";
 import { isDirectory } from "./attr.ts";
 import { entryText, USAGE } from "./inspect-text.ts";
-import { checkInode, listPrefetch, showChunk, statFile } from "./inspect-tree.ts";
+import { showInode, listPrefetch, showChunk, statFile } from "./inspect-tree.ts";
 import type { ImageView } from "./image-view.ts";
 import { blobRows, blobsText, statsText } from "./tables-text.ts";
 
@@ -12,8 +12,8 @@ export type Outcome =
   | { readonly kind: "wrong"; readonly text: string; readonly problem: string };
 
 /** From the root to a directory or file, each in the one before it. */
-type Trail = readonly [root: Walked, ...rest: Walked[]];
-const end = (trail: Trail): Walked => trail.at(-1) ?? trail[0];
+type Trail = readonly [root: WalkEntry, ...rest: WalkEntry[]];
+const end = (trail: Trail): WalkEntry => trail.at(-1) ?? trail[0];
 
 const encoder = new TextEncoder();
 
@@ -59,7 +59,7 @@ export class Inspector {
     if (command === "stat") return this.stat(argument);
     if (command !== "chunk" && command !== "icheck") return undefined;
     if (/^\d+$/.test(argument)) {
-      const show = command === "chunk" ? showChunk : checkInode;
+      const show = command === "chunk" ? showChunk : showInode;
       return answer(show(this.view, Number(argument)));
     }
     const complaint =
@@ -94,7 +94,7 @@ export class Inspector {
   /** @returns all that lies on the way, outermost first; undefined when there is no such path */
   private follow(path: string): Trail | undefined {
     const [root, ...rest] = this.trail;
-    const trail: [Walked, ...Walked[]] = path.startsWith("/") ? [root] : [root, ...rest];
+    const trail: [WalkEntry, ...WalkEntry[]] = path.startsWith("/") ? [root] : [root, ...rest];
     for (const name of path.split("/")) {
       if (name === "" || name === ".") continue;
       if (name === "..") {

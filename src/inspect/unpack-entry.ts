@@ -1,6 +1,6 @@
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { DOT, SLASH } from "../bytes/name.ts";
-import type { Walked } from "../fs/walk.ts";
+import type { WalkEntry } from "../fs/walk.ts";
 import type { EntryHeader, EntryKind, Xattr } from "../tar/entry.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { isDevice, isDirectory } from "./attr.ts";
@@ -25,7 +25,7 @@ const KINDS: ReadonlyMap<number, EntryKind> = new Map([
  */
 export function entryOf(
   fs: FileSystem,
-  walked: Walked,
+  walked: WalkEntry,
   link: Uint8Array = EMPTY,
   isHardLink = false,
 ): EntryHeader | undefined {
@@ -46,7 +46,7 @@ export function entryOf(
 }
 
 /** Relative, as in every layer: `./` for the root, a slash behind directories. */
-export function tarPath({ path, attr }: Walked): Uint8Array {
+export function tarPath({ path, attr }: WalkEntry): Uint8Array {
   if (path.length === 1) return Uint8Array.of(DOT, SLASH);
   return isDirectory(attr) ? Buffer.concat([path.subarray(1), Uint8Array.of(SLASH)]) : path.subarray(1);
 }

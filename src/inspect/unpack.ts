@@ -1,6 +1,6 @@
 import type { BlobSearch } from "../blob/locate.ts";
 import { showName } from "../bytes/name.ts";
-import { rootOf, type Walked, walk } from "../fs/walk.ts";
+import { rootOf, type WalkEntry, walk } from "../fs/walk.ts";
 import { TarWriter } from "../tar/write-tar.ts";
 import { isDirectory, isRegular } from "./attr.ts";
 import { targetOf } from "./describe.ts";
@@ -59,9 +59,9 @@ async function addTree(view: ImageView, writer: TarWriter, warn: (message: strin
 }
 
 /** A file that may have been met under another name. */
-const hasNames = ({ attr }: Walked): boolean => attr.nlink > 1 && !isDirectory(attr);
+const hasNames = ({ attr }: WalkEntry): boolean => attr.nlink > 1 && !isDirectory(attr);
 
-function* bodyOf(view: ImageView, { node, attr, path }: Walked): Generator<Uint8Array> {
+function* bodyOf(view: ImageView, { node, attr, path }: WalkEntry): Generator<Uint8Array> {
   for (let offset = 0; offset < attr.size; ) {
     const bytes = Buffer.allocUnsafe(Math.min(PIECE, attr.size - offset));
     const n = view.fs.read(node, offset, bytes.length, bytes, 0);

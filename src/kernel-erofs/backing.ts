@@ -8,7 +8,7 @@ import { Loops } from "./loops.ts";
 export type Backing = "file" | "loop";
 
 /** The names under which the kernel is told of an image's files. */
-export interface Backed {
+export interface BackingNames {
   readonly source: string;
   /** A device each, in slot order. */
   readonly devices: readonly string[];
@@ -41,7 +41,7 @@ export function mustBeWhole({ files, handle }: OpenedImage): void {
  * Names the files themselves. Links to descriptors, so that neither length nor bytes of a path matter, nor what
  * happens to it; but the image's own path is shown as the mount's source, when it fits.
  */
-export function backedByFiles(image: OpenedImage, path: string): Backed {
+export function backedByFiles(image: OpenedImage, path: string): BackingNames {
   const [self, ...blobs] = image.files;
   const source = Buffer.byteLength(path) <= MAX_VALUE ? path : descriptorOf(self);
   return {
@@ -61,7 +61,7 @@ export function backedByFiles(image: OpenedImage, path: string): Backed {
  *
  * @throws Error when a device cannot be had
  */
-export function backedByLoops(image: OpenedImage): Backed {
+export function backedByLoops(image: OpenedImage): BackingNames {
   const loops = new Loops();
   try {
     const [source, ...devices] = image.files.map((file) =>

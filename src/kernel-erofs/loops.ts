@@ -3,7 +3,7 @@ import { codeOf } from "../bytes/errors.ts";
 import { configureLoop, freeLoop } from "../syscalls/loop.ts";
 import { mknodBlock } from "../syscalls/mknod.ts";
 
-/** Somebody else took the device first, or removed it: the next one may be free. */
+/** Another process took the device first, or removed it: the next one may be free. */
 const RACES = new Set(["EBUSY", "ENXIO", "ENODEV"]);
 const TRIES = 64;
 

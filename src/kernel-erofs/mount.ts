@@ -3,7 +3,7 @@ import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { fsconfig, fscreate, fsmount, fsopen, messages, moveMount } from "../syscalls/mount-api.ts";
 import { loadSystemCalls } from "../syscalls/system-call.ts";
-import { type Backed, type Backing, backedByFiles, backedByLoops, mustBeWhole } from "./backing.ts";
+import { type BackingNames, type Backing, backedByFiles, backedByLoops, mustBeWhole } from "./backing.ts";
 import { type KernelOptions, kernelOptions } from "./options.ts";
 import { proveMount } from "./prove.ts";
 
@@ -16,7 +16,7 @@ export interface DetachedMount {
   close(): void;
 }
 
-/** What an error says to somebody who wants to know what to change. */
+/** What to change, by error. */
 const ADVICE: Readonly<Record<string, string>> = {
   ENODEV: "this kernel has no EROFS (CONFIG_EROFS_FS)",
   ENOSYS: "this kernel has no mount calls of Linux 5.2",
@@ -65,7 +65,7 @@ export async function mountDetached(
 }
 
 /** @returns descriptor of a proven mount */
-function make(image: OpenedImage, backed: Backed, options: KernelOptions): number {
+function make(image: OpenedImage, backed: BackingNames, options: KernelOptions): number {
   let mount: number | undefined;
   try {
     mount = create(backed, options);
@@ -80,7 +80,7 @@ function make(image: OpenedImage, backed: Backed, options: KernelOptions): numbe
   }
 }
 
-function create({ source, devices }: Backed, { attributes, parameters }: KernelOptions): number {
+function create({ source, devices }: BackingNames, { attributes, parameters }: KernelOptions): number {
   const fd = explained(undefined, () => fsopen("erofs"));
   try {
     return explained(fd, () => {

@@ -5,7 +5,7 @@ import { showName } from "../bytes/name.ts";
 import { type Extent, HOLE, Image, INLINE } from "../erofs/image.ts";
 import { ImageFileSystem } from "../fs/image-file-system.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
-import { rootOf, type Walked, walk } from "../fs/walk.ts";
+import { rootOf, type WalkEntry, walk } from "../fs/walk.ts";
 import { newAttr, ROOT_NODE } from "../vfs/file-system.ts";
 
 /** Bytes compared of a file. */
@@ -15,7 +15,7 @@ const MAX_PATH = 4000;
 
 /** A piece of a file that lies in one blob. */
 interface Sample {
-  readonly file: Walked;
+  readonly file: WalkEntry;
   readonly offset: number;
   readonly length: number;
 }

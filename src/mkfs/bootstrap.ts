@@ -24,7 +24,7 @@ export interface BuildOptions {
   readonly isContent?: boolean;
 }
 
-export interface Built {
+export interface BuildResult {
   /** Path of the bootstrap. */
   readonly bootstrap: string;
   /** Ids, in the order of the device table. */
@@ -55,7 +55,7 @@ export function placeBootstrap(
   options: BuildOptions,
   { plan, image }: Draft,
   placeBlobs: () => void = () => {},
-): Built {
+): BuildResult {
   writeTables(plan, image, options);
   const path = options.bootstrap ?? join(mustHave(options.blobDir), sha256(image));
   const file = new AtomicFile(path);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type LayerFile, wholeFile } from "../tar/layer-file.ts";
-import type { Built } from "./bootstrap.ts";
+import type { BuildResult } from "./bootstrap.ts";
 import { type CreateRequest, createImage } from "./create.ts";
 import { createLayers } from "./create-layers.ts";
 import { mergeImages } from "./merge.ts";
@@ -19,7 +19,7 @@ export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "done">
  *
  * @throws what the first layer that fails throws; nothing but tars of layers that were whole is left behind then
  */
-export async function createFrom(request: CreateFromRequest): Promise<Built> {
+export async function createFrom(request: CreateFromRequest): Promise<BuildResult> {
   const layers = request.layers.map(wholeFile);
   if (layers.length === 1) return createImage({ ...request, layer: layers[0] });
   const dir = mkdtempSync(join(tmpdir(), "nydus-image-ts-"));

@@ -3,15 +3,15 @@ import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { FormatError, StartError } from "../bytes/errors.ts";
 import { registerTemporary, unregisterTemporary, stopFirst } from "../atomic-file/clean-up.ts";
-import { type Created, type CreateRequest, createImage } from "./create.ts";
-import type { Failure, Order, Said } from "./layer-thread.ts";
+import { type CreateResult, type CreateRequest, createImage } from "./create.ts";
+import type { Failure, ThreadCommand, ThreadMessage } from "./layer-thread.ts";
 
 /** Bytes of layers that are worth a thread: one starts in the time that it takes to hash as much. */
 const WORTH_A_THREAD = 16 << 20;
 
 const STOP_MS = 1000;
 
-/** A layer to build, and how long its file is; 0 when nobody knows. */
+/** A layer to build, and how long its file is; 0 when that is not known. */
 export interface LayerJob {
   readonly request: CreateRequest;
   readonly bytes: number;
@@ -25,7 +25,7 @@ export interface LayerJob {
  */
 export async function createLayers(
   jobs: readonly LayerJob[],
-  onBuilt: (created: Created, i: number) => void,
+  onBuilt: (created: CreateResult, i: number) => void,
 ): Promise<void> {
   const bytes = jobs.reduce((sum, job) => sum + job.bytes, 0);
   // Standard input belongs to this thread.
@@ -34,7 +34,7 @@ export async function createLayers(
   const threads = Math.min(jobs.length, availableParallelism(), worth);
   const failures: { i: number; error: unknown }[] = [];
   let next = 0;
-  const take = async (build: (request: CreateRequest) => Promise<Created>) => {
+  const take = async (build: (request: CreateRequest) => Promise<CreateResult>) => {
     while (next < jobs.length && failures.length === 0) {
       const i = next++;
       try {
@@ -49,14 +49,14 @@ export async function createLayers(
   if (failures.length > 0) throw failures.sort((a, b) => a.i - b.i)[0].error;
 }
 
-/** Gives a thread of its own to somebody who builds one layer after another with it. */
+/** Starts a thread, lets `use` build layers with it, one after another, and ends it. */
 async function inThread(
-  use: (build: (request: CreateRequest) => Promise<Created>) => Promise<void>,
+  use: (build: (request: CreateRequest) => Promise<CreateResult>) => Promise<void>,
 ): Promise<void> {
   const thread = new Worker(new URL("./layer-thread.js", import.meta.url));
   const mayLeave = stopFirst(() => stopThread(thread));
-  let current: Current | undefined;
-  thread.on("message", (said: Said) => {
+  let current: CurrentTask | undefined;
+  thread.on("message", (said: ThreadMessage) => {
     if (said.say === "file") (said.isKept ? registerTemporary : unregisterTemporary)(said.path);
     else if (said.say === "warning") current?.warn(said.message);
     else if (said.say === "built") current?.resolve(said.created);
@@ -69,7 +69,7 @@ async function inThread(
       ({ warn, ...task }) =>
         new Promise((resolve, reject) => {
           current = { warn, resolve, reject };
-          thread.postMessage(task satisfies Order);
+          thread.postMessage(task satisfies ThreadCommand);
         }),
     );
   } finally {
@@ -81,14 +81,14 @@ async function inThread(
 /** Lets it end the programs that it started; it is ended itself when that takes too long. */
 async function stopThread(thread: Worker): Promise<void> {
   const exited = new Promise((resolve) => thread.once("exit", resolve));
-  thread.postMessage("stop" satisfies Order);
+  thread.postMessage("stop" satisfies ThreadCommand);
   await Promise.race([exited, setTimeout(STOP_MS)]);
   await thread.terminate();
 }
 
-interface Current {
+interface CurrentTask {
   readonly warn: (message: string) => void;
-  readonly resolve: (created: Created) => void;
+  readonly resolve: (created: CreateResult) => void;
   readonly reject: (error: unknown) => void;
 }
 

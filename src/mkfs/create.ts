@@ -1,7 +1,7 @@
 import type { LayerFile } from "../tar/layer-file.ts";
-import { type BuildOptions, type Built, draftBootstrap, placeBootstrap } from "./bootstrap.ts";
+import { type BuildOptions, type BuildResult, draftBootstrap, placeBootstrap } from "./bootstrap.ts";
 import { openTar } from "./layer-tar.ts";
-import { TarIndex } from "./tar-index.ts";
+import { TarIndexer } from "./tar-indexer.ts";
 import { hasMarkers } from "./whiteout.ts";
 import { type StoredSideBlob, storeSideBlob } from "./write-side-blob.ts";
 
@@ -22,7 +22,7 @@ export interface CreateRequest extends BuildOptions {
 }
 
 /** An image of one layer. */
-export interface Created extends Built {
+export interface CreateResult extends BuildResult {
   /** The layer's blob id, also when no file needs its blob. */
   readonly id: string;
   /** The side blob, when the layer has sparse files whose map needs one: as needed as the tar. */
@@ -39,11 +39,11 @@ export interface Created extends Built {
  *
  * @throws FormatError naming entry and offset, StartError, or a system error; nothing is left behind then
  */
-export async function createImage(request: CreateRequest): Promise<Created> {
+export async function createImage(request: CreateRequest): Promise<CreateResult> {
   const tar = await openTar(request);
   let side: StoredSideBlob | undefined;
   try {
-    const index = new TarIndex(request, tar);
+    const index = new TarIndexer(request, tar);
     const size = await tar.whole((soFar) => index.read(soFar, false));
     index.read(size, true);
     const tree = index.entries.finish();

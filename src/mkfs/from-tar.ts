@@ -5,7 +5,7 @@ import { showName } from "../bytes/name.ts";
 import { xattrArea } from "../erofs/xattr-area.ts";
 import type { EntryKind, TarEntry } from "../tar/entry.ts";
 import { hasChunkMap } from "./chunk-map.ts";
-import { type Fail, impliedDirectory, Paths, type Place } from "./paths.ts";
+import { type Fail, implicitParent, ArchivePaths, type PathTarget } from "./archive-paths.ts";
 import { SideBlob, TAR_BLOB } from "./side-blob.ts";
 import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
 import { isMarker } from "./whiteout.ts";
@@ -20,7 +20,7 @@ const TYPE: Record<Exclude<EntryKind, "hardlink">, number> = {
 };
 
 /** A hard link whose target had not come yet. */
-interface Pending {
+interface PendingLink {
   readonly node: number;
   readonly entry: TarEntry;
 }
@@ -34,10 +34,10 @@ export class TarTree {
   readonly tree = new Tree();
   /** What has to be copied of its files: known when it is finished. */
   readonly side = new SideBlob();
-  private readonly paths = new Paths(this.tree);
-  private readonly place: Place = { directory: ROOT, nameAt: 0, nameLength: 0 };
-  private readonly attributes: Attributes = impliedDirectory();
-  private readonly pending: Pending[] = [];
+  private readonly paths = new ArchivePaths(this.tree);
+  private readonly place: PathTarget = { directory: ROOT, nameAt: 0, nameLength: 0 };
+  private readonly attributes: Attributes = implicitParent();
+  private readonly pending: PendingLink[] = [];
   /** Sparse files that chunks of the tar cannot say, by inode. */
   private readonly unmapped = new Map<number, TarEntry>();
   private readonly file: string;
@@ -46,7 +46,7 @@ export class TarTree {
   /** @param file path of the tar, for messages */
   constructor(file: string) {
     this.file = file;
-    this.tree.inode[ROOT] = this.tree.newInode(impliedDirectory());
+    this.tree.inode[ROOT] = this.tree.newInode(implicitParent());
   }
 
   /** @throws FormatError naming the entry and its offset */

@@ -7,7 +7,7 @@ export interface Hashing {
   grow(size: number): void;
   /** Lowercase hex. @param size of all bytes: no more will come */
   digest(size: number): Promise<string>;
-  /** Ends the thread when nobody wants to know any more; the descriptor may be closed afterwards. */
+  /** Ends the thread, also before it is done; the descriptor may be closed afterwards. */
   stop(): Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export function startHashing(fd: number, at: number, done?: Float64Array): Hashi
     thread.once("message", resolve);
     thread.once("error", reject);
   });
-  digest.catch(() => {}); // whoever waits for it hears it
+  digest.catch(() => {}); // a caller that awaits it gets the error; without one it is no crash
   return {
     grow: (size) => {
       limit[0] = size;

@@ -8,7 +8,7 @@ import { readXattrs, xattrArea } from "../erofs/xattr-area.ts";
 import { type Attributes, type BlobPiece, FLAG, isOneRun, type Tree } from "./tree.ts";
 
 /** What has become of a blob of an image. */
-export interface BlobPlace {
+export interface BlobLocation {
   /** The tree's number of it. */
   readonly blob: number;
   /** Bytes in front of it, when it is a part of that. */
@@ -45,7 +45,7 @@ export function forEachName(image: Image, at: number, each: OnName): void {
 export function copyInode(
   image: Image,
   nid: number,
-  places: readonly BlobPlace[],
+  places: readonly BlobLocation[],
   tree: Tree,
   into: Attributes,
 ): readonly BlobPiece[] | undefined {
@@ -54,7 +54,7 @@ export function copyInode(
   const mode = inode.inodeMode(v, at);
   const type = mode & errno.S_IFMT;
   into.mode = mode;
-  into.flags = inode.inodeIsImplied(v, at) ? FLAG.IMPLIED : 0;
+  into.flags = inode.inodeIsImplicit(v, at) ? FLAG.IMPLICIT : 0;
   into.uid = inode.inodeUid(v, at);
   into.gid = inode.inodeGid(v, at);
   into.mtime = inode.inodeMtime(v, at, handle.epoch);
@@ -86,7 +86,7 @@ function copyTarget(image: Image, at: number, tree: Tree, into: Attributes): voi
 function copyData(
   image: Image,
   at: number,
-  places: readonly BlobPlace[],
+  places: readonly BlobLocation[],
   into: Attributes,
 ): readonly BlobPiece[] | undefined {
   const size = inode.inodeSize(image.v, at);

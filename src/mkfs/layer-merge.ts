@@ -4,8 +4,8 @@ import { showName } from "../bytes/name.ts";
 import type { Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
 import { readXattrs } from "../erofs/xattr-area.ts";
-import { type BlobPlace, copyInode, forEachName } from "./layer-image.ts";
-import { type Fail, impliedDirectory, Paths } from "./paths.ts";
+import { type BlobLocation, copyInode, forEachName } from "./layer-image.ts";
+import { type Fail, implicitParent, ArchivePaths } from "./archive-paths.ts";
 import { type Attributes, FLAG, NONE, ROOT, Tree } from "./tree.ts";
 import { isOpaque, isWhiteoutDevice, MARKER_LENGTH, markerOf, type WhiteoutSpec } from "./whiteout.ts";
 
@@ -24,19 +24,19 @@ interface Pair {
 export class LayerMerge {
   readonly tree = new Tree();
   private readonly spec: WhiteoutSpec;
-  private readonly paths = new Paths(this.tree);
-  private readonly attributes: Attributes = impliedDirectory();
+  private readonly paths = new ArchivePaths(this.tree);
+  private readonly attributes: Attributes = implicitParent();
 
   constructor(spec: WhiteoutSpec) {
     this.spec = spec;
-    this.tree.inode[ROOT] = this.tree.newInode(impliedDirectory());
+    this.tree.inode[ROOT] = this.tree.newInode(implicitParent());
   }
 
   /**
    * @param image whole tree checked
    * @param places where each of the image's blobs is, by device id - 1
    */
-  add(image: Image, places: readonly BlobPlace[]): void {
+  add(image: Image, places: readonly BlobLocation[]): void {
     const { rootNid } = image.handle;
     /** Inodes of this layer that have several names, by nid. */
     const shared = new Map<number, number>();
@@ -82,13 +82,14 @@ export class LayerMerge {
   }
 
   /** @returns the directory of the tree that the layer's directory goes onto */
-  private addDirectory(image: Image, nid: number, child: number, places: readonly BlobPlace[]): number {
+  private addDirectory(image: Image, nid: number, child: number, places: readonly BlobLocation[]): number {
     const { tree } = this;
-    const isImplied = inode.inodeIsImplied(image.v, image.inodeAt(nid));
+    const isImplicit = inode.inodeIsImplicit(image.v, image.inodeAt(nid));
     if (tree.isLive(child)) {
       const type = tree.mode[tree.inode[child]] & errno.S_IFMT;
       // The layer only passes through: unpacking would follow the link, and so does this.
-      if (type === errno.S_IFLNK && isImplied) return this.paths.through(child, this.fail(image, nid, child));
+      if (type === errno.S_IFLNK && isImplicit)
+        return this.paths.through(child, this.fail(image, nid, child));
       if (type === errno.S_IFDIR) {
         this.take(image, nid, child, places);
         return child;
@@ -101,16 +102,16 @@ export class LayerMerge {
   }
 
   /** A directory of the layer onto one that is there: its attributes win, unless the tar never named it. */
-  private take(image: Image, nid: number, node: number, places: readonly BlobPlace[]): void {
+  private take(image: Image, nid: number, node: number, places: readonly BlobLocation[]): void {
     copyInode(image, nid, places, this.tree, this.attributes);
-    if ((this.attributes.flags & FLAG.IMPLIED) === 0) this.tree.set(this.tree.inode[node], this.attributes);
+    if ((this.attributes.flags & FLAG.IMPLICIT) === 0) this.tree.set(this.tree.inode[node], this.attributes);
   }
 
   private addOther(
     image: Image,
     nid: number,
     child: number,
-    places: readonly BlobPlace[],
+    places: readonly BlobLocation[],
     shared: Map<number, number>,
   ): void {
     const { tree } = this;

@@ -1,13 +1,13 @@
 import { parentPort } from "node:worker_threads";
 import { FormatError } from "../bytes/errors.ts";
 import { registerElsewhere, stopMakers } from "../atomic-file/clean-up.ts";
-import { type Created, type CreateRequest, createImage } from "./create.ts";
+import { type CreateResult, type CreateRequest, createImage } from "./create.ts";
 
 /** A layer to build; warnings come back as messages. */
 export type LayerTask = Omit<CreateRequest, "warn">;
 
 /** What the thread is told; "stop" when a signal has come. */
-export type Order = LayerTask | "stop";
+export type ThreadCommand = LayerTask | "stop";
 
 /** An error, as far as it outlives the way between threads. */
 export interface Failure {
@@ -19,18 +19,18 @@ export interface Failure {
 }
 
 /** What the thread says. */
-export type Said =
+export type ThreadMessage =
   | { readonly say: "warning"; readonly message: string }
   | { readonly say: "file"; readonly path: string; readonly isKept: boolean }
-  | { readonly say: "built"; readonly created: Created }
+  | { readonly say: "built"; readonly created: CreateResult }
   | { readonly say: "failed"; readonly failure: Failure };
 
 if (parentPort === null) throw new Error("mkfs/layer-thread runs in a worker thread only");
 const port = parentPort;
-const say = (what: Said): void => port.postMessage(what);
+const say = (what: ThreadMessage): void => port.postMessage(what);
 
 registerElsewhere((path, isKept) => say({ say: "file", path, isKept }));
-port.on("message", async (task: Order) => {
+port.on("message", async (task: ThreadCommand) => {
   if (task === "stop") {
     await stopMakers();
     process.exit(); // this thread

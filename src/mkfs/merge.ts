@@ -4,7 +4,7 @@ import { Image } from "../erofs/image.ts";
 import { checkTree, type ImageTables, readTables } from "../erofs/open.ts";
 import { BLOB_SIZE, RAFS_AT, type Rafs } from "../erofs/rafs.ts";
 import { BLOCK } from "./chunk-map.ts";
-import { type BuildOptions, type Built, draftBootstrap, placeBootstrap } from "./bootstrap.ts";
+import { type BuildOptions, type BuildResult, draftBootstrap, placeBootstrap } from "./bootstrap.ts";
 import { LayerMerge } from "./layer-merge.ts";
 import type { Blob } from "./plan.ts";
 import type { WhiteoutSpec } from "./whiteout.ts";
@@ -18,7 +18,7 @@ export class MergeError extends Error {
 }
 
 /** A blob that lies within a longer file: a tar in an archive of images. */
-export interface Moved {
+export interface MovedBlob {
   readonly from: string;
   readonly to: Blob;
   /** Where it begins there, bytes; a multiple of 512. */
@@ -29,7 +29,7 @@ export interface MergeRequest extends Omit<BuildOptions, "chunkSize" | "isRepeat
   /** Bootstraps, the lowest layer first. */
   readonly layers: readonly string[];
   /** By layer: its blob that lies elsewhere. */
-  readonly moved?: readonly (Moved | undefined)[];
+  readonly moved?: readonly (MovedBlob | undefined)[];
   readonly whiteouts: WhiteoutSpec;
 }
 
@@ -46,7 +46,7 @@ interface Layer {
  *
  * @throws MergeError when the layers do not fit together; FormatError, StartError
  */
-export function mergeImages(request: MergeRequest): Built {
+export function mergeImages(request: MergeRequest): BuildResult {
   const layers = request.layers.map(openBootstrap);
   const [first] = layers;
   for (const { path, rafs } of layers) {

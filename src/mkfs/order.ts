@@ -6,17 +6,17 @@ import { NONE, ROOT, type Tree } from "./tree.ts";
  * The walk order of an image: all children of a directory sorted by name, then each subdirectory in that order,
  * recursively. Inode numbers, blob numbers and offsets follow it.
  */
-export interface Order {
+export interface WalkOrder {
   /** Directories in the order in which they are walked, the root first. */
   readonly directories: Int32Array;
   /** Children of `directories[i]` are `children[from[i], from[i + 1])`, sorted. */
   readonly children: Int32Array;
   readonly from: Int32Array;
-  /** Place of each directory node in `directories`. */
+  /** Index of each directory node in `directories`. */
   readonly placeOf: Int32Array;
 }
 
-export function orderTree(tree: Tree): Order {
+export function orderTree(tree: Tree): WalkOrder {
   let live = 0;
   let count = 0;
   for (let node = 0; node < tree.nodes; node++)

@@ -8,8 +8,8 @@ import { DIRENT_SIZE } from "../erofs/dirent.ts";
 import { INODE_EXTENDED, INODE_SLOT_SIZE } from "../erofs/inode.ts";
 import { BLOB_SIZE, BLOB_TABLE_ALIGN, DEVICES_AT, PREFETCH_ENTRY_SIZE } from "../erofs/rafs.ts";
 import { BLOCK, blobsOf, type ChunkMap, chunkMapOf } from "./chunk-map.ts";
-import { type Order, orderTree } from "./order.ts";
-import { Slots } from "./slots.ts";
+import { type WalkOrder, orderTree } from "./order.ts";
+import { MetadataArea } from "./metadata-area.ts";
 import { NONE, ROOT, type Tree } from "./tree.ts";
 
 /** Between tars in the unified address space. */
@@ -32,7 +32,7 @@ export interface Blob {
 /** Every decision about an image, as data: where each thing goes, and nothing written yet. */
 export interface Plan {
   readonly tree: Tree;
-  readonly order: Order;
+  readonly order: WalkOrder;
   readonly chunkSize: number;
   /** The tree's blobs, and those of them that something refers to. */
   readonly allBlobs: readonly Blob[];
@@ -89,7 +89,7 @@ export function planImage(
   const links = new Uint32Array(tree.inodes);
   const directorySize = new Uint32Array(directories.length);
   const chunkMaps = new Map<number, ChunkMap>();
-  const slots = new Slots(FIRST_RECORD, BLOCK);
+  const slots = new MetadataArea(FIRST_RECORD, BLOCK);
   const numbering = new BlobNumbers(blobs);
   let names = 1;
   let hasXattrs = false;

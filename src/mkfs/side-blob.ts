@@ -1,7 +1,7 @@
 import { CHUNK_INDEX_SIZE } from "../erofs/chunk.ts";
 import type { Piece } from "../tar/entry.ts";
 import { BLOCK, BLOCK_BITS, chunkCount, MAX_BITS, MAX_CHUNKS } from "./chunk-map.ts";
-import type { Fail } from "./paths.ts";
+import type { Fail } from "./archive-paths.ts";
 import { type BlobPiece, isOneRun, type Tree } from "./tree.ts";
 
 /** Numbers of the blobs of a layer's tree. */

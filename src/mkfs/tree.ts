@@ -19,10 +19,10 @@ export const ROOT = 0;
 /** What a directory or inode is besides its mode. */
 export const FLAG = {
   /** A parent that no entry names: it has no attributes of its own. */
-  IMPLIED: 1,
+  IMPLICIT: 1,
 } as const;
 
-/** An inode's attributes, as whoever makes one knows them. */
+/** An inode's attributes, as the tar reader or the merge knows them. */
 export interface Attributes {
   /** S_IFMT and permission bits. */
   mode: number;

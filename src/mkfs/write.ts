@@ -74,7 +74,7 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
     mtime: 0,
     mtimeNsec: 0,
     nlink: 0,
-    isImplied: false,
+    isImplicit: false,
   };
   const writeInode = (inode: number, layout: number, size: number, u: number): number => {
     const at = metaAt + plan.recordAt[inode];
@@ -90,7 +90,7 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
     fields.mtime = tree.mtime[inode];
     fields.mtimeNsec = tree.mtimeNsec[inode];
     fields.nlink = plan.links[inode];
-    fields.isImplied = (tree.flags[inode] & FLAG.IMPLIED) !== 0;
+    fields.isImplicit = (tree.flags[inode] & FLAG.IMPLICIT) !== 0;
     putInode(v, at, fields);
     copy(tree.pool.bytes, tree.xattrAt[inode], xattrBytes, bytes, at + INODE_EXTENDED);
     return at + INODE_EXTENDED + xattrBytes;

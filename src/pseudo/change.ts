@@ -1,7 +1,7 @@
 import type { FileSystem } from "../vfs/file-system.ts";
 
-/** How the nodes of an image have to do with those of the image whose place it took. */
-export interface Succession {
+/** How the nodes of an image are related to those of the image that it replaced. */
+export interface Replacement {
   /** By node within the image: what the kernel calls it already, 0 when it has no such name. Shared memory, float64. */
   readonly names: SharedArrayBuffer;
   /** By node within the image: the node of the image before it. Shared memory, u32. */
@@ -13,7 +13,7 @@ export interface Succession {
 }
 
 /** An image that is shown, as far as the tree is concerned. */
-export interface Placed {
+export interface ImagePlacement {
   readonly slot: number;
   /** Tells images that had the same slot, one after the other, apart. */
   readonly serial: number;
@@ -24,7 +24,7 @@ export interface Placed {
   readonly rootIno: number;
   /** The virtual directory that the root is in. */
   readonly parent: number;
-  readonly succession?: Succession | undefined;
+  readonly replacement?: Replacement | undefined;
 }
 
 /** A name in a virtual directory that leads to something from now on, or to nothing. */
@@ -37,8 +37,8 @@ export interface EntryChange {
   readonly ino: number;
 }
 
-/** By node within the slot: who answers for it from now on, 0 when it still does itself. Shared memory, float64. */
-interface Forwarding {
+/** By node within the slot: the node that answers for it from now on, 0 for itself. Shared memory, float64. */
+interface SlotRemap {
   readonly slot: number;
   readonly to: SharedArrayBuffer;
 }
@@ -47,10 +47,10 @@ interface Forwarding {
 export interface TreeChange {
   /** Slot of the image that is at the root of everything; undefined: a virtual directory is. */
   readonly rootSlot: number | undefined;
-  readonly placed: readonly Placed[];
+  readonly placed: readonly ImagePlacement[];
   readonly entries: readonly EntryChange[];
-  readonly forwardings: readonly Forwarding[];
-  /** Slots whose image nobody asks for any more. */
+  readonly remaps: readonly SlotRemap[];
+  /** Slots whose image the kernel has forgotten. */
   readonly freed: readonly number[];
 }
 

@@ -3,7 +3,7 @@ import { DOT } from "../bytes/name.ts";
 import type { Attr, Entry, FileSystem, Statfs, Traits } from "../vfs/file-system.ts";
 import { compareNames, DT_DIRECTORY, newEntry, ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf, swapRoot, VIRTUAL } from "../vfs/node-id.ts";
-import type { FileSystemOf, Placed, TreeChange } from "./change.ts";
+import type { FileSystemOf, ImagePlacement, TreeChange } from "./change.ts";
 import { Directory } from "./directory.ts";
 
 const DOTS = Uint8Array.of(DOT, DOT);
@@ -14,15 +14,15 @@ const COOKIES = 2 ** 40;
 export const FIRST_COOKIE = 2;
 
 /** An image in its place. */
-interface Mounted extends Placed {
+interface MountedImage extends ImagePlacement {
   readonly fs: FileSystem;
   /** Its node 0. */
   readonly base: number;
   readonly names: Float64Array | undefined;
   readonly before: Uint32Array | undefined;
-  /** In the cookies of its listings: whose positions they are. */
+  /** Added to the cookies of its listings: tells them from those of the images that were here before. */
   readonly tag: number;
-  forward: Float64Array | undefined;
+  remap: Float64Array | undefined;
 }
 
 /**
@@ -33,9 +33,9 @@ interface Mounted extends Placed {
 export class PseudoFileSystem implements FileSystem {
   readonly traits: Traits;
   private readonly mtime: number;
-  private readonly images: (Mounted | undefined)[] = [];
+  private readonly images: (MountedImage | undefined)[] = [];
   private readonly directories = new Map<number, Directory>([[ROOT_NODE, new Directory(ROOT_NODE)]]);
-  private root: Mounted | undefined;
+  private root: MountedImage | undefined;
   private lastRead: FileSystem | undefined;
   private readonly wanted = newEntry();
 
@@ -48,15 +48,15 @@ export class PseudoFileSystem implements FileSystem {
   /** @param fsOf makes the file systems of images that are placed */
   apply(change: TreeChange, fsOf: FileSystemOf): void {
     for (const placed of change.placed) {
-      const { slot, succession } = placed;
+      const { slot, replacement } = placed;
       this.images[slot] = {
         ...placed,
         fs: fsOf(slot),
         base: nodeIn(slot, 0),
-        names: succession && new Float64Array(succession.names),
-        before: succession && new Uint32Array(succession.before),
-        tag: (succession?.generation ?? 0) * COOKIES,
-        forward: undefined,
+        names: replacement && new Float64Array(replacement.names),
+        before: replacement && new Uint32Array(replacement.before),
+        tag: (replacement?.generation ?? 0) * COOKIES,
+        remap: undefined,
       };
     }
     for (const { directory, name, cookie, node, ino } of change.entries) {
@@ -64,9 +64,9 @@ export class PseudoFileSystem implements FileSystem {
       else this.removeEntry(directory, name);
       if (slotOf(node) === VIRTUAL) this.directories.set(node, new Directory(directory));
     }
-    for (const { slot, to } of change.forwardings) {
+    for (const { slot, to } of change.remaps) {
       const image = this.images[slot];
-      if (image !== undefined) image.forward = new Float64Array(to);
+      if (image !== undefined) image.remap = new Float64Array(to);
     }
     for (const slot of change.freed) this.images[slot] = undefined;
     this.root = change.rootSlot === undefined ? undefined : this.images[change.rootSlot];
@@ -167,19 +167,19 @@ export class PseudoFileSystem implements FileSystem {
 
   /** The node that answers for a node: its own, or that of an image which took the place of its own. */
   private answering(node: number): number {
-    const forward = node === ROOT_NODE ? undefined : this.images[slotOf(node)]?.forward;
-    if (forward === undefined) return node;
-    const to = forward[localOf(node)];
+    const remap = node === ROOT_NODE ? undefined : this.images[slotOf(node)]?.remap;
+    if (remap === undefined) return node;
+    const to = remap[localOf(node)];
     return to === 0 ? node : to;
   }
 
   /** The image whose node it is; undefined for virtual directories, and for images that are gone. */
-  private imageOf(node: number): Mounted | undefined {
+  private imageOf(node: number): MountedImage | undefined {
     return node === ROOT_NODE ? this.root : this.images[slotOf(node)];
   }
 
   /** The inode number of a node that `image` answers for: that of the image whose name the kernel has for it. */
-  private inoOf(image: Mounted, local: number, ino: number): number {
+  private inoOf(image: MountedImage, local: number, ino: number): number {
     if (local === ROOT_NODE) return image.rootIno;
     const owner = this.ownerOf(image, local);
     return owner === image
@@ -187,13 +187,13 @@ export class PseudoFileSystem implements FileSystem {
       : owner.base + swapRoot(localOf(nameOf(image, local)), owner.rootNid);
   }
 
-  /** The image that a node was first told of as, and whose the kernel takes it to be. */
-  private ownerOf(image: Mounted, local: number): Mounted {
+  /** The image under whose node id the kernel was first told of a node, and which the kernel takes it to be of. */
+  private ownerOf(image: MountedImage, local: number): MountedImage {
     if (image.names === undefined) return image;
     return this.images[slotOf(nameOf(image, local))] ?? image;
   }
 
-  private listed(image: Mounted, result: number, into: Entry): number {
+  private listed(image: MountedImage, result: number, into: Entry): number {
     if (result !== 1) return result;
     into.next += image.tag;
     if (into.node === 0) return result;
@@ -206,12 +206,12 @@ export class PseudoFileSystem implements FileSystem {
    * Goes on with a listing that was begun when another image was here: at the first name that is not before the one
    * that would have been next there. Both images list names in one order, so none that both have is missed or comes twice.
    */
-  private resume(image: Mounted, local: number, cookie: number, into: Entry): number {
-    let older: Mounted | undefined = image;
+  private resume(image: MountedImage, local: number, cookie: number, into: Entry): number {
+    let older: MountedImage | undefined = image;
     let there = local;
     while (older !== undefined && older.tag > cookie) {
       there = older.before === undefined ? 0 : older.before[there];
-      older = older.succession && this.images[older.succession.previous];
+      older = older.replacement && this.images[older.replacement.previous];
     }
     if (older === undefined || there === 0) return 0;
     const { wanted } = this;
@@ -291,11 +291,11 @@ export class PseudoFileSystem implements FileSystem {
   }
 }
 
-/** A virtual directory, maybe one that is gone: who is in it sees what is left of a directory that was removed. */
+/** A virtual directory, maybe one that was removed: a process whose working directory it is can still ask for it. */
 const isVirtual = (node: number): boolean => slotOf(node) === VIRTUAL;
 
 /** What the kernel calls a node of the image. */
-function nameOf(image: Mounted, local: number): number {
+function nameOf(image: MountedImage, local: number): number {
   if (local === ROOT_NODE) return image.rootNode;
   const named = image.names === undefined ? 0 : image.names[local];
   return named === 0 ? image.base + local : named;

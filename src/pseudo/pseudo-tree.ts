@@ -5,13 +5,13 @@ import type { EntryChange } from "./change.ts";
 import { FIRST_COOKIE } from "./pseudo-file-system.ts";
 
 /** A virtual directory, or the place of an image when it has no children map. */
-interface Place {
+interface TreeNode {
   readonly directory: number;
   readonly name: Uint8Array;
   readonly cookie: number;
   readonly node: number;
   readonly ino: number;
-  readonly children: Map<string, Place> | undefined;
+  readonly children: Map<string, TreeNode> | undefined;
 }
 
 /** Why an image cannot be mounted at a path. */
@@ -22,7 +22,7 @@ export type Obstacle = "taken" | "below" | "above";
  * Directories on the way to a mountpoint are made with it and go with the last one that needs them.
  */
 export class PseudoTree {
-  private readonly top = new Map<string, Place>();
+  private readonly top = new Map<string, TreeNode>();
   private lastDirectory = 0;
   private lastCookie = FIRST_COOKIE;
 
@@ -30,7 +30,7 @@ export class PseudoTree {
   obstacleAt(names: readonly string[]): Obstacle | undefined {
     let children = this.top;
     for (const [depth, name] of names.entries()) {
-      const place: Place | undefined = children.get(name);
+      const place: TreeNode | undefined = children.get(name);
       if (place === undefined) return undefined;
       if (place.children === undefined) return depth === names.length - 1 ? "taken" : "above";
       children = place.children;
@@ -109,7 +109,7 @@ export class PseudoTree {
     const directories = new Map([[ROOT_NODE, this.top]]);
     // A directory is older than what is in it.
     for (const entry of [...entries].sort((a, b) => a.cookie - b.cookie)) {
-      const children = slotOf(entry.node) === VIRTUAL ? new Map<string, Place>() : undefined;
+      const children = slotOf(entry.node) === VIRTUAL ? new Map<string, TreeNode>() : undefined;
       if (children !== undefined) directories.set(entry.node, children);
       directories.get(entry.directory)?.set(Buffer.from(entry.name).toString(), { ...entry, children });
     }
@@ -118,7 +118,7 @@ export class PseudoTree {
   /** Everything there is, for a thread that joins later. */
   all(): EntryChange[] {
     const entries: EntryChange[] = [];
-    const add = (children: Map<string, Place>): void => {
+    const add = (children: Map<string, TreeNode>): void => {
       for (const place of children.values()) {
         entries.push(entryOf(place));
         if (place.children !== undefined) add(place.children);
@@ -128,9 +128,9 @@ export class PseudoTree {
     return entries.sort((a, b) => a.cookie - b.cookie);
   }
 
-  private find(names: readonly string[]): Place | undefined {
-    let children: Map<string, Place> | undefined = this.top;
-    let place: Place | undefined;
+  private find(names: readonly string[]): TreeNode | undefined {
+    let children: Map<string, TreeNode> | undefined = this.top;
+    let place: TreeNode | undefined;
     for (const name of names) {
       place = children?.get(name);
       children = place?.children;
@@ -139,7 +139,7 @@ export class PseudoTree {
   }
 }
 
-const entryOf = ({ directory, name, cookie, node, ino }: Place): EntryChange => ({
+const entryOf = ({ directory, name, cookie, node, ino }: TreeNode): EntryChange => ({
   directory,
   name,
   cookie,
@@ -160,4 +160,4 @@ export function namesOf(path: string): string[] | undefined {
 }
 
 /** One path for one place: `/a//b/` is `/a/b`. */
-export const pathOf = (names: readonly string[]): string => `/${names.join("/")}`;
+export const mountPath = (names: readonly string[]): string => `/${names.join("/")}`;

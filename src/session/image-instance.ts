@@ -3,7 +3,7 @@ import { newAccounts } from "../counters/file-accounts.ts";
 import { nodeCount } from "../erofs/image.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { newNlookup, restoreOutstanding } from "../fuse/nlookup.ts";
-import type { Placed } from "../pseudo/change.ts";
+import type { ImagePlacement } from "../pseudo/change.ts";
 import { newHintBoard } from "../readahead/hint-board.ts";
 import { InodeCacheMap } from "../readahead/inode-cache-map.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
@@ -18,7 +18,7 @@ import { counterRows, maxWorkers } from "./worker-pool.ts";
 export interface ImageInstance {
   readonly submount: Submount;
   readonly pinned: PinnedImage;
-  readonly placed: Placed;
+  readonly placed: ImagePlacement;
   readonly shared: SharedImage;
   /** By node: the node of a newer image that answers for it, once the image was replaced; 0: it still does itself. */
   remap: Float64Array | undefined;
@@ -36,7 +36,7 @@ export interface Submount {
 
 /** What an instance needs beside its image. */
 interface InstanceOptions {
-  readonly placed: Placed;
+  readonly placed: ImagePlacement;
   /** Most workers without overflow workers. */
   readonly limit: number;
   readonly push: boolean;
@@ -71,7 +71,7 @@ export function newInstance(
     // An image with node ids of older images is not pushed: its files are not found by their number.
     // What is pushed is not asked for, and could be neither counted nor traced.
     board:
-      push && !isCounted && tracing === undefined && placed.succession === undefined
+      push && !isCounted && tracing === undefined && placed.replacement === undefined
         ? newHintBoard(nodes)
         : undefined,
     trace: tracing?.logs,
@@ -99,7 +99,7 @@ export const imageOf = (instance: ImageInstance): OpenedImage => instance.pinned
 
 /** @returns the node ids by which the kernel knows nodes of the image */
 export function nodeIds({ placed }: ImageInstance): (local: number) => number {
-  const names = placed.succession && new Float64Array(placed.succession.names);
+  const names = placed.replacement && new Float64Array(placed.replacement.names);
   return (local) => {
     if (local === ROOT_NODE) return placed.rootNode;
     return names?.[local] || nodeIn(placed.slot, local);

@@ -42,10 +42,10 @@ export function imagesState({ slots, tree, shown, serial }: ImagesNow, isCounted
 }
 
 function imageState({ placed, pinned, shared }: ImageInstance, place: number, isShown: boolean): ImageState {
-  const { slot, serial, rootNode, rootIno, parent, succession } = placed;
+  const { slot, serial, rootNode, rootIno, parent, replacement } = placed;
   return {
     ...{ slot, serial, rootNode, rootIno, parent, place, isShown },
-    isSuccessor: succession !== undefined,
+    isSuccessor: replacement !== undefined,
     isPushed: shared.board !== undefined,
     choice: choiceState(pinned.choice),
     source: pinned.source,

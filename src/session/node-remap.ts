@@ -1,7 +1,7 @@
 import { nodeCount } from "../erofs/image.ts";
 import { type Comparison, compareImages } from "../fs/compare-images.ts";
 import { expireEntry, invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
-import type { Placed, Succession } from "../pseudo/change.ts";
+import type { ImagePlacement, Replacement } from "../pseudo/change.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import { type ImageInstance, imageOf, nodeIds, type Submount, shownAt, toldNodes } from "./image-instance.ts";
@@ -88,17 +88,17 @@ export function remapOnto(
   submount: Submount,
   pinned: PinnedImage,
   slot: number,
-): { plan: RemapPlan; place: Omit<Placed, "serial"> } {
+): { plan: RemapPlan; place: Omit<ImagePlacement, "serial"> } {
   const shown = shownAt(submount);
   const plan = planRemap(submount, shown, pinned, slot);
   const { rootNode, rootIno, parent } = shown.placed;
   for (const [instance, remap] of plan.remaps) instance.remap = remap;
-  const succession: Succession = {
+  const replacement: Replacement = {
     names: plan.names.buffer as SharedArrayBuffer,
     before: plan.before.buffer as SharedArrayBuffer,
     previous: shown.placed.slot,
-    generation: (shown.placed.succession?.generation ?? 0) + 1,
+    generation: (shown.placed.replacement?.generation ?? 0) + 1,
   };
   const { rootNid } = pinned.image.handle;
-  return { plan, place: { slot, rootNid, rootNode, rootIno, parent, succession } };
+  return { plan, place: { slot, rootNid, rootNode, rootIno, parent, replacement } };
 }

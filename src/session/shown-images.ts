@@ -1,7 +1,7 @@
 import { countersOf, putCounts } from "../counters/counters.ts";
 import type { ImageState, ImagesState } from "../handover/state.ts";
-import type { EntryChange, Placed } from "../pseudo/change.ts";
-import { PseudoTree, pathOf } from "../pseudo/pseudo-tree.ts";
+import type { EntryChange, ImagePlacement } from "../pseudo/change.ts";
+import { PseudoTree, mountPath } from "../pseudo/pseudo-tree.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import { nodeIn } from "../vfs/node-id.ts";
 import type { Change } from "./change.ts";
@@ -47,8 +47,8 @@ export class ShownImages {
 
   /** @throws MountObstacle when no image is there */
   at(names: readonly string[]): Submount {
-    const submount = this.shown.get(pathOf(names));
-    if (submount === undefined) throw new MountObstacle(pathOf(names), "not mounted");
+    const submount = this.shown.get(mountPath(names));
+    if (submount === undefined) throw new MountObstacle(mountPath(names), "not mounted");
     return submount;
   }
 
@@ -63,7 +63,7 @@ export class ShownImages {
     const { parent, entries } = names.length === 0 ? AT_ROOT : this.tree.plan(names, nodeOf(root));
     const submount = newSubmount(names, this.threads);
     const instance = this.attach(submount, pinned, { ...root, parent }, tracing);
-    this.shown.set(pathOf(names), submount);
+    this.shown.set(mountPath(names), submount);
     return { instance, entries };
   }
 
@@ -71,7 +71,7 @@ export class ShownImages {
   remove(names: readonly string[]): { gone: readonly ImageInstance[]; entries: readonly EntryChange[] } {
     const submount = this.at(names);
     const entries = this.tree.remove(names);
-    this.shown.delete(pathOf(names));
+    this.shown.delete(mountPath(names));
     return { gone: submount.instances.splice(0), entries };
   }
 
@@ -141,7 +141,7 @@ export class ShownImages {
       this.add(newInstance(submount, pinned[i], { ...how, placed: { ...place, serial }, limit: this.limit }));
     });
     if (group.at(-1)?.isShown !== true) return [submount.instances.splice(0)];
-    this.shown.set(pathOf(submount.names), submount);
+    this.shown.set(mountPath(submount.names), submount);
     return [];
   }
 
@@ -154,18 +154,18 @@ export class ShownImages {
   /** What is new, as a worker takes it in. */
   change({ placed = [], entries = [], remapped = [], freed = [] }: Delta): Change {
     const root = this.shown.get("/");
-    const forwardings = remapped.flatMap(({ placed: { slot }, remap }) =>
+    const remaps = remapped.flatMap(({ placed: { slot }, remap }) =>
       remap === undefined ? [] : [{ slot, to: remap.buffer as SharedArrayBuffer }],
     );
     const rootSlot = root && shownAt(root).placed.slot;
     return {
-      tree: { rootSlot, placed: placed.map((each) => each.placed), entries, forwardings, freed },
+      tree: { rootSlot, placed: placed.map((each) => each.placed), entries, remaps, freed },
       images: placed.map(({ shared }) => shared),
     };
   }
 
   private check(names: readonly string[]): void {
-    const path = pathOf(names);
+    const path = mountPath(names);
     const isBelow = names.length > 0 && this.shown.has("/");
     const obstacle = isBelow ? "above" : this.shown.has(path) ? "taken" : this.tree.obstacleAt(names);
     if (obstacle !== undefined) throw new MountObstacle(path, obstacle);
@@ -174,7 +174,7 @@ export class ShownImages {
   private attach(
     submount: Submount,
     pinned: PinnedImage,
-    place: Omit<Placed, "serial">,
+    place: Omit<ImagePlacement, "serial">,
     tracing: Tracing | undefined,
   ): ImageInstance {
     const { push, limit } = this;
@@ -191,7 +191,7 @@ export class ShownImages {
 
 const AT_ROOT: { parent: number; entries: readonly EntryChange[] } = { parent: ROOT_NODE, entries: [] };
 
-type Root = Omit<Placed, "serial" | "parent">;
+type Root = Omit<ImagePlacement, "serial" | "parent">;
 
 function rootIn(slot: number, names: readonly string[], { image }: PinnedImage): Root {
   const { rootNid } = image.handle;

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, StartError } from "../bytes/errors.ts";
-import { MAGIC, SUPER_AT } from "../erofs/superblock.ts";
+import { EROFS_MAGIC, SUPER_AT } from "../erofs/superblock.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { compressionOf, openLayer } from "../tar/source.ts";
 import { Archive, beginsArchive } from "./archive.ts";
@@ -37,7 +37,7 @@ export async function sourceOf(path: string, cache: () => Cache): Promise<Source
   }
   if (!stats.isFile()) return { kind: "layer" }; // a fifo or device: read once
   const head = headOf(path);
-  if (head.length >= SUPER_AT + 4 && head.readUInt32LE(SUPER_AT) === MAGIC) return { kind: "image" };
+  if (head.length >= SUPER_AT + 4 && head.readUInt32LE(SUPER_AT) === EROFS_MAGIC) return { kind: "image" };
   if (compressionOf(head) !== "none") {
     const known = cache().find(wholeFile(path));
     const isArchive = known === undefined ? await isCompressedArchive(path) : known.kind === "archive";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, statSync } from "node:fs";
-import { type Moved, mergeImages } from "../mkfs/merge.ts";
+import { type MovedBlob, mergeImages } from "../mkfs/merge.ts";
 import { StartError, UsageError } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
 import { wholeFile } from "../tar/layer-file.ts";
@@ -109,7 +109,7 @@ function imageOf(built: readonly BuiltLayer[], cache: Cache): PreparedImage {
     const { path, part } = file;
     const to = archives.get(path);
     const isMoved = to !== undefined && part !== undefined && known.kind === "plain";
-    const moved: Moved | undefined = isMoved ? { from: known.id, to, at: part.at } : undefined;
+    const moved: MovedBlob | undefined = isMoved ? { from: known.id, to, at: part.at } : undefined;
     return { file, known, moved };
   });
   const keys = layers.map(({ known: { id }, moved }) => (moved ? `${id} ${moved.to.id} ${moved.at}` : id));

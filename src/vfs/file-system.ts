@@ -2,7 +2,8 @@ import { dtOfMode, S_IFDIR, S_IFLNK, S_IFREG } from "../bytes/errno.ts";
 import { compareBytes } from "../bytes/name.ts";
 
 /**
- * What a transport may ask of a read-only file system, and the records it is answered in.
+ * The interface between transports (`fuse`, `fuse-native`) and file systems (`fs`, `pseudo`): what may be asked of a
+ * read-only file system, and the records that answers are put into. No implementation is here.
  *
  * Nodes are numbers: 1 is the root, others are what `lookup` and `entry` gave. Every call answers a
  * non-negative number or `-errno`, never throws for the image's contents, never waits on a promise, and

@@ -9,6 +9,6 @@ export const VALID = 31_536_000;
  */
 export const BLKSIZE = 4096;
 
-/** Requests that nobody waits for, as read-ahead: so many at once, and from so many on the kernel slows down. */
+/** Requests that no caller waits for, such as readahead: so many at once, and from so many on the kernel slows down. */
 export const MAX_BACKGROUND = 64;
 export const CONGESTION_THRESHOLD = 48;

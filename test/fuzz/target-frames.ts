@@ -80,7 +80,7 @@ function together(images: readonly (Served & { rootNid: number })[]): FileSystem
     const names = namesOf(`/${"d/".repeat(i)}${slot}`) ?? [];
     const { parent, entries } = tree.plan(names, { node: root.rootNode, ino: root.rootIno });
     const placed = [{ slot, serial: slot, rootNid, parent, ...root }];
-    fs.apply({ rootSlot: undefined, placed, entries, forwardings: [], freed: [] }, () => own);
+    fs.apply({ rootSlot: undefined, placed, entries, remaps: [], freed: [] }, () => own);
   });
   return fs;
 }

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Created, createImage } from "../../src/mkfs/create.ts";
+import { type CreateResult, createImage } from "../../src/mkfs/create.ts";
 import { FormatError, StartError } from "../../src/bytes/errors.ts";
 import { wholeFile } from "../../src/tar/layer-file.ts";
 import { generator, scratchDir } from "../support/image.ts";
@@ -76,7 +76,7 @@ describe.each([
       for (let i = 0; i < CASES; i++) {
         const source = join(dir, "layer");
         writeFileSync(source, mutant(whole, random));
-        let made: Created;
+        let made: CreateResult;
         try {
           const layer = wholeFile(source);
           made = await createImage({ ...request, layer, blobId: "blob", bootstrap: join(dir, "x.boot") });

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Built } from "../../src/mkfs/bootstrap.ts";
-import { type Created, type CreateRequest, createImage } from "../../src/mkfs/create.ts";
+import type { BuildResult } from "../../src/mkfs/bootstrap.ts";
+import { type CreateResult, type CreateRequest, createImage } from "../../src/mkfs/create.ts";
 import { type MergeRequest, mergeImages } from "../../src/mkfs/merge.ts";
 import { wholeFile } from "../../src/tar/layer-file.ts";
 import { type Expected, placesOf, scratchDir, serve, tree } from "../support/image.ts";
@@ -12,7 +12,7 @@ import { type Made, tarOf } from "./emit.ts";
 export async function build(
   layer: string,
   more: Partial<Omit<CreateRequest, "layer">> = {},
-): Promise<Created & { warnings: string[] }> {
+): Promise<CreateResult & { warnings: string[] }> {
   const warnings: string[] = [];
   const built = await createImage({
     layer: wholeFile(layer),
@@ -30,7 +30,7 @@ export async function build(
   return { ...built, warnings };
 }
 
-export const merge = (layers: readonly string[], more: Partial<MergeRequest> = {}): Built =>
+export const merge = (layers: readonly string[], more: Partial<MergeRequest> = {}): BuildResult =>
   mergeImages({
     layers,
     bootstrap: join(scratchDir(), "merged.boot"),

@@ -3,12 +3,12 @@ import { describe, expect, it } from "vitest";
 import { rootOf, walk } from "../../src/fs/walk.ts";
 import type { TreeChange } from "../../src/pseudo/change.ts";
 import { PseudoFileSystem } from "../../src/pseudo/pseudo-file-system.ts";
-import { namesOf, PseudoTree, pathOf } from "../../src/pseudo/pseudo-tree.ts";
+import { namesOf, PseudoTree, mountPath } from "../../src/pseudo/pseudo-tree.ts";
 import { type Entry, type FileSystem, newAttr, newEntry, ROOT_NODE } from "../../src/vfs/file-system.ts";
 import { nodeIn } from "../../src/vfs/node-id.ts";
 import { serveFixture } from "../support/image.ts";
 
-const NOTHING: TreeChange = { rootSlot: undefined, placed: [], entries: [], forwardings: [], freed: [] };
+const NOTHING: TreeChange = { rootSlot: undefined, placed: [], entries: [], remaps: [], freed: [] };
 const traits = { hasXattrs: true, hasAcls: true };
 const ROOT_NID = 36;
 
@@ -114,7 +114,7 @@ describe("virtual directories", () => {
         const tried = new Tried();
         const mounted = new Set<string>();
         for (const [isMount, names] of steps) {
-          const path = pathOf(names);
+          const path = mountPath(names);
           if (!isMount) {
             if (mounted.delete(path)) tried.unmount(path);
             continue;

@@ -4,7 +4,7 @@ import { INODE_SLOT_SIZE as UNIT } from "../erofs/inode.ts";
  * Gives out places of an image's metadata area, in order. What is left free in front of a block boundary is given
  * to later records that fit.
  */
-export class Slots {
+export class MetadataArea {
   /** Bytes from the start of the area; the end so far. */
   end: number;
   private readonly blockSize: number;

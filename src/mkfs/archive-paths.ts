@@ -4,7 +4,7 @@ import { DOT, isDots, nameEnd, SLASH, showName } from "../bytes/name.ts";
 import { FLAG, NONE, ROOT, type Tree } from "./tree.ts";
 
 /** Where a path of an archive leads: the directory, and the last name in it; NONE and no name for a directory itself. */
-export interface Place {
+export interface PathTarget {
   /** The directory that holds the name, or the directory that the path names itself. */
   directory: number;
   nameAt: number;
@@ -13,7 +13,7 @@ export interface Place {
 }
 
 /** How a path is followed. */
-interface Way {
+interface PathWalk {
   readonly path: Uint8Array;
   readonly make: boolean;
   /** What lies below something that is no directory is nowhere, instead of wrong. */
@@ -27,9 +27,9 @@ export type Fail = (problem: string) => never;
 /**
  * Follows paths of an archive through the tree as it is so far. Nothing leads out of the root: `..` of the root is
  * the root, and so is the beginning of an absolute path or symlink. Symlinks on the way are followed, the last name
- * is not. Parents that are not there are made, as implied directories, if the path is to be made.
+ * is not. Parents that are not there are made, as implicit parents, if the path is to be made.
  */
-export class Paths {
+export class ArchivePaths {
   private readonly tree: Tree;
   private lastPath: Uint8Array = new Uint8Array(0);
   private lastDirectory = NONE;
@@ -48,7 +48,7 @@ export class Paths {
    * @param isNowhere the place is at NONE, too, when a parent is no directory
    * @throws what `fail` throws
    */
-  resolve(path: Uint8Array, into: Place, make: boolean, fail: Fail, isNowhere = false): void {
+  resolve(path: Uint8Array, into: PathTarget, make: boolean, fail: Fail, isNowhere = false): void {
     let end = path.length;
     while (end > 0 && path[end - 1] === SLASH) end--;
     let at = end;
@@ -80,7 +80,7 @@ export class Paths {
   }
 
   /** The directory that `path[from, to)` leads to from `start`. */
-  private follow(way: Way, start: number, from: number, to: number, links: number): number {
+  private follow(way: PathWalk, start: number, from: number, to: number, links: number): number {
     const { tree } = this;
     const { path } = way;
     let directory = path[from] === SLASH ? ROOT : start;
@@ -96,14 +96,14 @@ export class Paths {
     return directory;
   }
 
-  private step(way: Way, directory: number, at: number, length: number, links: number): number {
+  private step(way: PathWalk, directory: number, at: number, length: number, links: number): number {
     const { tree } = this;
     const { path, make, isNowhere, fail } = way;
     if (length > MAX_NAME) fail(`a name of ${length} bytes, want at most ${MAX_NAME}`);
     const node = make ? tree.node(directory, path, at, length) : tree.find(directory, path, at, length);
     if (!tree.isLive(node)) {
       if (!make) return NONE;
-      tree.inode[node] = tree.newInode(impliedDirectory());
+      tree.inode[node] = tree.newInode(implicitParent());
       return node;
     }
     const inode = tree.inode[node];
@@ -116,7 +116,7 @@ export class Paths {
   }
 
   /** Where a symlink in `directory` leads. */
-  private jump(way: Way, directory: number, node: number, links: number): number {
+  private jump(way: PathWalk, directory: number, node: number, links: number): number {
     const { tree } = this;
     const inode = tree.inode[node];
     if (links >= MAX_SYMLINKS)
@@ -129,9 +129,9 @@ export class Paths {
 }
 
 /** What a parent that no entry names is until one does. */
-export const impliedDirectory = () => ({
+export const implicitParent = () => ({
   mode: S_IFDIR | 0o755,
-  flags: FLAG.IMPLIED,
+  flags: FLAG.IMPLICIT,
   uid: 0,
   gid: 0,
   mtime: 0,

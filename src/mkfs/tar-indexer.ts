@@ -5,7 +5,7 @@ import { TarTree } from "./from-tar.ts";
 import type { LayerTar } from "./layer-tar.ts";
 
 /** Takes the entries of a tar that may still be growing into a tree; only headers are read. */
-export class TarIndex {
+export class TarIndexer {
   readonly entries: TarTree;
   private readonly reader: TarReader;
   private isOver = false;
