@@ -78,9 +78,10 @@ export async function blobSearchOf({
   if (!isNamed) return undefined;
   const files = new Map<string, string>();
   const plain = blob.filter((value) => {
-    const named = NAMED_BLOB.exec(value);
-    if (named !== null) files.set(named[1], named[2]);
-    return named === null;
+    const [, id, path] = NAMED_BLOB.exec(value) ?? [];
+    if (id === undefined || path === undefined) return true;
+    files.set(id, path);
+    return false;
   });
   if (plain.length > 1) throw new UsageError("--blob is given twice without an id: want ID=PATH");
   return { dirs: blobDir, files, ...(plain.length === 0 ? {} : { single: plain[0] }) };

@@ -34,7 +34,7 @@ class Progress implements Report {
 
   start(bytes: readonly number[], cells: readonly Float64Array[]): void {
     const from = performance.now();
-    const done = () => cells.reduce((sum, cell) => sum + cell[0], 0);
+    const done = () => cells.reduce((sum, cell) => sum + (cell[0] ?? 0), 0);
     this.state = {
       layers: bytes.length,
       ready: 0,

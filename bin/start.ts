@@ -136,8 +136,9 @@ async function show({ tarBytes, bootstrapBytes, ms }: DemoImage, mountpoint: str
 process.stdout.on("error", () => {}); // a reader of our output that went away is no reason to stop serving
 
 const args = process.argv.slice(2);
-if (args.length > 0) {
-  if (!WORDS.has(args[0]) && !args.some((word) => FUSE_ONLY.test(word))) process.argv.splice(2, 0, "mount");
+const [first] = args;
+if (first !== undefined) {
+  if (!WORDS.has(first) && !args.some((word) => FUSE_ONLY.test(word))) process.argv.splice(2, 0, "mount");
   await import("./nydusd-ts.ts");
 } else
   try {

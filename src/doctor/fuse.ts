@@ -9,7 +9,7 @@ import { type Finding, missing, ok, warn } from "./finding.ts";
 /** What FUSE needs, and whether `--driver fuse` can mount: tried by root, but attached nowhere. */
 export async function examineFuse(): Promise<Finding[]> {
   const trouble = deviceTrouble();
-  const [what, cure] = trouble?.split(": ", 2) ?? ["/dev/fuse can be opened", ""];
+  const [what = "", cure = ""] = trouble?.split(": ", 2) ?? ["/dev/fuse can be opened"];
   const device = trouble === undefined ? ok("fuse-device", what) : missing("fuse-device", what, cure);
   const program = findProgram(["fusermount", "fusermount3"]);
   const helper =

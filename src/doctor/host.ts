@@ -9,7 +9,7 @@ const SOCKET = "/run/containerd/containerd.sock";
 
 export function examineKernel(): Finding {
   const found = `Linux ${release()}, ${arch()}`;
-  const [major, minor] = release().split(".").map(Number);
+  const [major = 0, minor = 0] = release().split(".").map(Number);
   return major > 6 || (major === 6 && minor >= 12)
     ? ok("kernel", found)
     : warn("kernel", found, "6.12 or newer mounts images from plain files, without loop devices");
@@ -65,11 +65,13 @@ export function examineContainerd(): Finding {
 
 /** Programs that decompress layers beside this one. */
 export const examineDecompressors = (): Finding[] =>
-  [
-    ["igzip", "install isal: gzip layers are decompressed faster"],
-    ["pigz", "install pigz: gzip layers are decompressed beside this process; not needed with igzip"],
-    ["zstd", "install zstd: zstd layers are decompressed faster, and their checksums are verified"],
-  ].map(([name, advice]) =>
+  (
+    [
+      ["igzip", "install isal: gzip layers are decompressed faster"],
+      ["pigz", "install pigz: gzip layers are decompressed beside this process; not needed with igzip"],
+      ["zstd", "install zstd: zstd layers are decompressed faster, and their checksums are verified"],
+    ] as const
+  ).map(([name, advice]) =>
     findProgram([name]) === undefined ? warn(name, "not on the PATH", advice) : ok(name, "on the PATH"),
   );
 

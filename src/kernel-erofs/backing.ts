@@ -1,3 +1,4 @@
+import { elementAt } from "../bytes/element-at.ts";
 import { fstatSync, statSync } from "node:fs";
 import type { BlobFile } from "../blob/locate.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
@@ -29,7 +30,7 @@ export function mustBeWhole({ files, handle }: OpenedImage): void {
   files.forEach((file, i) => {
     const rest = file.size % blockSize;
     // The check of the tree lets extents end in a block that is cut short, but in no later one (`checkRange`).
-    const most = i === 0 ? file.size : (handle.devices[i - 1].blocks + 1) * blockSize - 1;
+    const most = i === 0 ? file.size : (elementAt(handle.devices, i - 1).blocks + 1) * blockSize - 1;
     if (rest > 0 && !isBlockDevice(file) && file.size - rest < most)
       throw new Error(
         `${file.path}: ${file.size} bytes are no whole number of blocks, the kernel could not read the last ${rest}`,
@@ -42,11 +43,11 @@ export function mustBeWhole({ files, handle }: OpenedImage): void {
  * happens to it; but the image's own path is shown as the mount's source, when it fits.
  */
 export function backedByFiles(image: OpenedImage, path: string): BackingNames {
-  const [self, ...blobs] = image.files;
+  const self = elementAt(image.files, 0);
   const source = Buffer.byteLength(path) <= MAX_VALUE ? path : descriptorOf(self);
   return {
     source,
-    devices: blobs.map(descriptorOf),
+    devices: image.files.slice(1).map(descriptorOf),
     verify: () => {
       const { dev, ino } = statSync(source);
       if (dev !== self.dev || ino !== self.ino)
@@ -64,10 +65,15 @@ export function backedByFiles(image: OpenedImage, path: string): BackingNames {
 export function backedByLoops(image: OpenedImage): BackingNames {
   const loops = new Loops();
   try {
-    const [source, ...devices] = image.files.map((file) =>
+    const all = image.files.map((file) =>
       isBlockDevice(file) ? descriptorOf(file) : loops.attach(fdOf(file), file.path),
     );
-    return { source, devices, verify: () => {}, release: () => loops.close() };
+    return {
+      source: elementAt(all, 0),
+      devices: all.slice(1),
+      verify: () => {},
+      release: () => loops.close(),
+    };
   } catch (error) {
     loops.close();
     throw error;

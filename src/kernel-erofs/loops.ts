@@ -58,7 +58,9 @@ function openDevice(number: number): number {
     if (codeOf(error) !== "ENOENT") throw error;
   }
   // A container whose /dev is no devtmpfs: new devices do not appear there by themselves.
-  const [major, minor] = readFileSync(`/sys/block/loop${number}/dev`, "latin1").split(":").map(Number);
+  const [major = 0, minor = 0] = readFileSync(`/sys/block/loop${number}/dev`, "latin1")
+    .split(":")
+    .map(Number);
   try {
     mknodBlock(path, major, minor);
   } catch (error) {

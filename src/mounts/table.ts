@@ -19,15 +19,11 @@ export function parseMountinfo(text: string): MountEntry[] {
   const entries: MountEntry[] = [];
   for (const line of text.split("\n")) {
     const [fixed, rest] = line.split(" - ");
-    if (rest === undefined) continue;
-    const fields = fixed.split(" ");
-    const [type, source] = rest.split(" ");
-    entries.push({
-      device: fields[2],
-      mountpoint: unescapeOctal(fields[4]),
-      type,
-      source: unescapeOctal(source),
-    });
+    const [, , device, , mountpoint] = fixed?.split(" ") ?? [];
+    const [type, source] = rest?.split(" ") ?? [];
+    if (device === undefined || mountpoint === undefined || type === undefined || source === undefined)
+      continue; // the end of the text
+    entries.push({ device, mountpoint: unescapeOctal(mountpoint), type, source: unescapeOctal(source) });
   }
   return entries;
 }

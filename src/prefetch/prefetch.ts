@@ -40,12 +40,16 @@ export async function prefetch(
 ): Promise<void> {
   const buffer = new Uint8Array(PIECE);
   const begin = performance.now();
-  const bytesBefore = progress[PROGRESS.BYTES];
+  const count = (cell: number) => progress[cell] ?? 0;
+  const add = (cell: number, n: number) => {
+    progress[cell] = count(cell) + n;
+  };
+  const bytesBefore = count(PROGRESS.BYTES);
   for (let run = 0; run < runs.length; run++) {
     const address = runs.get(run, RUN.ADDRESS);
     const length = runs.get(run, RUN.LENGTH);
     for (let at = 0; at < length; at += PIECE) {
-      const wanted = Math.min(PIECE, length - at, limits.memory - progress[PROGRESS.BYTES]);
+      const wanted = Math.min(PIECE, length - at, limits.memory - count(PROGRESS.BYTES));
       if (wanted <= 0) return;
       while (freemem() < MIN_FREE) await sleep(LOOK_AGAIN_MS, undefined, { signal });
       const before = performance.now();
@@ -53,13 +57,13 @@ export async function prefetch(
         blobs.readLater(runs.get(run, RUN.DEVICE), address + at, wanted, buffer, 0),
       );
       const now = performance.now();
-      progress[PROGRESS.REQUESTS]++;
-      progress[PROGRESS.BUSY_MS] += now - before;
+      add(PROGRESS.REQUESTS, 1);
+      add(PROGRESS.BUSY_MS, now - before);
       signal.throwIfAborted();
       if (n < 0) break;
-      progress[PROGRESS.BYTES] += n;
-      if (at + n >= length) progress[PROGRESS.FILES] += runs.get(run, RUN.FILES);
-      const bytes = progress[PROGRESS.BYTES] - bytesBefore;
+      add(PROGRESS.BYTES, n);
+      if (at + n >= length) add(PROGRESS.FILES, runs.get(run, RUN.FILES));
+      const bytes = count(PROGRESS.BYTES) - bytesBefore;
       const due = limits.rate === 0 ? 0 : begin + (1000 * bytes) / limits.rate - now;
       if (due > 0) await sleep(due, undefined, { signal });
     }

@@ -38,7 +38,8 @@ export function wholeNodes(nodes: readonly number[]): Float64Array {
 export function namesDirectory(fs: ImageFileSystem, request: Float64Array): boolean {
   const attr = newAttr();
   for (let at = REQUEST.NODE; at < request.length; at += REQUEST.WIDTH)
-    if (fs.attr(request[at], attr) === 0 && (attr.mode & S_IFMT) === S_IFDIR) return true;
+    // Below the length.
+    if (fs.attr(request[at] as number, attr) === 0 && (attr.mode & S_IFMT) === S_IFDIR) return true;
   return false;
 }
 

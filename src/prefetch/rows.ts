@@ -25,8 +25,9 @@ export class Rows {
     this.data.set(row, at);
   }
 
+  /** 0 for a row that there is not. */
   get(row: number, column: number): number {
-    return this.data[row * this.width + column];
+    return this.data[row * this.width + column] ?? 0;
   }
 
   /** A copy of what was added. */

@@ -10,7 +10,7 @@ export function wantsOpenMetrics(accept: string): boolean {
 
 /** A version that we do not speak weighs nothing. */
 function parse(range: string): { type: string; weight: number } {
-  const [type, ...parameters] = range.split(";").map((part) => part.trim());
+  const [type = "", ...parameters] = range.split(";").map((part) => part.trim());
   const value = (name: string) =>
     parameters.find((parameter) => parameter.startsWith(`${name}=`))?.slice(name.length + 1);
   const version = value("version");

@@ -86,7 +86,7 @@ async function reply(request: IncomingMessage, response: ServerResponse, answer:
   // A body that is not read would be taken for the next request.
   const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
   if (hasBody) return send(response, { status: 413, body: "no body, please\n" }, true);
-  send(response, await answer(url.split("?")[0], headers.accept ?? ""), false);
+  send(response, await answer(url.split("?", 1)[0] ?? "", headers.accept ?? ""), false);
 }
 
 /** A HEAD is answered without the body by node:http. */

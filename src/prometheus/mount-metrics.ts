@@ -9,7 +9,7 @@ export function addMountMetrics(registry: Registry, snapshot: Snapshot): void {
   const { version, commit } = mount;
   const gauge = (name: string, help: string, read: () => number) => addGauge(registry, { name, help }, read);
   const counter = (name: string, help: string, count: number) =>
-    addCounter(registry, { name, help }, () => snapshot.counts[count]);
+    addCounter(registry, { name, help }, () => snapshot.counts[count] ?? 0);
 
   gauge("tarfs_workers", "Worker threads that run.", mount.workers);
   gauge(

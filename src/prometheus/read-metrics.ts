@@ -30,7 +30,7 @@ export function addReadMetrics(registry: Registry, snapshot: Snapshot): void {
   addGauge(
     registry,
     bytes,
-    ofImages((counts) => counts[COUNT.READ_BYTES]),
+    ofImages((counts) => counts[COUNT.READ_BYTES] ?? 0),
   );
   const hits = { name: "nydusd_read_hits", help: "READ requests answered with data.", labels };
   addGauge(
@@ -55,12 +55,12 @@ export function addReadMetrics(registry: Registry, snapshot: Snapshot): void {
     help: "Bytes of each answer to READ; its sum is what was read.",
   };
   addHistogram(registry, sizes, SIZE_BOUNDS, () => [
-    { labels: {}, counts: upTo(readSizes(snapshot.counts)), sum: snapshot.counts[COUNT.READ_BYTES] },
+    { labels: {}, counts: upTo(readSizes(snapshot.counts)), sum: snapshot.counts[COUNT.READ_BYTES] ?? 0 },
   ]);
 }
 
 /** @param sizes below a bound and at it, by turns, see counters/counters; @returns the two together */
 const upTo = (sizes: readonly number[]): number[] =>
-  Array.from({ length: SIZE_BOUNDS.length + 1 }, (_, i) => sizes[2 * i] + (sizes[2 * i + 1] ?? 0));
+  Array.from({ length: SIZE_BOUNDS.length + 1 }, (_, i) => (sizes[2 * i] ?? 0) + (sizes[2 * i + 1] ?? 0));
 
 const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);

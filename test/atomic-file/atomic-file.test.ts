@@ -1,20 +1,17 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { AtomicFile } from "../../src/atomic-file/atomic-file.ts";
 import { temporaryName } from "../../src/atomic-file/temporary.ts";
 import { writeWhole } from "../../src/atomic-file/write-whole.ts";
-
-const root = mkdtempSync(join(tmpdir(), "nydusd-ts-test-"));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+import { scratchDir } from "../support/image.ts";
 
 let dir = "";
 let path = "";
 beforeEach(() => {
-  dir = mkdtempSync(join(root, "case-"));
+  dir = scratchDir();
   path = join(dir, "file");
 });
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

@@ -3,26 +3,21 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { putContent, replaceBy, replaceFile } from "../../src/atomic-file/replace-file.ts";
-
-const root = mkdtempSync(join(tmpdir(), "nydusd-ts-test-"));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+import { scratchDir } from "../support/image.ts";
 
 let dir = "";
 let path = "";
 beforeEach(() => {
-  dir = mkdtempSync(join(root, "case-"));
+  dir = scratchDir();
   path = join(dir, "file");
 });
 const text = (name = "file") => readFileSync(join(dir, name), "latin1");
