@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-export const CONTROL = "/sys/fs/fuse/connections";
+export const CONNECTIONS = "/sys/fs/fuse/connections";
 
 /**
  * Aborts a FUSE connection: workers that block in a read of the device wake with ECONNABORTED, callers
@@ -38,7 +38,7 @@ export async function holdAbort(device: string): Promise<() => Promise<void>> {
 /** @returns undefined when there is no such connection */
 async function openAbort(device: string): Promise<number | undefined> {
   const file = join(device.split(":")[1], "abort");
-  if (existsSync(join(CONTROL, file))) return openSync(join(CONTROL, file), "w");
+  if (existsSync(join(CONNECTIONS, file))) return openSync(join(CONNECTIONS, file), "w");
   const dir = mkdtempSync(join(tmpdir(), "nydusd-ts-fusectl-"));
   try {
     await run("mount", ["-i", "-t", "fusectl", "fusectl", dir]);

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { EIO } from "../bytes/errno.ts";
 import { codeOf } from "../bytes/errors.ts";
 import { putU64 } from "../bytes/u64.ts";
-import { CONTROL } from "./abort.ts";
+import { INFLIGHT, type InflightRow } from "../counters/inflight.ts";
+import { CONNECTIONS } from "./abort.ts";
 import { connectionEnd } from "./connection-errors.ts";
 import { errorReply, REPLY_UNIQUE } from "./error-reply.ts";
 import { resendAll } from "./notify.ts";
@@ -48,7 +49,7 @@ function resend(fd: number): boolean {
 /** Some vendors' older kernels have it (nydus, docs/nydus-failover-upgrade.md). */
 function resendByFile(device: string): boolean {
   try {
-    writeFileSync(join(CONTROL, device.split(":")[1], "resend"), "1", { flag: "r+" });
+    writeFileSync(join(CONNECTIONS, device.split(":")[1], "resend"), "1", { flag: "r+" });
     return true;
   } catch {
     return false;
@@ -73,4 +74,21 @@ function failLost(fd: number, last: number): number {
   }
   Error.stackTraceLimit = limit;
   return failed;
+}
+
+/**
+ * Answers EIO in the name of a worker that failed, if it owed an answer: the caller would wait for as long as other
+ * workers serve.
+ *
+ * @param fd the FUSE device
+ * @param worker what it was doing
+ */
+export function answerLost(fd: number, worker: InflightRow): void {
+  if (worker[INFLIGHT.OPCODE] === 0) return;
+  const reply = errorReply(EIO);
+  reply.writeUInt32LE(worker[INFLIGHT.UNIQUE] >>> 0, REPLY_UNIQUE);
+  reply.writeUInt32LE(worker[INFLIGHT.UNIQUE_HIGH] >>> 0, REPLY_UNIQUE + 4);
+  try {
+    writeSync(fd, reply);
+  } catch {} // it was answered, wants no answer, or the session is over
 }

@@ -1,7 +1,7 @@
 import type { Worker } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import { inflightRow } from "../counters/inflight.ts";
-import { answerLost } from "../fuse/lost-request.ts";
+import { answerLost } from "../fuse/lost-requests.ts";
 import type { Logger } from "../log/log.ts";
 import type { Change } from "./change.ts";
 import { type Clock, systemClock } from "./clock.ts";
