@@ -12,7 +12,7 @@ import {
   isKept,
   type MountFlags,
 } from "../src/daemon/options-from-flags.ts";
-import { openDaemonLog, runDaemon } from "../src/daemon/run.ts";
+import { openDaemonLog, runDaemon } from "../src/daemon/main.ts";
 import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { formatFor } from "../src/log/log-line.ts";

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { codeOf, messageOf, StartError } from "../src/bytes/errors.ts";
-import { runDaemon } from "../src/daemon/run.ts";
+import { runDaemon } from "../src/daemon/main.ts";
 import { NO_FILE_RECORDS } from "../src/session/file-records.ts";
 import { type DemoImage, withDemoImage } from "../src/source/demo-image.ts";
 import { mib } from "./progress.ts";

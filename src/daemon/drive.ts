@@ -4,11 +4,11 @@ import type { Logger } from "../log/log.ts";
 import { mountOverlay } from "../mounts/overlay.ts";
 import { mountAt } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
-import type { ReadyFacts } from "./facts.ts";
+import { imageFacts, type ReadyFacts } from "./facts.ts";
 import type { DaemonOptions } from "./options.ts";
 import { mayOverlay } from "./overlay.ts";
-import { openDaemonLog, serveImage } from "./run.ts";
-import { factsOf, prepareSetting, type Setting } from "./setting.ts";
+import { openDaemonLog, serveImage } from "./main.ts";
+import { type MountContext, prepareMount } from "../seed/mount-context.ts";
 
 export const DRIVERS = ["auto", "erofs", "erofs-file", "erofs-loop", "fuse"] as const;
 type Driver = (typeof DRIVERS)[number];
@@ -43,32 +43,32 @@ export async function mountImage(options: DriveOptions, onReady: OnReady): Promi
     throw new UsageError(`--driver ${driver} cannot be used with ${daemonOnly}`);
   if (upper !== undefined) mayOverlay(upper);
   const log = openDaemonLog(options);
-  const serve = (reason: string, setting?: Setting) => {
+  const serve = (reason: string, context?: MountContext) => {
     log.info(`driver fuse: ${reason}`);
-    return serveImage(options, log, (facts) => onReady(facts, true), setting);
+    return serveImage(options, log, (facts) => onReady(facts, true), context);
   };
   if (driver === "fuse") return serve("asked for");
   if (daemonOnly !== undefined) return serve(daemonOnly);
-  const setting = await prepareSetting(options, log);
+  const context = await prepareMount(options, log);
   let backing: Backing;
   try {
-    backing = await mountByKernel(setting, options, BACKINGS[driver]);
+    backing = await mountByKernel(context, options, BACKINGS[driver]);
   } catch (error) {
-    if (driver === "auto") return serve(messageOf(error), setting);
-    await setting.first?.pinned.prefetching.stop();
+    if (driver === "auto") return serve(messageOf(error), context);
+    await context.first?.pinned.prefetching.stop();
     throw new StartError(`--driver ${driver}: ${messageOf(error)}`);
   }
   log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
-  if (upper !== undefined) await coverWithOverlay(setting, upper, options, log);
-  onReady({ ...factsOf(setting), driver: "erofs", backing, upper }, false);
+  if (upper !== undefined) await coverWithOverlay(context, upper, options, log);
+  onReady({ ...imageFacts(context), driver: "erofs", backing, upper }, false);
   // Through the descriptors of this process: the image can be unmounted meanwhile.
-  await setting.first?.pinned.prefetching.finish();
+  await context.first?.pinned.prefetching.finish();
   return 0;
 }
 
 /** Loaded only when it is used. @returns what the mount reads from */
 async function mountByKernel(
-  { first, mountpoint }: Setting,
+  { first, mountpoint }: MountContext,
   { mountOptions }: DriveOptions,
   backings: readonly Backing[],
 ): Promise<Backing> {
@@ -86,7 +86,7 @@ async function mountByKernel(
 
 /** @throws StartError: the image is unmounted then */
 async function coverWithOverlay(
-  { mountpoint, first }: Setting,
+  { mountpoint, first }: MountContext,
   upper: string,
   { mountOptions }: DriveOptions,
   log: Logger,

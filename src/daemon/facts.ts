@@ -1,3 +1,5 @@
+import type { MountContext } from "../seed/mount-context.ts";
+
 /** What the ready line says, an interface that programs read: see FIELDS. Absent is not said. */
 export interface ReadyFacts {
   /** Path of the image, as it was given. */
@@ -18,6 +20,18 @@ export interface ReadyFacts {
   readonly upper?: string | undefined;
   /** HOST:PORT of the metrics. */
   readonly metrics?: string | undefined;
+}
+
+/** What there is to be said of a mount before it is made. */
+export function imageFacts({ first, mountpoint }: MountContext): ReadyFacts {
+  if (first === undefined) return { mountpoint };
+  const { image, choice } = first.pinned;
+  return {
+    image: choice.bootstrap,
+    mountpoint: first.names.length === 0 ? mountpoint : `${mountpoint}/${first.names.join("/")}`,
+    inodes: image.report.inodes,
+    blobs: image.files.length - 1,
+  };
 }
 
 /** In the order in which they are said. */

@@ -1,5 +1,6 @@
 import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
+import { killSelfAfter, onUncaught } from "../proc/process-guard.ts";
 import type { Stoppable } from "./lifecycle.ts";
 
 /** Those inside a busy mount are served for 5 s more; whatever has not ended then never will. */
@@ -22,13 +23,12 @@ export function watchForFaults(log: Logger): Faults {
   let session: Stoppable | undefined;
   const stop = () =>
     session?.stop().catch((error: unknown) => log.error(`cannot unmount: ${messageOf(error)}`));
-  // Of rejected promises, too: Node makes them exceptions.
-  process.on("uncaughtException", (error: unknown) => {
+  onUncaught((error) => {
     const text = (error instanceof Error && error.stack) || String(error);
     log.error(`an unexpected error ends this daemon: ${text}`);
     if (++count > 2) return;
     stop(); // for the second time: at once
-    if (count === 1) setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_RESORT_MS).unref();
+    if (count === 1) killSelfAfter(LAST_RESORT_MS);
   });
   return {
     follow: (started) => {

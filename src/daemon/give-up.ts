@@ -3,6 +3,7 @@ import type { Logger } from "../log/log.ts";
 import { detach, unmount } from "../mounts/umount.ts";
 import { failAll } from "../session/fail-all.ts";
 import { doneWith, type Keeper, tellServing } from "../handover/keeper.ts";
+import { killSelf } from "../proc/process-guard.ts";
 import type { StateFile } from "../handover/state-file.ts";
 
 /**
@@ -41,6 +42,6 @@ export async function giveUp(keeper: Keeper, file: StateFile, log: Logger): Prom
     return doneWith(1);
   }
   tellServing(keeper); // a fresh start: what died before does not count any more
-  process.kill(process.pid, "SIGKILL"); // exiting would wait for the thread
+  killSelf(); // exiting would wait for the thread
   return doneWith(1);
 }

@@ -7,7 +7,7 @@ import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import { metadataOf } from "../fs/open-image.ts";
 import { pathsOf } from "../fs/path-table.ts";
 import type { Served, SessionObserver } from "./lifecycle.ts";
-import { openFileLimit } from "./rlimit.ts";
+import { openFileLimit } from "../proc/file-limit.ts";
 import type { BuildInfo } from "./version.ts";
 
 export interface MonitoringOptions {

@@ -7,7 +7,7 @@ import { leadsBelow } from "../mounts/below.ts";
 import { readMounts } from "../mounts/table.ts";
 import { defaultStateDir } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
-import type { Setting } from "./setting.ts";
+import type { MountContext } from "../seed/mount-context.ts";
 
 const OWN = "lies in this daemon's own mount: the daemon would have to answer its own requests";
 
@@ -18,7 +18,7 @@ const OWN = "lies in this daemon's own mount: the daemon would have to answer it
  *
  * @throws StartError naming what does not
  */
-export function keepOutside(options: DaemonOptions, { mountpoint, first }: Setting): void {
+export function keepOutside(options: DaemonOptions, { mountpoint, first }: MountContext): void {
   const { dev, ino } = statSync(mountpoint);
   // By number, too: what is mounted on one of its bind mounts may appear on all.
   const isThere = (directory: string) => directory === mountpoint || isSame(directory, dev, ino);
@@ -32,7 +32,7 @@ export function keepOutside(options: DaemonOptions, { mountpoint, first }: Setti
 /** What a daemon may come back to: files of an image only when it cannot keep them all open. */
 function touched(
   options: DaemonOptions,
-  first: Setting["first"],
+  first: MountContext["first"],
 ): [what: string, path: string | undefined][] {
   return [
     ["the working directory", process.cwd()],

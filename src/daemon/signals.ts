@@ -1,5 +1,6 @@
 import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
+import { killSelfAfter } from "../proc/process-guard.ts";
 import type { Stoppable } from "./lifecycle.ts";
 
 /** After a second SIGTERM, how long workers have to leave; one that is stuck in a read of a dead disk never does. */
@@ -7,14 +8,16 @@ const LAST_RESORT_MS = 3_000;
 /** npm passes on a Ctrl-C that the terminal gave to us as well: signals this close together are one. */
 const ECHO_MS = 200;
 
+/** To be told the session once there is one. @returns whether a signal has asked to stop it already */
+export type AskedToStop = (session: Stoppable) => boolean;
+
 /**
  * SIGINT and SIGTERM unmount; a second one stops at once. No other signal ends a file system. To be called
  * before mounting: a process that ends between mounting and serving leaves a dead mount.
  *
  * @param onHangup a new version is to take over
- * @returns to be told the session once there is one; says whether it was asked to stop already
  */
-export function handleSignals(log: Logger, onHangup: () => void): (session: Stoppable) => boolean {
+export function handleSignals(log: Logger, onHangup: () => void): AskedToStop {
   let asked = 0;
   let last = Number.NEGATIVE_INFINITY;
   let session: Stoppable | undefined;
@@ -27,7 +30,7 @@ export function handleSignals(log: Logger, onHangup: () => void): (session: Stop
     log.info(`${signal}: ${asked++ === 0 ? "unmounting" : "stopping at once"}`);
     stop();
     // Exiting would wait for a thread that blocks (see docs/transports.md); only SIGKILL does not.
-    if (asked === 2) setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_RESORT_MS).unref();
+    if (asked === 2) killSelfAfter(LAST_RESORT_MS);
   };
   process.on("SIGINT", take);
   process.on("SIGTERM", take);

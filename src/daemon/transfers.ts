@@ -1,14 +1,15 @@
 import { messageOf, StartError } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
 import type { Session } from "../session/transport.ts";
+import type { Served, SessionObserver } from "./lifecycle.ts";
 import type { Orders } from "./orders.ts";
-import type { Supervised } from "./supervised.ts";
+import type { Supervised } from "../seed/supervised.ts";
 import type { Will } from "./will.ts";
 
 /** How a session leaves this process, or comes to it, because somebody said so. */
-export class Transfers implements Orders {
+export class Transfers implements Orders, SessionObserver {
   /** Where another process can go on with what this one serves; undefined: it cannot. */
-  will: Will | undefined;
+  private readonly will: Will | undefined;
   private readonly supervised: Supervised | undefined;
   private readonly close: () => Promise<void>;
   private readonly log: Log;
@@ -19,13 +20,19 @@ export class Transfers implements Orders {
   });
 
   /** @param close ends what listens: the next process will listen there */
-  constructor(supervised: Supervised | undefined, close: () => Promise<void>, log: Log) {
+  constructor(
+    will: Will | undefined,
+    supervised: Supervised | undefined,
+    close: () => Promise<void>,
+    log: Log,
+  ) {
+    this.will = will;
     this.supervised = supervised;
     this.close = close;
     this.log = log;
   }
 
-  serving(session: Session): void {
+  ready({ session }: Served): void {
     this.session = session;
     this.onServing();
   }

@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
+import type { Ended } from "../session/ended.ts";
+import type { SessionSnapshot } from "../session/snapshot.ts";
 import type { Session, Transferable } from "../session/transport.ts";
 import { askForNext, endNext, isKept, type Keeper, tellServing } from "../handover/keeper.ts";
-import type { SessionState } from "../handover/state.ts";
+import { type SessionState, stateOf } from "../handover/state.ts";
+import { killSelf, onUncaught } from "../proc/process-guard.ts";
 import type { StateFile } from "../handover/state-file.ts";
 import type { Successor } from "../handover/talk.ts";
 
@@ -23,9 +26,11 @@ const ignore = (): undefined => undefined;
 
 /** What this process leaves to the one that goes on with its session: in a file, and by word when it can. */
 export class Will {
-  private readonly file: StateFile;
+  readonly file: StateFile;
   private readonly keeper: Keeper | undefined;
   private readonly log: Logger;
+  /** Told to hand over to a process that has a keeper. */
+  private readonly onAdopt: () => void;
   /** Where the next process comes to; made when one is expected, for its modules take 5 MB. */
   private successor: Promise<Successor> | undefined;
   private transfer: Transferable | undefined;
@@ -39,29 +44,28 @@ export class Will {
   private isOver = false;
   private isOrphan = false;
   private before: Promise<unknown> = Promise.resolve();
-  /** Told to hand over to a process that has a keeper. */
-  onAdopt: () => void = () => {};
   /** Resolves when nothing is left to be done by a process that hands over. */
   handedOver: Promise<void> = Promise.resolve();
 
-  constructor(file: StateFile, keeper: Keeper | undefined, log: Logger) {
+  /** @param onAdopt told to hand over to a process that has a keeper, when this one has lost its own */
+  constructor(file: StateFile, keeper: Keeper | undefined, onAdopt: () => void, log: Logger) {
     this.file = file;
     this.keeper = keeper;
+    this.onAdopt = onAdopt;
     this.log = log;
   }
 
   /** Written before anything happens that a successor would have to know. */
-  record = (state: SessionState): void => {
+  changed = (snapshot: SessionSnapshot): void => {
     if (this.isOver) return;
-    this.write(state);
-    if (state.device === "") this.arm();
+    this.write(snapshot);
     this.successor?.then((successor) => successor.changed(), ignore);
     if (this.transfer !== undefined) setImmediate(() => this.writeChecked());
   };
 
-  private write(state: SessionState): void {
+  private write(snapshot: SessionSnapshot): void {
     try {
-      this.file.write(state);
+      this.file.write(this.stateOf(snapshot));
       this.isBroken = false;
     } catch (error) {
       // Who reads goes on; only a crash would now be one.
@@ -74,15 +78,14 @@ export class Will {
   arm(): void {
     if (this.keeper === undefined) return;
     tellServing(this.keeper);
-    process.on("uncaughtException", (error) => {
-      this.log.error(`${error.stack ?? error}`);
-      // Exiting would wait for threads that block.
-      process.kill(process.pid, "SIGKILL");
+    onUncaught((error) => {
+      this.log.error((error instanceof Error && error.stack) || String(error));
+      killSelf();
     });
   }
 
   /** Requests are answered from now on. */
-  serving({ transfer }: Session): void {
+  ready({ session: { transfer } }: { session: Session }): void {
     const { keeper } = this;
     this.transfer = transfer;
     if (transfer === undefined) return;
@@ -141,7 +144,8 @@ export class Will {
     if ([...serials].join() === this.known) return;
     this.known = [...serials].join();
     try {
-      this.file.writeChecked(serials, this.transfer.checkedOf);
+      const { transfer } = this;
+      this.file.writeChecked(serials, (serial) => transfer.checkedOf(serial));
     } catch (error) {
       this.log.warn(`${this.file.path}: ${messageOf(error)}: a takeover will take longer`);
     }
@@ -154,8 +158,7 @@ export class Will {
     const last = this.transfer.lastUnique();
     if (last === this.written) return;
     this.written = last;
-    const state = this.transfer.state();
-    this.write(state);
+    this.write(this.transfer.state());
   }
 
   /**
@@ -166,8 +169,9 @@ export class Will {
    */
   async prepareUpgrade(): Promise<string> {
     const { keeper } = this;
-    if (keeper === undefined || this.transfer === undefined)
+    if (keeper === undefined)
       throw new StartError("an upgrade needs a keeper: this daemon was started without one");
+    if (this.transfer === undefined) throw new StartError("no requests are answered yet");
     if (this.isUpgrading || this.isOver) throw new StartError("an upgrade is under way");
     this.isUpgrading = true;
     try {
@@ -208,12 +212,16 @@ export class Will {
     const successor = await this.successor?.catch(ignore);
     successor?.begin();
     // Threads that are left would keep this process from exiting; its successor asks for their requests again.
-    if (!(await drained)) process.kill(process.pid, "SIGKILL");
+    if (!(await drained)) killSelf();
     await successor?.over(transfer.balances());
     this.close();
   }
 
-  /** The session is over, and nobody is to go on with it. */
+  ended({ how }: Ended): void {
+    if (how !== "handed over") this.end();
+  }
+
+  /** The session is over, and no process is to go on with it. */
   end(): void {
     this.file.remove(); // first: who stands by looks there when this process is gone
     this.close();
@@ -227,6 +235,9 @@ export class Will {
 
   private state(): SessionState {
     if (this.transfer === undefined) throw new Error("there is no session yet");
-    return this.transfer.state();
+    return this.stateOf(this.transfer.state());
   }
+
+  private stateOf = (snapshot: SessionSnapshot): SessionState =>
+    stateOf(snapshot, this.keeper?.pid ?? process.pid);
 }

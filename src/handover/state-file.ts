@@ -4,14 +4,8 @@ import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import { MAX_SOCKET_PATH } from "../bytes/limits.ts";
 import { replaceFile } from "../atomic-file/replace-file.ts";
 import { isAlive, startOf } from "../proc/processes.ts";
-import {
-  type CheckedState,
-  formatChecked,
-  formatState,
-  parseChecked,
-  parseState,
-  type SessionState,
-} from "./state.ts";
+import type { CheckedState } from "../session/snapshot.ts";
+import { formatChecked, formatState, parseChecked, parseState, type SessionState } from "./state.ts";
 
 const temporaryOf = (path: string): string => `${path}.tmp`;
 

@@ -1,104 +1,20 @@
 import { FormatError } from "../bytes/errors.ts";
-import type { ProcessState } from "../proc/processes.ts";
+import { type ProcessState, processState } from "../proc/processes.ts";
+import type { CheckedState, SessionSnapshot } from "../session/snapshot.ts";
 
-/** A file by path, and what it was: another one will not do. Times in ms since 1970. */
-interface FileState {
-  readonly path: string;
-  readonly size: number;
-  readonly dev: number;
-  readonly ino: number;
-  readonly born: number;
-  readonly mtime: number;
-  readonly ctime: number;
-}
-
-/** Counts that are not zero: place and value. */
-type Counts = readonly (readonly [at: number, count: number])[];
-
-/** An image that has a slot. */
-export interface ImageState {
-  readonly slot: number;
-  readonly serial: number;
-  readonly rootNode: number;
-  readonly rootIno: number;
-  readonly parent: number;
-  /** Of its place, in `places`. */
-  readonly place: number;
-  readonly isShown: boolean;
-  /** It took the place of the image before it in the list that has the same place. */
-  readonly isSuccessor: boolean;
-  readonly isPushed: boolean;
-  /** How it was chosen, for those who ask; never read to find it. */
-  readonly choice: unknown;
-  readonly source: string;
-  readonly isLenient: boolean;
-  /** The image, then its blobs. */
-  readonly files: readonly FileState[];
-}
-
-/** Where images are or were shown. */
-interface PlaceState {
-  readonly names: readonly string[];
-  /** ms since 1970 */
-  readonly since: number;
-  readonly counts: Counts;
-}
-
-/** A name in a virtual directory. */
-export interface EntryState {
-  readonly directory: number;
-  readonly name: string;
-  readonly cookie: number;
-  readonly node: number;
-  readonly ino: number;
-}
-
-/** The images of a session. */
-export interface ImagesState {
-  readonly places: readonly PlaceState[];
-  /** In the order in which they came. */
-  readonly images: readonly ImageState[];
-  readonly entries: readonly EntryState[];
-  readonly lastDirectory: number;
-  readonly lastCookie: number;
-  readonly serial: number;
-  /** Slots that no image may have again. */
-  readonly burnt: readonly number[];
-  /** Of what concerns no image, and of images that are gone. */
-  readonly counts: Counts;
-}
-
-/** Everything that whoever serves a session next has to know. */
-export interface SessionState extends ImagesState {
-  /** Canonical. */
-  readonly mountpoint: string;
-  /** `major:minor` of the mount; "": it is about to be made. */
-  readonly device: string;
-  /** What INIT agreed on: the kernel never says it again. */
-  readonly agreed: { readonly minor: number; readonly maxRead: number };
-  readonly traits: { readonly hasXattrs: boolean; readonly hasAcls: boolean };
-  /** One image, for good. */
-  readonly isFixed: boolean;
-  /** Number of a request that was read not long before. */
-  readonly lastUnique: number;
-  /** When the session began, s since 1970. */
-  readonly since: number;
-  /** Times that another process went on with it, and those of them when the one before it had died. */
-  readonly takeovers: { readonly all: number; readonly crashes: number };
+/** Everything that the process that serves a session next has to know. */
+export interface SessionState extends SessionSnapshot {
   readonly serving: ProcessState;
-  /** Who outlives those that serve: the keeper, or the only process there is. */
+  /** The process that outlives those that serve: the keeper, or the only process there is. */
   readonly owner: ProcessState;
 }
 
-/** What is known of an image that was checked, so that nobody has to do it again. Bytes in base64. */
-export interface CheckedState {
-  readonly sound: string;
-  readonly loaded: string;
-  readonly hasXattrs: boolean;
-  readonly hasAcls: boolean;
-  readonly inodes: number;
-  readonly directories: number;
-}
+/** @param owner pid of the process that outlives those that serve */
+export const stateOf = (snapshot: SessionSnapshot, owner: number): SessionState => ({
+  ...snapshot,
+  serving: processState(process.pid),
+  owner: processState(owner),
+});
 
 /** Of the state that is written here, and the oldest version of a program's that can read it. */
 const VERSION = 1;

@@ -4,7 +4,7 @@ import { sumOf } from "../counters/counters.ts";
 import { metadataOf, type OpenedImage } from "../fs/open-image.ts";
 import { expireEntry } from "../fuse/notify.ts";
 import { areForgotten, outstandingOf, restoreOutstanding } from "../fuse/nlookup.ts";
-import type { ImageState, ImagesState } from "../handover/state.ts";
+import type { ImageState, ImagesState } from "./snapshot.ts";
 import type { Logger } from "../log/log.ts";
 import { namesIn } from "../vfs/entries.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";

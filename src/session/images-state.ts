@@ -1,7 +1,7 @@
 import { countsIn, sumOf } from "../counters/counters.ts";
 import type { EntryChange } from "../pseudo/change.ts";
 import type { PseudoTree } from "../pseudo/pseudo-tree.ts";
-import type { EntryState, ImageState, ImagesState } from "../handover/state.ts";
+import type { EntryState, ImageState, ImagesState } from "./snapshot.ts";
 import { choiceState } from "./reopen-image.ts";
 import type { ImageSlots } from "./image-slots.ts";
 import type { ImageInstance, Submount } from "./image-instance.ts";

@@ -12,6 +12,7 @@ import { COUNT, countersOf, newCounters, sumOf } from "../counters/counters.ts";
 import { progressOf } from "../counters/prefetch-progress.ts";
 import { isDeadMount } from "../mounts/dead.ts";
 import { leaveMount } from "../mounts/leave.ts";
+import type { Mountpoint } from "../mounts/tracked-mountpoint.ts";
 import { mountAt } from "../mounts/table.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Ended } from "./ended.ts";
@@ -19,22 +20,36 @@ import { countsFiles } from "./file-records.ts";
 import { Prefetching } from "./prefetching.ts";
 import type { PinnedImage } from "./pinned-image.ts";
 import { fileSystemOf } from "./traced-file-system.ts";
-import type { MountRequest, Session, SessionFacts } from "./transport.ts";
+import type { ImageAt } from "./seed.ts";
+import type { Session, SessionFacts } from "./transport.ts";
 
 /** After an unmount, how long those still inside are served. */
 const GRACE_MS = 5_000;
 /** What libfuse 2.9.9 speaks, and what it cannot change: without MAX_PAGES a READ has 32 pages at most. */
 const FACTS: SessionFacts = { transport: "fuse-native", workers: 1, protocol: "7.19", max_read: 131_072 };
 
+/** What is to be mounted. */
+export interface NativeRequest {
+  readonly first: ImageAt | undefined;
+  /** Canonical path of the mountpoint, and where that is later. */
+  readonly mountpoint: string;
+  readonly place: Mountpoint;
+  /** Shown as the mount's source. */
+  readonly source: string;
+  /** Mount options beside those that every mount has. */
+  readonly options: readonly string[];
+  readonly log: Logger;
+}
+
 /**
  * Mounts with the npm package fuse-native and serves from this thread, which therefore must never wait for
- * the mount itself. `threads` and `push` of the request have no meaning here.
+ * the mount itself.
  *
  * @returns once INIT was answered
  * @throws StartError when the package cannot be loaded, the image has text that cannot pass through it, or
  *   the mount cannot be made; nothing is mounted then
  */
-export async function serveNative(request: MountRequest): Promise<Session> {
+export async function serveNative(request: NativeRequest): Promise<Session> {
   const { first, mountpoint, place, log } = request;
   if (first === undefined || first.names.length > 0)
     throw new StartError("fuse-native shows one image, at the root: use --transport direct");
@@ -76,7 +91,7 @@ export async function serveNative(request: MountRequest): Promise<Session> {
 }
 
 function session(
-  { first, mountpoint, place, log }: MountRequest,
+  { first, mountpoint, place, log }: NativeRequest,
   mounted: Mounted,
   blobs: BlobFiles,
   counters: SharedArrayBuffer,

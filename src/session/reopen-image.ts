@@ -4,7 +4,7 @@ import { type BlobFile, openSame } from "../blob/locate.ts";
 import { messageOf, StartError } from "../bytes/errors.ts";
 import { reopenImage } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
-import type { CheckedState, ImageState } from "../handover/state.ts";
+import type { CheckedState, ImageState } from "./snapshot.ts";
 import { Prefetching } from "./prefetching.ts";
 import type { ImageChoice, PinnedImage } from "./pinned-image.ts";
 

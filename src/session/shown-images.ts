@@ -1,5 +1,5 @@
 import { countersOf, putCounts } from "../counters/counters.ts";
-import type { ImageState, ImagesState } from "../handover/state.ts";
+import type { ImageState, ImagesState } from "./snapshot.ts";
 import type { EntryChange, ImagePlacement } from "../pseudo/change.ts";
 import { PseudoTree, mountPath } from "../pseudo/pseudo-tree.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";

@@ -1,77 +1,18 @@
-import type { HeldFiles } from "../blob/held-files.ts";
-import type { Owner } from "../fuse/device.ts";
-import type { FailoverPolicy } from "../fuse/lost-requests.ts";
-import type { Logger } from "../log/log.ts";
 import type { Counters } from "../counters/counters.ts";
 import type { AccountsBuffer } from "../counters/file-accounts.ts";
 import type { Inflight } from "../counters/inflight.ts";
 import type { PrefetchProgress } from "../counters/prefetch-progress.ts";
-import type { Mountpoint } from "../mounts/tracked-mountpoint.ts";
-import type { CheckedState, SessionState } from "../handover/state.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { TransportName } from "./choose.ts";
 import type { Ended } from "./ended.ts";
 import type { PinnedImage } from "./pinned-image.ts";
-import type { Tracing } from "./tracing.ts";
-
-/** An image, and where in the mount it is to be seen: names from the root on. */
-export interface ImageAt {
-  readonly names: readonly string[];
-  readonly pinned: PinnedImage;
-  /** Who writes down what is read first of it. */
-  readonly tracing?: Tracing | undefined;
-}
-
-/** What every transport needs to serve images. */
-export interface MountRequest {
-  /** The image that is there from the start. */
-  readonly first: ImageAt | undefined;
-  /** Whether images may come and go later. */
-  readonly mayChange: boolean;
-  readonly held: HeldFiles;
-  /** Most files that a thread may keep open beyond those. */
-  readonly maxOpen: number;
-  /** Canonical path of an existing directory. */
-  readonly mountpoint: string;
-  /** Where that is later. */
-  readonly place: Mountpoint;
-  /** Shown as the mount's source. */
-  readonly source: string;
-  /** Who may unmount it, besides root; undefined: root alone. */
-  readonly owner?: Owner | undefined;
-  /** Extra mount options, after the default ones. */
-  readonly options: readonly string[];
-  readonly threads: number;
-  readonly push: boolean;
-  /** Keep CPUs awake while requests come in numbers. */
-  readonly lowLatency: boolean;
-  /** An open FUSE device that is to be mounted: somebody else holds it, too. */
-  readonly device: number | undefined;
-  /** Process that outlives those that serve. */
-  readonly keeper: number;
-  /** What another process leaves; undefined: the session begins here. */
-  readonly heritage: Heritage | undefined;
-  /** Told before anything changes that whoever goes on with the session would have to know. */
-  readonly record: (state: SessionState) => void;
-  readonly log: Logger;
-}
-
-/** A session that another process has served, with its device. */
-export interface Heritage {
-  /** The FUSE device. */
-  readonly device: number;
-  readonly state: SessionState;
-  /** Its images, by serial, as far as they can be had. */
-  readonly images: ReadonlyMap<number, PinnedImage>;
-  /** What becomes of requests that it had read; undefined: it answers them. */
-  readonly lost: FailoverPolicy | undefined;
-}
+import type { CheckedState, SessionSnapshot } from "./snapshot.ts";
 
 /** How another process can go on with a session. */
 export interface Transferable {
   /** The FUSE device. */
-  readonly device: number;
-  state(): SessionState;
+  readonly fd: number;
+  state(): SessionSnapshot;
   /**
    * Takes no request any more, answers what was taken, and ends; the mount stays.
    *

@@ -8,7 +8,8 @@ import { HeldFiles } from "../../src/blob/held-files.ts";
 import { openLog } from "../../src/log/log.ts";
 import { COUNT } from "../../src/counters/counters.ts";
 import { WorkerPool } from "../../src/session/worker-pool.ts";
-import { serveDirect } from "../../src/session/direct.ts";
+import { freshSeed } from "../../src/seed/fresh.ts";
+import { runSession } from "../../src/session/run.ts";
 import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";
 import { openAndPin } from "../../src/session/pinned-image.ts";
 
@@ -38,29 +39,23 @@ async function cycle(withReaders: boolean): Promise<void> {
     log,
   );
   const pool = new WorkerPool(2);
-  const request = {
-    ...{
-      first: { names: [], pinned },
-      mayChange: false,
-      held,
-      maxOpen: 256,
-      mountpoint,
-      place: { path: mountpoint },
-      source: bootstrap,
-      options: [],
-      threads: 2,
-    },
-    ...{
-      push: true,
-      lowLatency: true,
-      device: undefined,
-      keeper: process.pid,
-      heritage: undefined,
-      record: () => {},
-      log,
-    },
-  };
-  const session = await serveDirect(request, pool);
+  const context = { first: { names: [], pinned }, held, maxOpen: 256, mountpoint };
+  const seed = freshSeed(context, {
+    mayChange: false,
+    mountOptions: [],
+    owner: undefined,
+    device: undefined,
+    log,
+  });
+  const changed = () => {};
+  const session = await runSession(seed, {
+    pool,
+    push: true,
+    lowLatency: true,
+    willDropRoot: false,
+    changed,
+    log,
+  });
   await readdir(mountpoint);
   if (withReaders) {
     pool.grow();

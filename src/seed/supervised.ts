@@ -3,13 +3,14 @@ import { connect } from "node:net";
 import { resolve } from "node:path";
 import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
 import { FUSE_TYPE } from "../fuse/device.ts";
+import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { Logger } from "../log/log.ts";
 import { readMounts } from "../mounts/table.ts";
 import type { Transferable } from "../session/transport.ts";
 import { isFuseDevice } from "../handover/keeper.ts";
-import { formatState, parseState } from "../handover/state.ts";
-import { Heir, type Inherited } from "./heritage.ts";
-import type { DaemonOptions } from "./options.ts";
+import { formatState, parseState, stateOf } from "../handover/state.ts";
+import { IncomingSession } from "./incoming.ts";
+import { crashed, type Found } from "./resumed.ts";
 
 /** A state has less than a kilobyte an image. */
 const MOST_BYTES = 64 << 20;
@@ -19,20 +20,30 @@ const MOST_BYTES = 64 << 20;
  * device and the state of each, gets both from one that serves, and gives them to the next.
  */
 
+/** What a supervised daemon was started with. */
+export interface SupervisedOptions {
+  readonly supervisor: string;
+  readonly mountpoint: string;
+  readonly apiSocket?: string | undefined;
+  /** Nothing is mounted: the API will say what to go on with. */
+  readonly upgrade: boolean;
+  readonly threads: number;
+  /** What becomes of requests that a process had read when it died. */
+  readonly failover: FailoverPolicy;
+}
+
 /** A daemon's part in that. */
 export class Supervised {
   /** What `start` goes on with. */
-  readonly given: Promise<Inherited | "nothing">;
+  readonly given: Promise<Found>;
   /** The supervisor has the session: it outlives this process. */
   isSent = false;
-  private readonly socket: string;
-  private readonly options: DaemonOptions;
+  private readonly options: SupervisedOptions;
   private readonly log: Logger;
-  private taken: Inherited | undefined;
-  private give: (inherited: Inherited | "nothing") => void = () => {};
+  private taken: Found | undefined;
+  private give: (found: Found) => void = () => {};
 
-  constructor(socket: string, options: DaemonOptions, log: Logger) {
-    this.socket = socket;
+  constructor(options: SupervisedOptions, log: Logger) {
     this.options = options;
     this.log = log;
     this.given = new Promise((resolve) => {
@@ -55,13 +66,14 @@ export class Supervised {
 
   /** @throws StartError */
   async send(transfer: Transferable): Promise<void> {
+    const { supervisor } = this.options;
     try {
       await loaded();
       const { sendDescriptor } = await import("../syscalls/pass-descriptor.ts");
-      sendDescriptor(this.socket, formatState(transfer.state()), transfer.device);
+      sendDescriptor(supervisor, formatState(stateOf(transfer.state(), process.pid)), transfer.fd);
       this.isSent = true;
     } catch (error) {
-      throw new StartError(`supervisor ${this.socket}: ${messageOf(error)}`);
+      throw new StartError(`supervisor ${supervisor}: ${messageOf(error)}`);
     }
   }
 
@@ -73,20 +85,22 @@ export class Supervised {
   async take(): Promise<void> {
     await loaded();
     const { receiveDescriptor } = await import("../syscalls/pass-descriptor.ts");
-    const from = `supervisor ${this.socket}`;
+    const { supervisor, threads, failover } = this.options;
+    const from = `supervisor ${supervisor}`;
     const isTrusted = (uid: number) => uid === 0 || uid === process.geteuid?.();
     let received: ReturnType<typeof receiveDescriptor>;
     try {
-      received = receiveDescriptor(this.socket, isTrusted, MOST_BYTES);
+      received = receiveDescriptor(supervisor, isTrusted, MOST_BYTES);
     } catch (error) {
       throw new StartError(`${from}: ${messageOf(error)}`);
     }
     const { bytes, fd } = received;
     try {
       if (fd === undefined || !isFuseDevice(fd)) throw new StartError(`${from}: no FUSE device came`);
-      const { threads, failover } = this.options;
-      this.taken = new Heir(threads, fd, () => undefined, this.log).after(parseState(bytes, from), failover);
-      if (this.taken === undefined) throw new StartError(`${from}: the session is not mounted`);
+      const incoming = new IncomingSession(threads, fd, () => undefined, this.log);
+      const seed = incoming.afterDeath(parseState(bytes, from), failover);
+      if (seed === undefined) throw new StartError(`${from}: the session is not mounted`);
+      this.taken = crashed(seed, 0);
     } catch (error) {
       if (fd !== undefined) closeSync(fd);
       throw error;

@@ -1,0 +1,66 @@
+import type { Logger } from "../log/log.ts";
+import type { Keeper } from "../handover/keeper.ts";
+import type { Resumed } from "../seed/resumed.ts";
+import type { ImageAt } from "../session/seed.ts";
+import type { Daemon } from "./daemon.ts";
+import type { SessionObserver } from "./lifecycle.ts";
+import { Overlay } from "./overlay.ts";
+import { PidFile } from "./pid-file.ts";
+import type { Started } from "./start.ts";
+import { afresh } from "./state-place.ts";
+
+/**
+ * Everything that accompanies a session, in the order in which it is told: the overlay before those who look at what is
+ * shown, the pid file when all of it can be used, the state at the very end, because it is gone when nothing is left.
+ */
+export function observersOf(
+  { options, log, keeper, will, transfers, listeners }: Daemon,
+  { context, resumed, served: { isResumed, mountpoint } }: Started,
+): SessionObserver[] {
+  const { upper, pidFile, mountOptions } = options;
+  const pid = keeper?.pid ?? process.pid;
+  const all: (SessionObserver | undefined)[] = [
+    // First: another process may be asked for as soon as the log says that this one serves.
+    will && { ready: (served) => will.ready(served) },
+    resumed && { ready: () => sayResumed(resumed, mountpoint, keeper, log) },
+    upper === undefined ? undefined : new Overlay(upper, mountOptions, log),
+    ...firstImage(context?.first),
+    isResumed ? undefined : lostSession(log),
+    listeners,
+    transfers,
+    // A keeper's pid is in it since the first process.
+    pidFile === undefined ? undefined : new PidFile(pidFile, pid, isResumed && keeper !== undefined),
+    will && { ended: (how) => will.ended(how) },
+  ];
+  return all.filter((each) => each !== undefined);
+}
+
+function sayResumed(
+  { isCrash, at }: Resumed,
+  mountpoint: string,
+  keeper: Keeper | undefined,
+  log: Logger,
+): void {
+  const ms = `went on after ${Math.round(performance.now() - at)} ms`;
+  if (!isCrash) log.info(`${mountpoint}: handed over: ${ms}`);
+  else {
+    const how = keeper?.role === "after" ? ` with status ${keeper.last}, ${keeper.crashes} so far` : "";
+    log.error(`${mountpoint}: the previous process died${how}: ${ms}`);
+  }
+}
+
+/** The trace of what is read first, and warming what needs a walk of the mounted image. */
+function firstImage(first: ImageAt | undefined): SessionObserver[] {
+  if (first === undefined) return [];
+  const { pinned, tracing } = first;
+  const warming = { ready: () => void pinned.prefetching.finish() };
+  if (tracing === undefined) return [warming];
+  return [{ ready: () => tracing.begin(pinned.image), ended: () => tracing.end() }, warming];
+}
+
+/** Mounts again what a session had whose FUSE device is lost. */
+function lostSession(log: Logger): SessionObserver | undefined {
+  const lost = afresh();
+  if (lost === undefined) return undefined;
+  return { ready: async (served) => (await import("./afresh.ts")).mountAfresh(lost, served, log) };
+}

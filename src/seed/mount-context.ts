@@ -1,0 +1,69 @@
+import { HeldFiles } from "../blob/held-files.ts";
+import type { BlobSearch } from "../blob/locate.ts";
+import { StartError } from "../bytes/errors.ts";
+import type { Logger } from "../log/log.ts";
+import { setOpenFiles } from "../proc/file-limit.ts";
+import { namesOf } from "../pseudo/pseudo-tree.ts";
+import { fileBudget } from "../session/file-budget.ts";
+import type { FileRecords } from "../session/file-records.ts";
+import { openAndPin } from "../session/pinned-image.ts";
+import type { PrefetchOptions } from "../session/prefetching.ts";
+import type { ImageAt } from "../session/seed.ts";
+import type { Tracing } from "../session/tracing.ts";
+import { counterRows } from "../session/worker-pool.ts";
+import { prepareMountpoint } from "./mountpoint.ts";
+
+/** What there is before anything is mounted, for any mount backend. */
+export interface MountContext {
+  /** Canonical path of a directory that can be mounted on. */
+  readonly mountpoint: string;
+  /** Keeps the files of images open, until the process ends or they are released. */
+  readonly held: HeldFiles;
+  /** Most files that a thread may keep open beyond those. */
+  readonly maxOpen: number;
+  /** The image to begin with. */
+  readonly first: ImageAt | undefined;
+}
+
+/** What was asked for. */
+export interface MountWish {
+  readonly mountpoint: string;
+  /** Mount over what is there. */
+  readonly force: boolean;
+  /** The image to begin with; undefined: there is none yet. */
+  readonly bootstrap: string | undefined;
+  /** Where that image is to be seen within the mount: `/` is all of it. */
+  readonly virtualMountpoint: string;
+  readonly places: BlobSearch;
+  readonly lenient: boolean;
+  readonly fileRecords: FileRecords;
+  readonly prefetch?: PrefetchOptions | undefined;
+  /** Where first reads of it are written down; undefined: nowhere. */
+  readonly trace?: string | undefined;
+  readonly threads: number;
+  /** Files that the process may have open; undefined leaves the limit. */
+  readonly openFiles: number | undefined;
+}
+
+/** @throws StartError, FormatError */
+export async function prepareMount(wish: MountWish, log: Logger): Promise<MountContext> {
+  const { virtualMountpoint, bootstrap, places, lenient, fileRecords: records, prefetch } = wish;
+  const names = namesOf(virtualMountpoint);
+  if (names === undefined)
+    throw new StartError(`virtual mountpoint ${virtualMountpoint}: want an absolute path without . and ..`);
+  // Not before: modules are loaded many at a time, those of the API more than 64.
+  if (wish.openFiles !== undefined) setOpenFiles(wish.openFiles);
+  const mountpoint = await prepareMountpoint(wish.mountpoint, wish.force, log);
+  const { held: most, each: maxOpen } = fileBudget(wish.threads);
+  const held = new HeldFiles(most);
+  if (bootstrap === undefined) return { mountpoint, held, maxOpen, first: undefined };
+  const pinned = openAndPin({ bootstrap, places, lenient, id: "", records, prefetch }, held, log);
+  const tracing = await startTracing(wish, log); // the list was read already: it may be the same file
+  return { mountpoint, held, maxOpen, first: { names, pinned, tracing } };
+}
+
+/** Loaded only when it is asked for. @throws StartError */
+async function startTracing({ trace, threads }: MountWish, log: Logger): Promise<Tracing | undefined> {
+  if (trace === undefined) return undefined;
+  return new (await import("../session/tracing.ts")).Tracing(trace, counterRows(threads), log);
+}
