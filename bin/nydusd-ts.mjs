@@ -1,6 +1,7 @@
 #!/bin/sh
 ":" //; f=$0; if [ -L "$f" ]; then f=$(readlink -f "$f"); fi; case $f in */*) ;; *) f=./$f ;; esac
-":" //; bundle=${f%/*}/../dist/bundle; if [ -f "$bundle/launch.sh" ]; then . "$bundle/launch.sh"; fi; exec node "$0" "$@"
+":" //; bundle=${f%/*}/../dist/bundle; [ -f "$bundle/launch.sh" ] || node "${f%/*}/setup.mjs" </dev/null || exit 1
+":" //; . "$bundle/launch.sh"
 // What npm links as the command `nydusd-ts`, for a shell and for Node: `env` does not everywhere take a program's flags, and
 // the shell finds out without a process more whether Node is to run below a keeper. To Node those lines are a string and a
 // comment. npm does not build a clone that it links, so the first call does.

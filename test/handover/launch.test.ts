@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,7 +31,8 @@ function installed(): { dir: string; path: string; command: string } {
   copyFileSync(join(BIN, "nydusd-ts.mjs"), join(dir, "bin/nydusd-ts.mjs"));
   copyFileSync(join(BIN, "launch.sh"), join(dir, "dist/bundle/launch.sh"));
   writeFileSync(join(dir, "dist/bundle/keeper.sh"), 'echo "kept $$" "$@"\n');
-  writeFileSync(join(dir, "path/node"), '#!/bin/sh\necho "alone $$" "$@"\n');
+  const building = `case $1 in */setup.mjs) mv "${dir}/built" "${dir}/dist"; exit ;; esac`;
+  writeFileSync(join(dir, "path/node"), `#!/bin/sh\n${building}\necho "alone $$" "$@"\n`);
   chmodSync(join(dir, "path/node"), 0o755);
   return {
     dir,
@@ -116,5 +126,12 @@ describe.each(SHELLS)("%s starts nydusd-ts", (shell) => {
     expect(launch(shell, link, path, ["umount", "a"]).how).toBe("alone");
     expect(launch(shell, `${dir}/path/../bin/nydusd-ts.mjs`, path, ["mount", "a", "b"]).how).toBe("kept");
     expect(launch(`env -C ${dir}/bin ${shell}`, "nydusd-ts.mjs", path, ["mount", "a", "b"]).how).toBe("kept");
+  });
+
+  it("after building it, where it is a clone that was not built", () => {
+    renameSync(join(dir, "dist"), join(dir, "built"));
+    expect(launch(shell, command, path, ["mount", "a", "b"]).how).toBe("kept");
+    rmSync(join(dir, "dist"), { recursive: true }); // and cannot be built
+    expect(spawnSync("sh", [command, "--version"], { env: { ...process.env, PATH: path } }).status).toBe(1);
   });
 });
