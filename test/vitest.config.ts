@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { ProgramsFirst } from "./support/sequencer.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -28,6 +29,7 @@ const TESTS = ["test/**/*.test.ts"];
 export default defineConfig({
   root,
   test: {
+    sequence: { sequencer: ProgramsFirst },
     reporters: ["default", "./test/support/left-out.ts"],
     projects: [
       {
