@@ -136,13 +136,13 @@ async function mountSources(args: string[], flags: SourceFlags, given: Given): P
   const { bootstrap, blobDirs, blobs } = prepared;
   const blob = [...flags.blob, ...blobs.map(([id, path]): [string, string] => [id, path])];
   const options = { ...flags, bootstrap, mountpoint, blobDir: [...named, ...blobDirs], blob };
-  const settle = (isServed: boolean) =>
-    prepared.settle(isServed).catch((error) => warn(`the cache in ${cacheDir}: ${messageOf(error)}`));
+  const makeDurable = (isServed: boolean) =>
+    prepared.makeDurable(isServed).catch((error) => warn(`the cache in ${cacheDir}: ${messageOf(error)}`));
   const drive = await driveOptions(options, warnings, forDaemon);
   const places = { ...drive.places, within: prepared.within };
   process.exitCode = await mountImage({ ...drive, places }, (facts, isServed) => {
     ready(facts, isServed);
-    settle(isServed); // nobody waits for the disk
+    makeDurable(isServed); // the mount does not wait for the disk
   });
 }
 

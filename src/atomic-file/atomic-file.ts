@@ -19,7 +19,7 @@ export class AtomicFile {
   readonly fd: number;
   private readonly temporary: string;
   private isDone = false;
-  private flushed = 0;
+  private flushedBytes = 0;
   private flushing: Promise<void> | undefined;
   private problem: Error | undefined;
   private readonly isDurable: boolean;
@@ -67,13 +67,13 @@ export class AtomicFile {
   }
 
   /**
-   * Sets the disk to work while a long file grows. `settled` before `commit` or `discard`.
+   * Sets the disk to work while a long file grows. `flushed` before `commit` or `discard`.
    *
    * @param size bytes so far
    */
   flushBehind(size: number): void {
-    if (!this.isDurable || size - this.flushed < FLUSH_EVERY || this.flushing !== undefined) return;
-    this.flushed = size;
+    if (!this.isDurable || size - this.flushedBytes < FLUSH_EVERY || this.flushing !== undefined) return;
+    this.flushedBytes = size;
     this.flushing = flush(this.fd).then((problem) => {
       this.problem ??= problem;
       this.flushing = undefined;
@@ -81,7 +81,7 @@ export class AtomicFile {
   }
 
   /** Waits until only the caller uses the descriptor. @throws what the disk said; it says it only once */
-  async settled(): Promise<void> {
+  async flushed(): Promise<void> {
     await this.flushing;
     if (this.problem !== undefined) throw this.named(this.problem);
   }

@@ -10,29 +10,29 @@ const readAsync = promisify(readCallback);
 
 const endsBefore = (byte: number): string => `ends before byte ${byte}: it was truncated`;
 
-/** Told when a blob's file cannot give what it promised: once a blob, not once a read. */
-export type OnLoss = (blob: number, problem: string) => void;
+/** Called when a blob's file cannot give what it promised: once a blob, not once a read. */
+export type OnBlobFailure = (blob: number, problem: string) => void;
 
 /** The files that hold the data of one image, for one thread. */
 export class BlobFiles {
   private readonly files: readonly BlobFile[];
-  private readonly onLoss: OnLoss;
-  private readonly lost: Uint8Array;
+  private readonly onFailure: OnBlobFailure;
+  private readonly failed: Uint8Array;
   private readonly open: OpenFiles;
 
   /**
-   * @param lost a byte a file, 1 once its loss was told: shared memory, when several threads read the same files
+   * @param failed a byte a file, 1 once its failure was reported: shared memory, when several threads read the same files
    * @param open where those without a descriptor are opened
    */
   constructor(
     files: readonly BlobFile[],
-    onLoss: OnLoss,
-    lost: Uint8Array = new Uint8Array(files.length),
+    onFailure: OnBlobFailure,
+    failed: Uint8Array = new Uint8Array(files.length),
     open: OpenFiles = new OpenFiles(),
   ) {
     this.files = files;
-    this.onLoss = onLoss;
-    this.lost = lost;
+    this.onFailure = onFailure;
+    this.failed = failed;
     this.open = open;
   }
 
@@ -48,12 +48,12 @@ export class BlobFiles {
       let done = 0;
       while (done < length) {
         const n = readSync(fd, out, at + done, length - done, address + done);
-        if (n === 0) return this.lose(blob, endsBefore(address + length));
+        if (n === 0) return this.fail(blob, endsBefore(address + length));
         done += n;
       }
       return done;
     } catch (error) {
-      return this.lose(blob, messageOf(error));
+      return this.fail(blob, messageOf(error));
     }
   }
 
@@ -70,12 +70,12 @@ export class BlobFiles {
       let done = 0;
       while (done < length) {
         const { bytesRead } = await readAsync(fd, out, at + done, length - done, address + done);
-        if (bytesRead === 0) return this.lose(blob, endsBefore(address + length));
+        if (bytesRead === 0) return this.fail(blob, endsBefore(address + length));
         done += bytesRead;
       }
       return done;
     } catch (error) {
-      return this.lose(blob, messageOf(error));
+      return this.fail(blob, messageOf(error));
     }
   }
 
@@ -89,9 +89,9 @@ export class BlobFiles {
     return file.fd ?? this.open.descriptor(file);
   }
 
-  private lose(blob: number, problem: string): number {
+  private fail(blob: number, problem: string): number {
     const { path } = elementAt(this.files, blob);
-    if (Atomics.exchange(this.lost, blob, 1) === 0) this.onLoss(blob, `${path}: ${problem}`);
+    if (Atomics.exchange(this.failed, blob, 1) === 0) this.onFailure(blob, `${path}: ${problem}`);
     return -EIO;
   }
 }

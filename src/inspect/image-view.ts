@@ -18,7 +18,7 @@ export interface ImageView {
   readonly files: readonly BlobFile[];
   readonly blobs: BlobFiles;
   /** What was wrong with each blob whose data could not be read; a read answers only -EIO. */
-  readonly losses: readonly string[];
+  readonly failures: readonly string[];
 }
 
 /** How long a tar is that is not opened is not known: its device slot is believed. */
@@ -41,10 +41,10 @@ export function openImageView(path: string, search?: BlobSearch): ImageView {
       const sizes = tables.devices.map(() => UNKNOWN_SIZE);
       ({ handle, report } = checkTree(tables, sizes, false));
     } else ({ handle, report, files } = openImage(path, search, false));
-    const losses: string[] = [];
-    const blobs = new BlobFiles(files, (_, problem) => losses.push(problem));
+    const failures: string[] = [];
+    const blobs = new BlobFiles(files, (_, problem) => failures.push(problem));
     const image = new Image(handle);
-    return { tables, report, image, fs: new ImageFileSystem(image, blobs), files, blobs, losses };
+    return { tables, report, image, fs: new ImageFileSystem(image, blobs), files, blobs, failures };
   } finally {
     closeSync(fd);
   }
@@ -56,5 +56,5 @@ export const blobName = ({ tables }: ImageView, slot: number): string =>
 
 /** Tells a read that failed, in the words of the blob that failed it. */
 export function readError(view: ImageView, path: string): StartError {
-  return new StartError(`${path}: ${view.losses.at(-1) ?? "cannot be read"}`);
+  return new StartError(`${path}: ${view.failures.at(-1) ?? "cannot be read"}`);
 }

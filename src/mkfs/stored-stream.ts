@@ -49,7 +49,7 @@ export class StoredStream {
   /** @returns the sha256, empty when none is wanted; nothing but `close` uses the descriptor from then on */
   async sha256(): Promise<string> {
     const digest = await this.digest;
-    await this.file.settled();
+    await this.file.flushed();
     return digest;
   }
 
@@ -58,7 +58,7 @@ export class StoredStream {
     this.mayLeave();
     await this.stream.close(); // the program first: it may still write
     await this.hashing?.stop();
-    await this.file.settled().catch(() => {}); // it was thrown already, or something else that came first
+    await this.file.flushed().catch(() => {}); // it was thrown already, or something else that came first
   }
 
   private async writeChunks(grown: (size: number) => void): Promise<number> {

@@ -76,7 +76,7 @@ export class Archive implements Documents {
 
   bytes(name: string): Buffer {
     const part = this.find(name);
-    if (part === undefined) throw new StartError(`${this.say(name)}: not there`);
+    if (part === undefined) throw new StartError(`${this.shownName(name)}: not there`);
     const bytes = Buffer.alloc(part.size);
     const fd = openSync(this.path, "r");
     try {
@@ -89,10 +89,10 @@ export class Archive implements Documents {
   }
 
   layer(name: string): LayerFile {
-    return { path: this.path, name: this.say(name), part: this.find(name) };
+    return { path: this.path, name: this.shownName(name), part: this.find(name) };
   }
 
-  say(name: string): string {
+  shownName(name: string): string {
     return `${this.name}: ${name}`;
   }
 

@@ -32,7 +32,7 @@ export function cacheContents(dir: string): CacheFile[] {
   for (const folder of FOLDERS)
     for (const name of namesIn(join(dir, folder))) {
       const path = join(dir, folder, name);
-      // The same tar, for as long as a process may be about to open it: see `Cache.settle`.
+      // The same tar, for as long as a process may be about to open it: see `Cache.makeDurable`.
       if (name.endsWith(UNSYNCED) && existsSync(path.slice(0, -UNSYNCED.length))) continue;
       const stats = statSync(path, { throwIfNoEntry: false });
       if (stats === undefined) continue;

@@ -28,7 +28,7 @@ export interface KnownFile {
 /** The end of names of blobs that are not on disk yet: the id of the running system, another one after each start. */
 export const UNSYNCED = `.${readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim()}`;
 /** A process that found a blob under a name opens it sooner. */
-const SETTLED_MS = 60_000;
+const OPENING_MS = 60_000;
 
 /** Folders of a cache. */
 export const FOLDERS = ["blobs", "layers", "images", "files"] as const;
@@ -84,7 +84,7 @@ export class Cache {
    *
    * @param ageMs younger ones are left to the next time
    */
-  async settle(ids: Iterable<string>, ageMs: number): Promise<void> {
+  async makeDurable(ids: Iterable<string>, ageMs: number): Promise<void> {
     for (const id of ids) {
       const path = join(this.blobs, id + UNSYNCED);
       const file = await open(path, "r").catch(() => undefined);
@@ -92,7 +92,7 @@ export class Cache {
       try {
         const { mtimeMs, birthtimeMs } = await file.stat();
         if (existsSync(join(this.blobs, id))) {
-          if (Date.now() - mtimeMs > SETTLED_MS) await unlink(path);
+          if (Date.now() - mtimeMs > OPENING_MS) await unlink(path);
         } else if (Date.now() - birthtimeMs >= ageMs) {
           await file.sync();
           await link(path, join(this.blobs, id));

@@ -36,7 +36,7 @@ export function dockerLayers(docs: Documents, choice: ImageChoice): ImageLayer[]
   const own = platformOf(config);
   if (choice.platform !== undefined && !isPlatform(own, choice.platform))
     throw new StartError(
-      `${docs.say(chosen.Config)}: an image for ${own || "no platform"}, not ${choice.platform}`,
+      `${docs.shownName(chosen.Config)}: an image for ${own || "no platform"}, not ${choice.platform}`,
     );
   return imageLayers(docs, chosen.Config, config.rootfs.diff_ids, chosen.Layers, []);
 }

@@ -18,7 +18,7 @@ export interface Documents {
   /** Where the bytes of a layer are; it must be there. */
   layer(name: string): LayerFile;
   /** A file's name, for messages. */
-  say(name: string): string;
+  shownName(name: string): string;
 }
 
 /**
@@ -55,7 +55,7 @@ export function directoryDocuments(dir: string, others: readonly string[]): Docu
       closeSync(fd);
       return { path, name: join(dir, name), within: dir };
     },
-    say: (name) => join(dir, name),
+    shownName: (name) => join(dir, name),
   };
 }
 
@@ -103,7 +103,7 @@ const MAX_DOCUMENT = 8 << 20;
  * @throws StartError naming the document and what is wrong with it
  */
 export function readDocument<T>(docs: Documents, name: string, schema: z.ZodType<T>, wanted?: string): T {
-  const said = docs.say(name);
+  const said = docs.shownName(name);
   let bytes: Buffer;
   try {
     if ((docs.size(name) ?? 0) > MAX_DOCUMENT) throw new Error("too large for a document");
@@ -146,7 +146,7 @@ export function imageLayers(
     const size = docs.size(name);
     if (size === undefined || size !== (sizes[i] ?? size))
       throw new StartError(
-        `${docs.say(name)}: ${size === undefined ? "not there" : `${size} bytes, want ${sizes[i]} bytes`}`,
+        `${docs.shownName(name)}: ${size === undefined ? "not there" : `${size} bytes, want ${sizes[i]} bytes`}`,
       );
     return { file: docs.layer(name), diffId: diffId.slice("sha256:".length) };
   });

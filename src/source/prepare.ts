@@ -37,7 +37,7 @@ export interface PreparedImage {
    *
    * @param isWaiting without that only for what the kernel has written by itself, as it does within half a minute
    */
-  readonly settle: (isWaiting: boolean) => Promise<void>;
+  readonly makeDurable: (isWaiting: boolean) => Promise<void>;
 }
 
 /**
@@ -60,7 +60,7 @@ export async function prepareImage(sources: Sources): Promise<PreparedImage> {
   if (image !== undefined) {
     if (paths.length > 1) throw new StartError(`${image.path}: an image is mounted alone, not with others`);
     mustBeUnchosen(sources);
-    return { bootstrap: image.path, blobDirs: [], blobs: [], within: new Map(), settle: async () => {} };
+    return { bootstrap: image.path, blobDirs: [], blobs: [], within: new Map(), makeDurable: async () => {} };
   }
   const context: PrepareContext = { cache: cached(), report, warn };
   const layers: ImageLayer[] = [];
@@ -145,7 +145,7 @@ function imageOf(built: readonly BuiltLayer[], cache: Cache): PreparedImage {
     blobDirs: [cache.blobs],
     blobs: [...new Map(blobs)],
     within,
-    settle: (isWaiting) => cache.settle(written, isWaiting ? 0 : WRITTEN_BACK_MS),
+    makeDurable: (isWaiting) => cache.makeDurable(written, isWaiting ? 0 : WRITTEN_BACK_MS),
   };
 }
 

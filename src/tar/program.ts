@@ -52,11 +52,11 @@ export function throughProgram(
 ): ProgramOutput {
   const isFd = typeof input === "number";
   let isClosed = false;
-  let running: Running | undefined;
-  const start = (output: "pipe" | number): Running => {
+  let running: RunningProgram | undefined;
+  const start = (output: "pipe" | number): RunningProgram => {
     if (isClosed) throw closedEarly(path, undefined);
     const child = spawn(program, args, { stdio: [isFd ? input : "pipe", output, "pipe"] });
-    running = new Running(child, isFd ? undefined : input);
+    running = new RunningProgram(child, isFd ? undefined : input);
     return running;
   };
   const close = async () => {
@@ -65,7 +65,7 @@ export function throughProgram(
     else if (!isFd) await input.close();
   };
   /** Waits for its end. */
-  const finish = async ({ ended, fed, complaint }: Running) => {
+  const finish = async ({ ended, fed, complaint }: RunningProgram) => {
     const how = await ended;
     const lost = await fed;
     if (lost !== undefined) throw lost;
@@ -100,7 +100,7 @@ export function throughProgram(
 }
 
 /** A program at work. */
-class Running {
+class RunningProgram {
   readonly child: ChildProcess;
   /** How it ended, in words; "" when well. */
   readonly ended: Promise<string>;
