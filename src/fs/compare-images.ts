@@ -207,5 +207,10 @@ function isSamePlace(a: ComparedImage, b: ComparedImage, length: number): boolea
       compareBytes(a.image.bytes, a.extent.address, length, b.image.bytes, b.extent.address, length) === 0
     );
   const [one, other] = [a.files[a.extent.device], b.files[b.extent.device]];
-  return one.dev === other.dev && one.ino === other.ino && a.extent.address === b.extent.address;
+  return (
+    one !== undefined &&
+    one.dev === other?.dev &&
+    one.ino === other.ino &&
+    a.extent.address === b.extent.address
+  );
 }

@@ -125,7 +125,7 @@ export class ImageFileSystem implements FileSystem {
     const target = direntNid(v, entry);
     const type = direntType(v, entry);
     const next = index + 1 < count ? (index + 1) * DIRENT_SIZE : blockSize;
-    this.fill(into, target, DT_OF_TYPE[type], into.blockCookie + next);
+    this.fill(into, target, DT_OF_TYPE[type] ?? 0, into.blockCookie + next);
     if (type === 0 && into.node !== 0)
       into.type = errno.dtOfMode(inode.inodeMode(v, this.image.inodeAt(target)));
     into.bytes = bytes;
@@ -171,7 +171,7 @@ export class ImageFileSystem implements FileSystem {
   /** Copies out of the image without making a view: at most one block (inline tails, symlinks, names). */
   private copy(from: number, length: number, out: Uint8Array, at: number): number {
     const { bytes } = this.image;
-    for (let i = 0; i < length; i++) out[at + i] = bytes[from + i];
+    for (let i = 0; i < length; i++) out[at + i] = bytes[from + i] as number; // what was checked lies in the image
     return length;
   }
 

@@ -59,7 +59,7 @@ export function reopenImage(
   lenient: boolean,
   checked: (CheckedTree & Pick<TreeReport, "inodes" | "directories">) | undefined,
 ): OpenedImage {
-  const [self, ...blobs] = files;
+  const [self, ...blobs] = files as readonly [BlobFile, ...BlobFile[]];
   const tables = readTables(fd, self.size, self.path);
   if (checked !== undefined) {
     const { inodes, directories, loaded } = checked;

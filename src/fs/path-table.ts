@@ -20,7 +20,7 @@ export class PathTable {
     this.nameAts = new Uint32Array(nodes);
     this.nameLengths = new Uint8Array(nodes);
     forEachBelow(fs, ROOT_NODE, ({ node, bytes, nameAt, nameLength }, parent) => {
-      if (node === 0 || this.nameLengths[node] > 0) return false;
+      if (node === 0 || this.nameLengths[node] !== 0) return false; // corrupt, or it has a name
       this.bytes = bytes; // the image's
       this.parents[node] = parent;
       this.nameAts[node] = nameAt;
@@ -33,10 +33,11 @@ export class PathTable {
   pathOf(node: number): Uint8Array | undefined {
     const names: Uint8Array[] = [];
     let length = 0;
-    for (let at = node; at !== ROOT_NODE; at = this.parents[at]) {
+    for (let at = node; at !== ROOT_NODE; at = this.parents[at] ?? 0) {
       const nameLength = this.nameLengths[at];
       if (!nameLength) return undefined;
-      const name = this.bytes.subarray(this.nameAts[at], this.nameAts[at] + nameLength);
+      const nameAt = this.nameAts[at] ?? 0;
+      const name = this.bytes.subarray(nameAt, nameAt + nameLength);
       names.push(name);
       length += 1 + nameLength;
     }

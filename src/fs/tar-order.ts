@@ -39,47 +39,54 @@ export class TarOrder implements DataOrder {
       addresses[row++] = extent.address;
     });
     const byAddress = Uint32Array.from(nids.keys()).sort(
-      (a, b) => devices[a] - devices[b] || addresses[a] - addresses[b],
+      (a, b) =>
+        (devices[a] as number) - (devices[b] as number) ||
+        (addresses[a] as number) - (addresses[b] as number),
     );
     this.blobs = blobs;
     this.rootNid = image.handle.rootNid;
     this.count = count;
-    this.nids = byAddress.map((r) => nids[r]);
+    this.nids = byAddress.map((r) => at(nids, r));
     this.sizes = this.nids.map((nid) => inodeSize(image.v, image.inodeAt(nid)));
-    this.devices = new Uint16Array(count).map((_, i) => devices[byAddress[i]]);
-    this.addresses = new Float64Array(count).map((_, i) => addresses[byAddress[i]]);
+    this.devices = new Uint16Array(count).map((_, i) => at(devices, at(byAddress, i)));
+    this.addresses = new Float64Array(count).map((_, i) => at(addresses, at(byAddress, i)));
     for (let i = 0; i < count; i++) ranks[this.nodeAt(i)] = i + 1;
   }
 
   nodeAt(rank: number): number {
-    return swapRoot(this.nids[rank], this.rootNid);
+    return swapRoot(at(this.nids, rank), this.rootNid);
   }
 
   sizeAt(rank: number): number {
-    return this.sizes[rank];
+    return at(this.sizes, rank);
   }
 
   distance(from: number, rank: number): number {
-    return this.addresses[rank] - this.addresses[from];
+    return at(this.addresses, rank) - at(this.addresses, from);
   }
 
   runEnd(from: number, last: number, limit: number): number {
-    let reach = this.addresses[from] + this.sizes[from];
+    const start = at(this.addresses, from);
+    let reach = start + this.sizeAt(from);
     let end = from + 1;
     for (; end < last; end++) {
-      if (this.devices[end] !== this.devices[from] || this.addresses[end] > reach + MAX_GAP) break;
-      reach = Math.max(reach, this.addresses[end] + this.sizes[end]);
-      if (reach - this.addresses[from] > limit) break;
+      const address = at(this.addresses, end);
+      if (this.devices[end] !== this.devices[from] || address > reach + MAX_GAP) break;
+      reach = Math.max(reach, address + this.sizeAt(end));
+      if (reach - start > limit) break;
     }
     return end;
   }
 
-  readRun(from: number, end: number, out: Uint8Array, at: number): number {
+  readRun(from: number, end: number, out: Uint8Array, outAt: number): number {
     let length = 0;
-    for (let i = from; i < end; i++) length = Math.max(length, this.distance(from, i) + this.sizes[i]);
-    return this.blobs.read(this.devices[from], this.addresses[from], length, out, at);
+    for (let i = from; i < end; i++) length = Math.max(length, this.distance(from, i) + this.sizeAt(i));
+    return this.blobs.read(at(this.devices, from), at(this.addresses, from), length, out, outAt);
   }
 }
+
+/** A row of a column: rows and ranks are below `count`, which every column has. */
+const at = (column: Uint16Array | Uint32Array | Float64Array, row: number): number => column[row] as number;
 
 /** Calls back for each small file whose data is one run in one file; a file of several names once. */
 function forEachSmallFile(

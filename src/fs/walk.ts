@@ -53,8 +53,8 @@ export function* walk(
     else path.set(walked.path);
   };
   enter(start);
-  while (stack.length > 0) {
-    const { node: parent, pathLength, entry } = stack[stack.length - 1];
+  for (let open = stack.at(-1); open !== undefined; open = stack.at(-1)) {
+    const { node: parent, pathLength, entry } = open;
     const here = path.subarray(0, pathLength);
     if (must(nextName(fs, parent, entry), here) === 0) {
       stack.pop();

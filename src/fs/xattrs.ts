@@ -5,7 +5,8 @@ import * as xattr from "../erofs/xattr.ts";
 
 /**
  * Xattr calls answered from the image's bytes: inline entries first, then shared ones, as the kernel does.
- * `at` is an inode's byte offset throughout; names are full names (`user.x`), never decoded.
+ * `at` is an inode's byte offset throughout; names are full names (`user.x`), never decoded. Entries were found to lie in
+ * the image when it was checked: their bytes are read as numbers.
  */
 
 /** @returns the value's length, -ENODATA, or -ERANGE when `room` is neither 0 nor enough */
@@ -79,7 +80,7 @@ function value(image: Image, entry: number, out: Uint8Array, at: number, room: n
   if (room === 0) return size;
   if (size > room) return -ERANGE;
   const from = entry + xattr.XATTR_ENTRY_SIZE + xattr.xattrNameLen(image.v, entry);
-  for (let i = 0; i < size; i++) out[at + i] = image.bytes[from + i];
+  for (let i = 0; i < size; i++) out[at + i] = image.bytes[from + i] as number;
   return size;
 }
 
@@ -101,8 +102,8 @@ function putName(
   if (room === 0) return total;
   if (total > room) return -ERANGE;
   let to = at + done;
-  for (let i = 0; i < prefix.length; i++) out[to++] = prefix[i];
-  for (let i = 0; i < rest; i++) out[to++] = bytes[entry + xattr.XATTR_ENTRY_SIZE + i];
+  for (let i = 0; i < prefix.length; i++) out[to++] = prefix[i] as number;
+  for (let i = 0; i < rest; i++) out[to++] = bytes[entry + xattr.XATTR_ENTRY_SIZE + i] as number;
   out[to] = 0;
   return total;
 }

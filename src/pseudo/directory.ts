@@ -30,11 +30,11 @@ export class Directory {
 
   /** Index of the first item of at least this cookie. */
   from(cookie: number): number {
-    let low = 0;
+    let low = 0; // `middle` is always between these
     let high = this.items.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.items[middle].cookie < cookie) low = middle + 1;
+      if ((this.items[middle] as Item).cookie < cookie) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -59,7 +59,7 @@ export class Directory {
     let high = this.byName.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (compare(this.byName[middle], bytes, nameAt, nameLength) < 0) low = middle + 1;
+      if (compare(this.byName[middle] as Item, bytes, nameAt, nameLength) < 0) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -169,8 +169,7 @@ export class PseudoFileSystem implements FileSystem {
   private answering(node: number): number {
     const remap = node === ROOT_NODE ? undefined : this.images[slotOf(node)]?.remap;
     if (remap === undefined) return node;
-    const to = remap[localOf(node)];
-    return to === 0 ? node : to;
+    return remap[localOf(node)] || node;
   }
 
   /** The image whose node it is; undefined for virtual directories, and for images that are gone. */
@@ -210,7 +209,7 @@ export class PseudoFileSystem implements FileSystem {
     let older: MountedImage | undefined = image;
     let there = local;
     while (older !== undefined && older.tag > cookie) {
-      there = older.before === undefined ? 0 : older.before[there];
+      there = older.before?.[there] ?? 0;
       older = older.replacement && this.images[older.replacement.previous];
     }
     if (older === undefined || there === 0) return 0;
@@ -262,9 +261,8 @@ export class PseudoFileSystem implements FileSystem {
       into.next = cookie + 1;
       return 1;
     }
-    const at = directory.from(cookie);
-    if (at === directory.items.length) return 0;
-    const item = directory.items[at];
+    const item = directory.items[directory.from(cookie)];
+    if (item === undefined) return 0;
     into.bytes = item.name;
     into.nameAt = 0;
     into.nameLength = item.name.length;
@@ -297,6 +295,5 @@ const isVirtual = (node: number): boolean => slotOf(node) === VIRTUAL;
 /** What the kernel calls a node of the image. */
 function nameOf(image: MountedImage, local: number): number {
   if (local === ROOT_NODE) return image.rootNode;
-  const named = image.names === undefined ? 0 : image.names[local];
-  return named === 0 ? image.base + local : named;
+  return image.names?.[local] || image.base + local;
 }

@@ -75,7 +75,7 @@ export class PseudoTree {
     const old = this.find(names);
     if (old === undefined || siblings === undefined) return [];
     const place = { ...old, ...root };
-    siblings.set(names[names.length - 1], place);
+    siblings.set(names.at(-1) ?? "", place);
     return [entryOf(place)];
   }
 
@@ -86,7 +86,7 @@ export class PseudoTree {
       const place = this.find(names.slice(0, depth));
       if (place === undefined || (place.children?.size ?? 0) > 0) break;
       const siblings = depth === 1 ? this.top : this.find(names.slice(0, depth - 1))?.children;
-      siblings?.delete(names[depth - 1]);
+      siblings?.delete(names[depth - 1] ?? "");
       entries.push({ ...entryOf(place), node: 0 });
     }
     return entries;
