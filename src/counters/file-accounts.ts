@@ -1,7 +1,7 @@
 import { OP, OP_COUNT } from "../vfs/opcodes.ts";
 import { isError, sizeClass } from "./counters.ts";
 
-/**
+/*
  * What was asked about each file of one image, as one thread answered it: a row a file in shared memory, one writer,
  * like counters. A row is found by the file's node, so that nothing is allocated, hashed or locked on the way.
  * The memory is reserved for as many rows as there may be, and taken by those that are written.

@@ -1,4 +1,4 @@
-/** What both transports tell the kernel, whatever is mounted. */
+/* What both transports tell the kernel, whatever is mounted. */
 
 /** The image never changes, so what the kernel learns may stay for a year; a remount or unmount drops it. Seconds. */
 export const VALID = 31_536_000;
