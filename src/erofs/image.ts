@@ -87,6 +87,23 @@ export class Image {
   }
 
   /**
+   * Copies a symlink's target.
+   *
+   * @param at byte offset of the inode, `size` its own
+   */
+  copyFlat(at: number, size: number, out: Uint8Array, outAt: number): void {
+    for (let k = 0; k * this.blockSize < size; k++) {
+      const done = k * this.blockSize;
+      this.copy(this.flatBlockAt(at, k), Math.min(this.blockSize, size - done), out, outAt + done);
+    }
+  }
+
+  /** Copies bytes that were checked to lie in the image, without making a view: at most one block. */
+  copy(from: number, length: number, out: Uint8Array, at: number): void {
+    for (let i = 0; i < length; i++) out[at + i] = this.bytes[from + i] as number;
+  }
+
+  /**
    * Finds a name in a directory by binary search, first over blocks, then inside one.
    *
    * @param at byte offset of the directory's inode

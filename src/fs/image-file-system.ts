@@ -165,13 +165,8 @@ export class ImageFileSystem implements FileSystem {
       out.fill(0, at, at + length);
       return length;
     }
-    return device === INLINE ? this.copy(address, length, out, at) : -errno.EIO;
-  }
-
-  /** Copies out of the image without making a view: at most one block (inline tails, symlinks, names). */
-  private copy(from: number, length: number, out: Uint8Array, at: number): number {
-    const { bytes } = this.image;
-    for (let i = 0; i < length; i++) out[at + i] = bytes[from + i] as number; // what was checked lies in the image
+    if (device !== INLINE) return -errno.EIO;
+    this.image.copy(address, length, out, at);
     return length;
   }
 
@@ -181,11 +176,7 @@ export class ImageFileSystem implements FileSystem {
     const inodeAt = this.image.inodeAt(nid);
     if (this.typeAt(inodeAt) !== errno.S_IFLNK) return -errno.EINVAL;
     const size = inode.inodeSize(this.image.v, inodeAt);
-    const { blockSize } = this.image;
-    for (let k = 0; k * blockSize < size; k++) {
-      const n = Math.min(blockSize, size - k * blockSize);
-      this.copy(this.image.flatBlockAt(inodeAt, k), n, out, at + k * blockSize);
-    }
+    this.image.copyFlat(inodeAt, size, out, at);
     return size;
   }
 

@@ -1,7 +1,5 @@
 import * as errno from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
-import { isDots } from "../bytes/name.ts";
-import { DIRENT_SIZE, direntCount, direntNameOff, direntNid, nameLength } from "../erofs/dirent.ts";
 import { type Extent, HOLE, type Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
 import { readXattrs, xattrArea } from "../erofs/xattr-area.ts";
@@ -13,26 +11,6 @@ export interface BlobLocation {
   readonly blob: number;
   /** Bytes in front of it, when it is a part of that. */
   readonly shift: number;
-}
-
-/** Told of each entry of a directory but `.` and `..`; `at` is its name's place in the image's bytes. */
-export type OnName = (nid: number, at: number, length: number) => void;
-
-/** Walks one directory of a checked image. @param at byte offset of its inode */
-export function forEachName(image: Image, at: number, each: OnName): void {
-  const { v, bytes, blockSize } = image;
-  const size = inode.inodeSize(v, at);
-  for (let k = 0; k * blockSize < size; k++) {
-    const block = image.flatBlockAt(at, k);
-    const end = Math.min(blockSize, size - k * blockSize);
-    const count = direntCount(v, block);
-    for (let i = 0; i < count; i++) {
-      const entry = block + i * DIRENT_SIZE;
-      const name = block + direntNameOff(v, entry);
-      const length = nameLength(v, bytes, block, end, i, count);
-      if (!isDots(bytes, name, length)) each(direntNid(v, entry), name, length);
-    }
-  }
 }
 
 /**
@@ -75,12 +53,7 @@ export function copyInode(
 function copyTarget(image: Image, at: number, tree: Tree, into: Attributes): void {
   into.size = inode.inodeSize(image.v, at);
   into.where = tree.pool.reserve(into.size);
-  for (let k = 0; k * image.blockSize < into.size; k++) {
-    const from = image.flatBlockAt(at, k);
-    const length = Math.min(image.blockSize, into.size - k * image.blockSize);
-    for (let i = 0; i < length; i++)
-      tree.pool.bytes[into.where + k * image.blockSize + i] = image.bytes[from + i];
-  }
+  image.copyFlat(at, into.size, tree.pool.bytes, into.where);
 }
 
 function copyData(

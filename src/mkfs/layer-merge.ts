@@ -1,11 +1,12 @@
 import * as errno from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
+import { forEachDirent } from "../erofs/directory.ts";
 import type { Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
 import { readXattrs } from "../erofs/xattr-area.ts";
-import { type BlobLocation, copyInode, forEachName } from "./layer-image.ts";
-import { type Fail, implicitParent, ArchivePaths } from "./archive-paths.ts";
+import { ArchivePaths, type Fail, implicitParent } from "./archive-paths.ts";
+import { type BlobLocation, copyInode } from "./layer-image.ts";
 import { type Attributes, FLAG, NONE, ROOT, Tree } from "./tree.ts";
 import { isOpaque, isWhiteoutDevice, MARKER_LENGTH, markerOf, type WhiteoutSpec } from "./whiteout.ts";
 
@@ -46,7 +47,7 @@ export class LayerMerge {
       const { node } = pair;
       const at = image.inodeAt(pair.nid);
       this.whiteOut(image, at, node);
-      forEachName(image, at, (nid, name, length) => {
+      forEachDirent(image, at, (nid, name, length) => {
         if (this.isMarker(image, nid, name, length)) return;
         const child = this.tree.node(node, image.bytes, name, length);
         if ((inode.inodeMode(image.v, image.inodeAt(nid)) & errno.S_IFMT) === errno.S_IFDIR)
@@ -62,7 +63,7 @@ export class LayerMerge {
     const { bytes } = image;
     if (spec === "none") return;
     if (spec === "overlayfs" && isOpaque(readXattrs(image, at))) this.drop(node, false);
-    forEachName(image, at, (nid, name, length) => {
+    forEachDirent(image, at, (nid, name, length) => {
       if (!this.isMarker(image, nid, name, length)) return;
       if (spec === "oci" && markerOf(bytes, name, length) === "opaque") this.drop(node, false);
       else {
