@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 /**
  * Answers EIO to everything, in a thread: its reads block.
  *
- * @param device of a mount that somebody else made
+ * @param device of a mount that another process made
  * @returns resolves when the mount is gone
  */
 export function failAll(device: number): Promise<unknown> {

@@ -4,7 +4,7 @@ import { MAX_OVERFLOW } from "./worker-pool.ts";
 /** For all that is no file of an image: what Node has open, connections, programs that unmount. */
 const RESERVE = 128;
 
-/** Descriptors of a thread that Node starts, and the one file that a spare worker may keep open. */
+/** Descriptors of a thread that Node starts, and the one file that an overflow worker may keep open. */
 const SPARE_DESCRIPTORS = 5;
 
 /** Spare workers that this process may have: about a third of its files are theirs. */

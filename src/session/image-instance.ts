@@ -14,7 +14,7 @@ import type { PinnedImage } from "./pinned-image.ts";
 import type { Tracing } from "./tracing.ts";
 import { counterRows, maxWorkers } from "./worker-pool.ts";
 
-/** An image that has a slot: shown, or still known to the kernel after another took its place. */
+/** An image that has a slot: shown, or still known to the kernel after it was replaced or unmounted. */
 export interface ImageInstance {
   readonly submount: Submount;
   readonly pinned: PinnedImage;

@@ -97,11 +97,11 @@ export class ImageTable implements ImageChanges {
 
   /** Shows an image before any worker serves: there is nothing yet that the kernel had to forget. @throws MountObstacle */
   mountFirst(names: readonly string[], pinned: PinnedImage, tracing?: Tracing): void {
-    this.shown.place(names, pinned, tracing);
+    this.shown.show(names, pinned, tracing);
   }
 
   async mount(names: readonly string[], pinned: PinnedImage): Promise<void> {
-    const { instance, entries } = this.shown.place(names, pinned, undefined);
+    const { instance, entries } = this.shown.show(names, pinned, undefined);
     this.publish({ placed: [instance], entries });
     const messages =
       names.length === 0

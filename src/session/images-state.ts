@@ -6,11 +6,11 @@ import { choiceState } from "./reopen-image.ts";
 import type { ImageSlots } from "./image-slots.ts";
 import type { ImageInstance, Submount } from "./image-instance.ts";
 
-/** The images of a session as another process could go on with them. */
+/** What the images of a session are written down from. */
 export interface ImagesNow {
   readonly slots: ImageSlots;
   readonly tree: PseudoTree;
-  /** That are shown. */
+  /** Paths at which images are shown. */
   readonly shown: Iterable<Submount>;
   readonly serial: number;
 }
@@ -22,16 +22,16 @@ export interface ImagesNow {
  */
 export function imagesState({ slots, tree, shown, serial }: ImagesNow, isCounted: boolean): ImagesState {
   const all = slots.all().sort((a, b) => a.placed.serial - b.placed.serial);
-  const places = [...new Set(all.map(({ submount }) => submount))];
+  const submounts = [...new Set(all.map(({ submount }) => submount))];
   const seen = new Set([...shown].flatMap((submount) => submount.instances));
   return {
-    places: places.map((place) => ({
-      names: place.names,
-      since: place.since.getTime(),
-      counts: isCounted ? countsIn(sumOf([place.counters])) : [],
+    places: submounts.map(({ names, since, counters }) => ({
+      names,
+      since: since.getTime(),
+      counts: isCounted ? countsIn(sumOf([counters])) : [],
     })),
     images: all.map((instance) =>
-      imageState(instance, places.indexOf(instance.submount), seen.has(instance)),
+      imageState(instance, submounts.indexOf(instance.submount), seen.has(instance)),
     ),
     entries: tree.all().map((entry) => ({ ...entry, name: Buffer.from(entry.name).toString() })),
     ...tree.counted,
@@ -54,10 +54,7 @@ function imageState({ placed, pinned, shared }: ImageInstance, place: number, is
   };
 }
 
-/**
- * Images that were at one place and go together, the one that was shown last at the end: each but the first took the
- * place of the one before it.
- */
+/** Images of one path that go together, the one that was shown last at the end: each but the first replaced the one before. */
 export function groupsOf(images: readonly ImageState[]): ImageState[][] {
   const last = new Map<number, ImageState[]>();
   const groups: ImageState[][] = [];

@@ -88,7 +88,7 @@ export function remapOnto(
   submount: Submount,
   pinned: PinnedImage,
   slot: number,
-): { plan: RemapPlan; place: Omit<ImagePlacement, "serial"> } {
+): { plan: RemapPlan; placement: Omit<ImagePlacement, "serial"> } {
   const shown = shownAt(submount);
   const plan = planRemap(submount, shown, pinned, slot);
   const { rootNode, rootIno, parent } = shown.placed;
@@ -100,5 +100,5 @@ export function remapOnto(
     generation: (shown.placed.replacement?.generation ?? 0) + 1,
   };
   const { rootNid } = pinned.image.handle;
-  return { plan, place: { slot, rootNid, rootNode, rootIno, parent, replacement } };
+  return { plan, placement: { slot, rootNid, rootNode, rootIno, parent, replacement } };
 }

@@ -15,7 +15,7 @@ export interface ImageChoice {
   readonly id: string;
   /** What is recorded of its files. */
   readonly records: FileRecords;
-  /** What is warmed; undefined: nothing. */
+  /** What is prefetched; undefined: nothing. */
   readonly prefetch: PrefetchOptions | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface PinnedImage {
   /** Absolute path of the image, to be shown as the mount's source. */
   readonly source: string;
   readonly choice: ImageChoice;
-  /** Begun already, if there is anything to be warmed. */
+  /** Begun already, if there is anything to prefetch. */
   readonly prefetching: Prefetching;
 }
 
@@ -49,7 +49,7 @@ export function openAndPin(choice: ImageChoice, held: HeldFiles, log: Logger): P
   return { image: { ...image, files }, source: resolve(bootstrap), choice, prefetching };
 }
 
-/** Gives up an image that was taken. */
+/** Lets go of the files of an image. */
 export async function unpinImage({ image, prefetching }: PinnedImage, held: HeldFiles): Promise<void> {
   await prefetching.stop();
   held.release(image.files);

@@ -76,7 +76,7 @@ export class Prefetching {
     await nextTurn();
     const progress = new Float64Array(this.progress);
     const now = () => performance.timeOrigin + performance.now();
-    // A blob that was lost is reported by the worker whose reader it hits.
+    // A blob that fails is reported by the worker that serves a READ of it.
     const blobs = new BlobFiles(opened.files, () => {});
     try {
       const image = new Image(opened.handle);

@@ -44,7 +44,7 @@ function hurry(): void {
 port.once("message", (task: PusherTask) => {
   hurry();
   const image = new Image(task.handle);
-  // A blob that was lost is reported by the worker whose reader it hits.
+  // A blob that fails is reported by the worker that serves a READ of it.
   const blobs = new BlobFiles(task.files, () => {});
   const board = new HintBoard(task.board);
   try {

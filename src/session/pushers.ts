@@ -46,12 +46,12 @@ export class Pushers {
     });
   }
 
-  /** Resolves when nobody pushes the image in a slot. */
+  /** Resolves when no thread pushes the image in a slot. */
   async stop(slot: number): Promise<void> {
     if (this.running?.slot === slot) await end(this.running);
   }
 
-  /** Resolves when nobody pushes anything, nor ever will. */
+  /** Resolves when no thread pushes anything, nor ever will. */
   async close(): Promise<void> {
     this.isOver = true;
     if (this.running !== undefined) await end(this.running);

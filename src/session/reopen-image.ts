@@ -70,7 +70,7 @@ export function reopenAndPin(
     throw new StartError(`${state.source}, an image of the session to go on with: ${messageOf(error)}`);
   }
   const files = [self, ...blobs].map((file) => holdOrLose(file, held, log));
-  // Whoever served before has warmed it, or most of it.
+  // The process that served before has prefetched it, or most of it.
   const prefetching = new Prefetching(undefined, log);
   return { image: { ...image, files }, source: state.source, choice: choiceOf(state.choice), prefetching };
 }

@@ -52,8 +52,8 @@ export class ShownImages {
     return submount;
   }
 
-  /** Puts an image where none is. @throws MountObstacle */
-  place(
+  /** Shows an image where none is. @throws MountObstacle */
+  show(
     names: readonly string[],
     pinned: PinnedImage,
     tracing: Tracing | undefined,
@@ -75,13 +75,13 @@ export class ShownImages {
     return { gone: submount.instances.splice(0), entries };
   }
 
-  /** Puts an image where another is, whose nodes it goes on with where nothing changed. */
+  /** Shows an image where another is, whose nodes it goes on with where nothing changed. */
   remap(submount: Submount, pinned: PinnedImage): { instance: ImageInstance; plan: RemapPlan } {
-    const { plan, place } = remapOnto(submount, pinned, this.slots.freeSlot(false));
-    return { instance: this.attach(submount, pinned, place, undefined), plan };
+    const { plan, placement } = remapOnto(submount, pinned, this.slots.freeSlot(false));
+    return { instance: this.attach(submount, pinned, placement, undefined), plan };
   }
 
-  /** Puts an image where another is, of which nothing stays. */
+  /** Shows an image where another is, of which nothing stays. */
   replaceWithoutRemap(
     submount: Submount,
     pinned: PinnedImage,
@@ -134,11 +134,13 @@ export class ShownImages {
   ): (readonly ImageInstance[])[] {
     group.forEach(({ slot, serial, rootNode, rootIno, parent, isSuccessor, isPushed }, i) => {
       const { rootNid } = pinned[i].image.handle;
-      const place = isSuccessor
-        ? remapOnto(submount, pinned[i], slot).place
+      const placement = isSuccessor
+        ? remapOnto(submount, pinned[i], slot).placement
         : { slot, rootNid, rootNode, rootIno, parent };
       const how = { tracing: undefined, push: isPushed && this.push, isRestored: true };
-      this.add(newInstance(submount, pinned[i], { ...how, placed: { ...place, serial }, limit: this.limit }));
+      this.add(
+        newInstance(submount, pinned[i], { ...how, placed: { ...placement, serial }, limit: this.limit }),
+      );
     });
     if (group.at(-1)?.isShown !== true) return [submount.instances.splice(0)];
     this.shown.set(mountPath(submount.names), submount);
@@ -174,11 +176,11 @@ export class ShownImages {
   private attach(
     submount: Submount,
     pinned: PinnedImage,
-    place: Omit<ImagePlacement, "serial">,
+    placement: Omit<ImagePlacement, "serial">,
     tracing: Tracing | undefined,
   ): ImageInstance {
     const { push, limit } = this;
-    const placed = { ...place, serial: this.serial++ };
+    const placed = { ...placement, serial: this.serial++ };
     return this.add(newInstance(submount, pinned, { placed, limit, push, tracing, isRestored: false }));
   }
 

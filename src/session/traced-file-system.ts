@@ -17,7 +17,7 @@ class TracedFileSystem extends ImageFileSystem {
 
   override read(node: number, offset: number, length: number, out: Uint8Array, at: number): number {
     const result = super.read(node, offset, length, out, at);
-    // Logged as it is answered: the time is that of the page that somebody waits for.
+    // Logged as it is answered: the time is that of the page that a reader waits for.
     if (result <= 0) return result;
     this.mutex?.lock();
     this.log.add(node, offset, result, performance.timeOrigin + performance.now());

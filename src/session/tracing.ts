@@ -30,14 +30,14 @@ export class Tracing {
     this.file = file;
     this.log = log;
     this.logs = Array.from({ length: slots }, () => newReadLog());
-    let fd = -1;
+    let fd: number | undefined;
     try {
       fd = openOwn(file, constants.O_WRONLY | constants.O_CREAT, 0o600);
       if (fstatSync(fd).isFile()) ftruncateSync(fd); // now that it is known to be ours
       writeSync(fd, HEADER);
       this.fd = fd;
     } catch (error) {
-      if (fd >= 0 && fstatSync(fd).isFile()) rmSync(file, { force: true });
+      if (fd !== undefined && fstatSync(fd).isFile()) rmSync(file, { force: true });
       throw new StartError(`trace ${file}: ${messageOf(error)}`);
     }
   }
