@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { shell } from "../support/daemon.ts";
+import { shell, workDir } from "../support/daemon.ts";
 
 const KEEPER = fileURLToPath(new URL("../../src/handover/keeper.sh", import.meta.url));
 const SHELLS = ["dash", "bash", "bash --posix"].filter(
@@ -10,19 +10,26 @@ const SHELLS = ["dash", "bash", "bash --posix"].filter(
 
 it("sh is among the shells that are tried", () => expect(SHELLS.length).toBeGreaterThan(1));
 
-/** What a program that is kept can use. */
-const PRELUDE = `tell() { kill -"$1" "$NYDUSD_TS_KEEPER"; }; is() { [ "$NYDUSD_TS_ROLE" = "$1" ]; }
+/** Files in $D say how far a program is: \`mark NAME\` makes one with its pid in it; \`await NAME\` and \`ended NAME\` wait for it, and for its end. */
+const FLAGS = `mark() { echo $$ >"$D/.$1"; mv "$D/.$1" "$D/$1"; }
+  await() { until [ -e "$D/$1" ]; do sleep 0.02; done; }
+  ended() { await "$1"; while grep -qs '^State:.[^Z]' "/proc/$(cat "$D/$1")/status"; do sleep 0.02; done; }`;
+/** What a program that is kept can use. A keeper that sleeps again has heard what it was told. */
+const PRELUDE = `${FLAGS}
+  tell() { kill -"$1" "$NYDUSD_TS_KEEPER"; until grep -q '^State:.S' "/proc/$NYDUSD_TS_KEEPER/status"; do :; done; }; is() { [ "$NYDUSD_TS_ROLE" = "$1" ]; }
   echo "$NYDUSD_TS_ROLE $NYDUSD_TS_CRASHES $NYDUSD_TS_LAST"; `;
 
 /** @param outside what is done with the keeper, $keeper, meanwhile */
 const keep = (kind: string, program: string, outside = "", input = "") =>
   shell(
-    `printf '%s' "$4" | (timeout 50 $1 "$2" sh -c "$3" x "it's" 'a "b"' '$c \\d' & keeper=$!; ${outside}
+    `export D=$5; ${FLAGS}
+    printf '%s' "$4" | (timeout 50 $1 "$2" sh -c "$3" x "it's" 'a "b"' '$c \\d' & keeper=$!; ${outside}
     status=0; wait $keeper || status=$?; echo "status $status")`,
     kind,
     KEEPER,
     PRELUDE + program,
     input,
+    workDir(),
   );
 
 describe.each(SHELLS)("%s", (kind) => {
@@ -33,70 +40,66 @@ describe.each(SHELLS)("%s", (kind) => {
       'first 0 \n[it\'s][a "b"][$c \\d]\nstatus 0\n',
     ],
     ["a program that never serves ends with its own status", "exit 3", "first 0 \nstatus 3\n"],
-    ["so does one that is done", "tell USR1; sleep 0.1; exit 66", "first 0 \nstatus 2\n"],
+    ["so does one that is done", "tell USR1; exit 66", "first 0 \nstatus 2\n"],
     [
       "one that dies is followed by another",
-      "tell USR1; sleep 0.1; [ $NYDUSD_TS_CRASHES = 2 ] && exit 64; kill -9 $$",
+      "tell USR1; [ $NYDUSD_TS_CRASHES = 2 ] && exit 64; kill -9 $$",
       "first 0 \nafter 1 137\nafter 2 137\nstatus 0\n",
     ],
-    [
-      "one that exits as well",
-      "tell USR1; sleep 0.1; is after && exit 64; exit 1",
-      "first 0 \nafter 1 1\nstatus 0\n",
-    ],
+    ["one that exits as well", "tell USR1; is after && exit 64; exit 1", "first 0 \nafter 1 1\nstatus 0\n"],
     [
       "one that hands over is followed by the one beside it",
-      "if is next; then sleep 0.5; exit 65; fi; tell USR1; tell USR2; sleep 0.2; exit 80",
+      "if is next; then mark next; ended first; exit 65; fi; mark first; tell USR1; tell USR2; await next; exit 80",
       "first 0 \nnext 0 \nstatus 1\n",
     ],
     [
       "one that hands over may end after the one beside it",
-      "if is next; then sleep 0.2; exit 66; fi; tell USR1; tell USR2; sleep 0.8; exit 80",
+      "if is next; then mark next; exit 66; fi; tell USR1; tell USR2; ended next; exit 80",
       "first 0 \nnext 0 \nstatus 2\n",
     ],
     [
       "one that dies is followed by the one beside it",
-      "if is next; then sleep 0.5; exit 65; fi; tell USR1; tell USR2; sleep 0.2; kill -9 $$",
+      "if is next; then mark next; ended first; exit 65; fi; mark first; tell USR1; tell USR2; await next; kill -9 $$",
       "first 0 \nnext 0 \nstatus 1\n",
     ],
     [
       "one that hands over to nobody is followed by another",
-      "is after && exit 64; tell USR1; sleep 0.1; exit 80",
+      "is after && exit 64; tell USR1; exit 80",
       "first 0 \nafter 0 \nstatus 0\n",
     ],
     [
       "the one beside it is ended when it is told to be",
-      "is next && exec sleep 20; is after && exit 64; tell USR1; tell USR2; sleep 0.6; tell ALRM; sleep 0.6; exit 80",
+      "is next && mark next && exec sleep 50; is after && exit 64; tell USR1; tell USR2; await next; tell ALRM; ended next; exit 80",
       "first 0 \nnext 0 \nafter 0 \nstatus 0\n",
     ],
     [
       "a second one beside it takes the place of the first",
-      "is next && exec sleep 2; tell USR1; tell USR2; sleep 0.4; tell USR2; sleep 0.8; exit 64",
+      "if is next; then [ -e $D/one ] && mark two || mark one; exec sleep 50; fi; tell USR1; tell USR2; await one; tell USR2; await two; exit 64",
       "first 0 \nnext 0 \nnext 0 \nstatus 0\n",
     ],
     [
       "SIGTERM is passed on",
-      "trap 'echo term; exit 64' TERM; tell USR1; while :; do sleep 0.05; done",
+      "trap 'echo term; exit 64' TERM; tell USR1; mark ready; while :; do sleep 0.05; done",
       "first 0 \nterm\nstatus 0\n",
-      "sleep 0.4; kill -TERM $(cat /proc/$keeper/task/$keeper/children)",
+      "await ready; kill -TERM $(cat /proc/$keeper/task/$keeper/children)",
     ],
     [
       "SIGHUP is passed on",
-      "trap 'echo hup; exit 64' HUP; tell USR1; while :; do sleep 0.05; done",
+      "trap 'echo hup; exit 64' HUP; tell USR1; mark ready; while :; do sleep 0.05; done",
       "first 0 \nhup\nstatus 0\n",
-      "sleep 0.4; kill -HUP $(cat /proc/$keeper/task/$keeper/children)",
+      "await ready; kill -HUP $(cat /proc/$keeper/task/$keeper/children)",
     ],
     [
       "SIGTERM that comes while one hands over is passed on to the next one",
-      "if is next; then trap 'echo term; exit 64' TERM; while :; do sleep 0.05; done; fi; trap '' TERM; tell USR1; tell USR2; sleep 1; exit 80",
+      "if is next; then trap 'echo term; exit 64' TERM; mark ready; while :; do sleep 0.05; done; fi; trap '' TERM; tell USR1; tell USR2; await told; exit 80",
       "first 0 \nnext 0 \nterm\nstatus 0\n",
-      "sleep 0.6; kill -TERM $(cat /proc/$keeper/task/$keeper/children)",
+      "await ready; kill -TERM $(cat /proc/$keeper/task/$keeper/children); mark told",
     ],
     [
       "one that dies of being stopped is followed by one that clears up",
-      "is clear && exit 65; tell USR1; exec sleep 20",
+      "is clear && exit 65; tell USR1; mark ready; exec sleep 50",
       "first 0 \nclear 1 143\nstatus 1\n",
-      "sleep 0.4; kill -TERM $(cat /proc/$keeper/task/$keeper/children)",
+      "await ready; kill -TERM $(cat /proc/$keeper/task/$keeper/children)",
     ],
   ];
   it.each(cases)("%s", async (_, program, want, outside) => {
@@ -120,7 +123,7 @@ describe.each(SHELLS)("%s", (kind) => {
 });
 
 it("deaths in a row: the keeper starts another process, and at last one that answers EIO", async () => {
-  const program = "is refuse && exit 65; is first && tell USR1 && sleep 0.1; kill -9 $$";
+  const program = "is refuse && exit 65; is first && tell USR1; kill -9 $$";
   const { stdout } = await keep("sh", program);
   const roles = stdout.split("\n").map((line) => line.split(" ")[0]);
   expect(roles).toEqual(["first", ...new Array(11).fill("after"), "refuse", "status", ""]);

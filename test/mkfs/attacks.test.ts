@@ -5,6 +5,7 @@ import { scratchDir } from "../support/image.ts";
 import { END, entry, join as joined, pax } from "../tar/emit.ts";
 import { type Made, tarOf } from "./emit.ts";
 import { build, built, builtOf, dir, file } from "./support.ts";
+import { cpuTime } from "../support/cpu-time.ts";
 
 /** As the emitter takes it: a byte a character. */
 const utf8 = (name: string): string => Buffer.from(name).toString("latin1");
@@ -104,12 +105,12 @@ it("CVE-2025-62518, tokio-tar: an archive in a file whose pax size is not its he
 });
 
 /** CVE-2024-28863, node-tar: as deep as a path can be said. */
-it("a path of 100,000 directories takes a moment, and no stack", { timeout: 60_000 }, async () => {
+it("a path of 100,000 directories takes a moment, and no stack", async () => {
   const depth = 100_000;
   const path = join(scratchDir(), "layer.tar");
   writeFileSync(path, joined(pax({ path: "d/".repeat(depth) }), entry({ type: "5" }), END));
-  const begin = performance.now();
+  const begin = cpuTime();
   const { bootstrap } = await build(path);
   expect(bootstrap).not.toBe("");
-  expect(performance.now() - begin).toBeLessThan(30_000);
+  expect(cpuTime() - begin).toBeLessThan(30_000);
 });

@@ -51,7 +51,7 @@ describe("prefetching", () => {
     const since = performance.now();
     setTimeout(() => cancel.abort(), 100);
     await expect(run({ rate: 1000 })).rejects.toThrow("abort");
-    expect(performance.now() - since).toBeLessThan(5_000); // a piece alone would be 17 minutes
+    expect(performance.now() - since).toBeLessThan(60_000); // a piece alone would be 17 minutes
     expect(progress()).toMatchObject({ bytes: MIB, requests: 1 });
   });
 
