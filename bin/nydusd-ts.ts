@@ -2,13 +2,13 @@
 import { Command } from "commander";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { daemonize } from "../src/daemon/daemonize.ts";
-import { mountImage } from "../src/daemon/drive.ts";
+import { mountImage } from "../src/daemon/mount-backend.ts";
 import { formatFacts, type ReadyFacts } from "../src/daemon/facts.ts";
 import type { DaemonOptions } from "../src/daemon/options.ts";
 import {
-  type DriveFlags,
+  type BackendFlags,
   daemonOptions,
-  driveOptions,
+  backendOptions,
   isKept,
   type MountFlags,
 } from "../src/daemon/options-from-flags.ts";
@@ -25,7 +25,7 @@ import { progress } from "./progress.ts";
 import { runProgram } from "./run-program.ts";
 import { addTrace } from "./trace.ts";
 
-interface SourceFlags extends DriveFlags {
+interface SourceFlags extends BackendFlags {
   readonly cacheDir: string;
   readonly ref?: string;
   readonly platform?: string;
@@ -118,7 +118,7 @@ async function mountSources(args: string[], flags: SourceFlags, given: Given): P
   if (flags.daemonize) return background(flags);
   const forDaemon = givenForDaemon(given);
   if (flags.recover || isSuccessor) {
-    const options = await driveOptions(
+    const options = await backendOptions(
       { ...flags, bootstrap: paths[0] ?? "", mountpoint },
       warnings,
       forDaemon,
@@ -138,7 +138,7 @@ async function mountSources(args: string[], flags: SourceFlags, given: Given): P
   const options = { ...flags, bootstrap, mountpoint, blobDir: [...named, ...blobDirs], blob };
   const makeDurable = (isServed: boolean) =>
     prepared.makeDurable(isServed).catch((error) => warn(`the cache in ${cacheDir}: ${messageOf(error)}`));
-  const drive = await driveOptions(options, warnings, forDaemon);
+  const drive = await backendOptions(options, warnings, forDaemon);
   const places = { ...drive.places, within: prepared.within };
   process.exitCode = await mountImage({ ...drive, places }, (facts, isServed) => {
     ready(facts, isServed);

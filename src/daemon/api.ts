@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Log } from "../log/log.ts";
 import type { SessionObserver } from "./lifecycle.ts";
 import type { DaemonOptions } from "./options.ts";
-import type { Orders } from "./orders.ts";
+import type { LifecycleControl } from "./lifecycle-control.ts";
 import { buildInfo } from "./version.ts";
 
 /** The management API of this daemon, told how far the daemon is. */
@@ -17,13 +17,17 @@ export interface Api extends SessionObserver {
  *
  * @throws StartError when the socket cannot be made
  */
-export async function openApi(options: DaemonOptions, orders: Orders, log: Log): Promise<Api | undefined> {
+export async function openApi(
+  options: DaemonOptions,
+  orders: LifecycleControl,
+  log: Log,
+): Promise<Api | undefined> {
   if (options.apiSocket === undefined) return undefined;
-  const [{ serveApi }, { DaemonManagement }] = await Promise.all([
+  const [{ serveApi }, { ApiBackend }] = await Promise.all([
     import("../api/server.ts"),
-    import("./management.ts"),
+    import("./api-backend.ts"),
   ]);
-  const management = new DaemonManagement(options, orders, log, buildInfo());
+  const management = new ApiBackend(options, orders, log, buildInfo());
   const server = await serveApi(resolve(options.apiSocket), management);
   log.info(`management API at ${options.apiSocket}`);
   return {

@@ -2,13 +2,13 @@ import type { Keeper } from "../handover/keeper.ts";
 import type { Log } from "../log/log.ts";
 import type { Supervised } from "../seed/supervised.ts";
 import { chooseTransport } from "../session/choose.ts";
-import { spareBudget } from "../session/file-budget.ts";
+import { overflowBudget } from "../session/file-budget.ts";
 import { WorkerPool } from "../session/worker-pool.ts";
 import { Listeners } from "./listeners.ts";
 import type { DaemonOptions } from "./options.ts";
-import { stateFile } from "./state-place.ts";
-import { Transfers } from "./transfers.ts";
-import { Will } from "./will.ts";
+import { stateFile } from "./state-location.ts";
+import { DaemonControl } from "./daemon-control.ts";
+import { OutgoingHandover } from "../handover/outgoing.ts";
 
 /** What every step of a daemon's life has to do with. */
 export interface Daemon {
@@ -23,8 +23,8 @@ export interface Daemon {
   /** undefined: no supervisor keeps the session. */
   readonly supervised: Supervised | undefined;
   /** What the next process is to find; undefined: none can go on with the session. */
-  readonly will: Will | undefined;
-  readonly transfers: Transfers;
+  readonly outgoing: OutgoingHandover | undefined;
+  readonly control: DaemonControl;
   readonly listeners: Listeners;
 }
 
@@ -38,12 +38,12 @@ export async function openDaemon(
   const supervised = await superviseBy(options, log);
   // A process that is not root any more can neither write a state where root keeps it nor talk to a keeper that is.
   const file = options.user === undefined && name === "direct" ? stateFile(options, keeper) : undefined;
-  const will = file && new Will(file, keeper, () => transfers.handOver(), log);
-  const transfers = new Transfers(will, supervised, () => listeners.close(), log);
-  const listeners = new Listeners(options, transfers, () => will?.save(), log);
-  const pool = name === "direct" ? new WorkerPool(options.threads, spareBudget()) : undefined;
+  const outgoing = file && new OutgoingHandover({ file, keeper, onAdopt: () => control.handOver(), log });
+  const control = new DaemonControl(outgoing, supervised, () => listeners.close(), log);
+  const listeners = new Listeners(options, control, () => outgoing?.save(), log);
+  const pool = name === "direct" ? new WorkerPool(options.threads, overflowBudget()) : undefined;
   const transport = `transport ${name}: ${reason}`;
-  return { options, log, keeper, transport, pool, supervised, will, transfers, listeners };
+  return { options, log, keeper, transport, pool, supervised, outgoing, control, listeners };
 }
 
 /** The session is over, or there was none. */

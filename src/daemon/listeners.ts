@@ -5,13 +5,13 @@ import { type Api, openApi } from "./api.ts";
 import type { Served, SessionObserver } from "./lifecycle.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { DaemonOptions } from "./options.ts";
-import type { Orders } from "./orders.ts";
+import type { LifecycleControl } from "./lifecycle-control.ts";
 import { buildInfo } from "./version.ts";
 
 /** What listens on sockets: the management API and the metrics, each only when it is asked for. */
 export class Listeners implements SessionObserver {
   private readonly options: DaemonOptions;
-  private readonly orders: Orders;
+  private readonly orders: LifecycleControl;
   private readonly onShown: () => void;
   private readonly log: Log;
   private api: Api | undefined;
@@ -21,7 +21,7 @@ export class Listeners implements SessionObserver {
    * @param orders what the API can order
    * @param onShown told before totals are shown
    */
-  constructor(options: DaemonOptions, orders: Orders, onShown: () => void, log: Log) {
+  constructor(options: DaemonOptions, orders: LifecycleControl, onShown: () => void, log: Log) {
     this.options = options;
     this.orders = orders;
     this.onShown = onShown;

@@ -8,12 +8,12 @@ import type { MountContext } from "../seed/mount-context.ts";
 import { countsOf } from "./counts.ts";
 import { closeDaemon, type Daemon, openDaemon } from "./daemon.ts";
 import { imageFacts, type ReadyFacts } from "./facts.ts";
-import type { Faults } from "./faults.ts";
+import type { ExceptionGuard } from "./exception-guard.ts";
 import { Lifecycle, type Served } from "./lifecycle.ts";
 import { observersOf } from "./observers.ts";
 import type { DaemonOptions } from "./options.ts";
 import { begin, findSession, goOn, type Started } from "./start.ts";
-import { stateFile } from "./state-place.ts";
+import { stateFile } from "./state-location.ts";
 import { becomeUser } from "./user.ts";
 
 /**
@@ -48,7 +48,7 @@ export async function serveImage(
 ): Promise<number> {
   const keeper = findKeeper();
   if (keeper?.role === "refuse" || keeper?.role === "clear")
-    return (await import("./give-up.ts")).giveUp(keeper, stateFile(options, keeper), log);
+    return (await import("./degraded-mode.ts")).runDegraded(keeper, stateFile(options, keeper), log);
   // A young generation that never grows: 3.5 MB less (measured), and nothing here allocates fast.
   setFlagsFromString("--semi-space-growth-factor=1");
   const daemon = await openDaemon(options, log, keeper);
@@ -56,19 +56,19 @@ export async function serveImage(
     const found = await findSession(daemon);
     if (found === "nothing") return statusFor(keeper, keeper?.role === "after" ? 1 : 0);
     const started = found === undefined ? await begin(daemon, context) : await goOn(daemon, found);
-    const { served, faults, isAskedToStop, owner } = started;
+    const { served, exceptions, isAskedToStop, owner } = started;
     const lifecycle = new Lifecycle(served, observersOf(daemon, started), log);
     await lifecycle.ready();
-    faults?.follow(lifecycle);
+    exceptions?.follow(lifecycle);
     if (options.standby)
-      await daemon.will
+      await daemon.outgoing
         ?.standBy()
         .catch((error: unknown) => log.error(`cannot start a standby: ${messageOf(error)}`));
     if (!isAskedToStop(lifecycle)) {
       if (owner !== undefined) await dropRoot(owner, lifecycle);
       onReady(readyFacts(daemon, started));
     }
-    return await end(daemon, served, lifecycle, faults);
+    return await end(daemon, served, lifecycle, exceptions);
   } finally {
     await closeDaemon(daemon);
   }
@@ -94,21 +94,21 @@ const readyFacts = ({ options, listeners }: Daemon, { served, context }: Started
 
 /** @returns exit status, as the keeper understands it where there is one */
 async function end(
-  { options, log, keeper, will }: Daemon,
+  { options, log, keeper, outgoing }: Daemon,
   { session, place }: Served,
   lifecycle: Lifecycle,
-  faults: Faults | undefined,
+  exceptions: ExceptionGuard | undefined,
 ): Promise<number> {
   const { how, message } = await lifecycle.ended;
   log.info("served", countsOf(session.counts()));
   if (how === "handed over") {
-    await will?.handedOver;
+    await outgoing?.handedOver;
     log.info(`${options.mountpoint}: handed over`);
     return keeper === undefined ? 0 : handedOver;
   }
   if (how === "unmounted" || how === "stopped") {
     log.info(`${options.mountpoint}: ${how}`);
-    return statusFor(keeper, faults?.happened() === true ? 1 : 0);
+    return statusFor(keeper, exceptions?.happened() === true ? 1 : 0);
   }
   log.error(`${options.mountpoint}: the session ended: ${how} ${message}`);
   // What is left is a mount that answers ENOTCONN to everybody; another's that took its place is not.

@@ -7,30 +7,30 @@ import type { SessionObserver } from "./lifecycle.ts";
 import { Overlay } from "./overlay.ts";
 import { PidFile } from "./pid-file.ts";
 import type { Started } from "./start.ts";
-import { afresh } from "./state-place.ts";
+import { lostState } from "./state-location.ts";
 
 /**
  * Everything that accompanies a session, in the order in which it is told: the overlay before those who look at what is
  * shown, the pid file when all of it can be used, the state at the very end, because it is gone when nothing is left.
  */
 export function observersOf(
-  { options, log, keeper, will, transfers, listeners }: Daemon,
+  { options, log, keeper, outgoing, control, listeners }: Daemon,
   { context, resumed, served: { isResumed, mountpoint } }: Started,
 ): SessionObserver[] {
   const { upper, pidFile, mountOptions } = options;
   const pid = keeper?.pid ?? process.pid;
   const all: (SessionObserver | undefined)[] = [
     // First: another process may be asked for as soon as the log says that this one serves.
-    will && { ready: (served) => will.ready(served) },
+    outgoing && { ready: (served) => outgoing.ready(served) },
     resumed && { ready: () => sayResumed(resumed, mountpoint, keeper, log) },
     upper === undefined ? undefined : new Overlay(upper, mountOptions, log),
     ...firstImage(context?.first),
     isResumed ? undefined : lostSession(log),
     listeners,
-    transfers,
+    control,
     // A keeper's pid is in it since the first process.
     pidFile === undefined ? undefined : new PidFile(pidFile, pid, isResumed && keeper !== undefined),
-    will && { ended: (how) => will.ended(how) },
+    outgoing && { ended: (how) => outgoing.ended(how) },
   ];
   return all.filter((each) => each !== undefined);
 }
@@ -60,7 +60,7 @@ function firstImage(first: ImageAt | undefined): SessionObserver[] {
 
 /** Mounts again what a session had whose FUSE device is lost. */
 function lostSession(log: Logger): SessionObserver | undefined {
-  const lost = afresh();
+  const lost = lostState();
   if (lost === undefined) return undefined;
-  return { ready: async (served) => (await import("./afresh.ts")).mountAfresh(lost, served, log) };
+  return { ready: async (served) => (await import("./remount-lost.ts")).remountLost(lost, served, log) };
 }

@@ -4,7 +4,7 @@ import type { TRANSPORTS } from "../session/choose.ts";
 import { ALL_FILE_RECORDS, type FileRecords, NO_FILE_RECORDS } from "../session/file-records.ts";
 import type { PrefetchOptions } from "../session/prefetching.ts";
 import type { ConfigPrefetch, DaemonConfig } from "./config.ts";
-import type { DRIVERS, DriveOptions } from "./drive.ts";
+import type { MOUNT_BACKENDS, BackendOptions } from "./mount-backend.ts";
 import type { MonitoringOptions } from "./monitoring.ts";
 import type { DaemonOptions } from "./options.ts";
 import { placesIn } from "./places.ts";
@@ -53,8 +53,8 @@ export interface MountFlags {
 }
 
 /** Of a mount that the kernel may show by itself. */
-export interface DriveFlags extends MountFlags {
-  readonly driver: (typeof DRIVERS)[number];
+export interface BackendFlags extends MountFlags {
+  readonly driver: (typeof MOUNT_BACKENDS)[number];
   readonly rw?: string;
 }
 
@@ -74,11 +74,11 @@ export const isKept = ({ keeper, recover, supervisor, user }: MountFlags): boole
  * @param forDaemon options that were given and steer a process that serves
  * @throws as `daemonOptions`
  */
-export const driveOptions = async (
-  flags: DriveFlags,
+export const backendOptions = async (
+  flags: BackendFlags,
   warnings: readonly string[],
   forDaemon: readonly string[],
-): Promise<DriveOptions> => ({
+): Promise<BackendOptions> => ({
   ...(await daemonOptions(flags, warnings)),
   driver: flags.driver,
   upper: flags.rw,

@@ -5,11 +5,11 @@ import { type MountContext, prepareMount } from "../seed/mount-context.ts";
 import { type Found, type Resumed, resumedFrom } from "../seed/resumed.ts";
 import { type RunOptions, runSession } from "../session/run.ts";
 import type { Daemon } from "./daemon.ts";
-import { type Faults, watchForFaults } from "./faults.ts";
+import { type ExceptionGuard, guardAgainstExceptions } from "./exception-guard.ts";
 import type { Served } from "./lifecycle.ts";
-import { keepOutside } from "./own-mount.ts";
+import { refuseSelfMount } from "./self-mount-guard.ts";
 import { type AskedToStop, handleSignals } from "./signals.ts";
-import { removeDeadStates } from "./state-place.ts";
+import { removeDeadStates } from "./state-location.ts";
 import { findUser, mustReach } from "./user.ts";
 import { buildInfo } from "./version.ts";
 
@@ -27,25 +27,25 @@ export interface Started extends Guards {
 /** What keeps the process from leaving a dead mount. */
 interface Guards {
   /** undefined: the keeper starts another process after an exception. */
-  readonly faults: Faults | undefined;
+  readonly exceptions: ExceptionGuard | undefined;
   readonly isAskedToStop: AskedToStop;
 }
 
 /** A session that another process has served. @returns undefined: this one is to begin it */
 export async function findSession(daemon: Daemon): Promise<Found | undefined> {
-  const { options, log, keeper, supervised, will, listeners } = daemon;
-  if (will === undefined) return undefined;
+  const { options, log, keeper, supervised, outgoing, listeners } = daemon;
+  if (outgoing === undefined) return undefined;
   if (supervised !== undefined && (await supervised.isToWait())) {
     await listeners.openApi();
     return supervised.given;
   }
   if (keeper === undefined || keeper.role === "first") return undefined;
-  return resumedFrom(keeper, will.file, { ...options, version: buildInfo().version, log });
+  return resumedFrom(keeper, outgoing.file, { ...options, version: buildInfo().version, log });
 }
 
 /** @throws StartError, FormatError: nothing is mounted then */
 export async function begin(daemon: Daemon, given: MountContext | undefined): Promise<Started> {
-  const { options, log, transport, will, listeners } = daemon;
+  const { options, log, transport, outgoing, listeners } = daemon;
   const owner = options.user === undefined ? undefined : findUser(options.user);
   // Before anything is logged: its events tell what went wrong.
   await listeners.openApi();
@@ -55,9 +55,9 @@ export async function begin(daemon: Daemon, given: MountContext | undefined): Pr
   const context = given ?? (await prepareMount(options, log));
   const { mountpoint, held } = context;
   if (owner !== undefined) mustReach(owner, mountpoint);
-  if (will !== undefined) removeDeadStates(options, mountpoint);
+  if (outgoing !== undefined) removeDeadStates(options, mountpoint);
   try {
-    keepOutside(options, context);
+    refuseSelfMount(options, context);
     const guards = guard(daemon);
     const mounted = await mount(daemon, context, owner);
     return {
@@ -68,7 +68,7 @@ export async function begin(daemon: Daemon, given: MountContext | undefined): Pr
       resumed: undefined,
     };
   } catch (error) {
-    will?.end();
+    outgoing?.end();
     await context.first?.pinned.prefetching.stop();
     throw error;
   }
@@ -103,10 +103,10 @@ async function mount(
  * @throws StartError, when no request can be
  */
 export async function goOn(daemon: Daemon, resumed: Resumed): Promise<Started> {
-  const { pool, will } = daemon;
+  const { pool, outgoing } = daemon;
   const { seed, balances, isCrash } = resumed;
   if (pool === undefined) throw new Error("only workers can go on with a session");
-  will?.listenAfter(balances);
+  outgoing?.listenAfter(balances);
   const guards = guard(daemon);
   const session = await runSession(seed, { ...runOptions(daemon), pool, willDropRoot: false });
   void balances.then((known) => {
@@ -118,18 +118,18 @@ export async function goOn(daemon: Daemon, resumed: Resumed): Promise<Started> {
   return { ...guards, served, context: undefined, owner: undefined, resumed };
 }
 
-const runOptions = ({ options, will, log }: Daemon): Omit<RunOptions, "pool" | "willDropRoot"> => ({
+const runOptions = ({ options, outgoing, log }: Daemon): Omit<RunOptions, "pool" | "willDropRoot"> => ({
   push: options.push,
   lowLatency: options.lowLatency,
-  changed: (snapshot) => will?.changed(snapshot),
+  changed: (snapshot) => outgoing?.changed(snapshot),
   log,
 });
 
 /** To be called before mounting: a process that ends between mounting and serving leaves a dead mount. */
-function guard({ log, keeper, will, transfers, listeners }: Daemon): Guards {
-  const faults = will === undefined || keeper === undefined ? watchForFaults(log) : undefined;
-  const isAskedToStop = handleSignals(log, () => transfers.hangUp());
+function guard({ log, keeper, outgoing, control, listeners }: Daemon): Guards {
+  const exceptions = outgoing === undefined || keeper === undefined ? guardAgainstExceptions(log) : undefined;
+  const isAskedToStop = handleSignals(log, () => control.hangUp());
   listeners.mounting();
-  will?.arm();
-  return { faults, isAskedToStop };
+  outgoing?.arm();
+  return { exceptions, isAskedToStop };
 }

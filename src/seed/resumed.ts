@@ -68,7 +68,7 @@ async function behind(
   isToAdopt: boolean,
   { version, failover }: ResumeOptions,
 ): Promise<Found> {
-  const { waitBehind } = await import("../handover/talk.ts"); // only for a process that waits
+  const { waitBehind } = await import("../handover/protocol.ts"); // only for a process that waits
   for (const end = performance.now() + LISTEN_MS; ; ) {
     const begun = await waitBehind(file.socket, version, (state) => incoming.prepare(state), isToAdopt);
     const at = performance.now();

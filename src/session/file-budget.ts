@@ -5,10 +5,10 @@ import { MAX_OVERFLOW } from "./worker-pool.ts";
 const RESERVE = 128;
 
 /** Descriptors of a thread that Node starts, and the one file that an overflow worker may keep open. */
-const SPARE_DESCRIPTORS = 5;
+const OVERFLOW_DESCRIPTORS = 5;
 
-/** Spare workers that this process may have: about a third of its files are theirs. */
-export const spareBudget = (limit = openFileLimit()): number =>
+/** Overflow workers that this process may have: about a third of its files are theirs. */
+export const overflowBudget = (limit = openFileLimit()): number =>
   Math.max(0, Math.min(MAX_OVERFLOW, Math.floor((limit - RESERVE) / 14)));
 
 /**
@@ -16,7 +16,7 @@ export const spareBudget = (limit = openFileLimit()): number =>
  * could not even be stopped, because that takes a program.
  */
 export function fileBudget(threads: number, limit = openFileLimit()): { held: number; each: number } {
-  const free = Math.max(16, limit - RESERVE - SPARE_DESCRIPTORS * spareBudget(limit));
+  const free = Math.max(16, limit - RESERVE - OVERFLOW_DESCRIPTORS * overflowBudget(limit));
   const each = Math.min(256, Math.max(4, Math.floor(free / 2 / (threads + 1))));
   return { held: Math.min(1024, Math.max(4, Math.floor(free / 2))), each };
 }

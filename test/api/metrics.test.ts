@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { HeldFiles } from "../../src/blob/held-files.ts";
 import { ErrorRing } from "../../src/daemon/events.ts";
-import { DaemonManagement } from "../../src/daemon/management.ts";
+import { ApiBackend } from "../../src/daemon/api-backend.ts";
 import { fsStats } from "../../src/daemon/nydusd-metrics.ts";
 import { openLog } from "../../src/log/log.ts";
 import { countAnswer, countersOf, countRead, newCounters, sumOf } from "../../src/counters/counters.ts";
@@ -71,12 +71,12 @@ it("the metrics endpoint counts what was done through a mount", async () => {
 
 it("the API shows states, instances and requests in flight", async () => {
   const options = { places: { dirs: ["/b"], files: new Map() } } as unknown as ConstructorParameters<
-    typeof DaemonManagement
+    typeof ApiBackend
   >[0];
   const log = openLog("error");
   log.setLevel("off");
-  const orders = { start: async () => {} } as unknown as ConstructorParameters<typeof DaemonManagement>[1];
-  const m = new DaemonManagement(options, orders, log, { version: "1", commit: "c", time: "t" });
+  const orders = { start: async () => {} } as unknown as ConstructorParameters<typeof ApiBackend>[1];
+  const m = new ApiBackend(options, orders, log, { version: "1", commit: "c", time: "t" });
   const wrongState = (event: string) => `DaemonAbnormal(UnexpectedEvent("${event}"))`;
   expect(m.info()).toMatchObject({ state: "INIT", backend_collection: {} });
   await expect(m.start()).rejects.toThrow(wrongState("Start"));

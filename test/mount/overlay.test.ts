@@ -21,7 +21,7 @@ import { KERNEL_DRIVERS } from "../support/kernel.ts";
 
 const { path, devices } = fixture("12-merged");
 const BLOBS = blobFlags(devices);
-const DRIVERS: string[][] = [
+const MOUNT_BACKENDS: string[][] = [
   ...KERNEL_DRIVERS.map((driver) => [driver]),
   ["fuse"],
   ["fuse", "--transport", "direct"],
@@ -47,7 +47,7 @@ const CHANGE =
   'cd "$1"; echo new >new; echo more >>etc/keep; rm d2f; mv hl_a moved; rm -r opq; mkdir opq; echo x >opq/x; ln -s new link; chmod 700 f2d';
 const LOOK = 'cd "$1"; ls; cat new moved opq/x etc/keep; readlink link; ls opq; stat -c %a f2d';
 
-describe.each(DRIVERS)("--rw with --driver %s %s %s", (...words) => {
+describe.each(MOUNT_BACKENDS)("--rw with --driver %s %s %s", (...words) => {
   const driver = words.filter((word) => word !== undefined);
   it("keeps what was written, renamed and deleted, and finds it again", async () => {
     const upper = join(workDir(), "made");

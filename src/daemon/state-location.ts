@@ -3,8 +3,8 @@ import type { Keeper } from "../handover/keeper.ts";
 import { defaultStateDir, removeDead, StateFile } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
 
-/** What a start is told when it mounts afresh what another session had: path of that one's state, without the end. */
-export const afresh = (): string | undefined => process.env["NYDUSD_TS_AFRESH"];
+/** What a start is told when it mounts lostState what another session had: path of that one's state, without the end. */
+export const lostState = (): string | undefined => process.env["NYDUSD_TS_AFRESH"];
 
 /** Named for the process that outlives those that serve. */
 export const stateFile = ({ stateDir }: DaemonOptions, keeper: Keeper | undefined): StateFile =>
@@ -18,7 +18,7 @@ export const stateFile = ({ stateDir }: DaemonOptions, keeper: Keeper | undefine
  * @param here canonical mountpoint
  */
 export function removeDeadStates({ stateDir = defaultStateDir() }: DaemonOptions, here: string): void {
-  if (afresh() !== undefined) return;
+  if (lostState() !== undefined) return;
   const mounted = new Set(readMounts().map(({ mountpoint }) => mountpoint));
   removeDead(stateDir, (mountpoint) => mountpoint !== here && mounted.has(mountpoint));
 }

@@ -12,7 +12,7 @@ import type { StateFile } from "../handover/state-file.ts";
  *
  * @returns exit status
  */
-export async function giveUp(keeper: Keeper, file: StateFile, log: Logger): Promise<number> {
+export async function runDegraded(keeper: Keeper, file: StateFile, log: Logger): Promise<number> {
   const state = file.read();
   // A signal that comes while Node exits kills it, though it had unmounted and removed its state before.
   if (state === undefined && keeper.role === "clear") return doneWith(0);

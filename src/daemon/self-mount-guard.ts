@@ -18,7 +18,7 @@ const OWN = "lies in this daemon's own mount: the daemon would have to answer it
  *
  * @throws StartError naming what does not
  */
-export function keepOutside(options: DaemonOptions, { mountpoint, first }: MountContext): void {
+export function refuseSelfMount(options: DaemonOptions, { mountpoint, first }: MountContext): void {
   const { dev, ino } = statSync(mountpoint);
   // By number, too: what is mounted on one of its bind mounts may appear on all.
   const isThere = (directory: string) => directory === mountpoint || isSame(directory, dev, ino);
@@ -67,7 +67,7 @@ function isOwn(path: string, device: string): boolean {
  * @param device `major:minor` of the mount
  * @throws StartError
  */
-export function refuseOwn(paths: readonly string[], device: string): void {
+export function refuseSelfPaths(paths: readonly string[], device: string): void {
   const path = paths.find((each) => isOwn(each, device));
   if (path !== undefined) throw new StartError(`${path}: ${OWN}`);
 }
@@ -77,7 +77,7 @@ export function refuseOwn(paths: readonly string[], device: string): void {
  *
  * @throws StartError
  */
-export function refuseOwnFiles(files: readonly BlobFile[], device: string): void {
+export function refuseSelfFiles(files: readonly BlobFile[], device: string): void {
   const [major, minor] = device.split(":").map(Number);
   const number = makeDevice(major, minor);
   const file = files.find(({ dev }) => dev === number);

@@ -1,5 +1,5 @@
 /** What the management API can order of the process that it tells of, beside images. */
-export interface Orders {
+export interface LifecycleControl {
   /** See Management.upgrade. @throws StartError */
   upgrade(): Promise<() => void>;
   /** Gives the session to the supervisor. @throws StartError */

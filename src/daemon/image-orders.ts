@@ -11,7 +11,7 @@ import type { ImageChanges } from "../session/transport.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import { type ConfigPrefetch, parseConfig } from "./config.ts";
 import type { DaemonOptions } from "./options.ts";
-import { refuseOwn, refuseOwnFiles } from "./own-mount.ts";
+import { refuseSelfPaths, refuseSelfFiles } from "./self-mount-guard.ts";
 import { placesIn } from "./places.ts";
 
 /** A session whose images may come and go. */
@@ -32,7 +32,7 @@ export interface Changeable {
  * @param how remount shows it in the place of one that is there
  * @throws MountFailed: nothing has changed then
  */
-export async function placeImage(
+export async function mountByOrder(
   how: "mount" | "remount",
   path: string,
   order: MountCommand,
@@ -43,7 +43,7 @@ export async function placeImage(
   try {
     const pinned = take(path, order, session);
     try {
-      refuseOwnFiles(pinned.image.files, device);
+      refuseSelfFiles(pinned.image.files, device);
       mayShow(traits, pinned);
       await changes[how](names, pinned);
     } catch (error) {
@@ -59,7 +59,7 @@ export async function placeImage(
 }
 
 /** @throws MountFailed */
-export async function removeImage(path: string, { changes, log }: Changeable): Promise<void> {
+export async function unmountByOrder(path: string, { changes, log }: Changeable): Promise<void> {
   await changes.unmount(namesAt(path)).catch(fail);
   log.info(`unmounted ${path}`);
 }
@@ -75,7 +75,7 @@ function take(
   for (const note of given?.warnings ?? []) log.info(note);
   const isPlaced = given !== undefined && (given.blobDirs.length > 0 || given.blobFile !== undefined);
   const places = placesIn(source, given, { dirs: isPlaced ? [] : options.blobDirs, files: new Map() });
-  refuseOwn([source, ...places.dirs, ...places.files.values(), places.single ?? source], device);
+  refuseSelfPaths([source, ...places.dirs, ...places.files.values(), places.single ?? source], device);
   const choice = {
     bootstrap: source,
     places,

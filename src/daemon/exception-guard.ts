@@ -3,11 +3,11 @@ import type { Logger } from "../log/log.ts";
 import { killSelfAfter, onUncaught } from "../proc/process-guard.ts";
 import type { Stoppable } from "./lifecycle.ts";
 
-/** Those inside a busy mount are served for 5 s more; whatever has not ended then never will. */
+/** Those inside a busy mount are served for 5 s more; whatever has not ended then never outgoing. */
 const LAST_RESORT_MS = 10_000;
 
 /** What nobody has caught: an error of ours in the thread that does not serve. */
-export interface Faults {
+export interface ExceptionGuard {
   /** Told of the session once there is one. */
   follow(session: Stoppable): void;
   /** Whether the process is to end with a status that says so. */
@@ -18,7 +18,7 @@ export interface Faults {
  * Unmounts when something happens that nobody has caught, so that who supervises this process can start another one.
  * Left to Node, it would wait for threads that block, and leave a dead mount. To be called before mounting.
  */
-export function watchForFaults(log: Logger): Faults {
+export function guardAgainstExceptions(log: Logger): ExceptionGuard {
   let count = 0;
   let session: Stoppable | undefined;
   const stop = () =>

@@ -43,6 +43,14 @@ export interface Next {
   readonly isReady: boolean;
 }
 
+/** What the process that serves is told of the next one. */
+export interface SuccessorEvents {
+  /** It has ended, or died. */
+  readonly onLeft: () => void;
+  /** It is ready and has a keeper, which the process that serves may have lost. */
+  readonly onAdopt: () => void;
+}
+
 /** Where the next process comes to, in the process that serves. One at a time: a second one is turned away. */
 export class Successor {
   private readonly state: () => SessionState;
@@ -50,13 +58,11 @@ export class Successor {
   private socket: Socket | undefined;
   private next: Next | undefined;
   private waiting: ((next: Next | undefined) => void)[] = [];
-  /** Told when it goes away, or dies, unasked. */
-  onLeft: () => void = () => {};
-  /** Told when it is ready and has a keeper, which this process may have lost. */
-  onAdopt: () => void = () => {};
+  private readonly events: SuccessorEvents;
 
-  constructor(state: () => SessionState) {
+  constructor(state: () => SessionState, events: SuccessorEvents) {
     this.state = state;
+    this.events = events;
   }
 
   /** @param path of a socket in a directory that only its owner can enter */
@@ -134,7 +140,7 @@ export class Successor {
         if (message.type === "hello") {
           this.next = { version: message.version, isReady: false };
           this.changed();
-        } else if (message.type === "adopt") this.onAdopt();
+        } else if (message.type === "adopt") this.events.onAdopt();
         else if (this.next !== undefined) {
           this.next = { ...this.next, isReady: true };
           this.settle(this.next);
@@ -144,7 +150,7 @@ export class Successor {
         this.socket = undefined;
         this.next = undefined;
         this.settle(undefined);
-        this.onLeft();
+        this.events.onLeft();
       },
     );
   }

@@ -10,10 +10,10 @@ import { mayOverlay } from "./overlay.ts";
 import { openDaemonLog, serveImage } from "./main.ts";
 import { type MountContext, prepareMount } from "../seed/mount-context.ts";
 
-export const DRIVERS = ["auto", "erofs", "erofs-file", "erofs-loop", "fuse"] as const;
-type Driver = (typeof DRIVERS)[number];
+export const MOUNT_BACKENDS = ["auto", "erofs", "erofs-file", "erofs-loop", "fuse"] as const;
+type Driver = (typeof MOUNT_BACKENDS)[number];
 
-export interface DriveOptions extends DaemonOptions {
+export interface BackendOptions extends DaemonOptions {
   readonly driver: Driver;
   /** Options that were given and mean something to a daemon only, as they were written. */
   readonly forDaemon: readonly string[];
@@ -36,7 +36,7 @@ const BACKINGS: Readonly<Record<Exclude<Driver, "fuse">, readonly Backing[]>> = 
  * @returns exit status
  * @throws UsageError, StartError, FormatError: nothing is mounted then
  */
-export async function mountImage(options: DriveOptions, onReady: OnReady): Promise<number> {
+export async function mountImage(options: BackendOptions, onReady: OnReady): Promise<number> {
   const { driver, forDaemon, upper } = options;
   const daemonOnly = forDaemon.length === 0 ? undefined : `${forDaemon.join(", ")}: for the FUSE daemon only`;
   if (daemonOnly !== undefined && driver !== "auto" && driver !== "fuse")
@@ -69,7 +69,7 @@ export async function mountImage(options: DriveOptions, onReady: OnReady): Promi
 /** Loaded only when it is used. @returns what the mount reads from */
 async function mountByKernel(
   { first, mountpoint }: MountContext,
-  { mountOptions }: DriveOptions,
+  { mountOptions }: BackendOptions,
   backings: readonly Backing[],
 ): Promise<Backing> {
   if (first === undefined) throw new StartError("there is no image to mount");
@@ -88,7 +88,7 @@ async function mountByKernel(
 async function coverWithOverlay(
   { mountpoint, first }: MountContext,
   upper: string,
-  { mountOptions }: DriveOptions,
+  { mountOptions }: BackendOptions,
   log: Logger,
 ): Promise<void> {
   const device = mountAt(mountpoint)?.device;

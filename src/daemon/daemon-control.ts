@@ -2,14 +2,14 @@ import { messageOf, StartError } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
 import type { Session } from "../session/transport.ts";
 import type { Served, SessionObserver } from "./lifecycle.ts";
-import type { Orders } from "./orders.ts";
+import type { LifecycleControl } from "./lifecycle-control.ts";
 import type { Supervised } from "../seed/supervised.ts";
-import type { Will } from "./will.ts";
+import type { OutgoingHandover } from "../handover/outgoing.ts";
 
 /** How a session leaves this process, or comes to it, because somebody said so. */
-export class Transfers implements Orders, SessionObserver {
+export class DaemonControl implements LifecycleControl, SessionObserver {
   /** Where another process can go on with what this one serves; undefined: it cannot. */
-  private readonly will: Will | undefined;
+  private readonly outgoing: OutgoingHandover | undefined;
   private readonly supervised: Supervised | undefined;
   private readonly close: () => Promise<void>;
   private readonly log: Log;
@@ -21,12 +21,12 @@ export class Transfers implements Orders, SessionObserver {
 
   /** @param close ends what listens: the next process will listen there */
   constructor(
-    will: Will | undefined,
+    outgoing: OutgoingHandover | undefined,
     supervised: Supervised | undefined,
     close: () => Promise<void>,
     log: Log,
   ) {
-    this.will = will;
+    this.outgoing = outgoing;
     this.supervised = supervised;
     this.close = close;
     this.log = log;
@@ -58,13 +58,13 @@ export class Transfers implements Orders, SessionObserver {
 
   exit(): void {
     if (this.supervised?.isSent !== true) process.kill(process.pid, "SIGTERM");
-    else this.will?.handOver();
+    else this.outgoing?.handOver();
   }
 
   async upgrade(): Promise<() => void> {
-    if (this.will === undefined)
+    if (this.outgoing === undefined)
       throw new StartError("an upgrade needs a keeper, --transport direct, and no --user");
-    const version = await this.will.prepareUpgrade();
+    const version = await this.outgoing.prepareUpgrade();
     this.log.info(`version ${version} is ready: handing over`);
     return () => this.handOver();
   }
@@ -74,7 +74,7 @@ export class Transfers implements Orders, SessionObserver {
     const failed = (error: unknown) => this.log.error(messageOf(error));
     this.close()
       .catch(failed)
-      .then(() => this.will?.handOver())
+      .then(() => this.outgoing?.handOver())
       .catch(failed);
   }
 

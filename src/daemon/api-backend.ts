@@ -20,10 +20,10 @@ import { nodeIn } from "../vfs/node-id.ts";
 import { configOf } from "./config-shown.ts";
 import { ErrorRing } from "./events.ts";
 import { FileReport } from "./file-report.ts";
-import { type Changeable, placeImage, removeImage } from "./mounting.ts";
+import { type Changeable, mountByOrder, unmountByOrder } from "./image-orders.ts";
 import { backendMetrics, cacheMetrics, fsStats } from "./nydusd-metrics.ts";
 import type { DaemonOptions } from "./options.ts";
-import type { Orders } from "./orders.ts";
+import type { LifecycleControl } from "./lifecycle-control.ts";
 import type { BuildInfo } from "./version.ts";
 
 /** What is known once requests are answered. */
@@ -33,9 +33,9 @@ interface Serving {
 }
 
 /** Answers the API for a daemon. Reads shared counters; never waits for a worker. */
-export class DaemonManagement implements Management {
+export class ApiBackend implements Management {
   private readonly options: DaemonOptions;
-  private readonly orders: Orders;
+  private readonly orders: LifecycleControl;
   private readonly log: Log;
   private readonly build: BuildInfo;
   private readonly ring = new ErrorRing();
@@ -44,7 +44,7 @@ export class DaemonManagement implements Management {
   private isLeaving = false;
   private readonly reports = new WeakMap<PinnedImage, FileReport>();
 
-  constructor(options: DaemonOptions, orders: Orders, log: Log, build: BuildInfo) {
+  constructor(options: DaemonOptions, orders: LifecycleControl, log: Log, build: BuildInfo) {
     this.options = options;
     this.orders = orders;
     this.build = build;
@@ -127,13 +127,13 @@ export class DaemonManagement implements Management {
   }
 
   mount = (path: string, order: MountCommand): Promise<void> =>
-    placeImage("mount", path, order, this.changeable());
+    mountByOrder("mount", path, order, this.changeable());
 
   remount = (path: string, order: MountCommand): Promise<void> =>
-    placeImage("remount", path, order, this.changeable());
+    mountByOrder("remount", path, order, this.changeable());
 
   async unmount(path: string): Promise<void> {
-    await removeImage(path, this.changeable());
+    await unmountByOrder(path, this.changeable());
   }
 
   instance(id: string | undefined): Instance {

@@ -10,7 +10,7 @@ import type { Served } from "./lifecycle.ts";
  *
  * @param base path of its state, without the end
  */
-export async function mountAfresh(
+export async function remountLost(
   base: string,
   { session: { images, changes }, held }: Served,
   log: Logger,
@@ -24,7 +24,7 @@ export async function mountAfresh(
     if (!image.isShown || !isLast || images().some((shown) => shown.path === path)) continue;
     try {
       await changes?.mount(names, reopenAndPin(image, file.readChecked(image.serial), held, log));
-      log.info(`mounted ${image.source} at ${path} afresh`);
+      log.info(`mounted ${image.source} at ${path} lostState`);
     } catch (error) {
       log.error(`${path}: ${messageOf(error)}`);
     }
