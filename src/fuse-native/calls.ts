@@ -43,12 +43,12 @@ export class Calls {
     const { isTraced } = this;
     if (isTraced) this.trace(requestLine(++this.number, opcode, `path=${quotedText(path)}${details()}`));
     const begin = performance.now();
-    counters[opcode]++;
+    counters[opcode] = (counters[opcode] ?? 0) + 1;
     let result: number;
     try {
       result = work();
     } catch (error) {
-      counters[COUNT.UNEXPECTED]++;
+      counters[COUNT.UNEXPECTED] = (counters[COUNT.UNEXPECTED] ?? 0) + 1;
       this.onUnexpected(opcode, error);
       result = -EIO;
     }

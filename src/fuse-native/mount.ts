@@ -53,7 +53,9 @@ export async function mount(task: MountTask): Promise<Mounted> {
     letLoopEnd(fuse);
     throw new StartError(`cannot mount ${task.mountpoint} with fuse-native: ${reasonOf(error)}`);
   }
-  const watch = watchDevice(added()[0]);
+  const [fd] = added();
+  // None: libfuse has closed it already, and a descriptor that is not there is a device that is not open.
+  const watch = watchDevice(fd ?? -1);
   return {
     closed: watch.closed,
     hurry: watch.hurry,

@@ -26,7 +26,8 @@ export function newOperations(fs: FileSystem, paths: Paths, calls: Calls): Fuse.
     for (let more = fs.entry(node, 0, entry); ; more = fs.nextEntry(entry)) {
       if (more <= 0) return more;
       const { bytes, nameAt, nameLength } = entry;
-      for (let i = 0; i < nameLength; i++) text[i] = bytes[nameAt + i];
+      // The entry's name lies in its bytes.
+      for (let i = 0; i < nameLength; i++) text[i] = bytes[nameAt + i] as number;
       names.push(text.toString("utf8", 0, nameLength));
       stats.push(direntStat(entry.ino, entry.type));
     }

@@ -33,8 +33,8 @@ export function findNonUtf8(fs: FileSystem): string | undefined {
   if (fs.traits.hasXattrs && isBad(fs.listxattr(ROOT_NODE, scratch, 0, SCRATCH, true)))
     return "names of extended attributes that are not UTF-8, the first is at /";
 
-  while (levels.length > 0) {
-    const { node: directory, entry } = levels[levels.length - 1];
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    const { node: directory, entry } = level;
     if (nextName(fs, directory, entry) !== 1) {
       levels.pop();
       continue;
@@ -55,7 +55,7 @@ export function findNonUtf8(fs: FileSystem): string | undefined {
 /** Most names are ASCII, and need no decoder. */
 function isText(bytes: Uint8Array, at: number, length: number): boolean {
   for (let i = at; i < at + length; i++)
-    // A copy, because a decoder does not take shared memory.
-    if (bytes[i] >= 0x80) return isUtf8(bytes.slice(at, at + length));
+    // The name lies in the bytes. A copy, because a decoder does not take shared memory.
+    if ((bytes[i] as number) >= 0x80) return isUtf8(bytes.slice(at, at + length));
   return true;
 }
