@@ -3,20 +3,19 @@ import { messageOf } from "../bytes/errors.ts";
 import { sumOf } from "../counters/counters.ts";
 import { metadataOf, type OpenedImage } from "../fs/open-image.ts";
 import { expireEntry } from "../fuse/notify.ts";
-import { areForgotten, outstandingOf, restoreOutstanding } from "../fuse/nlookup.ts";
+import { outstandingOf } from "../fuse/nlookup.ts";
 import type { ImageState, ImagesState } from "./snapshot.ts";
 import type { Logger } from "../log/log.ts";
 import { namesIn } from "../vfs/entries.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
 import type { Change } from "./change.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { ForcedGc } from "./forced-gc.ts";
 import { type ImageInstance, type Submount, shownAt } from "./image-instance.ts";
+import { ImageRelease, type ImageReleaseDeps } from "./image-release.ts";
 import type { ImageSlots } from "./image-slots.ts";
-import { entryInvalidations, evictions, rootInvalidations } from "./invalidations.ts";
-import { type PinnedImage, unpinImage } from "./pinned-image.ts";
+import { entryInvalidations, rootInvalidations } from "./invalidations.ts";
+import type { PinnedImage } from "./pinned-image.ts";
 import type { Publisher } from "./publisher.ts";
-import { ReleaseQueue } from "./release-queue.ts";
 import { type Delta, ShownImages } from "./shown-images.ts";
 import type { Tracing } from "./tracing.ts";
 import type { ImageChanges, ShownImage } from "./transport.ts";
@@ -35,8 +34,7 @@ export interface ImageTableDeps {
   readonly push: boolean;
   readonly held: HeldFiles;
   readonly publisher: Pick<Publisher, "publish" | "synchronize" | "notify">;
-  /** Resolves when nothing but workers uses the memory of the image in a slot, which is about to be given up. */
-  readonly beforeFree: (slot: number) => Promise<void>;
+  readonly beforeFree: ImageReleaseDeps["beforeFree"];
   /**
    * Called before workers and kernel learn of a change: what the kernel may be told of, a process that goes on after a
    * crash must know.
@@ -53,22 +51,17 @@ export class ImageTable implements ImageChanges {
   private readonly shown: ShownImages;
   private readonly deps: ImageTableDeps;
   private readonly clock: Clock;
-  private readonly releaseQueue: ReleaseQueue;
-  /** Not shown any more, and what the kernel knows of them is unknown. */
-  private readonly unreclaimable: (readonly ImageInstance[])[] = [];
-  private readonly forcedGc = new ForcedGc();
+  private readonly release: ImageRelease;
 
   constructor(deps: ImageTableDeps) {
-    const { limit, push, log, clock = systemClock } = deps;
+    const { limit, push, held, publisher, beforeFree, log, clock = systemClock } = deps;
     this.deps = deps;
     this.clock = clock;
     this.shown = new ShownImages(limit, push);
     this.slots = this.shown.slots;
-    this.releaseQueue = new ReleaseQueue({
-      evict: (instances) => this.evict(instances),
-      free: (instances) => this.free(instances),
-      clock,
-      log,
+    this.release = new ImageRelease({
+      ...{ slots: this.slots, held, publisher, beforeFree, clock, log },
+      publishFreed: (freed) => this.publish({ freed }),
     });
   }
 
@@ -130,7 +123,7 @@ export class ImageTable implements ImageChanges {
     const old = shownAt(submount);
     const { instance, plan } = this.shown.remap(submount, pinned);
     const number = this.publish({ placed: [instance], remapped: [...plan.remaps.keys()] });
-    this.stopPrefetching([old]);
+    old.pinned.prefetching.stop().catch((error: unknown) => this.deps.log.error(messageOf(error)));
     // What the kernel knows is known when no worker answers by the old image any more.
     await this.deps.publisher.synchronize(number, PATIENCE_MS);
     // The mountpoint itself leads to a root that may have other attributes.
@@ -144,7 +137,7 @@ export class ImageTable implements ImageChanges {
 
   /** Goes on with the images of another process, before anything else. See `ShownImages.restore`. */
   restore(state: ImagesState, reopened: (image: ImageState) => PinnedImage | undefined): void {
-    for (const instances of this.shown.restore(state, reopened)) this.retire(instances);
+    for (const instances of this.shown.restore(state, reopened)) this.release.retire(instances);
   }
 
   /** Outstanding lookups of each image of which they are known, by serial; when no worker serves any more. */
@@ -156,20 +149,14 @@ export class ImageTable implements ImageChanges {
   }
 
   /** @param lookups outstanding when another process stopped serving the images, by serial, as far as it knew them */
-  restoreLookups = (lookups: ReadonlyMap<number, number>): void => {
-    for (const { placed, shared } of this.slots.all()) {
-      const known = lookups.get(placed.serial);
-      if (known !== undefined) restoreOutstanding(shared.nlookup, known);
-    }
-    for (const instances of this.unreclaimable.splice(0)) this.retire(instances);
-  };
+  restoreLookups = (lookups: ReadonlyMap<number, number>): void => this.release.restoreLookups(lookups);
 
   /** All there is, for a worker that is started later. */
   snapshot = (): Change => this.shown.snapshot();
 
   /** Resolves when nothing is prefetched any more. */
   async close(): Promise<void> {
-    this.releaseQueue.close();
+    this.release.close();
     await Promise.all(this.slots.all().map(({ pinned }) => pinned.prefetching.stop()));
   }
 
@@ -202,44 +189,9 @@ export class ImageTable implements ImageChanges {
     const { publisher, log } = this.deps;
     const told = publisher.notify(messages);
     Promise.all([told, publisher.synchronize(number)])
-      .then(() => this.retire(instances))
+      .then(() => this.release.retire(instances))
       .catch((error: unknown) => log.error(`an image stays in memory: ${messageOf(error)}`));
     await this.patiently(told);
-  }
-
-  /** @param instances that were shown at one path and are not any more */
-  private retire(instances: readonly ImageInstance[]): void {
-    this.stopPrefetching(instances);
-    if (instances.some(({ shared }) => outstandingOf(shared.nlookup) === undefined))
-      this.unreclaimable.push(instances);
-    else this.releaseQueue.add(instances);
-  }
-
-  private async evict(instances: readonly ImageInstance[]): Promise<void> {
-    for (const instance of instances) await this.deps.publisher.notify(evictions(instance, instances));
-  }
-
-  private async free(instances: readonly ImageInstance[]): Promise<void> {
-    const { publisher, held, beforeFree } = this.deps;
-    for (const { placed } of instances) await beforeFree(placed.slot);
-    for (const { pinned } of instances) await pinned.prefetching.stop();
-    // That took its time, and a file handle needs no name: a caller may have been let in again.
-    if (!areForgotten(instances.map(({ shared }) => shared.nlookup))) return this.releaseQueue.add(instances);
-    const number = this.publish({ freed: instances.map(({ placed }) => placed.slot) });
-    await publisher.synchronize(number); // before that, a worker might read from another file under an old number
-    for (const instance of instances) {
-      // Or just now: that caller gets ESTALE, and the node ids that it was told of never become another image's.
-      if (!areForgotten([instance.shared.nlookup])) this.slots.retireSlot(instance.placed.slot);
-      this.slots.remove(instance);
-      await unpinImage(instance.pinned, held);
-      this.forcedGc.freed(instance.pinned.image.handle.shared.byteLength);
-    }
-    setImmediate(() => this.forcedGc.collectIfDue());
-  }
-
-  private stopPrefetching(instances: readonly ImageInstance[]): void {
-    for (const { pinned } of instances)
-      pinned.prefetching.stop().catch((error: unknown) => this.deps.log.error(messageOf(error)));
   }
 
   /** A caller may hold a directory for long: then the kernel acts when it lets go, and mounting does not wait for that. */

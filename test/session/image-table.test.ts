@@ -7,6 +7,7 @@ import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";
 import { ImageTable } from "../../src/session/image-table.ts";
 import type { MountObstacle } from "../../src/session/mount-obstacle.ts";
 import { openAndPin, type PinnedImage, unpinImage } from "../../src/session/pinned-image.ts";
+import { OP } from "../../src/vfs/opcodes.ts";
 import { dir, file } from "../mkfs/support.ts";
 import { type Held, KernelModel } from "./kernel.ts";
 import { imageVersions, type ImageVersions, ManualClock, newLog, newPublisher } from "./support.ts";
@@ -39,9 +40,12 @@ class Session {
   /** What is to happen before an image is freed, and while workers stop using it. */
   beforeFree: () => Promise<void> = async () => {};
   whileFreed: () => void = () => {};
+  /** Says what the worker is in: an opcode, or 0 for none. */
+  readonly setRequest: (opcode: number) => void;
 
   constructor() {
-    const { publisher, control, inflightTable, written } = newPublisher(1, this.clock);
+    const { publisher, control, inflightTable, written, setRequest } = newPublisher(1, this.clock);
+    this.setRequest = (opcode) => setRequest(0, opcode);
     this.written = written;
     this.table = new ImageTable({
       limit: 1,
@@ -159,6 +163,35 @@ describe("an image that is unmounted", () => {
     s.kernel.close();
   });
 
+  it("is not given up while a worker is in a request that it began before", async () => {
+    const s = new Session();
+    await s.change("mount", "/a", 0);
+    await s.unmount("/a");
+    s.setRequest(OP.LOOKUP);
+    await s.clock.advance(1_000);
+    expect([s.slots(), s.held.size > 0]).toEqual([[1], true]);
+    s.setRequest(0);
+    await s.clock.advance(200);
+    expect([s.slots(), s.held.size]).toEqual([[], 0]);
+    s.kernel.close();
+  });
+
+  it("is not looked at before requests are answered that began while it was shown", async () => {
+    const s = new Session();
+    await s.change("mount", "/a", 0);
+    const [instance] = s.table.slots.all();
+    s.setRequest(OP.LOOKUP);
+    await s.unmount("/a");
+    await s.clock.advance(1_000);
+    restoreOutstanding(instance.shared.nlookup, 1); // the answer
+    s.setRequest(0);
+    await s.clock.advance(1_000);
+    restoreOutstanding(instance.shared.nlookup, 0);
+    await s.clock.advance(1_000);
+    expect([s.slots(), s.table.slots.retired]).toEqual([[], []]);
+    s.kernel.close();
+  });
+
   it("waits again when a lookup came while its readers were stopped", async () => {
     const s = new Session();
     await s.change("mount", "/a", 0);
@@ -235,7 +268,7 @@ describe("another process goes on with the images", () => {
     const { s } = await restored();
     await s.unmount("/b");
     await s.clock.advance(3_600_000);
-    expect([s.slots(), s.table.knownLookups()]).toEqual([[1, 2], []]);
+    expect([s.slots(), s.table.knownLookups(), s.clock.waiting]).toEqual([[1, 2], [], 0]);
   });
 
   it("an image goes when the process before said what the kernel knew, and that is forgotten", async () => {
