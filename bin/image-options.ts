@@ -60,7 +60,7 @@ export function imageOf(argument: string | undefined, { bootstrap }: ImageFlags)
 }
 
 /**
- * @returns undefined when nobody said where the blobs are
+ * @returns undefined when no option says where the blobs are
  * @throws UsageError when options contradict each other; StartError when the configuration cannot be used
  */
 export async function blobSearchOf({

@@ -98,7 +98,7 @@ const unpack = program
   });
 options.addBlobOption(options.addImageOptions(unpack));
 
-process.stdout.on("error", () => process.exit(1)); // nobody reads it: that is what ends `ls | head`
+process.stdout.on("error", () => process.exit(1)); // nothing reads it: that is what ends `ls | head`
 
 await runProgram(
   () => (process.argv.length === 2 ? program.outputHelp() : program.parseAsync()),

@@ -118,7 +118,7 @@ for (const [name, about] of [
       await client().put(`v1/daemon/${name}`);
     });
 
-process.stdout.on("error", () => process.exit(0)); // whoever read it has seen enough
+process.stdout.on("error", () => process.exit(0)); // the reader has seen enough
 
 await runProgram(
   () => program.parseAsync(),

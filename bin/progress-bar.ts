@@ -19,7 +19,7 @@ export const bar: ProgressView = (state) => {
     layers: state.layers,
     rate: mib(state.rate()),
   });
-  // Of a pipe nobody knows how much will come.
+  // How much will come through a pipe is unknown.
   drawn.start(state.total || 1, 0, payload());
   const draw = () => drawn.update(Math.min(state.done(), state.total), payload());
   const timer = setInterval(draw, DRAW_MS);

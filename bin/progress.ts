@@ -55,7 +55,7 @@ class Progress implements Report {
   }
 }
 
-/** Its library costs 30 ms: only for those who have something to wait for. */
+/** Its library costs 30 ms: only where there is something to wait for. */
 const bar: ProgressView = (state) => {
   let isOver = false;
   let update: ReturnType<ProgressView> = () => {};

@@ -19,7 +19,7 @@ export interface Management {
   /** @throws WrongState */
   start(): Promise<void>;
   /**
-   * Gives the session to the supervisor, who keeps it for another process.
+   * Gives the session to the supervisor, which keeps it for another process.
    *
    * @throws NotReady, TransferFailed
    */

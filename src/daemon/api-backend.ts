@@ -91,7 +91,7 @@ export class ApiBackend implements Management {
     return isKnown;
   }
 
-  /** Where nothing was taken over, READY passes by itself; who asks then gets what he asked for. */
+  /** Without a takeover READY passes by itself; a client that asks then gets what it asked for. */
   async start(): Promise<void> {
     if (this.state !== "READY") throw new WrongState("Start");
     await this.orders.start();

@@ -19,7 +19,7 @@ export interface DaemonConfig {
   readonly fileRecords: FileRecords;
   /** Undefined when the file does not speak of it. */
   readonly prefetch: ConfigPrefetch | undefined;
-  /** One line each, with the file's name: keys that nobody knows and settings without effect here. */
+  /** One line each, with the file's name: unknown keys and settings without effect here. */
   readonly warnings: readonly string[];
 }
 

@@ -6,7 +6,7 @@ import type { LifecycleControl } from "./lifecycle-control.ts";
 import type { Supervised } from "../seed/supervised.ts";
 import type { OutgoingHandover } from "../handover/outgoing.ts";
 
-/** How a session leaves this process, or comes to it, because somebody said so. */
+/** How a session leaves this process, or comes to it, on order: of the API, of SIGHUP, of a process that recovers it. */
 export class DaemonControl implements LifecycleControl, SessionObserver {
   /** Where another process can go on with what this one serves; undefined: it cannot. */
   private readonly outgoing: OutgoingHandover | undefined;

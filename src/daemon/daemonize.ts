@@ -28,7 +28,7 @@ export async function daemonize(
   });
   await new Promise<void>((resolve, reject) => {
     child.once("message", ({ ready, isServed }: { ready: string; isServed: boolean }) => {
-      say(`ready ${ready}${isServed ? ` pid=${child.pid}` : ""}`); // the kernel needs nobody to stay
+      say(`ready ${ready}${isServed ? ` pid=${child.pid}` : ""}`); // a mount of the kernel needs no process
       resolve();
     });
     // Not "exit": its last words may still be on their way then.

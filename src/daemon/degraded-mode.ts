@@ -8,7 +8,7 @@ import type { StateFile } from "../handover/state-file.ts";
 
 /**
  * What is left to do when every process that served a session has died, one after the other: either to answer EIO until
- * somebody unmounts it, ends it by a signal, or has it tried again by SIGHUP; or to take the mount away.
+ * it is unmounted, ended by a signal, or has it tried again by SIGHUP; or to take the mount away.
  *
  * @returns exit status
  */

@@ -6,7 +6,7 @@ import type { Stoppable } from "./lifecycle.ts";
 /** Those inside a busy mount are served for 5 s more; whatever has not ended then never outgoing. */
 const LAST_RESORT_MS = 10_000;
 
-/** What nobody has caught: an error of ours in the thread that does not serve. */
+/** Exceptions that nothing has caught: errors of ours in the main thread. */
 export interface ExceptionGuard {
   /** Told of the session once there is one. */
   follow(session: Stoppable): void;
@@ -15,7 +15,7 @@ export interface ExceptionGuard {
 }
 
 /**
- * Unmounts when something happens that nobody has caught, so that who supervises this process can start another one.
+ * Unmounts when nothing has caught an exception, so that a supervisor of this process can start another one.
  * Left to Node, it would wait for threads that block, and leave a dead mount. To be called before mounting.
  */
 export function guardAgainstExceptions(log: Logger): ExceptionGuard {

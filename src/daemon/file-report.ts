@@ -27,7 +27,7 @@ export class FileReport {
   private readonly enabled: FileRecords;
   private readonly warn: (message: string) => void;
   private isFullTold = false;
-  /** Good reads by node when somebody last asked what was read since. */
+  /** Good reads by node at the last request for what was read since. */
   private readonly told = new Map<number, number>();
   /** Found already: a walk of the tree is needed for new ones only. */
   private readonly paths = new Map<number, string>();

@@ -27,7 +27,7 @@ export interface Changeable {
 }
 
 /**
- * Shows the image that somebody ordered.
+ * Shows the image that a client of the API ordered.
  *
  * @param how remount shows it in the place of one that is there
  * @throws MountFailed: nothing has changed then

@@ -111,7 +111,7 @@ async function end(
     return statusFor(keeper, exceptions?.happened() === true ? 1 : 0);
   }
   log.error(`${options.mountpoint}: the session ended: ${how} ${message}`);
-  // What is left is a mount that answers ENOTCONN to everybody; another's that took its place is not.
+  // What is left is a mount that answers ENOTCONN to every caller; another's that took its place is not.
   await leaveMount(place, session.device).catch(() => {});
   return statusFor(keeper, 1);
 }

@@ -1,6 +1,6 @@
 import type { Address } from "../prometheus/http.ts";
 
-/** Only this machine, unless somebody says more. */
+/** Only this machine may ask, unless the address says otherwise. */
 const LOOPBACK = "127.0.0.1";
 const ADDRESS = /^(?:(?:\[([\da-f:.%a-z]+)\]|([\w.-]+)):)?(\d{1,5})$/i;
 

@@ -10,7 +10,7 @@ import type { Started } from "./start.ts";
 import { lostState } from "./state-location.ts";
 
 /**
- * Everything that accompanies a session, in the order in which it is told: the overlay before those who look at what is
+ * Everything that accompanies a session, in the order in which it is told: the overlay before what looks at the images that are
  * shown, the pid file when all of it can be used, the state at the very end, because it is gone when nothing is left.
  */
 export function observersOf(

@@ -7,7 +7,7 @@ import type { FileRecords } from "../session/file-records.ts";
 import type { PrefetchOptions } from "../session/prefetching.ts";
 import type { MonitoringOptions } from "./monitoring.ts";
 
-/** What the daemon is asked to do, whoever asks. */
+/** What the daemon is asked to do, by a command line or by another program of ours. */
 export interface DaemonOptions extends LogTarget {
   /** The image to begin with; undefined: the management API will bring one. */
   readonly bootstrap: string | undefined;
@@ -28,7 +28,7 @@ export interface DaemonOptions extends LogTarget {
   readonly upper?: string | undefined;
   readonly logLevel: Level;
   readonly pidFile: string | undefined;
-  /** Whom the daemon becomes once it has mounted, as it was written; undefined: it stays who it is. */
+  /** The user that the daemon becomes once it has mounted, as it was written; undefined: it stays what it is. */
   readonly user?: string | undefined;
   /** Where the management API is served; undefined: nowhere. */
   readonly apiSocket?: string | undefined;
@@ -50,7 +50,7 @@ export interface DaemonOptions extends LogTarget {
   readonly standby: boolean;
   /** What becomes of requests that were being answered by a process that died. */
   readonly failover: FailoverPolicy;
-  /** Socket of whoever keeps the session for another process. */
+  /** Socket of the supervisor that keeps the session for another process. */
   readonly supervisor?: string | undefined;
   /** Nothing is mounted: the API will say what to go on with. */
   readonly upgrade: boolean;

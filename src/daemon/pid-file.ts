@@ -5,7 +5,7 @@ import type { Ended } from "../session/ended.ts";
 import type { SessionObserver } from "./lifecycle.ts";
 
 /**
- * Writes the pid of whom to send signals to, whole or not at all, for everybody to read. A link of that name is replaced,
+ * Writes the pid that takes signals, whole or not at all, readable by every user. A link of that name is replaced,
  * not followed.
  *
  * @throws StartError naming the file
@@ -45,5 +45,5 @@ export class PidFile implements SessionObserver {
 function removePidFile(path: string): void {
   try {
     rmSync(path, { force: true });
-  } catch {} // a daemon that is not root any more may not; whoever reads it finds that there is no such process
+  } catch {} // a daemon that is not root any more may not; a reader finds that there is no such process
 }

@@ -22,7 +22,7 @@ export function placesIn(
   const single = configured?.blobFile ?? given.single;
   return {
     dirs,
-    // Nobody said where: tars usually lie beside their bootstrap.
+    // Without directories given: tars usually lie beside their bootstrap.
     beside: dirs.length > 0 || single !== undefined ? undefined : dirname(bootstrap),
     files: given.files,
     within: given.within,

@@ -6,7 +6,7 @@ import { type MountEntry, mountAt } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
 
 /**
- * Unmounts an image by its mountpoint, whoever serves it, and before it the overlay above it.
+ * Unmounts an image by its mountpoint, kernel mount or daemon, and before it the overlay above it.
  *
  * @returns one line that says what was done
  * @throws StartError when no image is mounted there

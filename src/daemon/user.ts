@@ -30,7 +30,7 @@ export function findUser(text: string): Owner {
   return { uid: Number(uid), gid: Number(gid) };
 }
 
-/** @throws StartError unless that user gets to the mountpoint: fusermount(1) goes there as he */
+/** @throws StartError unless that user gets to the mountpoint: fusermount(1) goes there as that user */
 export function mustReach({ uid, gid }: Owner, mountpoint: string): void {
   const { error, status } = spawnSync("test", ["-d", mountpoint], { uid, gid });
   if (error !== undefined) throw new StartError(`--user: cannot become user ${uid}: ${error.message}`);

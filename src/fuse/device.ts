@@ -45,7 +45,7 @@ export function openDevice(): number {
  *
  * @param fd its descriptor, closed when it cannot be mounted
  * @param options mount options; a later one wins over its opposite, as for mount(8)
- * @param owner who may unmount it with fusermount(1) and abort its connection, besides root
+ * @param owner the user who may unmount it with fusermount(1) and abort its connection, besides root
  * @throws StartError naming what is missing
  */
 export function mountDevice(

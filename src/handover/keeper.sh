@@ -18,7 +18,7 @@ MOST=12
 
 child='' next='' last='' status=0 crashes=0 strikes=0 armed='' stopping='' caught='' command=''
 
-# Adds $1 to $command, for eval: in a trap "$@" is whoever was interrupted's.
+# Adds $1 to $command, for eval: in a trap "$@" belongs to the function that was interrupted.
 quote() {
   rest=$1 quoted=''
   while :; do
@@ -42,7 +42,7 @@ tell() { [ -n "$2" ] && kill "-$1" "$2" 2>/dev/null; }
 # The child serves, and has for a while.
 well() {
   armed=1 strikes=0
-  # Whoever started this in the background has heard enough.
+  # The command that started this in the background waits for nothing more.
   if [ "${NODE_CHANNEL_FD:-}" = 3 ]; then
     unset NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE
     exec 3>&-
@@ -83,7 +83,7 @@ pause() {
   [ "$delay" = 0 ] || sleep "$delay"
 }
 
-# What becomes of the mount when $child ended: $role is who comes next.
+# What becomes of the mount when $child ended: $role is that of the next child.
 judge() {
   if [ "$status" -ge 64 ] && [ "$status" -le 79 ]; then
     tell KILL "$next"

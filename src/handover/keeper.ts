@@ -27,7 +27,7 @@ export interface Keeper {
   readonly isToAdopt: boolean;
 }
 
-/** @returns undefined for a process that nobody keeps */
+/** @returns undefined for a process without a keeper */
 export function findKeeper(env: NodeJS.ProcessEnv = process.env, ppid = process.ppid): Keeper | undefined {
   const { NYDUSD_TS_KEEPER: pid, NYDUSD_TS_ROLE: word, NYDUSD_TS_CRASHES, NYDUSD_TS_LAST } = env;
   const role = ROLES.find((each) => each === word);
@@ -66,7 +66,7 @@ export const askForNext = ({ pid }: Keeper): void => tell(pid, "SIGUSR2");
 export const endNext = ({ pid }: Keeper): void => tell(pid, "SIGALRM");
 
 function tell(pid: number, signal: NodeJS.Signals): void {
-  // Not to whoever has its number or adopted this process.
+  // Not to a process that has its number by now, or adopted this one.
   if (process.ppid === pid) process.kill(pid, signal);
 }
 

@@ -173,7 +173,7 @@ export interface Begun {
  *
  * @param prepare opens what a state names; called again when that changes
  * @param isToAdopt asks it to hand over when it has lost its keeper
- * @returns undefined when nobody is there: it died
+ * @returns undefined when no process listens there: it died
  */
 export function waitBehind(
   path: string,

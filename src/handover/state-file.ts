@@ -38,7 +38,7 @@ export class StateFile {
   }
 
   /**
-   * @param dir made when it is not there; must be nobody else's
+   * @param dir made when it is not there; must be owned by this user
    * @param owner pid of the process that outlives those that serve: the keeper, or the only one
    * @throws StartError
    */

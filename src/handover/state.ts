@@ -43,7 +43,7 @@ function format(content: object, sum: (body: Buffer) => string): Buffer {
 }
 
 /**
- * @param from the file's path, or who sent it
+ * @param from the file's path, or the sender
  * @throws FormatError for what is no state, not whole, or of a version that this program does not understand
  */
 export function parseState(bytes: Buffer, from: string): SessionState {

@@ -42,7 +42,7 @@ async function canonical(path: string, log: Logger): Promise<string> {
           : `mountpoint ${path}: ${messageOf(error)}`,
       );
   }
-  // A file system whose server died answers nothing any more; whoever is inside is lost already.
+  // A file system whose server died answers nothing any more; processes inside are lost already.
   log.warn(`${path}: a mount whose server is gone; detaching it`);
   try {
     await detach(path);

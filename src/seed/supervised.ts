@@ -52,7 +52,7 @@ export class Supervised {
   }
 
   /**
-   * Whether there is a session to be taken over: it was said so, or, as nydusd sees it, it is mounted and nobody listens
+   * Whether there is a session to be taken over: it was said so, or, as nydusd sees it, it is mounted and no process listens
    * at this very API socket any more.
    */
   async isToWait(): Promise<boolean> {
@@ -129,7 +129,7 @@ function isDead(socket: string): Promise<boolean> {
   });
 }
 
-/** What the package that makes them costs is paid only by who is supervised. */
+/** What the package that makes them costs is paid by supervised daemons only. */
 async function loaded() {
   const { loadSystemCalls } = await import("../syscalls/system-call.ts");
   await loadSystemCalls();

@@ -79,7 +79,7 @@ export class DirectSession implements Session, Transferable {
   async stop(): Promise<void> {
     if (this.isStopping) return this.stopServing();
     this.isStopping = true;
-    // Armed whatever umount says: after somebody else's lazy unmount it finds nothing, and people are inside.
+    // Armed whatever umount says: after another program's lazy unmount it finds nothing, and processes are inside.
     const timer = setTimeout(() => this.stopServing(), GRACE_MS);
     const disarm = () => clearTimeout(timer);
     this.ended.then(disarm, disarm);

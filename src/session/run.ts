@@ -23,7 +23,7 @@ import type { SessionSnapshot } from "./snapshot.ts";
 import type { Session } from "./transport.ts";
 import type { WorkerListener } from "./worker-thread.ts";
 
-/** How a session is served, and who is told of it. */
+/** How a session is served, and what is told of its changes. */
 export interface RunOptions {
   readonly pool: WorkerPool;
   readonly push: boolean;
@@ -114,7 +114,7 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
     lowLatency?.close();
     stallMonitor.close();
     await images.close();
-    // Not before nobody writes to it: the number may be another session's device next.
+    // Not while anything may write to it: the number may be another session's device next.
     await pushers.close();
     await publisher.close();
     close(fd, () => {});

@@ -30,7 +30,7 @@ export interface ImageState {
   /** It took the place of the image before it in the list that has the same place. */
   readonly isSuccessor: boolean;
   readonly isPushed: boolean;
-  /** How it was chosen, for those who ask; never read to find it. */
+  /** How it was chosen, for clients of the API; never read to find it. */
   readonly choice: unknown;
   readonly source: string;
   readonly isLenient: boolean;
@@ -89,7 +89,7 @@ export interface SessionSnapshot extends ImagesState {
   readonly takeovers: { readonly all: number; readonly crashes: number };
 }
 
-/** What is known of an image that was checked, so that nobody has to do it again. Bytes in base64. */
+/** What is known of an image that was checked, so that it need not be checked again. Bytes in base64. */
 export interface CheckedState {
   readonly sound: string;
   readonly loaded: string;

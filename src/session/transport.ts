@@ -79,7 +79,7 @@ export interface Session {
   readonly facts: SessionFacts;
   /** Of the mount, `major:minor`: known though it is detached, or has got elsewhere. */
   readonly device: string;
-  /** Resolves when nobody is served any more: after an unmount, an abort, or `stop`. */
+  /** Resolves when no request is served any more: after an unmount, an abort, or `stop`. */
   readonly ended: Promise<Ended>;
   /**
    * Unmounts (lazily when busy), lets those inside finish for a while, then stops serving. Called again, it
