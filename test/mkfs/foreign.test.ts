@@ -36,7 +36,7 @@ const SCRIPT = `
   setfattr -n user.own -v x d1/f; setfattr -n user.long.prefix.b -v y d2/f
   mkdir plain; echo none >plain/f; mkfifo p; setfattr -n trusted.of.a.fifo -v 1 p
   : >"$D/blob"
-  mkfs.erofs --quiet -b512 -x1 --xattr-prefix=user.long.prefix. --chunksize=4096 \
+  mkfs.erofs --quiet -T1700000000 -b512 -x1 --xattr-prefix=user.long.prefix. --chunksize=4096 \
     -Enoinline_data,force-chunk-indexes --blobdev="$D/blob" "$D/foreign.erofs" "$S"`;
 
 /** An image of mkfs.erofs whose data lies in one blob, as the TARFS bootstrap that it would be. */
