@@ -34,7 +34,7 @@ let dir = "";
 beforeAll(() => {
   dir = scratchDir();
   sh(MAKE, { W: dir, ROOT: distribution().tar, PACKAGES });
-}, 600_000);
+}, 900_000);
 
 /** What differs from what umoci unpacked; it leaves directories with the times of their last change. */
 const difference = (mountpoint: string) =>

@@ -268,7 +268,7 @@ export function servedCounts(output: string): Record<string, number> {
 export const sh = (script: string, env: Record<string, string> = {}): string =>
   execFileSync("bash", ["-euo", "pipefail", "-c", script], {
     encoding: "utf8",
-    timeout: 300_000,
+    timeout: 900_000,
     env: { ...process.env, LC_ALL: "C", ...env },
     maxBuffer: 1 << 28,
   });
