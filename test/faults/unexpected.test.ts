@@ -34,12 +34,14 @@ async function serve(how: string, ...args: string[]) {
 }
 
 /** When a daemon logged something, ms by its own clock. */
-const saidAt = (daemon: Daemon, words: string): number[] =>
-  daemon
+function saidAt(daemon: Daemon, words: string): number[] {
+  const lines = daemon
     .output()
     .split("\n")
-    .filter((line) => line.includes(words))
-    .map((line) => Date.parse(line.slice(1, line.indexOf("]"))));
+    .filter((line) => line.includes(words));
+  expect(lines, words).not.toEqual([]);
+  return lines.map((line) => Date.parse(line.slice(1, line.indexOf("]"))));
+}
 
 describe.each(["direct", "fuse-native"])("%s: an uncaught exception in the main thread", (transport) => {
   it.each([
@@ -69,7 +71,7 @@ describe.each(["direct", "fuse-native"])("%s: an uncaught exception in the main 
     process.kill(daemon.pid, "SIGUSR2");
     expect(await daemon.exited).toBe(1);
     // Those inside have 5 s otherwise.
-    const [, second] = saidAt(daemon, "unexpected, so this daemon ends");
+    const [, second] = saidAt(daemon, "an unexpected error ends this daemon");
     const [stopped] = saidAt(daemon, `${daemon.mountpoint}: stopped`);
     expect(stopped - second).toBeLessThan(4_500);
     expect(isMounted(daemon.mountpoint)).toBe(false);
