@@ -13,7 +13,7 @@ const ENTRIES = {
   "hash-thread": "src/mkfs/hash-thread.ts",
   "layer-thread": "src/mkfs/layer-thread.ts",
   worker: "src/session/worker.ts",
-  "pusher-thread": "src/session/pusher-thread.ts",
+  "readahead-thread": "src/session/readahead-thread.ts",
   "fail-all-thread": "src/session/fail-all-thread.ts",
 };
 

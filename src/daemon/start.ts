@@ -104,13 +104,13 @@ async function mount(
  */
 export async function goOn(daemon: Daemon, resumed: Resumed): Promise<Started> {
   const { pool, outgoing } = daemon;
-  const { seed, balances, isCrash } = resumed;
+  const { seed, lookups, isCrash } = resumed;
   if (pool === undefined) throw new Error("only workers can go on with a session");
-  outgoing?.listenAfter(balances);
+  outgoing?.listenAfter(lookups);
   const guards = guard(daemon);
   const session = await runSession(seed, { ...runOptions(daemon), pool, willDropRoot: false });
-  void balances.then((known) => {
-    if (known !== undefined) session.transfer?.settle(known);
+  void lookups.then((known) => {
+    if (known !== undefined) session.transfer?.restoreLookups(known);
     else if (!isCrash) session.transfer?.resend();
   });
   const { mountpoint, place, held } = seed;

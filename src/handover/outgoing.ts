@@ -192,7 +192,7 @@ export class OutgoingHandover {
     successor?.begin();
     // Workers that are left would keep this process from exiting; its successor asks for their requests again.
     if (!(await drained)) kill();
-    await successor?.over(transfer.balances());
+    await successor?.over(transfer.knownLookups());
     this.close();
   }
 

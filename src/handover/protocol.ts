@@ -9,7 +9,7 @@ type ToNext =
   /** Serve: no request is taken here any more, but for one that a thread may be about to take. */
   | { readonly type: "begin"; readonly state: string }
   /** All that was taken is answered. Balances: how many lookups the kernel has of each image, by serial. */
-  | { readonly type: "over"; readonly balances: readonly (readonly [serial: number, balance: number])[] };
+  | { readonly type: "over"; readonly balances: readonly (readonly [serial: number, lookups: number])[] };
 
 /** The other way. */
 type ToServing =
@@ -118,10 +118,10 @@ export class Successor {
   }
 
   /** Resolves when it has that. */
-  over(balances: readonly (readonly [number, number])[]): Promise<void> {
+  over(lookups: readonly (readonly [number, number])[]): Promise<void> {
     const { socket } = this;
     if (socket === undefined) return Promise.resolve();
-    send(socket, { type: "over", balances });
+    send(socket, { type: "over", balances: lookups });
     return new Promise((resolve) => socket.end(resolve));
   }
 
@@ -165,7 +165,7 @@ export interface Begun {
   /** undefined: it died, and its state is in its file. */
   readonly state: SessionState | undefined;
   /** How many lookups the kernel had of each image in the end; undefined: it died before it knew. */
-  readonly balances: Promise<ReadonlyMap<number, number> | undefined>;
+  readonly lookups: Promise<ReadonlyMap<number, number> | undefined>;
 }
 
 /**
@@ -184,8 +184,8 @@ export function waitBehind(
   return new Promise((resolve) => {
     const socket = connect(path);
     let isBegun = false;
-    let settle: (balances: ReadonlyMap<number, number> | undefined) => void = () => {};
-    const balances = new Promise<ReadonlyMap<number, number> | undefined>((done) => {
+    let settle: (lookups: ReadonlyMap<number, number> | undefined) => void = () => {};
+    const lookups = new Promise<ReadonlyMap<number, number> | undefined>((done) => {
       settle = done;
     });
     socket.once("error", () => resolve(undefined));
@@ -197,7 +197,7 @@ export function waitBehind(
           if (message.type === "over") settle(new Map(message.balances));
           else if (message.type === "begin") {
             isBegun = true;
-            resolve({ state: unpack(message.state), balances });
+            resolve({ state: unpack(message.state), lookups });
           } else {
             prepare(unpack(message.state));
             send(socket, { type: "ready" });
@@ -206,7 +206,7 @@ export function waitBehind(
         },
         () => {
           settle(undefined);
-          if (!isBegun) resolve({ state: undefined, balances });
+          if (!isBegun) resolve({ state: undefined, lookups });
         },
       );
     });

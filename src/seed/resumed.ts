@@ -21,7 +21,7 @@ export interface Resumed {
   /** When that was known, ms of this process. */
   readonly at: number;
   /** How many lookups the kernel had of each image when the process before had ended; undefined: it died before that. */
-  readonly balances: Promise<ReadonlyMap<number, number> | undefined>;
+  readonly lookups: Promise<ReadonlyMap<number, number> | undefined>;
 }
 
 /** "nothing": the process before this one has ended in order, or died before it had mounted anything. */
@@ -41,7 +41,7 @@ export interface ResumeOptions {
 /** What a process that died leaves. */
 export const crashed = (seed: SessionSeed, at: number): Resumed => ({
   ...{ seed, at, isCrash: true },
-  balances: Promise.resolve(undefined),
+  lookups: Promise.resolve(undefined),
 });
 
 /**
@@ -73,7 +73,7 @@ async function behind(
     const begun = await waitBehind(file.socket, version, (state) => incoming.prepare(state), isToAdopt);
     const at = performance.now();
     if (begun?.state !== undefined)
-      return { seed: incoming.afterHandover(begun.state), isCrash: false, at, balances: begun.balances };
+      return { seed: incoming.afterHandover(begun.state), isCrash: false, at, lookups: begun.lookups };
     const state = file.read();
     if (state === undefined || !isAlive(state.serving)) {
       const seed = state && incoming.afterDeath(state, failover);

@@ -99,8 +99,8 @@ export class DirectSession implements Session, Transferable {
   state = (): SessionSnapshot => this.of.snapshot();
   lastUnique = () => lastUnique(this.of.inflightTable);
   serials = (): number[] => this.of.images.slots.all().map(({ placed }) => placed.serial);
-  balances = () => this.of.images.knownLookups();
-  settle = (balances: ReadonlyMap<number, number>): void => this.of.images.restoreLookups(balances);
+  knownLookups = () => this.of.images.knownLookups();
+  restoreLookups = (lookups: ReadonlyMap<number, number>): void => this.of.images.restoreLookups(lookups);
 
   checkedOf = (serial: number): CheckedState | undefined => {
     const instance = this.of.images.slots.all().find(({ placed }) => placed.serial === serial);

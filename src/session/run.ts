@@ -11,7 +11,7 @@ import { systemClock } from "./clock.ts";
 import { answerKilledCallers, isAsleep } from "./killed-callers.ts";
 import { deviceWrite, Notifier } from "./notifier.ts";
 import { LowLatency } from "./low-latency.ts";
-import { Pushers } from "./pushers.ts";
+import { ReadaheadThreads } from "./readahead-threads.ts";
 import { StallMonitor } from "./stall-monitor.ts";
 import { counterRows, maxWorkers, type WorkerPool } from "./worker-pool.ts";
 import { probeMount, Publisher } from "./publisher.ts";
@@ -21,7 +21,7 @@ import { ImageTable } from "./image-table.ts";
 import type { SessionSeed } from "./seed.ts";
 import type { SessionSnapshot } from "./snapshot.ts";
 import type { Session } from "./transport.ts";
-import type { WorkerListener } from "./worker-thread.ts";
+import type { WorkerListener } from "./worker-handle.ts";
 
 /** How a session is served, and what is told of its changes. */
 export interface RunOptions {
@@ -53,7 +53,7 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
     notifier: new Notifier(deviceWrite(fd), log),
     probe: probeMount(place),
   });
-  const pushers = new Pushers(fd, counterRows(pool.limit), log);
+  const readaheadThreads = new ReadaheadThreads(fd, counterRows(pool.limit), log);
   let agreed = seed.agreed ?? { minor: 0, maxRead: terms.maxRead };
   const snapshot = (device: string | undefined, isCounted: boolean): SessionSnapshot => ({
     ...images.state(isCounted),
@@ -62,7 +62,7 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
   });
   const images = new ImageTable({
     ...{ limit: pool.limit, push, held: seed.held, publisher, log },
-    beforeFree: (slot) => pushers.stop(slot),
+    beforeFree: (slot) => readaheadThreads.stop(slot),
     beforeChange: () => changed(snapshot(device, true)),
   });
   const { slots } = images;
@@ -90,7 +90,7 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
     problem: (event) => log.warn(event.message),
     sequential: ({ slot }) => {
       const instance = slots.at(slot);
-      if (instance !== undefined) pushers.start(instance.shared);
+      if (instance !== undefined) readaheadThreads.start(instance.shared);
     },
   };
   const task = {
@@ -115,7 +115,7 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
     stallMonitor.close();
     await images.close();
     // Not while anything may write to it: the number may be another session's device next.
-    await pushers.close();
+    await readaheadThreads.close();
     await publisher.close();
     close(fd, () => {});
     return end.how === "aborted" && control[CONTROL.STOP] === 1 ? { ...end, how: "stopped" } : end;

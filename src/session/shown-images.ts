@@ -36,7 +36,7 @@ export class ShownImages {
   constructor(limit: number, push: boolean) {
     this.limit = limit;
     this.push = push;
-    this.threads = counterRows(limit) + 1; // one more than workers counts: the pusher
+    this.threads = counterRows(limit) + 1; // one more than workers counts: the readahead thread
     this.slots = new ImageSlots(this.threads);
   }
 

@@ -26,9 +26,9 @@ export interface Transferable {
   /** What is known of its images, by serial. */
   checkedOf(serial: number): CheckedState | undefined;
   /** Outstanding lookups of each image of which they are known, by serial; when no worker serves any more. */
-  balances(): [serial: number, balance: number][];
+  knownLookups(): [serial: number, balance: number][];
   /** That of a process that has handed the session over: then images can be forgotten again. */
-  settle(balances: ReadonlyMap<number, number>): void;
+  restoreLookups(lookups: ReadonlyMap<number, number>): void;
   /** The process that has handed it over has died before it was done. */
   resend(): void;
 }

@@ -8,7 +8,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { Ended } from "./ended.ts";
 import type { Publisher } from "./publisher.ts";
 import type { WorkerTask } from "./worker-task.ts";
-import { follow, startWorker, type WorkerEnd, type WorkerListener } from "./worker-thread.ts";
+import { follow, startWorker, type WorkerEnd, type WorkerListener } from "./worker-handle.ts";
 
 /**
  * Most workers beyond `--fuse-threads`. They are started when all workers are blocked in READs and leave when they are
@@ -23,7 +23,7 @@ export const maxWorkers = (limit: number): number => limit + MAX_OVERFLOW;
 /** Where a worker counts: a row of its own, but for overflow workers, which share one and take turns. */
 const counterRowOf = (index: number, limit: number): number => Math.min(index, limit);
 
-/** Rows of what workers count; the pusher's follows. */
+/** Rows of what workers count; the readahead thread's follows. */
 export const counterRows = (limit: number): number => limit + 1;
 
 /** After a worker could not be started. */

@@ -34,7 +34,7 @@ export interface WorkerTask {
 /** What a worker tells the main thread. */
 export type WorkerEvent =
   | { readonly type: "init"; readonly agreed: Agreed }
-  /** Small files of an image are read one after another: a pusher may pay. */
+  /** Small files of an image are read one after another: a readahead thread may pay. */
   | { readonly type: "sequential"; readonly slot: number }
   /** Requests wait for one another: another worker would help. */
   | { readonly type: "contention" }

@@ -70,7 +70,7 @@ function setUp(hasKeeper = true) {
     lastUnique: () => world.lastUnique,
     serials: () => [3],
     checkedOf: () => undefined,
-    balances: () => [[3, 1]],
+    knownLookups: () => [[3, 1]],
     handOver: () =>
       new Promise<boolean>((resolve) => {
         did.push("drain");

@@ -3,11 +3,11 @@ import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { HintBoard } from "../readahead/hint-board.ts";
 import type { SharedImage } from "./change.ts";
-import type { PusherTask } from "./pusher-thread.ts";
+import type { ReadaheadTask } from "./readahead-thread.ts";
 import type { WorkerEvent } from "./worker-task.ts";
-import { LIMITS } from "./worker-thread.ts";
+import { LIMITS } from "./worker-handle.ts";
 
-/** How long the pusher may take to leave; it does nothing that waits once it is told to. */
+/** How long the thread may take to leave; it does nothing that waits once it is told to. */
 const LEAVE_MS = 2_000;
 
 interface Running {
@@ -19,10 +19,10 @@ interface Running {
 }
 
 /**
- * The pusher of a session: one thread, for one image at a time, started when a sequential reader was seen, so that
+ * The readahead thread of a session: one, for one image at a time, started when a sequential reader was seen, so that
  * other sessions do not pay for it. It leaves by itself when there is no such reader any more.
  */
-export class Pushers {
+export class ReadaheadThreads {
   private readonly fd: number;
   private readonly index: number;
   private readonly log: Logger;
@@ -57,12 +57,12 @@ export class Pushers {
     if (this.running !== undefined) await end(this.running);
   }
 
-  private run(task: PusherTask): Running {
-    const thread = new Worker(new URL("./pusher-thread.js", import.meta.url), { resourceLimits: LIMITS });
-    thread.on("error", (error) => this.log.error(`the pusher failed: ${messageOf(error)}`));
+  private run(task: ReadaheadTask): Running {
+    const thread = new Worker(new URL("./readahead-thread.js", import.meta.url), { resourceLimits: LIMITS });
+    thread.on("error", (error) => this.log.error(`the readahead thread failed: ${messageOf(error)}`));
     thread.on("message", (event: WorkerEvent) => {
       if (event.type === "ended" && event.ending === "failed")
-        this.log.error(`the pusher failed: ${event.message}`);
+        this.log.error(`the readahead thread failed: ${event.message}`);
     });
     const gone = new Promise((resolve) => thread.once("exit", resolve));
     thread.postMessage(task);

@@ -15,8 +15,8 @@ import { nodeIn } from "../vfs/node-id.ts";
 import type { SharedImage } from "./change.ts";
 import type { WorkerEvent } from "./worker-task.ts";
 
-/** What the pusher's thread is given: the image whose files it pushes. */
-export interface PusherTask extends SharedImage {
+/** What the readahead thread is given: the image whose files it stores in the page cache. */
+export interface ReadaheadTask extends SharedImage {
   /** The FUSE device. */
   readonly fd: number;
   /** Its slot of the counters. */
@@ -31,7 +31,7 @@ export interface PusherTask extends SharedImage {
 const NICE = -5;
 
 const port = parentPort;
-if (port === null) throw new Error("session/pusher-thread runs in a worker thread only");
+if (port === null) throw new Error("session/readahead-thread runs in a worker thread only");
 const tell = (event: WorkerEvent) => port.postMessage(event);
 
 /** Of this thread alone: its number is a process's to setpriority(2). */
@@ -41,7 +41,7 @@ function hurry(): void {
   } catch {} // only root may
 }
 
-port.once("message", (task: PusherTask) => {
+port.once("message", (task: ReadaheadTask) => {
   hurry();
   const image = new Image(task.handle);
   // A blob that fails is reported by the worker that serves a READ of it.
