@@ -111,7 +111,7 @@ export const SYSTEMS: ReadonlyMap<string, Setup> = new Map([
   ["fuse-native", fuseNative],
 ]);
 
-/** Reads the device table and finds the blobs. @throws StartError, FormatError */
+/** Reads the device table and finds the blobs. @throws OperationalError, FormatError */
 export function describeImage(bootstrap: string, blobDir: string, workDir: string): BenchImage {
   const path = resolve(bootstrap);
   const dir = resolve(blobDir);

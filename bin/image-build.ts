@@ -8,7 +8,7 @@ import { mergeImages } from "../src/mkfs/merge.ts";
 import { mustBePlace, placeForLayers, STDIN } from "../src/mkfs/output-place.ts";
 import { prefetchList } from "../src/mkfs/prefetch.ts";
 import { WHITEOUT_SPECS, type WhiteoutSpec } from "../src/mkfs/whiteout.ts";
-import { StartError, UsageError } from "../src/bytes/errors.ts";
+import { OperationalError, UsageError } from "../src/bytes/errors.ts";
 import { writeJson } from "../src/inspect/json-file.ts";
 import { addLogOptions, versionWord } from "./image-options.ts";
 
@@ -114,9 +114,11 @@ async function create(layers: string[], flags: CreateFlags): Promise<void> {
   if (flags.type !== TYPE)
     throw new UsageError(`conversion type '${flags.type}' is not supported, only '${TYPE}'`);
   if (flags.fsVersion !== "6")
-    throw new StartError(`'--fs-version 5' conflicts with conversion type '${TYPE}', only V6 is supported`);
+    throw new OperationalError(
+      `'--fs-version 5' conflicts with conversion type '${TYPE}', only V6 is supported`,
+    );
   if (flags.prefetchPolicy === "blob")
-    throw new StartError(`conversion type ${TYPE} conflicts with '--prefetch-policy blob'`);
+    throw new OperationalError(`conversion type ${TYPE} conflicts with '--prefetch-policy blob'`);
   if (blobId !== undefined && layers.length > 1)
     throw new UsageError("--blob-id names the tar of one layer only");
   if (blobId !== undefined) mustBeBlobId(blobId);
@@ -137,7 +139,7 @@ function addConflicts(command: Command): void {
     const option = new Option(flags).hideHelp();
     command.addOption(option);
     command.on(`option:${option.name()}`, () => {
-      throw new StartError(message);
+      throw new OperationalError(message);
     });
   }
 }

@@ -61,7 +61,7 @@ export function imageOf(argument: string | undefined, { bootstrap }: ImageFlags)
 
 /**
  * @returns undefined when no option says where the blobs are
- * @throws UsageError when options contradict each other; StartError when the configuration cannot be used
+ * @throws UsageError when options contradict each other; OperationalError when the configuration cannot be used
  */
 export async function blobSearchOf({
   blobDir,
@@ -101,7 +101,7 @@ export function versionWord(): string {
   return `${version}-${commit}`;
 }
 
-/** @throws StartError if the log file cannot be opened */
+/** @throws OperationalError if the log file cannot be opened */
 export const logOf = (program: Command, flags: LogFlags): Logger => {
   const { logLevel = "info", logFile } = { ...program.opts<LogFlags>(), ...flags };
   return openLog(logLevel, { logFile, logFormat: "text" });

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { codeOf, messageOf, StartError } from "../src/bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../src/bytes/errors.ts";
 import { runDaemon } from "../src/daemon/main.ts";
 import { NO_FILE_RECORDS } from "../src/session/file-records.ts";
 import { type DemoImage, withDemoImage } from "../src/source/demo-image.ts";
@@ -96,7 +96,7 @@ async function makeMountpoint(): Promise<string> {
       problems.push(messageOf(error));
     }
   }
-  throw new StartError(`no directory to mount on: ${problems.join("; ")}`);
+  throw new OperationalError(`no directory to mount on: ${problems.join("; ")}`);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { MAX_SOCKET_PATH } from "../bytes/limits.ts";
 
 /** For the process behind a socket to take a connection; a daemon that is alive does so at once. */
@@ -11,14 +11,14 @@ const ANSWER_MS = 2_000;
  * Listens on a unix socket that only its owner may use. What lies there is replaced when it is a socket that
  * no process answers on: a daemon that was killed leaves one. The server removes it when it is closed.
  *
- * @throws StartError naming the path
+ * @throws OperationalError naming the path
  */
 export async function listenAt(server: Server, path: string): Promise<void> {
   const length = Buffer.byteLength(path);
   if (length > MAX_SOCKET_PATH)
-    throw new StartError(`apisock ${path}: ${length} bytes long, want ${MAX_SOCKET_PATH} at most`);
+    throw new OperationalError(`apisock ${path}: ${length} bytes long, want ${MAX_SOCKET_PATH} at most`);
   // Node says "permission denied" of a directory that is not there.
-  if (!existsSync(dirname(path))) throw new StartError(`apisock ${path}: no such directory`);
+  if (!existsSync(dirname(path))) throw new OperationalError(`apisock ${path}: no such directory`);
   await clear(path);
   const before = process.umask(0o177); // from the first moment on; binding happens within this call
   try {
@@ -28,22 +28,23 @@ export async function listenAt(server: Server, path: string): Promise<void> {
   }
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
-    server.once("error", (error) => reject(new StartError(`apisock ${path}: ${messageOf(error)}`)));
+    server.once("error", (error) => reject(new OperationalError(`apisock ${path}: ${messageOf(error)}`)));
   });
 }
 
 async function clear(path: string): Promise<void> {
   try {
-    if (!lstatSync(path).isSocket()) throw new StartError(`apisock ${path}: is there, and is no socket`);
+    if (!lstatSync(path).isSocket())
+      throw new OperationalError(`apisock ${path}: is there, and is no socket`);
     const answer = await knock(path);
     if (answer !== "ECONNREFUSED")
-      throw new StartError(
+      throw new OperationalError(
         `apisock ${path}: ${answer === "" ? "another process answers there" : `in use, or not: ${answer}`}`,
       );
     unlinkSync(path);
   } catch (error) {
-    if (error instanceof StartError) throw error;
-    if (codeOf(error) !== "ENOENT") throw new StartError(`apisock ${path}: ${messageOf(error)}`);
+    if (error instanceof OperationalError) throw error;
+    if (codeOf(error) !== "ENOENT") throw new OperationalError(`apisock ${path}: ${messageOf(error)}`);
   }
 }
 

@@ -28,7 +28,7 @@ export interface ApiServer {
   pace(): void;
 }
 
-/** @throws StartError when the socket cannot be made */
+/** @throws OperationalError when the socket cannot be made */
 export async function serveApi(path: string, management: Management): Promise<ApiServer> {
   const app = fastify({
     bodyLimit: BODY_LIMIT,

@@ -1,6 +1,6 @@
 import { closeSync, fdatasync, fstatSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { registerTemporary, unregisterTemporary } from "./clean-up.ts";
 import { putContent, syncDirectory } from "./replace-file.ts";
 import { removeLeftovers, temporaryName } from "./temporary.ts";
@@ -45,7 +45,7 @@ export class AtomicFile {
 
   /**
    * @param at byte of the file; without it behind what was written last
-   * @throws StartError naming the file
+   * @throws OperationalError naming the file
    */
   write(bytes: Uint8Array, at?: number): void {
     try {
@@ -110,8 +110,8 @@ export class AtomicFile {
   }
 
   /** The system names no file where it was given a descriptor. */
-  private named(error: unknown): StartError {
-    return new StartError(`${this.path}: ${messageOf(error)}`, { cause: error });
+  private named(error: unknown): OperationalError {
+    return new OperationalError(`${this.path}: ${messageOf(error)}`, { cause: error });
   }
 
   /** Removes what there is so far; nothing after `commit`. */

@@ -1,7 +1,7 @@
 import { SHA256 } from "../bytes/sha256.ts";
 import { closeSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { openBeneath, openWithin } from "../safe-open/beneath.ts";
 import { type OpenFile, openFile } from "../safe-open/open-file.ts";
 
@@ -47,7 +47,7 @@ export const ABSENT: BlobFile = { path: "", size: 0, dev: -1, ino: -1, born: 0, 
  * @param id blob id, "" when the image does not name it
  * @param wanted bytes that the device slot promises
  * @returns the file, whatever its length: the pass over the tree knows what is really needed
- * @throws StartError naming the id, every place looked in, and the wanted size
+ * @throws OperationalError naming the id, every place looked in, and the wanted size
  */
 export function locateBlob(search: BlobSearch, index: number, id: string, wanted: number): BlobFile {
   const named = search.files.get(id) ?? search.files.get(String(index + 1)) ?? search.single;
@@ -58,12 +58,12 @@ export function locateBlob(search: BlobSearch, index: number, id: string, wanted
       return describe(path, open());
     } catch (error) {
       if (codeOf(error) !== "ENOENT" || named)
-        throw new StartError(`blob ${name}: ${path}: ${messageOf(error)} (wanted: ${wanted} bytes)`);
+        throw new OperationalError(`blob ${name}: ${path}: ${messageOf(error)} (wanted: ${wanted} bytes)`);
       looked.push(path);
     }
   }
   const where = looked.length > 0 ? `not found as ${looked.join(", ")}` : "no place to look in";
-  throw new StartError(
+  throw new OperationalError(
     `blob ${name}: ${where} (wanted: ${wanted} bytes); name its directory with --blob-dir or the file with --blob ${id || index + 1}=PATH`,
   );
 }
@@ -100,7 +100,7 @@ export const openSame = (file: BlobFile): number =>
   }).fd;
 
 function mustHaveBytes(stats: Stats): void {
-  if (!stats.isFile() && !stats.isBlockDevice()) throw new StartError("not a regular file");
+  if (!stats.isFile() && !stats.isBlockDevice()) throw new OperationalError("not a regular file");
 }
 
 function describe(path: string, { fd, stats }: OpenFile): BlobFile {

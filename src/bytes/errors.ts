@@ -17,9 +17,9 @@ export class FormatError extends Error {
   }
 }
 
-/** Something outside the image stops the command from starting: one line that names it and what to do. */
-export class StartError extends Error {
-  override readonly name = "StartError";
+/** The world is not as an operation needs it, at the start or later: one line that names the thing and what to do. Exit status 1. */
+export class OperationalError extends Error {
+  override readonly name = "OperationalError";
 }
 
 /** The command line or a configuration file asks for something that cannot be: exit status 2. */

@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 
 /** For an answer; a daemon that lives gives it at once. */
 const ANSWER_MS = 10_000;
@@ -25,19 +25,21 @@ export class Client {
 
   delete = (path: string): Promise<Answer> => this.ask("DELETE", path);
 
-  /** @throws StartError when no daemon answers, or the answer is an error */
+  /** @throws OperationalError when no daemon answers, or the answer is an error */
   private async ask(method: string, path: string, body?: string, ms = ANSWER_MS): Promise<Answer> {
     const { socketPath } = this;
     const { status, text } = await send(socketPath, method, path, body, ms).catch((error: unknown) => {
       const problem = codeOf(error) === "ENOENT" ? "no such socket" : messageOf(error);
-      throw new StartError(
+      throw new OperationalError(
         `${socketPath}: ${codeOf(error) === "ECONNREFUSED" ? "no daemon answers there" : problem}`,
       );
     });
     const content = text === "" ? undefined : parse(text, `${socketPath}: ${method} ${path}`);
     if (status >= 200 && status < 300) return content;
     const said = content as { message?: unknown } | undefined;
-    throw new StartError(`${socketPath}: ${method} ${path}: status ${status}: ${said?.message ?? text}`);
+    throw new OperationalError(
+      `${socketPath}: ${method} ${path}: status ${status}: ${said?.message ?? text}`,
+    );
   }
 }
 
@@ -45,7 +47,7 @@ function parse(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new StartError(`${where}: the answer is no JSON: ${text.slice(0, 100)}`);
+    throw new OperationalError(`${where}: the answer is no JSON: ${text.slice(0, 100)}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Client } from "./client.ts";
 
 /** An image to be shown, as the command line names it. */
@@ -21,7 +21,7 @@ const at = (mountpoint: string): string => `v1/mount?mountpoint=${encodeURICompo
  * Has a daemon show an image.
  *
  * @param method PUT shows it in the place of one that is there
- * @throws StartError
+ * @throws OperationalError
  */
 export async function mountImage(client: Client, method: "POST" | "PUT", flags: MountFlags): Promise<void> {
   const { mountpoint, source, config, type, prefetchFiles } = flags;
@@ -34,7 +34,7 @@ export async function mountImage(client: Client, method: "POST" | "PUT", flags: 
   });
 }
 
-/** @throws StartError */
+/** @throws OperationalError */
 export async function unmountImage(client: Client, mountpoint: string): Promise<void> {
   await client.delete(at(mountpoint));
 }
@@ -43,6 +43,6 @@ function read(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    throw new StartError(`config ${path}: ${messageOf(error)}`);
+    throw new OperationalError(`config ${path}: ${messageOf(error)}`);
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DaemonInfo } from "../api/shapes.ts";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import type { Client } from "./client.ts";
 
 /** For the new version to be ready: a little more than the daemon gives it. */
@@ -13,7 +13,7 @@ const LOOK_MS = 50;
  * Lets the version that is installed now take over, and waits until it answers.
  *
  * @returns one line that says which one that is
- * @throws StartError when it was not ready in time, and nothing has changed, or does not answer
+ * @throws OperationalError when it was not ready in time, and nothing has changed, or does not answer
  */
 export async function upgrade(client: Client): Promise<string> {
   await client.put("v1/daemon/upgrade", undefined, READY_MS);
@@ -24,7 +24,7 @@ export async function upgrade(client: Client): Promise<string> {
       if (state === "RUNNING") return `version ${version.package_ver} (${version.git_commit}) goes on\n`;
     } catch (error) {
       if (performance.now() - begin > ANSWER_MS)
-        throw new StartError("the new version serves, but its API does not answer", { cause: error });
+        throw new OperationalError("the new version serves, but its API does not answer", { cause: error });
     }
     await sleep(LOOK_MS);
   }

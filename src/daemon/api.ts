@@ -15,7 +15,7 @@ export interface Api extends SessionObserver {
 /**
  * Serves the API, when it is asked for; loaded only then, because it costs start-up time and memory.
  *
- * @throws StartError when the socket cannot be made
+ * @throws OperationalError when the socket cannot be made
  */
 export async function openApi(
   options: DaemonOptions,

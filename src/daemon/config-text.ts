@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { parse as parseToml, TomlError } from "smol-toml";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 
 /** nydusd's own limit (`ConfigV2::from_file`). */
@@ -8,17 +8,17 @@ const MAX_BYTES = 1024 * 1024;
 
 /** Every message about a configuration file begins alike, and is one line: JSON.parse quotes what it stumbles over. */
 export const problem = (name: string, what: string) =>
-  new StartError(`config ${name}: ${escapeControlChars(what)}`);
+  new OperationalError(`config ${name}: ${escapeControlChars(what)}`);
 
-/** @throws StartError */
+/** @throws OperationalError */
 export function readText(path: string): string {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a fifo must not block
     const stats = fstatSync(fd);
-    if (!stats.isFile()) throw new StartError("is not a regular file");
+    if (!stats.isFile()) throw new OperationalError("is not a regular file");
     if (stats.size > MAX_BYTES)
-      throw new StartError(`is ${stats.size} bytes long, want ${MAX_BYTES} at most`);
+      throw new OperationalError(`is ${stats.size} bytes long, want ${MAX_BYTES} at most`);
     return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(fd));
   } catch (error) {
     throw problem(

@@ -58,7 +58,7 @@ interface RecordKeys {
 /**
  * Reads a nydusd configuration file: version 1 (JSON) or 2 (JSON or TOML).
  *
- * @throws StartError in one line: `config PATH: KEY.PATH: what is wrong, what was wanted`
+ * @throws OperationalError in one line: `config PATH: KEY.PATH: what is wrong, what was wanted`
  */
 export function readConfig(path: string): DaemonConfig {
   return parseConfig(readText(path), path);
@@ -68,7 +68,7 @@ export function readConfig(path: string): DaemonConfig {
  * As `readConfig`, for text that is already here.
  *
  * @param name of the file, for messages; `.json` at its end tells which syntax error to report
- * @throws StartError
+ * @throws OperationalError
  */
 export function parseConfig(text: string, name: string): DaemonConfig {
   const { data, isToml } = parseText(text, name);

@@ -1,4 +1,4 @@
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
 import type { Session } from "../session/transport.ts";
 import type { Served, SessionObserver } from "./lifecycle.ts";
@@ -40,14 +40,15 @@ export class DaemonControl implements LifecycleControl, SessionObserver {
   async sendDevice(): Promise<void> {
     const transfer = this.session?.transfer;
     if (this.supervised === undefined || transfer === undefined)
-      throw new StartError(
+      throw new OperationalError(
         "this daemon was started without --supervisor, or with a transport other than direct",
       );
     await this.supervised.send(transfer);
   }
 
   async takeOver(): Promise<void> {
-    if (this.supervised === undefined) throw new StartError("this daemon was started without --supervisor");
+    if (this.supervised === undefined)
+      throw new OperationalError("this daemon was started without --supervisor");
     await this.supervised.take();
   }
 
@@ -63,7 +64,7 @@ export class DaemonControl implements LifecycleControl, SessionObserver {
 
   async upgrade(): Promise<() => void> {
     if (this.outgoing === undefined)
-      throw new StartError("an upgrade needs a keeper, --transport direct, and no --user");
+      throw new OperationalError("an upgrade needs a keeper, --transport direct, and no --user");
     const version = await this.outgoing.prepareUpgrade();
     this.log.info(`version ${version} is ready: handing over`);
     return () => this.handOver();

@@ -28,7 +28,7 @@ export interface Daemon {
   readonly listeners: Listeners;
 }
 
-/** Opens nothing that would have to be undone, but for a worker: it starts while an image is checked. @throws StartError */
+/** Opens nothing that would have to be undone, but for a worker: it starts while an image is checked. @throws OperationalError */
 export async function openDaemon(
   options: DaemonOptions,
   log: Log,

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 
 /**
  * Starts this same command line again as a daemon and returns when it is ready. What it prints before that
@@ -8,7 +8,7 @@ import { StartError } from "../bytes/errors.ts";
  *
  * @param instead options in the place of `--daemonize`: what this process knows and that one could not see
  * @param isKept whether a keeper is to start it
- * @throws StartError when it ends first
+ * @throws OperationalError when it ends first
  */
 export async function daemonize(
   say: (line: string) => void,
@@ -33,7 +33,9 @@ export async function daemonize(
     });
     // Not "exit": its last words may still be on their way then.
     child.once("close", (code, signal) =>
-      reject(new StartError(`the daemon ended with ${signal ?? `status ${code}`}: ${lastLine(stderr)}`)),
+      reject(
+        new OperationalError(`the daemon ended with ${signal ?? `status ${code}`}: ${lastLine(stderr)}`),
+      ),
     );
     child.once("error", reject);
   });

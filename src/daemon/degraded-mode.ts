@@ -1,4 +1,4 @@
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { detach, unmount } from "../mounts/umount.ts";
 import { failAll } from "../session/fail-all.ts";
@@ -17,7 +17,7 @@ export async function runDegraded(keeper: Keeper, file: StateFile, log: Logger):
   // A signal that comes while Node exits kills it, though it had unmounted and removed its state before.
   if (state === undefined && keeper.role === "clear") return doneWith(0);
   if (state === undefined)
-    throw new StartError(`${file.path}: there is no such state file, so what to unmount is unknown`);
+    throw new OperationalError(`${file.path}: there is no such state file, so what to unmount is unknown`);
   const { mountpoint, device } = state;
   if (keeper.role === "clear") {
     log.error(`${mountpoint}: the process that should have unmounted it died: detaching it`);

@@ -1,6 +1,6 @@
 import { MountFailed, type MountCommand } from "../api/management.ts";
 import type { HeldFiles } from "../blob/held-files.ts";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
 import { withRecords } from "../session/file-records.ts";
@@ -64,7 +64,7 @@ export async function unmountByOrder(path: string, { changes, log }: Changeable)
   log.info(`unmounted ${path}`);
 }
 
-/** @throws StartError, FormatError */
+/** @throws OperationalError, FormatError */
 function take(
   path: string,
   { source, config, prefetchFiles }: MountCommand,
@@ -94,10 +94,10 @@ function namesAt(path: string): string[] {
   return names;
 }
 
-/** @throws StartError: the kernel asks for ACLs or not, for the whole session */
+/** @throws OperationalError: the kernel asks for ACLs or not, for the whole session */
 function mayShow(traits: Traits, { image }: PinnedImage): void {
   if (image.handle.hasAcls && !traits.hasAcls)
-    throw new StartError(
+    throw new OperationalError(
       "the image has ACLs, which the kernel was not told of at the start: this session began with an image without ACLs",
     );
 }

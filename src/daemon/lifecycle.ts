@@ -19,7 +19,7 @@ export interface Served {
 
 /** Something that accompanies a session: it is told what becomes of it, and never stands between it and its caller. */
 export interface SessionObserver {
-  /** Requests are answered. @throws StartError: the session is then ended */
+  /** Requests are answered. @throws OperationalError: the session is then ended */
   ready?(served: Served): Promise<void> | void;
   /** The session is about to be unmounted, and is still served until this is done. Called once. */
   stopping?(): Promise<void> | void;

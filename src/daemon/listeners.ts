@@ -33,12 +33,12 @@ export class Listeners implements SessionObserver {
     return this.monitoring?.address;
   }
 
-  /** @throws StartError when the socket cannot be made */
+  /** @throws OperationalError when the socket cannot be made */
   async openApi(): Promise<void> {
     this.api ??= await openApi(this.options, this.orders, this.log);
   }
 
-  /** Loaded only when it is asked for. @throws StartError when the address cannot be listened on */
+  /** Loaded only when it is asked for. @throws OperationalError when the address cannot be listened on */
   async openMetrics(): Promise<void> {
     const { monitoring } = this.options;
     if (monitoring === undefined) return;

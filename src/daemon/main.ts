@@ -21,7 +21,7 @@ import { becomeUser } from "./user.ts";
  *
  * @param onReady told once the first request can be answered, with what the ready line says
  * @returns exit status: 0 after a clean end, 1 when the session broke
- * @throws StartError, FormatError: nothing is mounted then
+ * @throws OperationalError, FormatError: nothing is mounted then
  */
 export const runDaemon = (options: DaemonOptions, onReady: (facts: ReadyFacts) => void): Promise<number> =>
   serveImage(options, openDaemonLog(options), onReady);
@@ -74,7 +74,7 @@ export async function serveImage(
   }
 }
 
-/** What root was needed for is done. @throws StartError: the session has ended then */
+/** What root was needed for is done. @throws OperationalError: the session has ended then */
 async function dropRoot(owner: Owner, lifecycle: Lifecycle): Promise<void> {
   try {
     becomeUser(owner);

@@ -25,7 +25,7 @@ export class Monitoring implements SessionObserver {
 
   /**
    * @param onShown told before totals are shown
-   * @throws StartError when the address cannot be listened on
+   * @throws OperationalError when the address cannot be listened on
    */
   static async start(
     { address, hungAfter }: MonitoringOptions,

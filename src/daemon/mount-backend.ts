@@ -1,4 +1,4 @@
-import { messageOf, StartError, UsageError } from "../bytes/errors.ts";
+import { messageOf, OperationalError, UsageError } from "../bytes/errors.ts";
 import type { Backing } from "../kernel-erofs/backing.ts";
 import type { Logger } from "../log/log.ts";
 import { mountOverlay } from "../mounts/overlay.ts";
@@ -34,7 +34,7 @@ const BACKINGS: Readonly<Record<Exclude<Driver, "fuse">, readonly Backing[]>> = 
  * FUSE, which is served until it ends.
  *
  * @returns exit status
- * @throws UsageError, StartError, FormatError: nothing is mounted then
+ * @throws UsageError, OperationalError, FormatError: nothing is mounted then
  */
 export async function mountImage(options: BackendOptions, onReady: OnReady): Promise<number> {
   const { driver, forDaemon, upper } = options;
@@ -56,7 +56,7 @@ export async function mountImage(options: BackendOptions, onReady: OnReady): Pro
   } catch (error) {
     if (driver === "auto") return serve(messageOf(error), context);
     await context.first?.pinned.prefetching.stop();
-    throw new StartError(`--driver ${driver}: ${messageOf(error)}`);
+    throw new OperationalError(`--driver ${driver}: ${messageOf(error)}`);
   }
   log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
   if (upper !== undefined) await coverWithOverlay(context, upper, options, log);
@@ -72,7 +72,7 @@ async function mountByKernel(
   { mountOptions }: BackendOptions,
   backings: readonly Backing[],
 ): Promise<Backing> {
-  if (first === undefined) throw new StartError("there is no image to mount");
+  if (first === undefined) throw new OperationalError("there is no image to mount");
   const { mountDetached } = await import("../kernel-erofs/mount.ts");
   const { image, source } = first.pinned;
   const mount = await mountDetached(image, source, mountOptions, backings);
@@ -84,7 +84,7 @@ async function mountByKernel(
   return mount.backing;
 }
 
-/** @throws StartError: the image is unmounted then */
+/** @throws OperationalError: the image is unmounted then */
 async function coverWithOverlay(
   { mountpoint, first }: MountContext,
   upper: string,

@@ -87,7 +87,7 @@ export const backendOptions = async (
 
 /**
  * @param warnings what is wrong with the flags besides
- * @throws UsageError when there is nothing to mount; StartError when the configuration cannot be used
+ * @throws UsageError when there is nothing to mount; OperationalError when the configuration cannot be used
  */
 export async function daemonOptions(flags: MountFlags, warnings: readonly string[]): Promise<DaemonOptions> {
   if (flags.bootstrap === undefined && flags.apisock === undefined)

@@ -1,4 +1,4 @@
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { isOverlay, mountOverlay } from "../mounts/overlay.ts";
 import { mountAt, readMounts } from "../mounts/table.ts";
@@ -6,10 +6,10 @@ import { unmount } from "../mounts/umount.ts";
 import type { Ended } from "../session/ended.ts";
 import type { Served, SessionObserver } from "./lifecycle.ts";
 
-/** @throws StartError: mounting an overlay is for root, of the host or of a user namespace */
+/** @throws OperationalError: mounting an overlay is for root, of the host or of a user namespace */
 export function mayOverlay(upper: string): void {
   const uid = process.geteuid?.() ?? 0;
-  if (uid !== 0) throw new StartError(`--rw ${upper}: user ${uid} may not mount an overlay`);
+  if (uid !== 0) throw new OperationalError(`--rw ${upper}: user ${uid} may not mount an overlay`);
 }
 
 /**
@@ -29,7 +29,7 @@ export class Overlay implements SessionObserver {
     this.log = log;
   }
 
-  /** @throws StartError when it cannot be mounted */
+  /** @throws OperationalError when it cannot be mounted */
   async ready(below: Served): Promise<void> {
     const { mountpoint, isResumed } = below;
     const above = isResumed ? mountAt(mountpoint) : undefined;

@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { replaceFile } from "../atomic-file/replace-file.ts";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Ended } from "../session/ended.ts";
 import type { SessionObserver } from "./lifecycle.ts";
 
@@ -8,13 +8,13 @@ import type { SessionObserver } from "./lifecycle.ts";
  * Writes the pid that takes signals, whole or not at all, readable by every user. A link of that name is replaced,
  * not followed.
  *
- * @throws StartError naming the file
+ * @throws OperationalError naming the file
  */
 function writePidFile(path: string, pid: number): void {
   try {
     replaceFile(path, `${pid}\n`, { mode: 0o644, isDurable: false });
   } catch (error) {
-    throw new StartError(`pid file ${path}: ${messageOf(error)}`);
+    throw new OperationalError(`pid file ${path}: ${messageOf(error)}`);
   }
 }
 
@@ -31,7 +31,7 @@ export class PidFile implements SessionObserver {
     this.isWritten = isWritten;
   }
 
-  /** @throws StartError naming the file */
+  /** @throws OperationalError naming the file */
   ready(): void {
     if (!this.isWritten) writePidFile(this.path, this.pid);
     this.isWritten = true;

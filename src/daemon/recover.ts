@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { KEPT_DEVICE } from "../handover/keeper.ts";
 import { fuseDeviceOf, isAlive } from "../proc/processes.ts";
@@ -15,7 +15,7 @@ const RECOVER = "--recover";
  * the FUSE device, and hands over to the next one; where it does not, every process inside is lost, and what was mounted is
  * mounted lostState. Does not return.
  *
- * @throws StartError when there is nothing to be recovered
+ * @throws OperationalError when there is nothing to be recovered
  */
 export async function recover(options: DaemonOptions, log: Logger): Promise<never> {
   const found = find(options);
@@ -36,7 +36,7 @@ export async function recover(options: DaemonOptions, log: Logger): Promise<neve
       try {
         inheritAs(descriptorOf(pid, device), KEPT_DEVICE);
       } catch (error) {
-        throw new StartError(`cannot take the FUSE device of process ${pid}: ${messageOf(error)}`);
+        throw new OperationalError(`cannot take the FUSE device of process ${pid}: ${messageOf(error)}`);
       }
       log.info(
         `${options.mountpoint}: process ${pid} serves it without a keeper: this process becomes its keeper`,
@@ -60,7 +60,7 @@ function find(
   for (const { file, state } of sessions) {
     const { owner, serving } = state;
     if (isAlive(owner))
-      throw new StartError(
+      throw new OperationalError(
         `${mountpoint}: its keeper, process ${owner.pid}, lives: there is nothing to recover`,
       );
     if (isAlive(serving)) return { file, pid: serving.pid, device: fuseDeviceOf(serving.pid) };

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { BlobFile } from "../blob/locate.ts";
 import { makeDevice } from "../bytes/device-number.ts";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { leadsBelow } from "../mounts/below.ts";
 import { readMounts } from "../mounts/table.ts";
 import { defaultStateDir } from "../handover/state-file.ts";
@@ -16,7 +16,7 @@ const OWN = "lies in this daemon's own mount: the daemon would have to answer it
  * them wait for such files. So whatever it may touch once it has mounted must lie elsewhere. To be asked before
  * mounting.
  *
- * @throws StartError naming what does not
+ * @throws OperationalError naming what does not
  */
 export function refuseSelfMount(options: DaemonOptions, { mountpoint, first }: MountContext): void {
   const { dev, ino } = statSync(mountpoint);
@@ -24,7 +24,7 @@ export function refuseSelfMount(options: DaemonOptions, { mountpoint, first }: M
   const isThere = (directory: string) => directory === mountpoint || isSame(directory, dev, ino);
   for (const [what, path] of touched(options, first))
     if (path !== undefined && leadsBelow(path, isThere))
-      throw new StartError(
+      throw new OperationalError(
         `mountpoint ${options.mountpoint}: ${what} ${path} would lie below it, and the daemon would have to answer its own requests`,
       );
 }
@@ -65,21 +65,21 @@ function isOwn(path: string, device: string): boolean {
  * Keeps what is mounted later from leading into the mount that it becomes a part of.
  *
  * @param device `major:minor` of the mount
- * @throws StartError
+ * @throws OperationalError
  */
 export function refuseSelfPaths(paths: readonly string[], device: string): void {
   const path = paths.find((each) => isOwn(each, device));
-  if (path !== undefined) throw new StartError(`${path}: ${OWN}`);
+  if (path !== undefined) throw new OperationalError(`${path}: ${OWN}`);
 }
 
 /**
  * The same by what was opened: another namespace may show the mount, too, and /proc leads there.
  *
- * @throws StartError
+ * @throws OperationalError
  */
 export function refuseSelfFiles(files: readonly BlobFile[], device: string): void {
   const [major, minor] = device.split(":").map(Number);
   const number = makeDevice(major, minor);
   const file = files.find(({ dev }) => dev === number);
-  if (file !== undefined) throw new StartError(`${file.path}: ${OWN}`);
+  if (file !== undefined) throw new OperationalError(`${file.path}: ${OWN}`);
 }

@@ -43,7 +43,7 @@ export async function findSession(daemon: Daemon): Promise<Found | undefined> {
   return resumedFrom(keeper, outgoing.file, { ...options, version: buildInfo().version, log });
 }
 
-/** @throws StartError, FormatError: nothing is mounted then */
+/** @throws OperationalError, FormatError: nothing is mounted then */
 export async function begin(daemon: Daemon, given: MountContext | undefined): Promise<Started> {
   const { options, log, transport, outgoing, listeners } = daemon;
   const owner = options.user === undefined ? undefined : findUser(options.user);
@@ -74,7 +74,7 @@ export async function begin(daemon: Daemon, given: MountContext | undefined): Pr
   }
 }
 
-/** @throws StartError: nothing is mounted then */
+/** @throws OperationalError: nothing is mounted then */
 async function mount(
   daemon: Daemon,
   context: MountContext,
@@ -100,7 +100,7 @@ async function mount(
 /**
  * Requests first: whatever else there is can wait, and must not keep them from being answered.
  *
- * @throws StartError, when no request can be
+ * @throws OperationalError, when no request can be
  */
 export async function goOn(daemon: Daemon, resumed: Resumed): Promise<Started> {
   const { pool, outgoing } = daemon;

@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { isOverlay } from "../mounts/overlay.ts";
 import { type MountEntry, mountAt } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
@@ -9,7 +9,7 @@ import { unmount } from "../mounts/umount.ts";
  * Unmounts an image by its mountpoint, kernel mount or daemon, and before it the overlay above it.
  *
  * @returns one line that says what was done
- * @throws StartError when no image is mounted there
+ * @throws OperationalError when no image is mounted there
  */
 export async function unmountImage(path: string): Promise<string> {
   let real: string;
@@ -19,9 +19,9 @@ export async function unmountImage(path: string): Promise<string> {
     real = resolve(path); // a dead mount cannot be resolved, but it can be unmounted
   }
   let mount = mountAt(real);
-  if (mount === undefined) throw new StartError(`${path}: nothing is mounted there`);
+  if (mount === undefined) throw new OperationalError(`${path}: nothing is mounted there`);
   if (!isImage(mount) && !isOverlay(mount))
-    throw new StartError(`${path}: ${mount.type} is mounted there, not an image`);
+    throw new OperationalError(`${path}: ${mount.type} is mounted there, not an image`);
   let isBusy = false;
   if (isOverlay(mount)) {
     isBusy = (await unmount({ path: real }, mount.device)) === "detached";

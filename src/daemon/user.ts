@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import type { Owner } from "../fuse/device.ts";
 import { fusermountTrouble } from "../mounts/fusermount.ts";
 
@@ -12,10 +12,10 @@ const NOBODY_AT_ALL = 2 ** 32 - 1;
  * Finds whom the daemon is to become, and that it can.
  *
  * @param text NAME, UID, or one of both with :GROUP or :GID
- * @throws StartError saying what is missing
+ * @throws OperationalError saying what is missing
  */
 export function findUser(text: string): Owner {
-  const bad = (why: string) => new StartError(`--user ${text}: ${why}`);
+  const bad = (why: string) => new OperationalError(`--user ${text}: ${why}`);
   if (process.geteuid?.() !== 0) throw bad("only a daemon that root starts can serve as another user");
   const [name, group, ...more] = text.split(":");
   if (name === "" || group === "" || more.length > 0) throw bad("want NAME, UID or UID:GID");
@@ -30,12 +30,12 @@ export function findUser(text: string): Owner {
   return { uid: Number(uid), gid: Number(gid) };
 }
 
-/** @throws StartError unless that user gets to the mountpoint: fusermount(1) goes there as that user */
+/** @throws OperationalError unless that user gets to the mountpoint: fusermount(1) goes there as that user */
 export function mustReach({ uid, gid }: Owner, mountpoint: string): void {
   const { error, status } = spawnSync("test", ["-d", mountpoint], { uid, gid });
-  if (error !== undefined) throw new StartError(`--user: cannot become user ${uid}: ${error.message}`);
+  if (error !== undefined) throw new OperationalError(`--user: cannot become user ${uid}: ${error.message}`);
   if (status !== 0)
-    throw new StartError(
+    throw new OperationalError(
       `--user: user ${uid} cannot reach ${mountpoint}, and so could not unmount it: let it search each directory above`,
     );
 }
@@ -51,7 +51,7 @@ const isId = (text: string): boolean => NUMBER.test(text) && Number(text) < NOBO
 /**
  * Becomes that user, in every thread, without other groups and without capabilities. What is open stays open.
  *
- * @throws StartError unless all threads have changed
+ * @throws OperationalError unless all threads have changed
  */
 export function becomeUser({ uid, gid }: Owner): void {
   process.setgroups?.([]);
@@ -66,7 +66,7 @@ export function becomeUser({ uid, gid }: Owner): void {
     const status = statusOf(thread);
     const missing = wanted.find((line) => !status.includes(line));
     if (status.length > 0 && missing !== undefined)
-      throw new StartError(`--user: thread ${thread} has not become user ${uid}: no ${missing}`);
+      throw new OperationalError(`--user: thread ${thread} has not become user ${uid}: no ${missing}`);
   }
 }
 

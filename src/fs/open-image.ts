@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import { BlobFiles } from "../blob/blob-files.ts";
 import { ABSENT, type BlobFile, type BlobSearch, blobFile, locateBlob } from "../blob/locate.ts";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { Image, type ImageHandle } from "../erofs/image.ts";
 import {
   type CheckedTree,
@@ -26,7 +26,7 @@ export interface OpenedImage {
  * Opens an image, finds its blobs and checks the whole of it.
  *
  * @param lenient serve what is valid of a corrupt image, and what is there of its blobs
- * @throws StartError when a file is missing, too short or unreadable; FormatError when the image is broken
+ * @throws OperationalError when a file is missing, too short or unreadable; FormatError when the image is broken
  */
 export function openImage(path: string, search: BlobSearch, lenient: boolean): OpenedImage {
   const { fd, stats } = openBootstrap(path);
@@ -86,12 +86,12 @@ function withoutTraces<T>(work: () => T): T {
   }
 }
 
-/** @throws StartError unless it is a regular file that can be read */
+/** @throws OperationalError unless it is a regular file that can be read */
 export function openBootstrap(path: string): OpenFile {
   try {
     return openFile(path, mustBeRegular);
   } catch (error) {
-    throw new StartError(
+    throw new OperationalError(
       `bootstrap ${path}: ${codeOf(error) === "ENOENT" ? "no such file" : messageOf(error)}`,
     );
   }
@@ -110,7 +110,7 @@ function findBlobs(
   const { single, files } = search;
   const unnamed = devices.filter(({ id }, i) => !files.has(id) && !files.has(String(i + 1))).length;
   if (single !== undefined && unnamed > 1)
-    throw new StartError(
+    throw new OperationalError(
       `${single}: one file for ${unnamed} blobs; name the directory that holds them with --blob-dir`,
     );
   return devices.map(({ id, blocks }, i) => {
@@ -119,7 +119,7 @@ function findBlobs(
       file = locateBlob(search, i, id, blocks * sb.blockSize);
       mustHold(file, id || String(i + 1), blocks * sb.blockSize);
     } catch (error) {
-      if (absent === undefined || !(error instanceof StartError)) throw error;
+      if (absent === undefined || !(error instanceof OperationalError)) throw error;
       absent.push(error);
     }
     return file;
@@ -130,12 +130,14 @@ function findBlobs(
 function mustName({ devices }: ImageTables, { files }: BlobSearch): void {
   for (const [name, path] of files)
     if (!devices.some(({ id }, i) => name === id || name === String(i + 1)))
-      throw new StartError(
+      throw new OperationalError(
         `--blob ${name}=${path}: the image has ${devices.length} blobs, none of that name`,
       );
 }
 
 function mustHold(file: BlobFile, name: string, wanted: number): void {
   if (file.size >= wanted) return;
-  throw new StartError(`blob ${name}: ${file.path}: ${file.size} bytes is too short (wanted: ${wanted})`);
+  throw new OperationalError(
+    `blob ${name}: ${file.path}: ${file.size} bytes is too short (wanted: ${wanted})`,
+  );
 }

@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type Fuse from "fuse-native";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 
 /** Keeps a library loaded when its handle is closed: bits/dlfcn.h, which Node does not name. */
 const RTLD_NODELETE = 0x1000;
@@ -11,7 +11,7 @@ const RTLD_NODELETE = 0x1000;
 /**
  * Loads the package, and its C addon with it, when it is wanted: the other transport does not pay for it.
  *
- * @throws StartError in one line, whatever is missing: the package, an addon for this platform, or the
+ * @throws OperationalError in one line, whatever is missing: the package, an addon for this platform, or the
  *   `fusermount` program that a caller other than root needs
  */
 export async function loadFuse(): Promise<typeof Fuse> {
@@ -22,7 +22,7 @@ export async function loadFuse(): Promise<typeof Fuse> {
     ({ default: loaded } = await import("fuse-native"));
   } catch (error) {
     const line = messageOf(error).split("\n")[0];
-    throw new StartError(`the package fuse-native cannot be loaded (${line}): use --transport direct`);
+    throw new OperationalError(`the package fuse-native cannot be loaded (${line}): use --transport direct`);
   }
   // Its own runs a shell with the mountpoint in double quotes, and fails when the mount is gone already.
   loaded.unmount = (_, done) => done(null);
@@ -46,7 +46,7 @@ function loadLibfuse(): void {
 function findFusermount(): void {
   const dirs = ["/usr/local/bin", ...(process.env["PATH"] ?? "").split(delimiter)];
   if (!dirs.some((dir) => dir !== "" && existsSync(join(dir, "fusermount"))))
-    throw new StartError(
+    throw new OperationalError(
       "no fusermount program in PATH, which fuse-native mounts with: install fuse, or be root",
     );
 }

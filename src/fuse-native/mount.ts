@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import type Fuse from "fuse-native";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { type CallObserver, Calls } from "./calls.ts";
 import { loadFuse } from "./load.ts";
@@ -28,7 +28,7 @@ export interface Mounted extends Pick<Watch, "closed" | "hurry"> {
 /**
  * Mounts, and waits for the kernel's INIT.
  *
- * @throws StartError when it cannot; the mount may be there all the same, dead (libfuse refuses options it
+ * @throws OperationalError when it cannot; the mount may be there all the same, dead (libfuse refuses options it
  *   does not know only after mounting), and is the caller's to remove
  */
 export async function mount(task: MountTask): Promise<Mounted> {
@@ -51,7 +51,7 @@ export async function mount(task: MountTask): Promise<Mounted> {
     // No process serves it: close it, or every call on the mount would wait for ever.
     for (const fd of added()) closeSync(fd);
     letLoopEnd(fuse);
-    throw new StartError(`cannot mount ${task.mountpoint} with fuse-native: ${reasonOf(error)}`);
+    throw new OperationalError(`cannot mount ${task.mountpoint} with fuse-native: ${reasonOf(error)}`);
   }
   const [fd] = added();
   // None: libfuse has closed it already, and a descriptor that is not there is a device that is not open.

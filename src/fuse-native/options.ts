@@ -1,4 +1,4 @@
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { IMAGE_FLAGS } from "../mounts/defaults.ts";
 import { CONGESTION_THRESHOLD, MAX_BACKGROUND, VALID } from "../vfs/kernel-policy.ts";
 
@@ -14,7 +14,7 @@ const C_STRING = 1024;
  *
  * @param subtype shown as `fuse.<subtype>`
  * @param options added last, so that they win
- * @throws StartError when they are more than fits
+ * @throws OperationalError when they are more than fits
  */
 export function optionString(source: string, subtype: string, options: readonly string[]): string {
   const all = [
@@ -35,15 +35,17 @@ export function optionString(source: string, subtype: string, options: readonly 
   ].join(",");
   const length = Buffer.byteLength(`-ofsname=${all}`);
   if (length < C_STRING) return all;
-  throw new StartError(
+  throw new OperationalError(
     `mount options of ${length} bytes are too long for fuse-native (most: ${C_STRING - 1}): use --transport direct`,
   );
 }
 
-/** @throws StartError when the mountpoint's path is longer than the package's buffer, which it cuts off */
+/** @throws OperationalError when the mountpoint's path is longer than the package's buffer, which it cuts off */
 export function checkMountpoint(mountpoint: string): void {
   if (Buffer.byteLength(mountpoint) >= C_STRING)
-    throw new StartError(`mountpoint ${mountpoint}: longer than the ${C_STRING - 1} bytes fuse-native takes`);
+    throw new OperationalError(
+      `mountpoint ${mountpoint}: longer than the ${C_STRING - 1} bytes fuse-native takes`,
+    );
 }
 
 /** libfuse's option parser takes a comma or backslash after a backslash as itself (lib/fuse_opt.c). */

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, closeSync, constants, openSync, readFileSync, writeFileSync } from "node:fs";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { IMAGE_FLAGS } from "../mounts/defaults.ts";
 import { mountAt } from "../mounts/table.ts";
 
@@ -28,12 +28,12 @@ export function deviceTrouble(): string | undefined {
   }
 }
 
-/** @throws StartError naming what is missing */
+/** @throws OperationalError naming what is missing */
 export function openDevice(): number {
   try {
     return openSync("/dev/fuse", "r+");
   } catch (error) {
-    throw new StartError(
+    throw new OperationalError(
       `cannot open /dev/fuse (${messageOf(error)}): load the fuse module, or give access to it`,
     );
   }
@@ -46,7 +46,7 @@ export function openDevice(): number {
  * @param fd its descriptor, closed when it cannot be mounted
  * @param options mount options; a later one wins over its opposite, as for mount(8)
  * @param owner the user who may unmount it with fusermount(1) and abort its connection, besides root
- * @throws StartError naming what is missing
+ * @throws OperationalError naming what is missing
  */
 export function mountDevice(
   fd: number,
@@ -67,7 +67,7 @@ export function mountDevice(
   const why = child.error
     ? child.error.message
     : child.stderr.trim().split("\n")[0] || `status ${child.status}`;
-  throw new StartError(`cannot mount ${mountpoint}: ${why}`);
+  throw new OperationalError(`cannot mount ${mountpoint}: ${why}`);
 }
 
 /** Largest READ the kernel grants, in pages; more than 256 was measured to be no faster. */

@@ -1,4 +1,4 @@
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { killSelf, onUncaught } from "../proc/process-guard.ts";
 import { type Clock, systemClock } from "../session/clock.ts";
@@ -130,14 +130,14 @@ export class OutgoingHandover {
    * Has the version started that is installed now. Nothing else happens before `handOver`.
    *
    * @returns which one it is
-   * @throws StartError when it is not ready in time: nothing has changed then
+   * @throws OperationalError when it is not ready in time: nothing has changed then
    */
   async prepareUpgrade(): Promise<string> {
     const { keeper, signals } = this.of;
     if (keeper === undefined)
-      throw new StartError("an upgrade needs a keeper: this daemon was started without one");
-    if (this.transfer === undefined) throw new StartError("no requests are answered yet");
-    if (this.isUpgrading || this.isOver) throw new StartError("an upgrade is under way");
+      throw new OperationalError("an upgrade needs a keeper: this daemon was started without one");
+    if (this.transfer === undefined) throw new OperationalError("no requests are answered yet");
+    if (this.isUpgrading || this.isOver) throw new OperationalError("an upgrade is under way");
     this.isUpgrading = true;
     try {
       const successor = await this.expect();
@@ -149,7 +149,7 @@ export class OutgoingHandover {
       const next = await successor.whenReady(READY_MS);
       if (next !== undefined) return next.version;
       signals.endNext(keeper);
-      throw new StartError(
+      throw new OperationalError(
         `the new version was not ready in ${READY_MS / 1000} s; the running version goes on`,
       );
     } catch (error) {

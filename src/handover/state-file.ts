@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { MAX_SOCKET_PATH } from "../bytes/limits.ts";
 import { replaceFile } from "../atomic-file/replace-file.ts";
 import { isAlive, startOf } from "../proc/processes.ts";
@@ -40,7 +40,7 @@ export class StateFile {
   /**
    * @param dir made when it is not there; must be owned by this user
    * @param owner pid of the process that outlives those that serve: the keeper, or the only one
-   * @throws StartError
+   * @throws OperationalError
    */
   static in(dir: string, owner: number): StateFile {
     try {
@@ -49,12 +49,14 @@ export class StateFile {
       if (uid !== process.geteuid?.()) throw new Error(`belongs to user ${uid}`);
       if ((mode & 0o022) !== 0) throw new Error("others may write there");
     } catch (error) {
-      throw new StartError(`state directory ${dir}: ${messageOf(error)}; choose another with --state-dir`);
+      throw new OperationalError(
+        `state directory ${dir}: ${messageOf(error)}; choose another with --state-dir`,
+      );
     }
     // A pid comes again, a pid with when it began does not.
     const file = new StateFile(join(dir, `${owner}-${startOf(owner) ?? 0}`));
     if (Buffer.byteLength(file.socket) > MAX_SOCKET_PATH)
-      throw new StartError(
+      throw new OperationalError(
         `state directory ${dir}: longer than a socket's path may be; choose another with --state-dir`,
       );
     return file;

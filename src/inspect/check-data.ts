@@ -2,7 +2,7 @@ import { SHA256 } from "../bytes/sha256.ts";
 import { elementAt } from "../bytes/element-at.ts";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
 import { Bits } from "../erofs/bits.ts";
 import { HOLE } from "../erofs/image.ts";
@@ -19,7 +19,7 @@ const BUFFER = 1024 * 1024;
  * Reads all data once: tars are what their ids say, their headers say of each file what the image says, and every file
  * can be read.
  *
- * @throws StartError naming the first blob or file that is wrong
+ * @throws OperationalError naming the first blob or file that is wrong
  */
 export async function checkData(view: ImageView): Promise<void> {
   for (let slot = 0; slot + 1 < view.files.length; slot++) await checkDigest(view, slot);
@@ -48,11 +48,11 @@ async function checkDigest({ tables, files }: ImageView, slot: number): Promise<
   try {
     for await (const chunk of createReadStream(path, { highWaterMark: BUFFER })) hash.update(chunk as Buffer);
   } catch (error) {
-    throw new StartError(`blob ${id}: ${path}: ${error instanceof Error ? error.message : error}`);
+    throw new OperationalError(`blob ${id}: ${path}: ${error instanceof Error ? error.message : error}`);
   }
   const found = hash.digest("hex");
   if (found !== id)
-    throw new StartError(`blob ${id}: ${path}: its sha256 is ${found}: not the tar that was indexed`);
+    throw new OperationalError(`blob ${id}: ${path}: its sha256 is ${found}: not the tar that was indexed`);
 }
 
 /** Holes are left out: a file may be nothing else, and larger than any disk. */

@@ -1,5 +1,5 @@
 import { elementAt } from "../bytes/element-at.ts";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { fnv } from "../bytes/fnv.ts";
 import { showName } from "../bytes/name.ts";
 import { HOLE, INLINE } from "../erofs/image.ts";
@@ -23,7 +23,7 @@ export class HeaderCheck {
     this.mayBeNone = mayBeNone;
   }
 
-  /** @param walked a regular file. @throws StartError saying how they differ; FormatError for a tar that is none */
+  /** @param walked a regular file. @throws OperationalError saying how they differ; FormatError for a tar that is none */
   check({ attr, name, path }: WalkEntry): void {
     const { image, tables, files } = this.view;
     const run = runsOf(image, attr).next().value;
@@ -33,7 +33,7 @@ export class HeaderCheck {
     const index = this.indexOf(slot);
     if (index === undefined || run.address >= index.end) return;
     const differs = (what: string): never => {
-      throw new StartError(
+      throw new OperationalError(
         `${showName(path)}: ${what} (blob ${blobName(this.view, slot)}, ${elementAt(files, slot + 1).path}, byte ${run.address})`,
       );
     };

@@ -26,7 +26,7 @@ export interface CheckOptions {
  * `data` that they are what they were.
  *
  * @param print gets text that ends with a newline; nothing that says "valid" before all is
- * @throws FormatError or StartError at the first problem, in one line; UsageError for `data` without `search`
+ * @throws FormatError or OperationalError at the first problem, in one line; UsageError for `data` without `search`
  */
 export async function checkImage(options: CheckOptions, print: (text: string) => void): Promise<void> {
   const { bootstrap, search, outputJson } = options;

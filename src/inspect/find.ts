@@ -1,4 +1,4 @@
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { child, rootOf, type WalkEntry } from "../fs/walk.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 
@@ -11,13 +11,13 @@ const namesOf = (path: string): string[] => path.split("/").filter((name) => nam
  * Finds a path from the root of the image. Symlinks are not followed: this looks at what is there, and
  * `..` is no name in it.
  *
- * @throws StartError when there is nothing of that name
+ * @throws OperationalError when there is nothing of that name
  */
 export function findPath(fs: FileSystem, path: string): WalkEntry {
   let at = rootOf(fs);
   for (const name of namesOf(path)) {
     const next = name === ".." ? undefined : child(fs, at, encoder.encode(name));
-    if (next === undefined) throw new StartError(`${path}: no such file in the image`);
+    if (next === undefined) throw new OperationalError(`${path}: no such file in the image`);
     at = next;
   }
   return at;

@@ -2,7 +2,7 @@ import { elementAt } from "../bytes/element-at.ts";
 import { closeSync } from "node:fs";
 import { BlobFiles } from "../blob/blob-files.ts";
 import { type BlobFile, type BlobSearch, blobFile } from "../blob/locate.ts";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { Image, type ImageHandle } from "../erofs/image.ts";
 import { checkTree, type ImageTables, readTables, type TreeReport } from "../erofs/open.ts";
 import { ImageFileSystem } from "../fs/image-file-system.ts";
@@ -28,7 +28,7 @@ const UNKNOWN_SIZE = Number.MAX_SAFE_INTEGER;
  * Opens an image and checks the whole of it.
  *
  * @param search where its blobs are; without, only metadata can be looked at, and no blob need be there
- * @throws StartError when a file is missing, too short or unreadable; FormatError when the image is broken
+ * @throws OperationalError when a file is missing, too short or unreadable; FormatError when the image is broken
  */
 export function openImageView(path: string, search?: BlobSearch): ImageView {
   const { fd, stats } = openBootstrap(path);
@@ -55,6 +55,6 @@ export const blobName = ({ tables }: ImageView, slot: number): string =>
   elementAt(tables.devices, slot).id || String(slot + 1);
 
 /** Tells a read that failed, in the words of the blob that failed it. */
-export function readError(view: ImageView, path: string): StartError {
-  return new StartError(`${path}: ${view.failures.at(-1) ?? "cannot be read"}`);
+export function readError(view: ImageView, path: string): OperationalError {
+  return new OperationalError(`${path}: ${view.failures.at(-1) ?? "cannot be read"}`);
 }

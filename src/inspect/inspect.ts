@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { Inspector } from "./inspector.ts";
 import { openImageView } from "./image-view.ts";
 
@@ -9,13 +9,13 @@ const PROMPT = "Inspecting RAFS :> ";
  * Answers one request as nydus-image does: text for people, if the command has any, then one line of JSON
  * without a newline.
  *
- * @throws StartError for a command that is none; FormatError when the image is broken
+ * @throws OperationalError for a command that is none; FormatError when the image is broken
  */
 export function inspectOnce(bootstrap: string, request: string, print: (text: string) => void): void {
   const outcome = new Inspector(openImageView(bootstrap), true).execute(request);
   if (outcome.kind === "wrong") {
     print(outcome.text);
-    throw new StartError(outcome.problem);
+    throw new OperationalError(outcome.problem);
   }
   print(outcome.kind === "exit" ? "null" : outcome.text + JSON.stringify(outcome.json));
 }

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, realpathSync, statSync, writeFileSync } from "node:fs";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { writeWhole } from "../atomic-file/write-whole.ts";
 import { openOwn } from "../safe-open/own.ts";
 
@@ -7,7 +7,7 @@ import { openOwn } from "../safe-open/own.ts";
  * Writes a result where `--output-json` says: in place of what was there, and whole or not at all.
  *
  * @param indent spaces a level; compact without
- * @throws StartError naming the file
+ * @throws OperationalError naming the file
  */
 export function writeJson(path: string, result: unknown, indent = 0): void {
   const bytes = Buffer.from(JSON.stringify(result, null, indent));
@@ -24,6 +24,8 @@ export function writeJson(path: string, result: unknown, indent = 0): void {
       closeSync(fd);
     }
   } catch (error) {
-    throw error instanceof StartError ? error : new StartError(`output ${path}: ${messageOf(error)}`);
+    throw error instanceof OperationalError
+      ? error
+      : new OperationalError(`output ${path}: ${messageOf(error)}`);
   }
 }

@@ -11,7 +11,7 @@ const PIECE = 64 * 1024;
  *
  * @param json JSON objects instead of lines for people
  * @param print gets text that ends with a newline
- * @throws StartError when there is no such path; FormatError when the image is broken
+ * @throws OperationalError when there is no such path; FormatError when the image is broken
  */
 export function listTree(
   bootstrap: string,

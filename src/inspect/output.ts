@@ -1,7 +1,7 @@
 import { write as fsWrite, realpathSync, type Stats, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { promisify } from "node:util";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
 
 const write = promisify(fsWrite);
@@ -19,7 +19,7 @@ export interface Output {
  * Opens a file that appears only when it is complete; until then it has another name beside its own, which goes
  * away on failure and on signals. Standard output (`-`), pipes and devices are written as they are.
  *
- * @throws StartError naming the path
+ * @throws OperationalError naming the path
  */
 export async function openOutput(path: string): Promise<Output> {
   if (path === "-" || path === "/dev/stdout") return standardOutput();
@@ -73,8 +73,8 @@ async function writeAll(put: Write, bytes: Uint8Array, path: string): Promise<vo
   }
 }
 
-const problem = (path: string, error: unknown): StartError =>
-  error instanceof StartError ? error : new StartError(`output ${path}: ${messageOf(error)}`);
+const problem = (path: string, error: unknown): OperationalError =>
+  error instanceof OperationalError ? error : new OperationalError(`output ${path}: ${messageOf(error)}`);
 
 function statOf(path: string): Stats | undefined {
   try {

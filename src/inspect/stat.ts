@@ -20,7 +20,7 @@ const DEFAULT_CHUNK = 0x10_0000;
 /**
  * Counts an image, and another one against it.
  *
- * @throws FormatError or StartError if one of them cannot be opened or is broken
+ * @throws FormatError or OperationalError if one of them cannot be opened or is broken
  */
 export function statImages(base: string, target: string | undefined): Statistics {
   const chunks = new Map<string, number>();

@@ -22,7 +22,7 @@ const PIECE = 256 * 1024;
 /**
  * Writes the merged tree as one pax tar: all metadata, hard links as such, holes as zeros.
  *
- * @throws StartError when a blob or the output fails, FormatError when the image is broken; then there is no output
+ * @throws OperationalError when a blob or the output fails, FormatError when the image is broken; then there is no output
  */
 export async function unpackImage({ bootstrap, search, output, warn }: UnpackOptions): Promise<void> {
   const view = openImageView(bootstrap, search);

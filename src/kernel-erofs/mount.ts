@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { fsconfig, fscreate, fsmount, fsopen, messages, moveMount } from "../syscalls/mount-api.ts";
 import { loadSystemCalls } from "../syscalls/system-call.ts";
@@ -36,7 +36,7 @@ const NAMES = { file: "from files", loop: "from loop devices" } as const;
  * @param path of the image, shown as the mount's source
  * @param lists mount options, as after each `-o`
  * @param backings tried in this order
- * @throws StartError with the reason for each backing; Error when it is the image's own fault
+ * @throws OperationalError with the reason for each backing; Error when it is the image's own fault
  */
 export async function mountDetached(
   image: OpenedImage,
@@ -45,7 +45,7 @@ export async function mountDetached(
   backings: readonly Backing[],
 ): Promise<DetachedMount> {
   const uid = process.geteuid?.() ?? 0;
-  if (uid !== 0) throw new StartError(`user ${uid} may not mount EROFS`);
+  if (uid !== 0) throw new OperationalError(`user ${uid} may not mount EROFS`);
   mustBeWhole(image);
   await loadSystemCalls();
   const options = kernelOptions(lists);
@@ -61,7 +61,7 @@ export async function mountDetached(
     }
   }
   const text = [...reasons].map(([reason, of]) => `${of.map((b) => NAMES[b]).join(" or ")}: ${reason}`);
-  throw new StartError(`the kernel does not mount it ${text.join("; ")}`);
+  throw new OperationalError(`the kernel does not mount it ${text.join("; ")}`);
 }
 
 /** @returns descriptor of a proven mount */

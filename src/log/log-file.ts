@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, realpathSync, renameSync, statSync } from "node:fs";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { openOwn } from "../safe-open/own.ts";
 import { LineWriter } from "./line-writer.ts";
 import { RotatedLogs } from "./rotated-logs.ts";
@@ -27,7 +27,7 @@ export class LogFile {
   /**
    * @param limit bytes that the file may have; whatever else, a line is written whole
    * @param say told what keeps it from being put aside
-   * @throws StartError if it cannot be opened
+   * @throws OperationalError if it cannot be opened
    */
   constructor(name: string, limit: number, say: (problem: string) => void) {
     this.limit = limit;
@@ -37,7 +37,7 @@ export class LogFile {
       this.fd = openLogFile(this.path);
       if (fstatSync(this.fd).isFile()) this.rotated = new RotatedLogs(realpathSync(this.path));
     } catch (error) {
-      throw new StartError(`log file ${this.path}: ${messageOf(error)}`);
+      throw new OperationalError(`log file ${this.path}: ${messageOf(error)}`);
     }
     this.out = new LineWriter(this.fd);
   }

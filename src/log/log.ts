@@ -46,7 +46,7 @@ export interface LogTarget {
 /**
  * One line a message, whatever is in it, written before the call returns.
  *
- * @throws StartError if the file cannot be opened
+ * @throws OperationalError if the file cannot be opened
  */
 export function openLog(level: Level, place: LogTarget = {}): Log {
   const { logFile, logFormat = "auto", logRotationSize = Number.POSITIVE_INFINITY } = place;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { type Blob, type Plan, planImage } from "./plan.ts";
 import { prefetchNodes } from "./prefetch.ts";
 import type { Tree } from "./tree.ts";
@@ -75,7 +75,7 @@ export function placeBootstrap(
 
 function mustHave(dir: string | undefined): string {
   if (dir === undefined)
-    throw new StartError("neither --bootstrap nor --blob-dir says where the bootstrap goes");
+    throw new OperationalError("neither --bootstrap nor --blob-dir says where the bootstrap goes");
   return dir;
 }
 

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { FormatError, StartError } from "../bytes/errors.ts";
+import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { registerTemporary, unregisterTemporary, stopFirst } from "../atomic-file/clean-up.ts";
 import { type CreateResult, type CreateRequest, createImage } from "./create.ts";
 import type { Failure, ThreadCommand, ThreadMessage } from "./layer-thread.ts";
@@ -95,5 +95,5 @@ interface CurrentTask {
 /** The error that the thread had, as far as commands tell errors apart. */
 function errorOf({ name, message, problem, where }: Failure): Error {
   if (problem !== undefined && where !== undefined) return new FormatError(problem, where);
-  return name === "StartError" ? new StartError(message) : new Error(message);
+  return name === "OperationalError" ? new OperationalError(message) : new Error(message);
 }

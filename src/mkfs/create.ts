@@ -37,7 +37,7 @@ export interface CreateResult extends BuildResult {
  * Builds the bootstrap of one layer. Of a seekable tar only headers are read; what comes compressed or through a
  * pipe is written, uncompressed, into the blob directory while it is indexed.
  *
- * @throws FormatError naming entry and offset, StartError, or a system error; nothing is left behind then
+ * @throws FormatError naming entry and offset, OperationalError, or a system error; nothing is left behind then
  */
 export async function createImage(request: CreateRequest): Promise<CreateResult> {
   const tar = await openTar(request);

@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { type Layer, openLayer } from "../tar/source.ts";
 import type { CreateRequest } from "./create.ts";
 import { type Hashing, startHashing } from "./hash.ts";
@@ -30,7 +30,7 @@ export interface LayerTar {
   close(): Promise<void>;
 }
 
-/** @throws StartError, or a system error naming the layer */
+/** @throws OperationalError, or a system error naming the layer */
 export async function openTar(request: CreateRequest): Promise<LayerTar> {
   const layer = await openLayer(request.layer);
   if (layer.kind === "plain") return new PlainTar(layer, request);
@@ -42,7 +42,7 @@ export async function openTar(request: CreateRequest): Promise<LayerTar> {
     throw error;
   }
   await layer.close();
-  throw new StartError(
+  throw new OperationalError(
     "a layer that is compressed or comes through a pipe needs --blob-dir to be written to",
   );
 }

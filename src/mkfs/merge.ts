@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
-import { FormatError, StartError } from "../bytes/errors.ts";
+import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { Image } from "../erofs/image.ts";
 import { checkTree, type ImageTables, readTables } from "../erofs/open.ts";
 import { BLOB_SIZE, RAFS_AT, type Rafs } from "../erofs/rafs.ts";
@@ -44,7 +44,7 @@ interface Layer {
  * Lays bootstraps over one another and writes the one of the result; no tar is looked at. Blobs are numbered as a walk
  * of the result meets them; those that nothing refers to any more come last, in the order of layers, or are left out.
  *
- * @throws MergeError when the layers do not fit together; FormatError, StartError
+ * @throws MergeError when the layers do not fit together; FormatError, OperationalError
  */
 export function mergeImages(request: MergeRequest): BuildResult {
   const layers = request.layers.map(openBootstrap);
@@ -82,7 +82,7 @@ function openBootstrap(path: string): Layer {
   try {
     fd = openSync(path, "r");
   } catch (error) {
-    throw new StartError(`bootstrap ${path}: ${error instanceof Error ? error.message : error}`);
+    throw new OperationalError(`bootstrap ${path}: ${error instanceof Error ? error.message : error}`);
   }
   try {
     const tables = readTables(fd, fstatSync(fd).size, path);

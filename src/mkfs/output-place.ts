@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { StartError, UsageError } from "../bytes/errors.ts";
+import { OperationalError, UsageError } from "../bytes/errors.ts";
 
 /** Standard input, by the names that nydus-image knows. */
 export const STDIN: ReadonlySet<string> = new Set(["-", "/dev/stdin"]);
@@ -17,7 +17,7 @@ type Said = { readonly [Each in keyof OutputPlace]?: string | undefined };
 /**
  * A layer alone says enough: layer.tar.gz becomes layer.boot, and its tar goes where it is, under its id.
  *
- * @throws UsageError, StartError as `mustBePlace`
+ * @throws UsageError, OperationalError as `mustBePlace`
  */
 export function placeForLayers(layers: readonly string[], said: Said): OutputPlace {
   const { bootstrap, blobDir } = said;
@@ -28,12 +28,12 @@ export function placeForLayers(layers: readonly string[], said: Said): OutputPla
   return mustBePlace({ bootstrap: join(dirname(layer), `${name}.boot`), blobDir: dirname(layer) });
 }
 
-/** @throws UsageError when nothing was said; StartError when there is no such directory */
+/** @throws UsageError when nothing was said; OperationalError when there is no such directory */
 export function mustBePlace(said: Said): OutputPlace {
   const { bootstrap, blobDir } = said;
   if (bootstrap === undefined && blobDir === undefined)
     throw new UsageError("both --bootstrap and --blob-dir are missing: say where the bootstrap goes");
   if (blobDir !== undefined && !statSync(blobDir, { throwIfNoEntry: false })?.isDirectory())
-    throw new StartError("directory to store blobs does not exist");
+    throw new OperationalError("directory to store blobs does not exist");
   return { bootstrap, blobDir };
 }

@@ -1,5 +1,5 @@
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { DOT } from "../bytes/name.ts";
 import { alignUp } from "../bytes/u64.ts";
 import { CHUNK_INDEX_SIZE } from "../erofs/chunk.ts";
@@ -72,7 +72,7 @@ export interface Plan {
  * @param blobs what the tree's files point into, by their number there
  * @param prefetch nodes of files and directories to be read ahead, in order
  * @param keepsBlobs blobs that nothing refers to are declared all the same, behind the others
- * @throws StartError when the blobs are larger than blocks can be numbered
+ * @throws OperationalError when the blobs are larger than blocks can be numbered
  */
 export function planImage(
   tree: Tree,
@@ -179,7 +179,7 @@ function unifiedPlaces(blobs: readonly Blob[], imageSize: number): number[] {
     return at;
   });
   if (end / BLOCK > MAX_BLOCKS)
-    throw new StartError(
+    throw new OperationalError(
       `image and blobs take ${end / BLOCK} blocks of ${BLOCK}, want at most ${MAX_BLOCKS}`,
     );
   return places;

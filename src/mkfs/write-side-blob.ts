@@ -3,7 +3,7 @@ import { ftruncateSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
-import { FormatError, StartError } from "../bytes/errors.ts";
+import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
 import type { CreateRequest } from "./create.ts";
 import type { LayerTar } from "./layer-tar.ts";
@@ -29,7 +29,7 @@ export interface StoredSideBlob {
  * Writes the side blob of a layer into the blob directory.
  *
  * @returns undefined when the layer needs none
- * @throws StartError when there is no blob directory; what `writeSideBlob` throws
+ * @throws OperationalError when there is no blob directory; what `writeSideBlob` throws
  */
 export async function storeSideBlob(
   side: SideBlob,
@@ -38,7 +38,7 @@ export async function storeSideBlob(
 ): Promise<StoredSideBlob | undefined> {
   if (side.first === undefined) return undefined;
   if (blobDir === undefined)
-    throw new StartError(
+    throw new OperationalError(
       `${name}: sparse file "${showName(side.first)}" cannot be mapped to blocks of the tar: it needs --blob-dir for a side blob`,
     );
   const file = new AtomicFile(join(blobDir, "blob"));

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { constants, readFileSync } from "node:fs";
 import { chmod, chown, type FileHandle, mkdir, open } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { SAFE_FLAGS } from "./defaults.ts";
 import { splitOptions } from "./options.ts";
 import { type MountEntry, mountAt } from "./table.ts";
@@ -23,7 +23,7 @@ export const isOverlay = ({ type, source }: MountEntry): boolean => type === "ov
  * @param upper directory that holds `upper`, with the changes, and `work`; both are made when they are not there
  * @param lists mount options as after each `-o`; only those that are the mount's count
  * @returns its device number, `major:minor`
- * @throws StartError; nothing is mounted then
+ * @throws OperationalError; nothing is mounted then
  */
 export async function mountOverlay(
   mountpoint: string,
@@ -37,7 +37,7 @@ export async function mountOverlay(
     await makeDirectories(path, lower);
     await mount(mountpoint, path, lower.fd, lists);
   } catch (error) {
-    throw new StartError(`--rw ${upper}: ${messageOf(error)}`);
+    throw new OperationalError(`--rw ${upper}: ${messageOf(error)}`);
   } finally {
     await lower?.close();
   }

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { SLASH, showName } from "../bytes/name.ts";
 import { trimmedLines } from "../bytes/trimmed-lines.ts";
 import { isTrace, readsOf } from "../trace/format.ts";
@@ -24,14 +24,14 @@ export interface PrefetchList {
 /**
  * Reads a list of absolute paths, one a line as nydusd takes it, or a trace.
  *
- * @throws StartError naming the file, and the line that is wrong
+ * @throws OperationalError naming the file, and the line that is wrong
  */
 export function readList(file: string): PrefetchList {
   let text: Uint8Array;
   try {
     text = readBounded(file);
   } catch (error) {
-    throw new StartError(`prefetch list ${file}: ${messageOf(error)}`);
+    throw new OperationalError(`prefetch list ${file}: ${messageOf(error)}`);
   }
   return parseList(text, file);
 }
@@ -50,7 +50,7 @@ export function parseList(text: Uint8Array, file: string): PrefetchList {
 function* pathsOf(text: Uint8Array, file: string): Generator<ListEntry> {
   for (const { number, text: path } of trimmedLines(text)) {
     if (path[0] !== SLASH)
-      throw new StartError(
+      throw new OperationalError(
         `prefetch list ${file}: line ${number}: "${showName(path.subarray(0, 100))}" is no absolute path`,
       );
     yield { path, offset: 0, length: Number.POSITIVE_INFINITY };

@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 
 /**
  * Sets how many files this process may have open. Node has no call for it, so prlimit(1) does it from
  * outside.
  *
- * @throws StartError naming the limit when it is not allowed
+ * @throws OperationalError naming the limit when it is not allowed
  */
 export function setOpenFiles(limit: number): void {
   const child = spawnSync("prlimit", ["--pid", String(process.pid), `--nofile=${limit}:${limit}`], {
@@ -15,7 +15,7 @@ export function setOpenFiles(limit: number): void {
   });
   if (child.status === 0) return;
   const why = child.error ? child.error.message : child.stderr.trim().split("\n")[0];
-  throw new StartError(`--rlimit-nofile ${limit}: ${why}; a lower limit or 0 (leave it) will do`);
+  throw new OperationalError(`--rlimit-nofile ${limit}: ${why}; a lower limit or 0 (leave it) will do`);
 }
 
 /** Files that this process may have open. */

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 
 /** Where to listen. */
 export interface Address {
@@ -36,7 +36,7 @@ const READING = new Set(["GET", "HEAD"]);
  * Serves GET and HEAD until it is closed or nothing else keeps the process alive. node:http, because fastify costs 200 ms
  * and 9 MB for three paths (docs/decisions/0010-monitoring.md).
  *
- * @throws StartError when the address cannot be listened on
+ * @throws OperationalError when the address cannot be listened on
  */
 export async function listen(
   { host, port }: Address,
@@ -62,7 +62,7 @@ export async function listen(
   server.on("connection", (socket) => socket.unref());
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) =>
-      reject(new StartError(`metrics address ${show(host, port)}: ${reasonOf(error)}`)),
+      reject(new OperationalError(`metrics address ${show(host, port)}: ${reasonOf(error)}`)),
     );
     server.listen(port, host, resolve);
   });

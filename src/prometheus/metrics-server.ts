@@ -25,7 +25,7 @@ export class MetricsServer {
 
   /**
    * @param hungAfter seconds
-   * @throws StartError when the address cannot be listened on
+   * @throws OperationalError when the address cannot be listened on
    */
   static async start(
     address: Address,

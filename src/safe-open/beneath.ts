@@ -1,6 +1,6 @@
 import { closeSync, constants, type Stats } from "node:fs";
 import { join } from "node:path";
-import { codeOf, StartError } from "../bytes/errors.ts";
+import { codeOf, OperationalError } from "../bytes/errors.ts";
 import { mustBeRegular, type OpenFile, openFile, openPath, pathOf } from "./open-file.ts";
 
 /**
@@ -9,7 +9,7 @@ import { mustBeRegular, type OpenFile, openFile, openPath, pathOf } from "./open
  *
  * @param name of one part or more, from the directory on
  * @param others directories
- * @throws StartError when it is no regular file or lies elsewhere; the system error of opening it
+ * @throws OperationalError when it is no regular file or lies elsewhere; the system error of opening it
  */
 export function openBeneath(dir: string, name: string, others: readonly string[] = []): OpenFile {
   const root = openPath(dir, constants.O_DIRECTORY);
@@ -39,7 +39,7 @@ export const openWithin = (path: string, dir: string, others: readonly string[])
 
 function mustLieIn(path: string, dirs: readonly string[], said: string): void {
   if (!dirs.some((dir) => isBelow(path, realPathOf(dir))))
-    throw new StartError(
+    throw new OperationalError(
       `a link leads out of ${said}; name the directory that it leads to with --blob-dir, too`,
     );
 }

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from "node:fs";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { O_PATH } from "../bytes/o-path.ts";
 
 export interface OpenFile {
@@ -33,7 +33,7 @@ export function openFile(path: string, check: Check, name = path): OpenFile {
 
 /** A `Check`. */
 export function mustBeRegular(stats: Stats): void {
-  if (!stats.isFile()) throw new StartError("not a regular file");
+  if (!stats.isFile()) throw new OperationalError("not a regular file");
 }
 
 /** @param flags more of them */

@@ -27,7 +27,7 @@ export interface FreshOptions {
   readonly log: Logger;
 }
 
-/** A session that begins here: nothing is mounted before `attach`. @throws StartError without a FUSE device */
+/** A session that begins here: nothing is mounted before `attach`. @throws OperationalError without a FUSE device */
 export function freshSeed(context: MountContext, options: FreshOptions): SessionSeed {
   const { first, mountpoint, held, maxOpen } = context;
   const { mayChange, mountOptions, owner, log } = options;

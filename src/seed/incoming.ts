@@ -1,5 +1,5 @@
 import { HeldFiles } from "../blob/held-files.ts";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { FUSE_TYPE } from "../fuse/device.ts";
 import { type FailoverPolicy, recoverRequests } from "../fuse/lost-requests.ts";
 import type { Logger } from "../log/log.ts";
@@ -42,7 +42,7 @@ export class IncomingSession {
   /**
    * Opens what there is to be opened, and closes what is not needed any more.
    *
-   * @throws StartError when none of its images can be had
+   * @throws OperationalError when none of its images can be had
    */
   prepare(snapshot: SessionSnapshot): void {
     const serials = new Set(snapshot.images.map(({ serial }) => serial));
@@ -60,7 +60,7 @@ export class IncomingSession {
       }
     }
     if (snapshot.images.length > 0 && this.images.size === 0)
-      throw new StartError("none of the images of the session can be opened");
+      throw new OperationalError("none of the images of the session can be opened");
   }
 
   /**
@@ -68,7 +68,7 @@ export class IncomingSession {
    *
    * @param policy what becomes of requests that it had read
    * @returns undefined: it had not mounted anything yet
-   * @throws StartError when none of its images can be had
+   * @throws OperationalError when none of its images can be had
    */
   afterDeath(snapshot: SessionSnapshot, policy: FailoverPolicy): SessionSeed | undefined {
     const device = snapshot.device || deviceAt(snapshot.mountpoint);
@@ -84,7 +84,7 @@ export class IncomingSession {
   /**
    * What to go on with after a process that has handed it over, and answers what it had read.
    *
-   * @throws StartError when none of its images can be had
+   * @throws OperationalError when none of its images can be had
    */
   afterHandover(snapshot: SessionSnapshot): SessionSeed {
     const { all, crashes } = snapshot.takeovers;

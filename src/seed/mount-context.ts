@@ -1,6 +1,6 @@
 import { HeldFiles } from "../blob/held-files.ts";
 import type { BlobSearch } from "../blob/locate.ts";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { setOpenFiles } from "../proc/file-limit.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
@@ -45,12 +45,14 @@ export interface MountWish {
   readonly openFiles: number | undefined;
 }
 
-/** @throws StartError, FormatError */
+/** @throws OperationalError, FormatError */
 export async function prepareMount(wish: MountWish, log: Logger): Promise<MountContext> {
   const { virtualMountpoint, bootstrap, places, lenient, fileRecords: records, prefetch } = wish;
   const names = namesOf(virtualMountpoint);
   if (names === undefined)
-    throw new StartError(`virtual mountpoint ${virtualMountpoint}: want an absolute path without . and ..`);
+    throw new OperationalError(
+      `virtual mountpoint ${virtualMountpoint}: want an absolute path without . and ..`,
+    );
   // Not before: modules are loaded many at a time, those of the API more than 64.
   if (wish.openFiles !== undefined) setOpenFiles(wish.openFiles);
   const mountpoint = await prepareMountpoint(wish.mountpoint, wish.force, log);
@@ -62,7 +64,7 @@ export async function prepareMount(wish: MountWish, log: Logger): Promise<MountC
   return { mountpoint, held, maxOpen, first: { names, pinned, tracing } };
 }
 
-/** Loaded only when it is asked for. @throws StartError */
+/** Loaded only when it is asked for. @throws OperationalError */
 async function startTracing({ trace, threads }: MountWish, log: Logger): Promise<Tracing | undefined> {
   if (trace === undefined) return undefined;
   return new (await import("../session/tracing.ts")).Tracing(trace, counterRows(threads), log);

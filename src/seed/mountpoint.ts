@@ -1,6 +1,6 @@
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { isDeadMount } from "../mounts/dead.ts";
 import { mountAt } from "../mounts/table.ts";
@@ -12,19 +12,19 @@ import { detach } from "../mounts/umount.ts";
  *
  * @param force mount over what is there all the same
  * @returns its canonical path
- * @throws StartError saying what to do
+ * @throws OperationalError saying what to do
  */
 export async function prepareMountpoint(path: string, force: boolean, log: Logger): Promise<string> {
   const real = await canonical(path, log);
-  if (!statSync(real).isDirectory()) throw new StartError(`mountpoint ${path}: not a directory`);
+  if (!statSync(real).isDirectory()) throw new OperationalError(`mountpoint ${path}: not a directory`);
   if (force) return real;
   const mount = mountAt(real);
   if (mount !== undefined)
-    throw new StartError(
+    throw new OperationalError(
       `mountpoint ${path}: ${mount.source} (${mount.type}) is mounted there already; unmount it or use --force`,
     );
   if (readdirSync(real).length > 0)
-    throw new StartError(`mountpoint ${path}: not empty; choose another or use --force`);
+    throw new OperationalError(`mountpoint ${path}: not empty; choose another or use --force`);
   return real;
 }
 
@@ -36,7 +36,7 @@ async function canonical(path: string, log: Logger): Promise<string> {
     return real;
   } catch (error) {
     if (!isDeadMount(error))
-      throw new StartError(
+      throw new OperationalError(
         codeOf(error) === "ENOENT"
           ? `mountpoint ${path}: no such directory`
           : `mountpoint ${path}: ${messageOf(error)}`,
@@ -47,7 +47,9 @@ async function canonical(path: string, log: Logger): Promise<string> {
   try {
     await detach(path);
   } catch (error) {
-    throw new StartError(`mountpoint ${path}: a dead mount that cannot be detached: ${messageOf(error)}`);
+    throw new OperationalError(
+      `mountpoint ${path}: a dead mount that cannot be detached: ${messageOf(error)}`,
+    );
   }
   return canonical(path, log);
 }

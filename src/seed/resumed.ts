@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { Keeper } from "../handover/keeper.ts";
 import type { StateFile } from "../handover/state-file.ts";
@@ -47,7 +47,7 @@ export const crashed = (seed: SessionSeed, at: number): Resumed => ({
 /**
  * What another process leaves to this one, which the keeper has started after it, or beside it.
  *
- * @throws StartError when none of its images can be had, or the process that serves does not answer
+ * @throws OperationalError when none of its images can be had, or the process that serves does not answer
  */
 export async function resumedFrom(keeper: Keeper, file: StateFile, options: ResumeOptions): Promise<Found> {
   const { threads, openFiles, failover, mountpoint, log } = options;
@@ -80,7 +80,8 @@ async function behind(
       return seed === undefined ? "nothing" : crashed(seed, at);
     }
     // It does not listen yet, or has just turned this one away: two must never serve.
-    if (at > end) throw new StartError(`process ${state.serving.pid} serves the mount and does not answer`);
+    if (at > end)
+      throw new OperationalError(`process ${state.serving.pid} serves the mount and does not answer`);
     await sleep(LOOK_MS);
   }
 }

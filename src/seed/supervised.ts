@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import { connect } from "node:net";
 import { resolve } from "node:path";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { FUSE_TYPE } from "../fuse/device.ts";
 import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { Logger } from "../log/log.ts";
@@ -64,7 +64,7 @@ export class Supervised {
     return isWaiting;
   }
 
-  /** @throws StartError */
+  /** @throws OperationalError */
   async send(transfer: Transferable): Promise<void> {
     const { supervisor } = this.options;
     try {
@@ -73,14 +73,14 @@ export class Supervised {
       sendDescriptor(supervisor, formatState(stateOf(transfer.state(), process.pid)), transfer.fd);
       this.isSent = true;
     } catch (error) {
-      throw new StartError(`supervisor ${supervisor}: ${messageOf(error)}`);
+      throw new OperationalError(`supervisor ${supervisor}: ${messageOf(error)}`);
     }
   }
 
   /**
    * Takes what the supervisor keeps, and opens its images.
    *
-   * @throws StartError, FormatError: nothing has changed then
+   * @throws OperationalError, FormatError: nothing has changed then
    */
   async take(): Promise<void> {
     await loaded();
@@ -92,14 +92,14 @@ export class Supervised {
     try {
       received = receiveDescriptor(supervisor, isTrusted, MOST_BYTES);
     } catch (error) {
-      throw new StartError(`${from}: ${messageOf(error)}`);
+      throw new OperationalError(`${from}: ${messageOf(error)}`);
     }
     const { bytes, fd } = received;
     try {
-      if (fd === undefined || !isFuseDevice(fd)) throw new StartError(`${from}: no FUSE device came`);
+      if (fd === undefined || !isFuseDevice(fd)) throw new OperationalError(`${from}: no FUSE device came`);
       const incoming = new IncomingSession(threads, fd, () => undefined, this.log);
       const seed = incoming.afterDeath(parseState(bytes, from), failover);
-      if (seed === undefined) throw new StartError(`${from}: the session is not mounted`);
+      if (seed === undefined) throw new OperationalError(`${from}: the session is not mounted`);
       this.taken = crashed(seed, 0);
     } catch (error) {
       if (fd !== undefined) closeSync(fd);

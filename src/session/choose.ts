@@ -1,4 +1,4 @@
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { deviceTrouble } from "../fuse/device.ts";
 import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 
@@ -12,14 +12,14 @@ export const FAILOVER_POLICIES: readonly FailoverPolicy[] = ["resend", "flush", 
  *
  * @param wanted what the user asked for
  * @param uid effective user id: mounting by itself is for root, of the host or of a user namespace
- * @throws StartError when there is no FUSE device at all
+ * @throws OperationalError when there is no FUSE device at all
  */
 export function chooseTransport(
   wanted: (typeof TRANSPORTS)[number],
   uid: number,
 ): { readonly name: TransportName; readonly reason: string } {
   const trouble = deviceTrouble();
-  if (trouble !== undefined) throw new StartError(trouble);
+  if (trouble !== undefined) throw new OperationalError(trouble);
   const name = transportFor(wanted, uid);
   if (wanted !== "auto") return { name, reason: "asked for" };
   return name === "direct"

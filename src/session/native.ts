@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { BlobFiles } from "../blob/blob-files.ts";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { Image } from "../erofs/image.ts";
 import { FUSE_TYPE } from "../fuse/device.ts";
 import { opName } from "../vfs/opcodes.ts";
@@ -46,13 +46,13 @@ export interface NativeRequest {
  * the mount itself.
  *
  * @returns once INIT was answered
- * @throws StartError when the package cannot be loaded, the image has text that cannot pass through it, or
+ * @throws OperationalError when the package cannot be loaded, the image has text that cannot pass through it, or
  *   the mount cannot be made; nothing is mounted then
  */
 export async function serveNative(request: NativeRequest): Promise<Session> {
   const { first, mountpoint, place, log } = request;
   if (first === undefined || first.names.length > 0)
-    throw new StartError("fuse-native shows one image, at the root: use --transport direct");
+    throw new OperationalError("fuse-native shows one image, at the root: use --transport direct");
   const { image, choice } = first.pinned;
   if (countsFiles(choice.records)) log.warn("files are counted one by one with --transport direct only");
   const shared = newCounters(1);
@@ -67,7 +67,7 @@ export async function serveNative(request: NativeRequest): Promise<Session> {
   const options = optionString(request.source, FUSE_TYPE.slice("fuse.".length), request.options);
   const problem = findNonUtf8(fs);
   if (problem !== undefined)
-    throw new StartError(`fuse-native cannot show ${problem}: use --transport direct`);
+    throw new OperationalError(`fuse-native cannot show ${problem}: use --transport direct`);
   if (fs.traits.hasAcls) meetAcls(log);
 
   const before = mountAt(mountpoint)?.device;
@@ -167,7 +167,7 @@ const isDead = async (mountpoint: string, device: string): Promise<boolean> =>
  */
 function meetAcls(log: Logger): void {
   const what = "the image has ACLs, and with fuse-native the kernel goes by mode bits only";
-  if (isRoot()) throw new StartError(`${what}: use --transport direct`);
+  if (isRoot()) throw new OperationalError(`${what}: use --transport direct`);
   log.warn(what);
 }
 

@@ -29,7 +29,7 @@ export interface PinnedImage {
   readonly prefetching: Prefetching;
 }
 
-/** @throws StartError, FormatError: nothing is held then */
+/** @throws OperationalError, FormatError: nothing is held then */
 export function openAndPin(choice: ImageChoice, held: HeldFiles, log: Logger): PinnedImage {
   const { bootstrap, places, lenient } = choice;
   const prefetching = new Prefetching(choice.prefetch, log);

@@ -47,7 +47,7 @@ export class Prefetching {
    * Reads the list.
    *
    * @param options undefined: nothing is to be prefetched
-   * @throws StartError
+   * @throws OperationalError
    */
   constructor(options: PrefetchOptions | undefined, log: Logger) {
     this.options = options;
@@ -113,7 +113,7 @@ export class Prefetching {
   }
 }
 
-/** @throws StartError */
+/** @throws OperationalError */
 function listOf(list: PrefetchOptions["list"]): PrefetchList | undefined {
   if (list === undefined || typeof list === "string") return list === undefined ? undefined : readList(list);
   return parseList(Buffer.from(list.join("\n")), "of the request");

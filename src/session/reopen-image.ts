@@ -1,7 +1,7 @@
 import { closeSync, fstatSync } from "node:fs";
 import type { HeldFiles } from "../blob/held-files.ts";
 import { type BlobFile, openSame } from "../blob/locate.ts";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { reopenImage } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
 import type { CheckedState, ImageState } from "./snapshot.ts";
@@ -40,7 +40,7 @@ export function checkedState({ image }: PinnedImage): CheckedState | undefined {
  * Takes an image that another process served: the very files that it had, or nothing.
  *
  * @param checked what that process knew of it
- * @throws StartError when the image is not what it was; a blob that is not will answer EIO
+ * @throws OperationalError when the image is not what it was; a blob that is not will answer EIO
  */
 export function reopenAndPin(
   state: ImageState,
@@ -67,7 +67,7 @@ export function reopenAndPin(
       closeSync(fd);
     }
   } catch (error) {
-    throw new StartError(`${state.source}, an image of the session to go on with: ${messageOf(error)}`);
+    throw new OperationalError(`${state.source}, an image of the session to go on with: ${messageOf(error)}`);
   }
   const files = [self, ...blobs].map((file) => holdOrLose(file, held, log));
   // The process that served before has prefetched it, or most of it.

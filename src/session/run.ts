@@ -1,5 +1,5 @@
 import { close } from "node:fs";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { abortConnection, holdAbort } from "../fuse/abort.ts";
 import type { Agreed } from "../fuse/init.ts";
 import { CONTROL, newControl } from "../fuse/control.ts";
@@ -40,7 +40,7 @@ export interface RunOptions {
  * Serves what a seed has from worker threads; this thread never answers a request.
  *
  * @returns once INIT was answered: the next request can be
- * @throws StartError when the mount cannot be made; nothing is mounted then
+ * @throws OperationalError when the mount cannot be made; nothing is mounted then
  */
 export async function runSession(seed: SessionSeed, options: RunOptions): Promise<Session> {
   const { device: fd, place, terms, takeovers } = seed;
@@ -124,7 +124,7 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
     const answer = await Promise.race([answered, closed]);
     if ("how" in answer) {
       await seed.onNoInit();
-      throw new StartError(
+      throw new OperationalError(
         `the kernel ended the connection before the mount could be used: ${answer.how} ${answer.message}`,
       );
     }

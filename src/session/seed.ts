@@ -26,7 +26,7 @@ export interface SessionSeed {
    * Has the kernel send requests: mounts, or has requests queued again that a process had read and not answered.
    *
    * @returns `major:minor` of the mount
-   * @throws StartError; nothing is mounted then that was not before
+   * @throws OperationalError; nothing is mounted then that was not before
    */
   attach(): string;
   /** INIT was answered. */

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, ftruncateSync, rmSync, writeSync } from "node:fs";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { nodeCount } from "../erofs/image.ts";
 import { openOwn } from "../safe-open/own.ts";
 import { metadataOf, type OpenedImage } from "../fs/open-image.ts";
@@ -25,7 +25,7 @@ export class Tracing {
   private paths: PathTable | undefined;
   private isBroken = false;
 
-  /** @throws StartError when the file cannot be made */
+  /** @throws OperationalError when the file cannot be made */
   constructor(file: string, slots: number, log: Logger) {
     this.file = file;
     this.log = log;
@@ -38,7 +38,7 @@ export class Tracing {
       this.fd = fd;
     } catch (error) {
       if (fd !== undefined && fstatSync(fd).isFile()) rmSync(file, { force: true });
-      throw new StartError(`trace ${file}: ${messageOf(error)}`);
+      throw new OperationalError(`trace ${file}: ${messageOf(error)}`);
     }
   }
 

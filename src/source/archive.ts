@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { posix } from "node:path";
-import { FormatError, StartError } from "../bytes/errors.ts";
+import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { FileBytes } from "../tar/file-bytes.ts";
 import type { LayerFile, Part } from "../tar/layer-file.ts";
 import { TarReader } from "../tar/reader.ts";
@@ -76,12 +76,12 @@ export class Archive implements Documents {
 
   bytes(name: string): Buffer {
     const part = this.find(name);
-    if (part === undefined) throw new StartError(`${this.shownName(name)}: not there`);
+    if (part === undefined) throw new OperationalError(`${this.shownName(name)}: not there`);
     const bytes = Buffer.alloc(part.size);
     const fd = openSync(this.path, "r");
     try {
       if (readSync(fd, bytes, 0, part.size, part.at) < part.size)
-        throw new StartError(`${this.name}: became shorter while it was read`);
+        throw new OperationalError(`${this.name}: became shorter while it was read`);
     } finally {
       closeSync(fd);
     }

@@ -24,7 +24,7 @@ const LEFTOVER_MS = 3_600_000;
 /**
  * Everything in a cache, the most recently used first; nothing when there is none.
  *
- * @throws StartError when it is not this user's own: what is listed may be removed next
+ * @throws OperationalError when it is not this user's own: what is listed may be removed next
  */
 export function cacheContents(dir: string): CacheFile[] {
   if (existsSync(dir)) mustBeOwnCache(dir);

@@ -5,7 +5,7 @@ import { link, open, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { replaceFile } from "../atomic-file/replace-file.ts";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { mustBeOwnDirectory } from "../safe-open/own.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 
@@ -45,7 +45,7 @@ export class Cache {
 
   /**
    * @param dir made when it is not there, for this user alone
-   * @throws StartError when another user may write to it: what is in there is believed for its name
+   * @throws OperationalError when another user may write to it: what is in there is believed for its name
    */
   constructor(dir: string) {
     this.dir = dir;
@@ -128,7 +128,7 @@ export class Cache {
     try {
       replaceFile(note, text, { mode: 0o600, isDurable: false });
     } catch (error) {
-      throw new StartError(`${note}: ${messageOf(error)}`);
+      throw new OperationalError(`${note}: ${messageOf(error)}`);
     }
   }
 
@@ -164,14 +164,14 @@ export class Cache {
   }
 }
 
-/** @throws StartError naming the directory */
+/** @throws OperationalError naming the directory */
 export function mustBeOwnCache(dir: string): void {
   for (const path of [realpathSync(dir), ...FOLDERS.map((name) => join(dir, name))])
     try {
       mustBeOwnDirectory(path);
     } catch (error) {
       if (codeOf(error) === "ENOENT") continue;
-      throw new StartError(`cache ${path}: ${messageOf(error)}; name another with --cache-dir`);
+      throw new OperationalError(`cache ${path}: ${messageOf(error)}; name another with --cache-dir`);
     }
 }
 

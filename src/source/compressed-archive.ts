@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { bytesOf } from "../mkfs/create-from.ts";
 import { StoredStream } from "../mkfs/stored-stream.ts";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { openLayer } from "../tar/source.ts";
@@ -14,7 +14,7 @@ import { sharedCell } from "./report.ts";
  * The archive of images in a compressed file, decompressed once, into the cache.
  *
  * @returns path of its tar when it is no archive, whatever its beginning looked like
- * @throws StartError when it is damaged
+ * @throws OperationalError when it is damaged
  */
 export async function decompressArchive(path: string, context: PrepareContext): Promise<Archive | string> {
   const { cache } = context;
@@ -31,7 +31,7 @@ export async function decompressArchive(path: string, context: PrepareContext): 
 async function decompressInto(path: string, { cache, report }: PrepareContext): Promise<string> {
   const file = wholeFile(path);
   const layer = await openLayer(file);
-  if (layer.kind === "plain") throw new StartError(`${path}: changed while it was read`);
+  if (layer.kind === "plain") throw new OperationalError(`${path}: changed while it was read`);
   const done = sharedCell();
   const out = new AtomicFile(join(cache.blobs, "archive"), false);
   const stored = new StoredStream(layer, out, true, done);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import {
   type ImageChoice,
   type Documents,
@@ -24,7 +24,7 @@ type Image = z.infer<typeof image>;
 /**
  * Layers of an image in what `docker save` wrote before it wrote OCI image layouts, and others still do.
  *
- * @throws StartError naming the document and what is wrong with it, or the choices there are
+ * @throws OperationalError naming the document and what is wrong with it, or the choices there are
  * @see https://github.com/moby/docker-image-spec/blob/main/spec.md#combined-image-json--filesystem-changeset-format
  */
 export function dockerLayers(docs: Documents, choice: ImageChoice): ImageLayer[] {
@@ -35,7 +35,7 @@ export function dockerLayers(docs: Documents, choice: ImageChoice): ImageLayer[]
   const config = readDocument(docs, chosen.Config, imageConfig, wanted);
   const own = platformOf(config);
   if (choice.platform !== undefined && !isPlatform(own, choice.platform))
-    throw new StartError(
+    throw new OperationalError(
       `${docs.shownName(chosen.Config)}: an image for ${own || "no platform"}, not ${choice.platform}`,
     );
   return imageLayers(docs, chosen.Config, config.rootfs.diff_ids, chosen.Layers, []);
@@ -52,5 +52,5 @@ function choose(docs: Documents, all: readonly Image[], { ref }: ImageChoice): I
   if (only !== undefined && more.length === 0) return only;
   const choices = all.map((one) => [...(one.RepoTags ?? []), idOf(one)].filter(Boolean).join(" ")).join(", ");
   const what = left.length > 1 ? `${left.length} images` : `no image ${ref}`;
-  throw new StartError(`${docs.name}: ${what}; there are: ${choices || "none"} (--ref)`);
+  throw new OperationalError(`${docs.name}: ${what}; there are: ${choices || "none"} (--ref)`);
 }

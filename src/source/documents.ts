@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { codeOf, messageOf, StartError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { openBeneath } from "../safe-open/beneath.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 
@@ -13,7 +13,7 @@ export interface Documents {
   has(name: string): boolean;
   /** Bytes, undefined when it is not there. */
   size(name: string): number | undefined;
-  /** @throws StartError, or a system error */
+  /** @throws OperationalError, or a system error */
   bytes(name: string): Buffer;
   /** Where the bytes of a layer are; it must be there. */
   layer(name: string): LayerFile;
@@ -35,7 +35,7 @@ export function directoryDocuments(dir: string, others: readonly string[]): Docu
       return file;
     } catch (error) {
       if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
-      throw new StartError(`${join(dir, name)}: ${messageOf(error)}`);
+      throw new OperationalError(`${join(dir, name)}: ${messageOf(error)}`);
     }
   };
   return {
@@ -100,7 +100,7 @@ const MAX_DOCUMENT = 8 << 20;
  * Reads a JSON document.
  *
  * @param wanted digest that it must have
- * @throws StartError naming the document and what is wrong with it
+ * @throws OperationalError naming the document and what is wrong with it
  */
 export function readDocument<T>(docs: Documents, name: string, schema: z.ZodType<T>, wanted?: string): T {
   const said = docs.shownName(name);
@@ -109,20 +109,20 @@ export function readDocument<T>(docs: Documents, name: string, schema: z.ZodType
     if ((docs.size(name) ?? 0) > MAX_DOCUMENT) throw new Error("too large for a document");
     bytes = docs.bytes(name);
   } catch (error) {
-    throw error instanceof StartError ? error : new StartError(`${said}: ${messageOf(error)}`);
+    throw error instanceof OperationalError ? error : new OperationalError(`${said}: ${messageOf(error)}`);
   }
   const found = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
   if (wanted !== undefined && found !== wanted)
-    throw new StartError(`${said}: its digest is ${found}, want ${wanted}`);
+    throw new OperationalError(`${said}: its digest is ${found}, want ${wanted}`);
   let parsed: z.ZodSafeParseResult<T>;
   try {
     parsed = schema.safeParse(JSON.parse(bytes.toString("utf8")));
   } catch {
-    throw new StartError(`${said}: not JSON`);
+    throw new OperationalError(`${said}: not JSON`);
   }
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new StartError(`${said}: ${issue?.path.join(".") || "document"}: ${issue?.message}`);
+  throw new OperationalError(`${said}: ${issue?.path.join(".") || "document"}: ${issue?.message}`);
 }
 
 /**
@@ -130,7 +130,7 @@ export function readDocument<T>(docs: Documents, name: string, schema: z.ZodType
  *
  * @param names of the layers' files
  * @param sizes of those, where the image says them
- * @throws StartError when they do not fit together, or a file is not there
+ * @throws OperationalError when they do not fit together, or a file is not there
  */
 export function imageLayers(
   docs: Documents,
@@ -140,12 +140,14 @@ export function imageLayers(
   sizes: readonly (number | undefined)[],
 ): ImageLayer[] {
   if (diffIds.length !== names.length)
-    throw new StartError(`${docs.name}: ${names.length} layers, but ${diffIds.length} diff_ids in ${config}`);
+    throw new OperationalError(
+      `${docs.name}: ${names.length} layers, but ${diffIds.length} diff_ids in ${config}`,
+    );
   return diffIds.map((diffId, i) => {
     const name = elementAt(names, i);
     const size = docs.size(name);
     if (size === undefined || size !== (sizes[i] ?? size))
-      throw new StartError(
+      throw new OperationalError(
         `${docs.shownName(name)}: ${size === undefined ? "not there" : `${size} bytes, want ${sizes[i]} bytes`}`,
       );
     return { file: docs.layer(name), diffId: diffId.slice("sha256:".length) };

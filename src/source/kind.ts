@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { EROFS_MAGIC, SUPER_AT } from "../erofs/superblock.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { compressionOf, openLayer } from "../tar/source.ts";
@@ -25,15 +25,15 @@ const HEAD = 64 << 10;
 
 /**
  * @param cache asked first what a compressed file is: looking into it takes a decompressor
- * @throws StartError when there is nothing of use
+ * @throws OperationalError when there is nothing of use
  */
 export async function sourceOf(path: string, cache: () => Cache): Promise<Source> {
   if (path === "-") return { kind: "layer" };
   const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) throw new StartError(`${path}: no such file`);
+  if (stats === undefined) throw new OperationalError(`${path}: no such file`);
   if (stats.isDirectory()) {
     if (existsSync(join(path, "oci-layout"))) return { kind: "oci-layout" };
-    throw new StartError(`${path}: a directory, but no OCI image layout: it has no file oci-layout`);
+    throw new OperationalError(`${path}: a directory, but no OCI image layout: it has no file oci-layout`);
   }
   if (!stats.isFile()) return { kind: "layer" }; // a fifo or device: read once
   const head = headOf(path);
@@ -53,7 +53,7 @@ function headOf(path: string): Buffer {
   try {
     fd = openSync(path, "r");
   } catch (error) {
-    throw new StartError(messageOf(error));
+    throw new OperationalError(messageOf(error));
   }
   try {
     return head.subarray(0, readSync(fd, head, 0, head.length, 0));

@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { registerTemporary, unregisterTemporary } from "../atomic-file/clean-up.ts";
 import { putContent } from "../atomic-file/replace-file.ts";
 import { elementAt } from "../bytes/element-at.ts";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { bytesOf } from "../mkfs/create-from.ts";
 import { createLayers, type LayerJob } from "../mkfs/create-layers.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
@@ -36,7 +36,7 @@ interface MissingLayer extends ImageLayer {
  * Puts the bootstraps of layers into the cache, as far as they are not there.
  *
  * @returns all of them, in their order
- * @throws StartError when a tar is not the one that its image wants; FormatError
+ * @throws OperationalError when a tar is not the one that its image wants; FormatError
  */
 export async function prepareLayers(
   layers: readonly ImageLayer[],
@@ -102,5 +102,7 @@ async function buildLayers(
 
 function mustBe(file: LayerFile, diffId: string | undefined, { id }: KnownFile): void {
   if (diffId !== undefined && id !== diffId)
-    throw new StartError(`${file.name}: the sha256 of its tar is ${id}, the image's config wants ${diffId}`);
+    throw new OperationalError(
+      `${file.name}: the sha256 of its tar is ${id}, the image's config wants ${diffId}`,
+    );
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import {
   type ImageChoice,
   type Documents,
@@ -39,7 +39,7 @@ const ownPlatform = (): string =>
 /**
  * Layers of an image in an OCI image layout, the lowest first.
  *
- * @throws StartError naming the document and what is wrong with it, or the choices there are
+ * @throws OperationalError naming the document and what is wrong with it, or the choices there are
  * @see https://github.com/opencontainers/image-spec/blob/main/image-layout.md
  */
 export function ociLayers(docs: Documents, choice: ImageChoice): ImageLayer[] {
@@ -48,7 +48,7 @@ export function ociLayers(docs: Documents, choice: ImageChoice): ImageLayer[] {
   // An index may lead to another one, for each platform; not without end.
   for (let depth = 0; INDEXES.has(chosen.mediaType); depth++) {
     if (depth === 4)
-      throw new StartError(`${docs.name}: its indexes are nested too deep: each leads to another`);
+      throw new OperationalError(`${docs.name}: its indexes are nested too deep: each leads to another`);
     const { manifests } = readDocument(docs, blobName(chosen), index, chosen.digest);
     chosen = choose(docs, manifests, { platform: choice.platform });
   }
@@ -76,7 +76,7 @@ function choose(
     )
     .join(", ");
   const what = left.length > 1 ? `${left.length} images fit` : "no image fits";
-  throw new StartError(
+  throw new OperationalError(
     `${docs.name}: ${what} ${ref ?? target}; there are: ${choices || "none"} (--ref, --platform)`,
   );
 }

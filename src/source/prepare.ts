@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, statSync } from "node:fs";
 import { type MovedBlob, mergeImages } from "../mkfs/merge.ts";
-import { StartError, UsageError } from "../bytes/errors.ts";
+import { OperationalError, UsageError } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { Cache } from "./cache.ts";
@@ -44,7 +44,7 @@ export interface PreparedImage {
  * Makes an image of whatever people have. Plain tars stay where they are, also within archives; compressed ones are
  * written once, into the cache, as are bootstraps; what is there already is taken as it is.
  *
- * @throws UsageError, StartError, FormatError; nothing half-made is left behind
+ * @throws UsageError, OperationalError, FormatError; nothing half-made is left behind
  */
 export async function prepareImage(sources: Sources): Promise<PreparedImage> {
   const { paths, report, warn } = sources;
@@ -58,14 +58,15 @@ export async function prepareImage(sources: Sources): Promise<PreparedImage> {
   );
   const image = found.find(({ source }) => source.kind === "image");
   if (image !== undefined) {
-    if (paths.length > 1) throw new StartError(`${image.path}: an image is mounted alone, not with others`);
+    if (paths.length > 1)
+      throw new OperationalError(`${image.path}: an image is mounted alone, not with others`);
     mustBeUnchosen(sources);
     return { bootstrap: image.path, blobDirs: [], blobs: [], within: new Map(), makeDurable: async () => {} };
   }
   const context: PrepareContext = { cache: cached(), report, warn };
   const layers: ImageLayer[] = [];
   for (const { path, source } of found) layers.push(...(await layersOf(path, source, sources, context)));
-  if (layers.length === 0) throw new StartError(`${paths.join(", ")}: an image without layers`);
+  if (layers.length === 0) throw new OperationalError(`${paths.join(", ")}: an image without layers`);
   if (layers.every(({ diffId }) => diffId === undefined)) mustBeUnchosen(sources);
   return imageOf(await prepareLayers(layers, context), context.cache);
 }

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 
 /** Bytes in their order, as they come. */
 export interface ByteStream {
@@ -10,8 +10,8 @@ export interface ByteStream {
 }
 
 /** What a reader gets that waits for more when the stream is closed. */
-export const closedEarly = (path: string, cause: unknown): StartError =>
-  new StartError(`${path}: closed while it was read`, { cause });
+export const closedEarly = (path: string, cause: unknown): OperationalError =>
+  new OperationalError(`${path}: closed while it was read`, { cause });
 
 /** Gives a stream up and waits until its descriptor is closed. */
 async function closeReadable(readable: Readable): Promise<void> {
@@ -44,7 +44,7 @@ export async function peek(
     } catch (error) {
       throw isClosed
         ? closedEarly(path, error)
-        : new StartError(`${path}: ${messageOf(error)}`, { cause: error });
+        : new OperationalError(`${path}: ${messageOf(error)}`, { cause: error });
     }
   };
   for (let bytes = 0; bytes < length; ) {

@@ -2,7 +2,7 @@ import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { Decompress } from "fzstd";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { type ByteStream, closedEarly } from "./byte-stream.ts";
 
 /** Decompression within this process, for machines without the programs. */
@@ -52,7 +52,7 @@ function throughTransform(transform: Transform, input: ByteStream, path: string,
     try {
       yield* transform as AsyncIterable<Uint8Array>;
     } catch (error) {
-      if (error instanceof StartError) throw error;
+      if (error instanceof OperationalError) throw error;
       throw isClosed ? closedEarly(path, error) : damaged(path, what, error);
     } finally {
       await close();
@@ -61,5 +61,5 @@ function throughTransform(transform: Transform, input: ByteStream, path: string,
   return { chunks: chunks(), close };
 }
 
-const damaged = (path: string, what: string, cause: unknown): StartError =>
-  new StartError(`${path}: not ${what}, damaged or cut off: ${messageOf(cause)}`, { cause });
+const damaged = (path: string, what: string, cause: unknown): OperationalError =>
+  new OperationalError(`${path}: not ${what}, damaged or cut off: ${messageOf(cause)}`, { cause });

@@ -1,16 +1,16 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 
 /**
  * Makes a tar of all that is in a directory, with the host's own `tar`.
  *
- * @throws StartError with its words
+ * @throws OperationalError with its words
  */
 export async function packDirectory(dir: string, tar: string): Promise<void> {
   try {
     await promisify(execFile)("tar", ["-C", dir, "-cf", tar, "."]);
   } catch (error) {
-    throw new StartError(`no tar of ${dir}: ${messageOf(error)}`);
+    throw new OperationalError(`no tar of ${dir}: ${messageOf(error)}`);
   }
 }

@@ -3,7 +3,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { type ByteStream, closedEarly } from "./byte-stream.ts";
 
 /** Bytes of a program's complaints that are kept. */
@@ -29,7 +29,7 @@ export interface ProgramOutput extends ByteStream {
    * Instead of iterating: the program writes to this file itself, which costs no other process anything.
    *
    * @returns when it has ended well
-   * @throws StartError as the chunks do
+   * @throws OperationalError as the chunks do
    */
   into(fd: number): Promise<void>;
 }
@@ -41,7 +41,7 @@ export interface ProgramOutput extends ByteStream {
  * @param input a descriptor, which it inherits, or bytes to write to it
  * @param path of the input, used only in messages
  * @param what the input should be, for messages
- * @throws StartError, from the chunks, when it fails: with its last words
+ * @throws OperationalError, from the chunks, when it fails: with its last words
  */
 export function throughProgram(
   program: string,
@@ -71,7 +71,7 @@ export function throughProgram(
     if (lost !== undefined) throw lost;
     if (how === "") return;
     const words = complaint().trim().replace(/\s+/g, " ");
-    throw new StartError(
+    throw new OperationalError(
       `${path}: not ${what}, damaged or cut off: ${program} ${how}${words && `: ${words}`}`,
     );
   };

@@ -2,7 +2,7 @@ import { closeSync, createReadStream, fstatSync, open, readFileSync, readSync } 
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { type ByteStream, peek } from "./byte-stream.ts";
 import type { LayerFile, Part } from "./layer-file.ts";
 import { gunzip, unzstd } from "./library.ts";
@@ -44,7 +44,7 @@ export function compressionOf(head: Uint8Array): Compression {
  * @param file a file or part of one, fifo or device; "-" for standard input
  * @param stdin what "-" reads
  * @returns "plain" for an uncompressed regular file
- * @throws StartError (from the chunks, too) naming the path when it is no file to read, or its compressed data
+ * @throws OperationalError (from the chunks, too) naming the path when it is no file to read, or its compressed data
  * are damaged or cut off; a Node system error naming it when it cannot be opened
  */
 export async function openLayer(
@@ -57,7 +57,7 @@ export async function openLayer(
   if (stats.isFile()) return openFile(fd, part ?? { at: 0, size: stats.size }, part === undefined, name);
   if (stats.isDirectory()) {
     closeSync(fd);
-    throw new StartError(`${name}: a directory, not a tar`);
+    throw new OperationalError(`${name}: a directory, not a tar`);
   }
   // A socket object waits for a fifo without holding a thread; all others close the descriptor, too.
   const isPipe = stats.isFIFO() || stats.isSocket();

@@ -1,4 +1,4 @@
-import { StartError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { SLASH } from "../bytes/name.ts";
 import { type Line, trimmedLines } from "../bytes/trimmed-lines.ts";
 import { escapePath, unescapePath } from "./escape.ts";
@@ -33,11 +33,11 @@ export const isTrace = (text: Uint8Array): boolean =>
 
 /**
  * @param file named in errors
- * @throws StartError naming the line that is none of a trace
+ * @throws OperationalError naming the line that is none of a trace
  */
 export function* readsOf(text: Uint8Array, file: string): Generator<TracedRead> {
   const first = Buffer.from(text.subarray(0, HEADER.length)).toString("latin1");
-  if (first !== HEADER) throw new StartError(`trace ${file}: line 1 is not "${HEADER.trim()}"`);
+  if (first !== HEADER) throw new OperationalError(`trace ${file}: line 1 is not "${HEADER.trim()}"`);
   for (const line of trimmedLines(text)) {
     if (line.text[0] === HASH) continue;
     yield readOf(line, file);
@@ -45,7 +45,7 @@ export function* readsOf(text: Uint8Array, file: string): Generator<TracedRead> 
 }
 
 function readOf({ number, text }: Line, file: string): TracedRead {
-  const wrong = (problem: string) => new StartError(`trace ${file}: line ${number}: ${problem}`);
+  const wrong = (problem: string) => new OperationalError(`trace ${file}: line ${number}: ${problem}`);
   const tab = text.indexOf(TAB);
   const numbers = tab < 0 ? null : NUMBERS.exec(Buffer.from(text.subarray(tab)).toString("latin1"));
   if (numbers === null) throw wrong("want path, offset, length and seconds with tabs between them");

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { messageOf, StartError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
 import { readsOf, type TracedRead } from "./format.ts";
 
@@ -22,13 +22,13 @@ export interface Summary {
   readonly files: readonly TracedFile[];
 }
 
-/** @throws StartError when the file cannot be read or is no trace */
+/** @throws OperationalError when the file cannot be read or is no trace */
 export function summarizeFile(file: string): Summary {
   let text: Buffer;
   try {
     text = readFileSync(file);
   } catch (error) {
-    throw new StartError(`trace ${file}: ${messageOf(error)}`);
+    throw new OperationalError(`trace ${file}: ${messageOf(error)}`);
   }
   return summarize(readsOf(text, file));
 }

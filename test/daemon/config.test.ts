@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { StartError } from "../../src/bytes/errors.ts";
+import { OperationalError } from "../../src/bytes/errors.ts";
 import { parseConfig, readConfig } from "../../src/daemon/config.ts";
 
 type Tree = { [key: string]: unknown };
@@ -387,14 +387,14 @@ describe("parseConfig rejects", () => {
       "is not valid TOML: document contains excessively nested structures. aborting. (line 1, column 1003)",
     ],
   ])("%s", (_, text, want) => {
-    expect(() => parseConfig(text, "/etc/c")).toThrow(new StartError(`config /etc/c: ${want}`));
+    expect(() => parseConfig(text, "/etc/c")).toThrow(new OperationalError(`config /etc/c: ${want}`));
   });
 
   it.each([
     ["a comment before the brace", "// x\n{}", "is not valid JSON: Unexpected token '/'"],
     ["an array", "[1, 2]", "is an array, want an object"],
   ])("%s in a file named .json", (_, text, want) => {
-    expect(() => parseConfig(text, "c.json")).toThrow(new StartError(`config c.json: ${want}`));
+    expect(() => parseConfig(text, "c.json")).toThrow(new OperationalError(`config c.json: ${want}`));
   });
 });
 
@@ -442,20 +442,20 @@ describe("readConfig", () => {
     ],
   ])("refuses %s", (_, path, want) => {
     const at = path();
-    expect(() => readConfig(at)).toThrow(new StartError(`config ${at}: ${want(at)}`));
+    expect(() => readConfig(at)).toThrow(new OperationalError(`config ${at}: ${want(at)}`));
   });
 
   it("does not wait for the writer of a fifo", () => {
     const path = join(dir, "fifo");
     execFileSync("mkfifo", [path]);
-    expect(() => readConfig(path)).toThrow(new StartError(`config ${path}: is not a regular file`));
+    expect(() => readConfig(path)).toThrow(new OperationalError(`config ${path}: is not a regular file`));
   });
 
   it("refuses a file that is far too big at once", () => {
     const path = make("sparse");
     truncateSync(path, 2 ** 40);
     expect(() => readConfig(path)).toThrow(
-      new StartError(`config ${path}: is ${2 ** 40} bytes long, want 1048576 at most`),
+      new OperationalError(`config ${path}: is ${2 ** 40} bytes long, want 1048576 at most`),
     );
   });
 });

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { BlobFiles } from "../../src/blob/blob-files.ts";
 import type { BlobFile } from "../../src/blob/locate.ts";
 import * as errno from "../../src/bytes/errno.ts";
-import { FormatError, messageOf, StartError } from "../../src/bytes/errors.ts";
+import { FormatError, messageOf, OperationalError } from "../../src/bytes/errors.ts";
 import { Image } from "../../src/erofs/image.ts";
 import { ImageFileSystem } from "../../src/fs/image-file-system.ts";
 import { type OpenedImage, openImage } from "../../src/fs/open-image.ts";
@@ -277,7 +277,7 @@ function tryOpen(target: Target, lenient: boolean): OpenedImage | Error {
   try {
     return target.open(lenient);
   } catch (error) {
-    if (error instanceof FormatError || error instanceof StartError) return error;
+    if (error instanceof FormatError || error instanceof OperationalError) return error;
     throw error;
   }
 }

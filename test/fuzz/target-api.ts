@@ -9,7 +9,7 @@ import {
 } from "../../src/api/management.ts";
 import { ROUTES } from "../../src/api/routes.ts";
 import { serveApi } from "../../src/api/server.ts";
-import { StartError } from "../../src/bytes/errors.ts";
+import { OperationalError } from "../../src/bytes/errors.ts";
 import { parseConfig } from "../../src/daemon/config.ts";
 import { namesOf } from "../../src/pseudo/pseudo-tree.ts";
 import { answers, exchange } from "../support/raw-http.ts";
@@ -82,7 +82,7 @@ class Answering implements Partial<Management> {
     try {
       if (config !== "") parseConfig(config, `of ${path}`);
     } catch (error) {
-      refusal(error, StartError);
+      refusal(error, OperationalError);
       throw new MountFailed((error as Error).message);
     }
     throw new MountFailed("no such file");

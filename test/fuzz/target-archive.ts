@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MergeError } from "../../src/mkfs/merge.ts";
-import { FormatError, StartError, UsageError } from "../../src/bytes/errors.ts";
+import { FormatError, OperationalError, UsageError } from "../../src/bytes/errors.ts";
 import { openImage } from "../../src/fs/open-image.ts";
 import { type PreparedImage, prepareImage } from "../../src/source/prepare.ts";
 import { ARCHIVES, membersOf, mutateArchive } from "./mutate-archive.ts";
@@ -60,7 +60,7 @@ export const archiveTarget: MakeTarget = (dir) => {
       const made = existsSync(cacheDir) ? readdirSync(cacheDir, { recursive: true, encoding: "utf8" }) : [];
       const left = made.filter((name) => /(^|\/)\./.test(name)); // what is not whole yet has such a name
       must(left.length === 0, () => `a refusal leaves ${left}`);
-      return refusal(error, FormatError, StartError, UsageError, MergeError);
+      return refusal(error, FormatError, OperationalError, UsageError, MergeError);
     }
     await prepared.makeDurable(true);
     const places = { dirs: prepared.blobDirs, files: new Map(prepared.blobs) };

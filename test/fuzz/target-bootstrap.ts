@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BlobSearch } from "../../src/blob/locate.ts";
-import { FormatError, StartError } from "../../src/bytes/errors.ts";
+import { FormatError, OperationalError } from "../../src/bytes/errors.ts";
 import { type OpenedImage, openImage } from "../../src/fs/open-image.ts";
 import { placesOf } from "./image-places.ts";
 import { mutateImage } from "./mutate-image.ts";
@@ -37,7 +37,7 @@ export const bootstrapTarget: MakeTarget = (dir) => {
       const places: BlobSearch = { dirs: [blobDir], files: lenient ? unnamed : new Map() };
       return openImage(path, places, lenient);
     } catch (error) {
-      refusal(error, FormatError, StartError);
+      refusal(error, FormatError, OperationalError);
       return undefined;
     }
   };

@@ -1,4 +1,4 @@
-import { StartError } from "../../src/bytes/errors.ts";
+import { OperationalError } from "../../src/bytes/errors.ts";
 import { escapeControlChars } from "../../src/bytes/escape-control-chars.ts";
 import { parseConfig } from "../../src/daemon/config.ts";
 import { mutateText } from "./mutate-text.ts";
@@ -108,7 +108,7 @@ export const configTarget: MakeTarget = () => {
         must(Number.isSafeInteger(config.prefetch?.rate ?? 0), () => `rate ${config.prefetch?.rate}`);
         verdict = "accepted";
       } catch (error) {
-        refusal(error, StartError);
+        refusal(error, OperationalError);
         must(escapeControlChars(String(error)) === String(error), () => `not one line: ${error}`);
       }
     must(

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { createImage } from "../../src/mkfs/create.ts";
-import { FormatError, StartError } from "../../src/bytes/errors.ts";
+import { FormatError, OperationalError } from "../../src/bytes/errors.ts";
 import { openImage } from "../../src/fs/open-image.ts";
 import { compressionOf } from "../../src/tar/source.ts";
 import { concat, mutateBytes } from "./mutate.ts";
@@ -45,7 +45,7 @@ export const layerTarget: MakeTarget = (dir) => {
         try {
           return [openImage(bootstrap, { dirs: [dir], files: named }, false)];
         } catch (error) {
-          refusal(error, StartError); // a file for a blob that the image does not have
+          refusal(error, OperationalError); // a file for a blob that the image does not have
           return [];
         }
       });
@@ -53,7 +53,7 @@ export const layerTarget: MakeTarget = (dir) => {
       scrutinize(opened[0], false);
       return readFileSync(join(dir, ID));
     } catch (error) {
-      refusal(error, FormatError, StartError);
+      refusal(error, FormatError, OperationalError);
       must(String(readdirSync(dir)) === "layer", () => `a refusal leaves ${readdirSync(dir)}`);
       return undefined;
     } finally {

@@ -1,4 +1,4 @@
-import { FormatError, StartError } from "../../src/bytes/errors.ts";
+import { FormatError, OperationalError } from "../../src/bytes/errors.ts";
 import { escapeControlChars } from "../../src/bytes/escape-control-chars.ts";
 import { parseList } from "../../src/prefetch/list.ts";
 import { resolveList, REQUEST } from "../../src/prefetch/request.ts";
@@ -48,7 +48,7 @@ export const listsTarget: MakeTarget = async (dir) => {
       if (isTrace) again(input);
       verdict = "accepted";
     } catch (error) {
-      refusal(error, StartError, FormatError);
+      refusal(error, OperationalError, FormatError);
     }
     return verdict;
   };

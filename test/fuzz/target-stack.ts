@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createImage } from "../../src/mkfs/create.ts";
 import { MergeError, mergeImages } from "../../src/mkfs/merge.ts";
 import { WHITEOUT_SPECS } from "../../src/mkfs/whiteout.ts";
-import { FormatError, StartError } from "../../src/bytes/errors.ts";
+import { FormatError, OperationalError } from "../../src/bytes/errors.ts";
 import { openImage } from "../../src/fs/open-image.ts";
 import { tarOf } from "../mkfs/emit.ts";
 import { concat, getNumber, putNumber } from "./mutate.ts";
@@ -50,7 +50,7 @@ export const stackTarget: MakeTarget = (dir) => {
       try {
         return scrutinize(openImage(bootstrap, { dirs: [dir], files: new Map(named) }, false), false);
       } catch (error) {
-        if (!(error instanceof StartError)) throw error;
+        if (!(error instanceof OperationalError)) throw error;
       }
     throw new Error(`no blobs fit ${bootstrap}`);
   };
@@ -74,7 +74,7 @@ export const stackTarget: MakeTarget = (dir) => {
       }
       return "accepted";
     } catch (error) {
-      return refusal(error, FormatError, StartError, MergeError);
+      return refusal(error, FormatError, OperationalError, MergeError);
     } finally {
       for (const name of readdirSync(dir)) rmSync(join(dir, name));
     }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createImage } from "../../src/mkfs/create.ts";
-import { FormatError, StartError } from "../../src/bytes/errors.ts";
+import { FormatError, OperationalError } from "../../src/bytes/errors.ts";
 import { openImage } from "../../src/fs/open-image.ts";
 import { unpackImage } from "../../src/inspect/unpack.ts";
 import type { TarEntry } from "../../src/tar/entry.ts";
@@ -36,7 +36,7 @@ export const tarTarget: MakeTarget = (dir) => {
       openImage(bootstrap, { dirs: [sideDir], files }, false);
       return files;
     } catch (error) {
-      if (error instanceof StartError && error.message.startsWith("--blob ")) return new Map();
+      if (error instanceof OperationalError && error.message.startsWith("--blob ")) return new Map();
       throw error;
     }
   };
@@ -51,7 +51,7 @@ export const tarTarget: MakeTarget = (dir) => {
         readdirSync(sideDir).length === 0 && !readdirSync(dir).includes("a.boot"),
         () => "a refusal leaves output",
       );
-      return refusal(error, FormatError, StartError);
+      return refusal(error, FormatError, OperationalError);
     }
     must(entries !== undefined, () => "built from what the reader refuses");
     const shown = look(first, layer);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
 import { type CreateResult, createImage } from "../../src/mkfs/create.ts";
-import { FormatError, StartError } from "../../src/bytes/errors.ts";
+import { FormatError, OperationalError } from "../../src/bytes/errors.ts";
 import { wholeFile } from "../../src/tar/layer-file.ts";
 import { generator, scratchDir } from "../support/image.ts";
 import { often } from "../support/often.ts";
@@ -81,7 +81,7 @@ describe.each([
           const layer = wholeFile(source);
           made = await createImage({ ...request, layer, blobId: "blob", bootstrap: join(dir, "x.boot") });
         } catch (error) {
-          if (!(error instanceof FormatError || error instanceof StartError)) throw error;
+          if (!(error instanceof FormatError || error instanceof OperationalError)) throw error;
           expect(error.message.startsWith(source)).toBe(true);
           expect([...readdirSync(blobs), ...readdirSync(dir)].sort()).toEqual(["blobs", "layer"]);
           refused++;

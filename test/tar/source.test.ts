@@ -17,7 +17,7 @@ import { delimiter, join } from "node:path";
 import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { StartError } from "../../src/bytes/errors.ts";
+import { OperationalError } from "../../src/bytes/errors.ts";
 import { wholeFile } from "../../src/tar/layer-file.ts";
 import { compressionOf, type Layer, openLayer } from "../../src/tar/source.ts";
 import { until } from "../support/daemon.ts";
@@ -148,8 +148,8 @@ describe.each(ways)("with $way", ({ programs }) => {
       const failure = await open()
         .then(hashOf)
         .catch((error: unknown) => error);
-      expect(failure).toBeInstanceOf(StartError);
-      expect((failure as StartError).message).toMatch(
+      expect(failure).toBeInstanceOf(OperationalError);
+      expect((failure as OperationalError).message).toMatch(
         new RegExp(`^${name}: not ${what}, damaged or cut off: .`),
       );
     }
