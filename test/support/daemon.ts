@@ -87,7 +87,10 @@ export const blobFlags = (devices: readonly string[]): string[] =>
 
 /** Runs the command to its end; what it logs is text in `stderr`. */
 export function run(args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
-  const child = spawnSync(process.execPath, [COMMAND, ...args], { encoding: "utf8", timeout: PATIENCE_MS });
+  const child = spawnSync(process.execPath, [COMMAND, ...args], {
+    encoding: "utf8",
+    timeout: 4 * PATIENCE_MS,
+  });
   return { status: child.status, stdout: child.stdout, stderr: withTextLog(child.stderr) };
 }
 
