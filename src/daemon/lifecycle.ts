@@ -1,7 +1,7 @@
 import type { HeldFiles } from "../blob/held-files.ts";
 import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
-import type { Mountpoint } from "../mounts/tracked-mountpoint.ts";
+import type { TrackedMountpoint } from "../mounts/tracked-mountpoint.ts";
 import type { Ended } from "../session/ended.ts";
 import type { Session } from "../session/transport.ts";
 
@@ -10,7 +10,7 @@ export interface Served {
   readonly session: Session;
   /** Canonical path of the mountpoint, and where that is later. */
   readonly mountpoint: string;
-  readonly place: Mountpoint;
+  readonly place: TrackedMountpoint;
   /** The files of its images. */
   readonly held: HeldFiles;
   /** Another process served it before. */

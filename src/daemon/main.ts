@@ -68,7 +68,9 @@ export async function serveImage(
       if (owner !== undefined) await dropRoot(owner, lifecycle);
       onReady(readyFacts(daemon, started));
     }
-    return await end(daemon, served, lifecycle, exceptions);
+    const status = await end(daemon, served, lifecycle, exceptions);
+    served.place.close();
+    return status;
   } finally {
     await closeDaemon(daemon);
   }

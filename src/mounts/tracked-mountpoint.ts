@@ -1,4 +1,4 @@
-import { constants, openSync, readlinkSync } from "node:fs";
+import { closeSync, constants, openSync, readlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { O_PATH } from "../bytes/o-path.ts";
 
@@ -13,8 +13,8 @@ export interface Mountpoint {
  */
 export class TrackedMountpoint implements Mountpoint {
   private readonly mountpoint: string;
-  /** Of the parent; undefined where it cannot be opened. */
-  private readonly fd: number | undefined;
+  /** Of the parent; undefined where it cannot be opened, or is closed. */
+  private fd: number | undefined;
 
   /** @param mountpoint canonical */
   constructor(mountpoint: string) {
@@ -22,6 +22,12 @@ export class TrackedMountpoint implements Mountpoint {
     try {
       this.fd = openSync(dirname(mountpoint), O_PATH | constants.O_DIRECTORY);
     } catch {}
+  }
+
+  /** From now on it is where it was in the beginning. */
+  close(): void {
+    if (this.fd !== undefined) closeSync(this.fd);
+    this.fd = undefined;
   }
 
   get path(): string {

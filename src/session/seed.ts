@@ -1,6 +1,6 @@
 import type { HeldFiles } from "../blob/held-files.ts";
 import type { Agreed } from "../fuse/init.ts";
-import type { Mountpoint } from "../mounts/tracked-mountpoint.ts";
+import type { TrackedMountpoint } from "../mounts/tracked-mountpoint.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { ImageTable } from "./image-table.ts";
 import type { PinnedImage } from "./pinned-image.ts";
@@ -12,7 +12,7 @@ export interface SessionSeed {
   readonly device: number;
   /** Canonical path of the mountpoint, and where that is later. */
   readonly mountpoint: string;
-  readonly place: Mountpoint;
+  readonly place: TrackedMountpoint;
   /** Keeps the files of images open; and the most files that a thread may keep open beyond those. */
   readonly held: HeldFiles;
   readonly maxOpen: number;

@@ -66,6 +66,7 @@ async function cycle(withReaders: boolean): Promise<void> {
   await session.stop();
   const { how, message } = await session.ended;
   held.release(pinned.image.files);
+  seed.place.close();
   // "stopped": another mount namespace, made meanwhile, had the mount, too.
   if (how !== "unmounted" && how !== "stopped") throw new Error(`the session ended: ${how} ${message}`);
 }
