@@ -5,8 +5,8 @@
 #   $0       nydusd-ts.mjs
 
 # Whether the arguments ask for a mount that is to go on when the process that serves it dies. Each argument is compared as
-# a whole: a file may be named as an option is. The options are those of `isKept` in src/daemon/options-from-flags.ts, and --daemonize, which
-# starts a process with a keeper of its own.
+# a whole: a name may have an option in it; one that is nothing but an option counts as that. The options are those of
+# `isKept` in src/daemon/options-from-flags.ts, and --daemonize, which starts a process with a keeper of its own.
 is_kept() {
   case ${1-} in
   fuse | mount) shift ;;

@@ -21,32 +21,13 @@ export const SHARED: ViteUserConfig["test"] = {
 /** Most tests wait for processes that they started, so that there may be more of them at once than CPUs. */
 const AT_ONCE = 4;
 
-/** What measures time or what an idle process does, which neighbours would change. */
-const ALONE: string[] = [];
-
-const TESTS = ["test/**/*.test.ts"];
-
 export default defineConfig({
   root,
   test: {
+    ...SHARED,
+    include: ["test/**/*.test.ts"],
+    maxWorkers: AT_ONCE,
     sequence: { sequencer: ProgramsFirst },
     reporters: ["default", "./test/support/left-out.ts"],
-    projects: [
-      {
-        extends: true,
-        test: {
-          ...SHARED,
-          name: "together",
-          include: TESTS,
-          exclude: ALONE,
-          maxWorkers: AT_ONCE,
-          sequence: { groupOrder: 0 },
-        },
-      },
-      {
-        extends: true,
-        test: { ...SHARED, name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
-      },
-    ],
   },
 });

@@ -3,7 +3,7 @@ import type { Logger } from "../log/log.ts";
 import { killSelfAfter, onUncaught } from "../proc/process-guard.ts";
 import type { Stoppable } from "./lifecycle.ts";
 
-/** Those inside a busy mount are served for 5 s more; whatever has not ended then never outgoing. */
+/** Those inside a busy mount are served for 5 s more; whatever has not ended then never will. */
 const LAST_RESORT_MS = 10_000;
 
 /** Exceptions that nothing has caught: errors of ours in the main thread. */

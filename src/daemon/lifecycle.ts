@@ -77,7 +77,8 @@ export class Lifecycle implements Stoppable {
   async stop(): Promise<void> {
     const isFirst = !this.isStopping;
     this.isStopping = true;
-    if (isFirst) for (const observer of this.told) await observer.stopping?.();
+    // All at once: one that takes its time must not keep the others from knowing.
+    if (isFirst) await Promise.all(this.told.map(async (observer) => observer.stopping?.()));
     await this.served.session.stop();
   }
 

@@ -60,11 +60,12 @@ export async function serveImage(
     const lifecycle = new Lifecycle(served, observersOf(daemon, started), log);
     await lifecycle.ready();
     exceptions?.follow(lifecycle);
+    const isAsked = isAskedToStop(lifecycle);
     if (options.standby)
       await daemon.outgoing
         ?.standBy()
         .catch((error: unknown) => log.error(`cannot start a standby: ${messageOf(error)}`));
-    if (!isAskedToStop(lifecycle)) {
+    if (!isAsked) {
       if (owner !== undefined) await dropRoot(owner, lifecycle);
       onReady(readyFacts(daemon, started));
     }

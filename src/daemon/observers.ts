@@ -11,7 +11,7 @@ import { lostState } from "./state-location.ts";
 
 /**
  * Everything that accompanies a session, in the order in which it is told: the overlay before what looks at the images that are
- * shown, the pid file when all of it can be used, the state at the very end, because it is gone when nothing is left.
+ * shown, the pid file when all of it can be used.
  */
 export function observersOf(
   { options, log, keeper, outgoing, control, listeners }: Daemon,
@@ -20,8 +20,9 @@ export function observersOf(
   const { upper, pidFile, mountOptions } = options;
   const pid = keeper?.pid ?? process.pid;
   const all: (SessionObserver | undefined)[] = [
-    // First: another process may be asked for as soon as the log says that this one serves.
-    outgoing && { ready: (served) => outgoing.ready(served) },
+    // First: another process may be asked for as soon as the log says that this one serves, and whatever fails from
+    // here on, no state may be left.
+    outgoing,
     resumed && { ready: () => sayResumed(resumed, mountpoint, keeper, log) },
     upper === undefined ? undefined : new Overlay(upper, mountOptions, log),
     ...firstImage(context?.first),
@@ -30,7 +31,6 @@ export function observersOf(
     control,
     // A keeper's pid is in it since the first process.
     pidFile === undefined ? undefined : new PidFile(pidFile, pid, isResumed && keeper !== undefined),
-    outgoing && { ended: (how) => outgoing.ended(how) },
   ];
   return all.filter((each) => each !== undefined);
 }

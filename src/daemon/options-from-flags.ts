@@ -65,7 +65,8 @@ const MIB = 1 << 20;
 /**
  * Whether a keeper is to hold the FUSE device, so that the mount goes on when the process that serves it dies: not when that
  * is not asked for, not for `--recover`, which becomes the keeper, nor where a supervisor keeps it, nor with
- * `--user`: that user could not signal a keeper of root's. launch.sh decides the same from the words alone.
+ * `--user`: that user could not signal a keeper of root's. launch.sh decides the same from the words alone, where a value
+ * that is written like one of these options counts as the option.
  */
 export const isKept = ({ keeper, recover, supervisor, user }: MountFlags): boolean =>
   keeper && !recover && supervisor === undefined && user === undefined;

@@ -13,7 +13,7 @@ const RECOVER = "--recover";
 /**
  * Goes on where a keeper was killed: this process becomes the new one. Where the program that served lives still, it has
  * the FUSE device, and hands over to the next one; where it does not, every process inside is lost, and what was mounted is
- * mounted lostState. Does not return.
+ * mounted anew. Does not return.
  *
  * @throws OperationalError when there is nothing to be recovered
  */

@@ -24,7 +24,7 @@ export async function remountLost(
     if (!image.isShown || !isLast || images().some((shown) => shown.path === path)) continue;
     try {
       await changes?.mount(names, reopenAndPin(image, file.readChecked(image.serial), held, log));
-      log.info(`mounted ${image.source} at ${path} lostState`);
+      log.info(`mounted ${image.source} at ${path} anew`);
     } catch (error) {
       log.error(`${path}: ${messageOf(error)}`);
     }

@@ -108,6 +108,7 @@ export async function goOn(daemon: Daemon, resumed: Resumed): Promise<Started> {
   if (pool === undefined) throw new Error("only workers can go on with a session");
   outgoing?.listenAfter(lookups);
   const guards = guard(daemon);
+  outgoing?.arm();
   const session = await runSession(seed, { ...runOptions(daemon), pool, willDropRoot: false });
   void lookups.then((known) => {
     if (known !== undefined) session.transfer?.restoreLookups(known);
@@ -121,7 +122,11 @@ export async function goOn(daemon: Daemon, resumed: Resumed): Promise<Started> {
 const runOptions = ({ options, outgoing, log }: Daemon): Omit<RunOptions, "pool" | "willDropRoot"> => ({
   push: options.push,
   lowLatency: options.lowLatency,
-  changed: (snapshot) => outgoing?.changed(snapshot),
+  changed: (snapshot) => {
+    outgoing?.changed(snapshot);
+    // Mounting begins: the keeper is to go on from now on, and finds the state.
+    if (snapshot.device === undefined) outgoing?.arm();
+  },
   log,
 });
 
@@ -130,6 +135,5 @@ function guard({ log, keeper, outgoing, control, listeners }: Daemon): Guards {
   const exceptions = outgoing === undefined || keeper === undefined ? guardAgainstExceptions(log) : undefined;
   const isAskedToStop = handleSignals(log, () => control.hangUp());
   listeners.mounting();
-  outgoing?.arm();
   return { exceptions, isAskedToStop };
 }

@@ -3,7 +3,7 @@ import type { Keeper } from "../handover/keeper.ts";
 import { defaultStateDir, removeDead, StateFile } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
 
-/** What a start is told when it mounts lostState what another session had: path of that one's state, without the end. */
+/** What a start is told when it mounts anew what another session had: path of that one's state, without the end. */
 export const lostState = (): string | undefined => process.env["NYDUSD_TS_AFRESH"];
 
 /** Named for the process that outlives those that serve. */

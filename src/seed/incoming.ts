@@ -88,7 +88,11 @@ export class IncomingSession {
    */
   afterHandover(snapshot: SessionSnapshot): SessionSeed {
     const { all, crashes } = snapshot.takeovers;
-    return this.seedOf(snapshot, { all: all + 1, crashes }, () => snapshot.device ?? "");
+    return this.seedOf(snapshot, { all: all + 1, crashes }, () => {
+      if (snapshot.device === undefined)
+        throw new OperationalError("a session was handed over that is not mounted");
+      return snapshot.device;
+    });
   }
 
   private seedOf(

@@ -80,7 +80,7 @@ export class DirectSession implements Session, Transferable {
     if (this.isStopping) return this.stopServing();
     this.isStopping = true;
     // Armed whatever umount says: after another program's lazy unmount it finds nothing, and processes are inside.
-    const timer = setTimeout(() => this.stopServing(), GRACE_MS);
+    const timer = setTimeout(() => this.stopServing(), GRACE_MS).unref(); // workers keep the process
     const disarm = () => clearTimeout(timer);
     this.ended.then(disarm, disarm);
     const { seed, log } = this.of;

@@ -61,6 +61,20 @@ describe("Lifecycle", () => {
     expect(heard.filter((each) => each === "session.stop")).toHaveLength(2);
   });
 
+  it("tells all of stopping at once, and stops the session when the slowest is done", async () => {
+    let done = () => {};
+    const slow = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    const { heard, lifecycle } = setUp({ a: { stopping: () => slow }, b: {} });
+    await lifecycle.ready();
+    const stopped = lifecycle.stop();
+    expect(heard.slice(2)).toEqual(["a.stopping", "b.stopping"]);
+    done();
+    await stopped;
+    expect(heard[4]).toBe("session.stop");
+  });
+
   it("ends the session when an observer is not ready, and tells only those that were told of it", async () => {
     const { heard, lifecycle } = setUp({
       a: {},
