@@ -165,6 +165,13 @@ program
     process.exitCode = hasDriver ? 0 : 1;
   });
 
+/** Without this the default command would ask for its mountpoint. @throws UsageError */
+function mustBeCommand(word: string | undefined): void {
+  const known = [...program.commands.map((command) => command.name()), "help"];
+  if (word !== undefined && !word.startsWith("-") && !known.includes(word))
+    throw new UsageError(`unknown command "${word}": want ${known.join(", ")}`);
+}
+
 const mountOptions = () => fuse.helpInformation().replace(/^.*?\nOptions:/s, "\nOptions of fuse and mount:");
 program.addHelpText("after", () => mountOptions() + EXAMPLES);
 process.stdout.on("error", () => {}); // a reader of our output that went away is no reason to stop serving
@@ -174,7 +181,10 @@ const keeper = findKeeper();
 const isSuccessor = keeper !== undefined && keeper.role !== "first";
 
 await runProgram(
-  () => program.parseAsync(),
+  () => {
+    mustBeCommand(process.argv[2]);
+    return program.parseAsync();
+  },
   (error) => (error instanceof UsageError ? 2 : 1),
 );
 // What a process could not begin will not be better the next time; what it could not go on with may.

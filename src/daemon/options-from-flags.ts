@@ -93,6 +93,8 @@ export const backendOptions = async (
 export async function daemonOptions(flags: MountFlags, warnings: readonly string[]): Promise<DaemonOptions> {
   if (flags.bootstrap === undefined && flags.apisock === undefined)
     throw new UsageError("nothing to mount: want --bootstrap, or --apisock to be told of images later");
+  // An unset variable of a script: it would mean the working directory.
+  if (flags.mountpoint === "") throw new UsageError("the mountpoint is an empty string");
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
   const config = flags.config === undefined ? undefined : await loadConfig(flags.config);
   const dirs = [...flags.blobDir, ...(flags.localfsDir === undefined ? [] : [flags.localfsDir])];

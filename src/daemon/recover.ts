@@ -21,7 +21,7 @@ export async function recover(options: DaemonOptions, log: Logger): Promise<neve
   const found = find(options);
   const env: NodeJS.ProcessEnv = {};
   const { loadSystemCalls } = await import("../syscalls/system-call.ts");
-  const { become, descriptorOf, inheritAs } = await import("../syscalls/process.ts");
+  const { become, descriptorOf, inherit, inheritAs } = await import("../syscalls/process.ts");
   await loadSystemCalls();
   if (found === undefined) log.warn(`${options.mountpoint}: no session to go on with: mounting it`);
   else {
@@ -43,6 +43,12 @@ export async function recover(options: DaemonOptions, log: Logger): Promise<neve
       );
       Object.assign(env, { NYDUSD_TS_ROLE: "next", NYDUSD_TS_STATE: base, NYDUSD_TS_ADOPT: "1" });
     }
+  }
+  // The command that waits in the foreground (--daemonize) is told by the process that serves in the end.
+  const channel = (process.channel as { fd?: number } | undefined)?.fd;
+  if (channel !== undefined) {
+    inherit(channel);
+    Object.assign(env, { NODE_CHANNEL_FD: `${channel}`, NODE_CHANNEL_SERIALIZATION_MODE: "json" });
   }
   const keeper = fileURLToPath(new URL("./keeper.sh", import.meta.url));
   const args = process.argv.slice(1).filter((arg) => arg !== RECOVER);

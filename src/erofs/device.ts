@@ -21,7 +21,9 @@ export interface Device {
 }
 
 /** Blob ids become file names, so they are held to what every file system takes: nothing that can lead elsewhere. */
-const SAFE_ID = /^[A-Za-z0-9_][A-Za-z0-9._+:@=-]*$/;
+/** What may be a blob id: the name of a file in a directory of blobs. */
+const BLOB_ID = /^[A-Za-z0-9_][A-Za-z0-9._+:@=-]*$/;
+export const isBlobId = (id: string): boolean => BLOB_ID.test(id);
 
 /**
  * Reads the device table.
@@ -39,7 +41,7 @@ export function readDevices(view: DataView, sb: Superblock, file: string): Devic
     const tag = new Uint8Array(view.buffer, view.byteOffset + at, TAG_SIZE);
     const end = tag.indexOf(0) < 0 ? TAG_SIZE : tag.indexOf(0);
     const id = showName(tag.subarray(0, end));
-    if (end > 0 && !SAFE_ID.test(id)) throw bad(0, `blob id "${id}" is not a plain file name`);
+    if (end > 0 && !isBlobId(id)) throw bad(0, `blob id "${id}" is not a plain file name`);
     if (tag.subarray(end).some((b) => b !== 0)) throw bad(end, `blob id "${id}" goes on after its NUL`);
     if (sb.isRafs && end === 0) throw bad(0, "blob id is empty");
     const twin = end > 0 ? seen.get(id) : undefined;

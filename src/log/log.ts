@@ -17,8 +17,12 @@ const STDERR = 2;
 const MIB = 1024 * 1024;
 
 export type Logger = Readonly<Record<Level, (message: string, fields?: Fields) => void>> & {
-  /** Tells now, and whenever it changes, whether trace messages are logged: making them may cost more than a message. */
-  watchTrace(changed: (isLogged: boolean) => void): void;
+  /**
+   * Tells now, and whenever it changes, whether trace messages are logged: making them may cost more than a message.
+   *
+   * @returns ends that: a log outlives what watches it
+   */
+  watchTrace(changed: (isLogged: boolean) => void): () => void;
   close(): void;
 };
 
@@ -55,7 +59,7 @@ export function openLog(level: Level, place: LogTarget = {}): Log {
     logFile === undefined ? new LineWriter(STDERR) : new LogFile(logFile, logRotationSize * MIB, warn);
   let most = LEVELS.indexOf(level);
   let heard: (message: string) => void = () => {};
-  const tracers: ((isLogged: boolean) => void)[] = [];
+  const tracers = new Set<(isLogged: boolean) => void>();
   const isTracing = () => most >= TRACE;
   const at = (name: Level) => {
     const rank = LEVELS.indexOf(name);
@@ -79,8 +83,9 @@ export function openLog(level: Level, place: LogTarget = {}): Log {
       return true;
     },
     watchTrace: (changed: (isLogged: boolean) => void) => {
-      tracers.push(changed);
+      tracers.add(changed);
       changed(isTracing());
+      return () => void tracers.delete(changed);
     },
     watch: (listener: (message: string) => void) => {
       heard = listener;

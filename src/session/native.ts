@@ -80,7 +80,7 @@ export async function serveNative(request: NativeRequest): Promise<Session> {
       counters,
       onUnexpected: (opcode, error) => log.warn(`${opName(opcode)}: ${messageOf(error)}`),
       trace: (line) => log.trace(line),
-      watchTrace: (changed) => log.watchTrace(changed),
+      watchTrace: (changed) => void log.watchTrace(changed),
     });
   } catch (error) {
     blobs.close();

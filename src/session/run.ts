@@ -66,7 +66,7 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
     beforeChange: () => changed(snapshot(device, true)),
   });
   const { slots } = images;
-  log.watchTrace((isOn) => Atomics.store(control, CONTROL.TRACE, isOn ? 1 : 0));
+  const endTrace = log.watchTrace((isOn) => Atomics.store(control, CONTROL.TRACE, isOn ? 1 : 0));
   seed.fill(images);
   if (seed.agreed === undefined) changed(snapshot(undefined, false));
   const device = seed.attach();
@@ -111,6 +111,7 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
     answerKilledCallers: (before) => answerKilledCallers(fd, inflightTable, before),
   });
   const closed = pool.ended.then(async (end): Promise<Ended> => {
+    endTrace();
     lowLatency?.close();
     stallMonitor.close();
     await images.close();

@@ -23,6 +23,11 @@ export const inheritAs = (fd: number, as: number): void => {
 
 const F_SETFD = 2;
 
+/** Has programs inherit an open file under its number. */
+export const inherit = (fd: number): void => {
+  systemCall("fcntl", `${fd}`, fd, F_SETFD, 0);
+};
+
 /**
  * Becomes another program: the same process, with nothing of this one left but stdin, stdout, stderr and what is
  * inherited.
@@ -42,7 +47,7 @@ export function become(path: string, args: readonly string[], env: NodeJS.Proces
     return pointers;
   };
   // Node sees to it that no child has its stdio by accident.
-  for (const fd of [0, 1, 2]) systemCall("fcntl", `${fd}`, fd, F_SETFD, 0);
+  for (const fd of [0, 1, 2]) inherit(fd);
   systemCall("execve", path, path, table([path, ...args]), table(words));
   throw new Error(`execve(${path}) came back: ${kept.length}`);
 }

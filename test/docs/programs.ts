@@ -38,7 +38,7 @@ export async function programs(): Promise<Described[]> {
     return this;
   });
   const { argv } = process;
-  process.argv = [...argv.slice(0, 2), "words"];
+  process.argv = [...argv.slice(0, 2), "--words"]; // no command that is looked for
   try {
     await import("../../bin/nydusd-ts.ts");
     await import("../../bin/nydus-image-ts.ts");

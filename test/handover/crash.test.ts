@@ -194,6 +194,15 @@ it("a killed keeper leaves a mount that is served; --recover keeps it again, or 
   }
   for (const pid of [next.pid, stateOf(daemon.stateDir)?.serving.pid ?? 0]) kill(pid);
   await next.exited;
+  const background = await shell(
+    '"$1" --mountpoint "$2" --recover --state-dir "$3" --daemonize "$4" "$5" "$6" "$7"',
+    ...[KEPT, daemon.mountpoint, daemon.stateDir, ...image],
+  );
+  const keeper = Number(/^ready .* pid=(\d+)$/m.exec(background.stdout)?.[1]);
+  expect([background.status, keeper > 0]).toEqual([0, true]);
+  expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(sum);
+  for (const pid of [keeper, stateOf(daemon.stateDir)?.serving.pid ?? 0]) kill(pid);
+  await until(() => !readdirSync("/proc").includes(`${keeper}`), "the end of the keeper");
   const afresh = await startKept(["--recover", ...image, "--state-dir", daemon.stateDir], daemon.mountpoint);
   expect(afresh.output()).toContain("mounting it anew; files that are open in it are lost");
   expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(sum);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { formatFor, jsonLine, LEVELS, textLine } from "../../src/log/log-line.ts";
+import { openLog } from "../../src/log/log.ts";
 
 const TIME = new Date("2026-11-24T22:42:52.007Z");
 const TEXT = "[2026-11-24T22:42:52.007Z] WARN ";
@@ -46,4 +47,15 @@ it("--log-format auto is JSON for a file, whatever stderr is", () => {
     "text",
     "json",
   ]);
+});
+
+it("watchTrace tells at once, at each change of level, and not after its end", () => {
+  const log = openLog("info");
+  const heard: boolean[] = [];
+  const end = log.watchTrace((isLogged) => heard.push(isLogged));
+  log.setLevel("trace");
+  end();
+  log.setLevel("info");
+  log.setLevel("trace");
+  expect(heard).toEqual([false, true]);
 });

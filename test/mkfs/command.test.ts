@@ -179,6 +179,8 @@ describe("create", () => {
       "Error: conversion type 'dir-rafs' is not supported, only 'tar-tarfs'",
     ],
     [`create -B x.boot --blob-id ${"i".repeat(65)} ${LAYER}`, 1, "Error: blob id is limited to length 64"],
+    [`create -B x.boot --blob-id ../x ${LAYER}`, 1, 'Error: blob id "../x" is not a plain file name'],
+    [`create -B x.boot --blob-id a/b ${LAYER}`, 1, 'Error: blob id "a/b" is not a plain file name'],
     [
       "create -B x.boot -",
       1,

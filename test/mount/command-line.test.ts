@@ -86,6 +86,11 @@ describe("a wrong command line ends with status 2", () => {
   it.each([
     ["mount x", "Error: missing argument: want a source and the directory to mount it on"],
     ["umount", "error: missing required argument 'dir'"],
+    [
+      "unmount /mnt",
+      'Error: unknown command "unmount": want fuse, mount, umount, cache, trace, doctor, help',
+    ],
+    ["-B x --mountpoint=", "Error: the mountpoint is an empty string"],
     ["-B x", "error: required option '-M, --mountpoint <dir>' not specified"],
   ])("%s", (line, want) => {
     expect(run(line.split(" "))).toEqual({ status: 2, stdout: "", stderr: `${want}\n` });
