@@ -10,7 +10,7 @@ const FLOODER = fileURLToPath(new URL("../../dist/test/support/flooder.js", impo
 const CONNECTIONS = 200;
 const FLOOD_MS = 1000 * often("NYDUSD_TS_FLOOD", 2, 5);
 /**
- * What a flood may add to the most that two before it took: how much garbage waits to be collected differs by
+ * What a flood may add to the most that four before it took: how much garbage waits to be collected differs by
  * 100 MiB from one moment to the next, the most of it does not.
  */
 const GARBAGE_KB = 64 * 1024;
@@ -81,7 +81,7 @@ it.each([
     await readDuring(daemon.mountpoint, () => insist(daemon.sock).then(() => {}));
     const idle = fds(daemon);
     // Before it is counted, as long as then: how large a heap grows before it is collected depends on the load.
-    for (let before = 0; before < 2; before++)
+    for (let before = 0; before < 4; before++)
       await readDuring(daemon.mountpoint, async () => {
         await flooded(daemon.sock, () => pause(FLOOD_MS));
       });
