@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtempSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stopFirst } from "../atomic-file/clean-up.ts";
@@ -20,10 +20,13 @@ export interface DemoImage extends PreparedImage {
  * @throws what making them throws; nothing is left behind in any case
  */
 export async function withDemoImage<T>(dir: string, use: (demo: DemoImage) => Promise<T>): Promise<T> {
-  const work = await mkdtemp(join(tmpdir(), "nydusd-ts-demo-"));
-  const remove = () => rm(work, { recursive: true, force: true });
-  const mayLeave = stopFirst(remove);
+  let work: string | undefined;
+  const remove = async () => {
+    if (work !== undefined) await rm(work, { recursive: true, force: true });
+  };
+  const mayLeave = stopFirst(remove); // before there is a directory: a signal may come at once
   try {
+    work = mkdtempSync(join(tmpdir(), "nydusd-ts-demo-"));
     const demo = await make(dir, work);
     mayLeave(); // from here on signals are for `use`
     return await use(demo);
