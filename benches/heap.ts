@@ -14,13 +14,11 @@ import { openLog } from "../src/log/log.ts";
 import { newInflight } from "../src/counters/inflight.ts";
 import { namesOf } from "../src/pseudo/pseudo-tree.ts";
 import { ALL_FILE_RECORDS, NO_FILE_RECORDS } from "../src/session/file-records.ts";
-import { Notifier } from "../src/session/notifier.ts";
-import { Publisher } from "../src/session/publisher.ts";
-import { ImageTable } from "../src/session/image-table.ts";
 import { openAndPin } from "../src/session/pinned-image.ts";
 import { WorkerImages } from "../src/session/worker-images.ts";
 import { median } from "./report.ts";
 import { walkTree } from "./tree.ts";
+import { stillImages } from "../test/support/still-images.ts";
 
 const STEP = 50_000;
 
@@ -47,21 +45,7 @@ const records = fileStats ? ALL_FILE_RECORDS : NO_FILE_RECORDS;
 const places = { dirs: [blobDir], files: new Map() };
 const log = openLog("warn");
 const inflightTable = newInflight(1);
-const publisher = new Publisher({
-  notifier: new Notifier(async () => {}, log),
-  control: new Int32Array(newControl(1)),
-  inflightTable,
-  probe: async () => {},
-});
-const imageTable = new ImageTable({
-  limit: 1,
-  push: true,
-  held,
-  publisher,
-  beforeFree: async () => {},
-  beforeChange: () => {},
-  log,
-});
+const { imageTable } = stillImages(held, newControl(1), inflightTable, log);
 const pinned = openAndPin(
   { bootstrap, places, lenient: false, id: "", records, prefetch: undefined },
   held,

@@ -3,10 +3,9 @@ export const killSelf = (): void => {
   process.kill(process.pid, "SIGKILL");
 };
 
-/** Ends it after a time unless it has ended by itself. @returns cancels that */
-export function killSelfAfter(ms: number): () => void {
-  const timer = setTimeout(killSelf, ms).unref();
-  return () => clearTimeout(timer);
+/** Ends it after a time unless it has ended by itself. */
+export function killSelfAfter(ms: number): void {
+  setTimeout(killSelf, ms).unref();
 }
 
 let handle: ((error: unknown) => void) | undefined;

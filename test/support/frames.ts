@@ -4,10 +4,8 @@ import { openLog } from "../../src/log/log.ts";
 import { newInflight } from "../../src/counters/inflight.ts";
 import { WorkerPool } from "../../src/session/worker-pool.ts";
 import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";
-import { Notifier } from "../../src/session/notifier.ts";
-import { Publisher } from "../../src/session/publisher.ts";
-import { ImageTable } from "../../src/session/image-table.ts";
 import { openAndPin } from "../../src/session/pinned-image.ts";
+import { stillImages } from "./still-images.ts";
 
 /**
  * `frames.js FD BOOTSTRAP TAR`: one worker answers requests that come through any descriptor that keeps their bounds, as
@@ -22,21 +20,7 @@ const pinned = openAndPin(choice, held, log);
 const fd = Number(device);
 const control = newControl(1);
 const inflightTable = newInflight(1);
-const publisher = new Publisher({
-  notifier: new Notifier(async () => {}, log),
-  control: new Int32Array(control),
-  inflightTable,
-  probe: async () => {},
-});
-const imageTable = new ImageTable({
-  limit: 1,
-  push: true,
-  held,
-  publisher,
-  beforeFree: async () => {},
-  beforeChange: () => {},
-  log,
-});
+const { publisher, imageTable } = stillImages(held, control, inflightTable, log);
 imageTable.mountFirst([], pinned);
 const pool = new WorkerPool(1);
 const { handle } = pinned.image;
