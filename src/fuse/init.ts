@@ -18,6 +18,7 @@ const INIT_EXT = 1 << 30;
 /** Bits 32…63. */
 const HAS_EXPIRE_ONLY = 1 << 3;
 const HAS_RESEND = 1 << 7;
+const ALLOW_IDMAP = 1 << 8;
 
 /**
  * READDIRPLUS without READDIRPLUS_AUTO: always (10 to 15 % faster on walk + stat, never slower on reading).
@@ -36,7 +37,8 @@ const WANTED =
   CACHE_SYMLINKS |
   NO_OPENDIR_SUPPORT |
   INIT_EXT;
-const WANTED2 = HAS_EXPIRE_ONLY | HAS_RESEND;
+/** ALLOW_IDMAP: the kernel wants `default_permissions` with it, and no request says any more who asks (caller.ts). */
+const WANTED2 = HAS_EXPIRE_ONLY | HAS_RESEND | ALLOW_IDMAP;
 
 const MAJOR = 7;
 /** The newest minor version whose INIT reply is known here. */

@@ -58,7 +58,7 @@ describe("flags", () => {
   it("are what is wanted, of what is offered", () => {
     const { flags, flags2, agreed } = init(45, OFFERED, 64, OFFERED2);
     expect(flags.toString(16)).toBe((WANTED & OFFERED).toString(16));
-    expect(flags2).toBe(0x88);
+    expect(flags2).toBe(0x188);
     expect(agreed).toEqual({ minor: 45, maxRead: 1 << 20 });
   });
   it("never exceed the offer", () => {
