@@ -8,14 +8,17 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const ZERO = 0x30;
 
+const isBlank = (byte: number): boolean => byte === 0 || byte === SPACE || byte === TAB;
+
 /** A byte of a field or value; 0 behind the end of `b`, as after any field's text. */
 const byteAt = (b: Uint8Array, at: number): number => b[at] ?? 0;
 
 /**
- * Reads a numeric header field: octal digits after blanks, ended by NUL, blank or the field's end; or base-256,
+ * Reads a numeric header field: octal digits after blanks and NULs, ended by NUL, blank or the field's end; or base-256,
  * big-endian two's complement after the marker bit 0x80 (GNU, star, and all others since).
  *
- * A field without digits is 0: Python and v7 writers leave NULs where nothing applies.
+ * AIX's tar begins some fields with a NUL; Go and GNU tar skip it, too. A field of blanks and NULs alone is 0: Python and
+ * v7 writers leave them where nothing applies.
  *
  * @returns an integer, inexact (but never smaller in size) above 2^53; NaN for anything else
  */
@@ -23,14 +26,14 @@ export function readNumber(b: Uint8Array, at: number, width: number): number {
   if ((byteAt(b, at) & 0x80) !== 0) return base256(b, at, width);
   const end = at + width;
   let i = at;
-  while (i < end && (b[i] === SPACE || b[i] === TAB)) i++;
+  while (i < end && isBlank(byteAt(b, i))) i++;
   let value = 0;
   for (; i < end; i++) {
     const digit = byteAt(b, i) - ZERO;
     if (digit < 0 || digit > 7) break;
     value = value * 8 + digit;
   }
-  return i === end || b[i] === 0 || b[i] === SPACE || b[i] === TAB ? value : Number.NaN;
+  return i === end || isBlank(byteAt(b, i)) ? value : Number.NaN;
 }
 
 function base256(b: Uint8Array, at: number, width: number): number {

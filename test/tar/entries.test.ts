@@ -236,6 +236,24 @@ describe("numbers", () => {
       want: [{ ...f, uid: 15, gid: 15 }],
     },
     {
+      name: "NULs before them, as AIX writes: in each field",
+      tar: entry({
+        mode: "\x000640 \0",
+        uid: "\0\0\0\x001750",
+        gid: " \0 \x0017 \0",
+        size: "\0\0\0\0\0\0\0\0\x003 \0",
+        mtime: "\x0000000000144",
+        checksum: "\x00004420 ",
+        data: "abc",
+      }),
+      want: [{ ...f, mode: 0o640, uid: 1000, gid: 15, size: 3, mtime: 100 }],
+    },
+    {
+      name: "NULs before them, of a device",
+      tar: entry({ type: "3", major: "\x00000012\0", minor: "\0\0\0\0\0\x0017" }),
+      want: [{ ...f, kind: "char", rdev: 0xa0f }],
+    },
+    {
       name: "empty",
       tar: entry({
         uid: new Uint8Array(8),
