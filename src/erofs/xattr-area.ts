@@ -59,9 +59,9 @@ export function xattrArea(xattrs: readonly NamedValue[], fail: (problem: string)
       fail(`${shown()}: its name has ${name.length} bytes, want at most ${xattr.MAX_NAME}`);
     if (value.length > MAX_VALUE)
       fail(`${shown()}: its value has ${value.length} bytes, want at most ${MAX_VALUE}`);
-    const prefix = xattr.xattrPrefixOf(name);
-    if (prefix === undefined) fail(`${shown()}: EROFS has no such namespace`);
-    return { index: prefix.index, rest: name.subarray(prefix.length), value };
+    const index = xattr.xattrIndexOf(name, 0, name.length);
+    if (index < 0) fail(`${shown()}: EROFS has no such namespace`);
+    return { index, rest: name.subarray(xattr.xattrPrefixBytes(index)), value };
   });
   const size = entries.reduce(
     (sum, { rest, value }) => sum + xattr.xattrBytesOf(rest.length, value.length),

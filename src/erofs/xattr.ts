@@ -75,18 +75,29 @@ const isWhole = (index: number) => index === INDEX_ACL_ACCESS || index === INDEX
 
 const baseBytes = BASE.map((name) => (name === undefined ? undefined : new TextEncoder().encode(name)));
 
-/**
- * The prefix index of a full xattr name, and how many of its bytes that stands for; undefined when there is none.
- */
-export function xattrPrefixOf(name: Uint8Array): { index: number; length: number } | undefined {
+/** No prefix index: EROFS has no such namespace; the name is a namespace and nothing else. */
+export const NO_NAMESPACE = -1;
+export const NO_REST = -2;
+
+/** The prefix index of the full xattr name `name[at, at + length)`, NO_NAMESPACE or NO_REST. Makes no object. */
+export function xattrIndexOf(name: Uint8Array, at: number, length: number): number {
   for (let index = 1; index < baseBytes.length; index++) {
     const prefix = baseBytes[index];
-    if (prefix === undefined || name.length < prefix.length) continue;
-    if (isWhole(index) ? name.length !== prefix.length : name.length === prefix.length) continue;
-    if (prefix.every((b, i) => b === name[i])) return { index, length: prefix.length };
+    if (prefix === undefined || !beginsWith(name, at, length, prefix)) continue;
+    if (isWhole(index) && length > prefix.length) continue;
+    return isWhole(index) || length > prefix.length ? index : NO_REST;
   }
-  return undefined;
+  return NO_NAMESPACE;
 }
+
+function beginsWith(name: Uint8Array, at: number, length: number, prefix: Uint8Array): boolean {
+  if (length < prefix.length) return false;
+  for (let i = 0; i < prefix.length; i++) if (name[at + i] !== prefix[i]) return false;
+  return true;
+}
+
+/** Bytes of a full name that its prefix index stands for. */
+export const xattrPrefixBytes = (index: number): number => baseBytes[index]?.length ?? 0;
 
 /** Name prefixes by `name_index` (0…255); undefined where the index has no meaning. */
 export type Prefixes = (Uint8Array | undefined)[];

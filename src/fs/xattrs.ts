@@ -1,4 +1,4 @@
-import { ENODATA, ERANGE } from "../bytes/errno.ts";
+import { EINVAL, ENODATA, EOPNOTSUPP, ERANGE } from "../bytes/errno.ts";
 import type { Image } from "../erofs/image.ts";
 import { inodeBytes, inodeXattrBytes } from "../erofs/inode.ts";
 import * as xattr from "../erofs/xattr.ts";
@@ -9,7 +9,7 @@ import * as xattr from "../erofs/xattr.ts";
  * the image when it was checked: their bytes are read as numbers.
  */
 
-/** @returns the value's length, -ENODATA, or -ERANGE when `room` is neither 0 nor enough */
+/** @returns the value's length, -ERANGE when `room` is neither 0 nor enough, or as `nameProblem` and -ENODATA */
 export function getxattr(
   image: Image,
   at: number,
@@ -20,6 +20,8 @@ export function getxattr(
   outAt: number,
   room: number,
 ): number {
+  const problem = nameProblem(name, nameAt, nameLength);
+  if (problem < 0) return problem;
   const { v } = image;
   const area = inodeXattrBytes(v, at);
   if (area === 0) return -ENODATA;
@@ -60,6 +62,12 @@ export function listxattr(
     if (done < 0) return done;
   }
   return done;
+}
+
+/** What the kernel says of a name before EROFS is asked (fs/xattr.c, xattr_resolve_name); FUSE passes every name on. */
+function nameProblem(name: Uint8Array, at: number, length: number): number {
+  const index = xattr.xattrIndexOf(name, at, length);
+  return index === xattr.NO_NAMESPACE ? -EOPNOTSUPP : index === xattr.NO_REST ? -EINVAL : 0;
 }
 
 const sharedAt = (image: Image, body: number, i: number): number =>
