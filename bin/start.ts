@@ -1,10 +1,9 @@
+import { spawn } from "node:child_process";
 import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { codeOf, messageOf, OperationalError } from "../src/bytes/errors.ts";
-import { runDaemon } from "../src/daemon/main.ts";
-import { NO_FILE_RECORDS } from "../src/session/file-records.ts";
 import { type DemoImage, withDemoImage } from "../src/source/demo-image.ts";
 import { mib } from "./progress.ts";
 
@@ -13,6 +12,8 @@ import { mib } from "./progress.ts";
  * `nydusd-ts`, and what names no command is what to mount and where: `npm start -- SOURCE… DIR`.
  */
 const PACKAGES = fileURLToPath(new URL("../../node_modules", import.meta.url));
+/** Beside this program. */
+const DAEMON = fileURLToPath(new URL("./nydusd-ts.js", import.meta.url));
 /** Small, and in every package. */
 const FILE = "commander/package.json";
 /** Commands of nydusd-ts, and options that only some of them know. */
@@ -48,39 +49,45 @@ async function demonstrate(): Promise<number> {
   });
 }
 
+/**
+ * Has another process serve it, and looks at it from this one: nobody who serves a mount can wait for it, and Node does so
+ * within calls that look as if they did not (readdir with `recursive` asks for types synchronously).
+ *
+ * @returns exit status
+ */
 async function serve(image: DemoImage, mountpoint: string): Promise<number> {
-  let shown = Promise.resolve(true);
-  const status = await runDaemon(
-    {
-      bootstrap: image.bootstrap,
-      mountpoint,
-      virtualMountpoint: "/",
-      blobDirs: image.blobDirs,
-      places: { dirs: image.blobDirs, files: new Map(image.blobs) },
-      transport: "auto",
-      threads: 2,
-      push: true,
-      lowLatency: true,
-      fileRecords: NO_FILE_RECORDS,
-      lenient: false,
-      force: false,
-      mountOptions: [],
-      logLevel: "warn",
-      logFile: undefined,
-      pidFile: undefined,
-      openFiles: undefined,
-      standby: false,
-      upgrade: false,
-      failover: "resend",
-      warnings: [],
-    },
-    () => {
-      shown = show(image, mountpoint);
-    },
-  );
+  const server = spawn(process.execPath, [DAEMON, ...daemonArgs(image, mountpoint)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let isLeaving = false;
+  const leave = (signal: NodeJS.Signals) => {
+    isLeaving = true;
+    server.kill(signal === "SIGHUP" ? "SIGTERM" : signal); // a demonstration ends with its terminal; a daemon does not
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, leave);
+  let shown: Promise<boolean> | undefined;
+  server.stdout.on("data", (chunk: Buffer) => {
+    if (!/^ready /m.test(chunk.toString())) return;
+    shown ??= show(image, mountpoint).catch((error: unknown) => {
+      if (isLeaving) return true;
+      process.stderr.write(`Error: ${mountpoint}: ${messageOf(error)}\n`);
+      server.kill("SIGTERM");
+      return false;
+    });
+  });
+  const status = await new Promise<number>((done, fail) => {
+    server.once("error", fail);
+    server.once("close", (code) => done(code ?? 1));
+  });
   if (status === 0) say(`\n${mountpoint}: unmounted`);
-  return (await shown) ? status : 1;
+  return (await shown) === false ? 1 : status;
 }
+
+const daemonArgs = ({ bootstrap, blobDirs, blobs }: DemoImage, mountpoint: string): string[] => [
+  ...["fuse", "--bootstrap", bootstrap, "--mountpoint", mountpoint, "--log-level", "warn"],
+  ...blobDirs.flatMap((dir) => ["--blob-dir", dir]),
+  ...blobs.flatMap(([id, path]) => ["--blob", `${id}=${path}`]),
+];
 
 /** In the user's runtime directory, which goes away by itself, or at home. */
 async function makeMountpoint(): Promise<string> {
@@ -99,37 +106,19 @@ async function makeMountpoint(): Promise<string> {
   throw new OperationalError(`no directory to mount on: ${problems.join("; ")}`);
 }
 
-/**
- * Everything about the mount goes through it, and never synchronously: this thread may be the one that serves.
- * @returns false, and ends the session, when it does not show what it should
- */
-async function show({ tarBytes, bootstrapBytes, ms }: DemoImage, mountpoint: string): Promise<boolean> {
-  let isLeaving = false;
-  const leave = () => {
-    isLeaving = true;
-  };
-  process.once("SIGINT", leave);
-  process.once("SIGTERM", leave);
-  // A demonstration ends with its terminal; a daemon does not.
-  process.once("SIGHUP", () => process.kill(process.pid, "SIGTERM"));
-  try {
-    say(`A tar of ${mib(tarBytes)}; its bootstrap of ${mib(bootstrapBytes)} took ${Math.round(ms)} ms.`);
-    const from = performance.now();
-    const entries = await readdir(mountpoint, { recursive: true });
-    const walked = Math.round(performance.now() - from);
-    say(`Mounted at ${mountpoint}, nothing unpacked: ${entries.length} entries, walked in ${walked} ms.\n`);
-    const { name, version, description } = JSON.parse(await readFile(join(mountpoint, FILE), "utf8"));
-    say(
-      `$ jq -r '.name, .version, .description' ${join(mountpoint, FILE)}\n${name}\n${version}\n${description}`,
-    );
-    say(`\nLook around in another terminal:\n  ls -l ${mountpoint}\n  findmnt ${mountpoint}`);
-    say(`  diff -r ${PACKAGES} ${mountpoint}\n\nServing until you press Ctrl-C.`);
-  } catch (error) {
-    if (isLeaving) return true;
-    process.stderr.write(`Error: ${mountpoint}: ${messageOf(error)}\n`);
-    process.kill(process.pid, "SIGTERM");
-    return false;
-  }
+/** @returns true @throws when the mount does not show what it should */
+async function show({ tarBytes, bootstrapBytes, ms }: DemoImage, mountpoint: string): Promise<true> {
+  say(`A tar of ${mib(tarBytes)}; its bootstrap of ${mib(bootstrapBytes)} took ${Math.round(ms)} ms.`);
+  const from = performance.now();
+  const entries = await readdir(mountpoint, { recursive: true });
+  const walked = Math.round(performance.now() - from);
+  say(`Mounted at ${mountpoint}, nothing unpacked: ${entries.length} entries, walked in ${walked} ms.\n`);
+  const { name, version, description } = JSON.parse(await readFile(join(mountpoint, FILE), "utf8"));
+  say(
+    `$ jq -r '.name, .version, .description' ${join(mountpoint, FILE)}\n${name}\n${version}\n${description}`,
+  );
+  say(`\nLook around in another terminal:\n  ls -l ${mountpoint}\n  findmnt ${mountpoint}`);
+  say(`  diff -r ${PACKAGES} ${mountpoint}\n\nServing until you press Ctrl-C.`);
   return true;
 }
 

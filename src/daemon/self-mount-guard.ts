@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { delimiter } from "node:path";
 import type { BlobFile } from "../blob/locate.ts";
 import { makeDevice } from "../bytes/device-number.ts";
 import { OperationalError } from "../bytes/errors.ts";
@@ -14,7 +15,8 @@ const OWN = "lies in this daemon's own mount: the daemon would have to answer it
 /**
  * A daemon that asks its own mount for something waits for itself: with libfuse at once, with workers as soon as all of
  * them wait for such files. So whatever it may touch once it has mounted must lie elsewhere. To be asked before
- * mounting.
+ * mounting. A directory of PATH may lie there, but nothing is looked for in it: starting a program waits until that is
+ * found, in the thread that asks.
  *
  * @throws OperationalError naming what does not
  */
@@ -27,6 +29,8 @@ export function refuseSelfMount(options: DaemonOptions, { mountpoint, first }: M
       throw new OperationalError(
         `mountpoint ${options.mountpoint}: ${what} ${path} would lie below it, and the daemon would have to answer its own requests`,
       );
+  const path = process.env["PATH"]?.split(delimiter).filter((directory) => !leadsBelow(directory, isThere));
+  if (path !== undefined) process.env["PATH"] = path.join(delimiter);
 }
 
 /** What a daemon may come back to: files of an image only when it cannot keep them all open. */
@@ -51,8 +55,12 @@ function touched(
 }
 
 function isSame(directory: string, dev: number, ino: number): boolean {
-  const stats = statSync(directory, { throwIfNoEntry: false });
-  return stats?.ino === ino && stats.dev === dev;
+  try {
+    const stats = statSync(directory);
+    return stats.ino === ino && stats.dev === dev;
+  } catch {
+    return false; // not there, or not for this user
+  }
 }
 
 /** Nothing in the mount is asked. */

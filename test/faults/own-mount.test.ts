@@ -50,6 +50,17 @@ describe.each(["direct", "fuse-native"])("%s refuses what would lie below its ow
     expect(mentioning(mountpoint)).toEqual([]);
   });
 
+  it("but for directories of PATH, where it looks for nothing", async () => {
+    const mountpoint = emptyDir();
+    const path = `PATH=${mountpoint}/bin:${mountpoint}:${process.env["PATH"]}`;
+    const daemon = await start([...FLAGS, "--transport", transport], mountpoint, undefined, [
+      ...(["env", path, process.execPath, COMMAND] as const),
+    ]);
+    expect(await ask('ls "$1"', mountpoint)).toContain("small");
+    expect(await daemon.stop()).toBe(0);
+    expect(isMounted(mountpoint)).toBe(false);
+  });
+
   it.each(["", "/sub"])("its working directory .%s, also in the background", async (sub) => {
     const mountpoint = emptyDir();
     mkdirSync(join(mountpoint, "sub"));
