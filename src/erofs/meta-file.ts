@@ -24,16 +24,19 @@ export class MetaFile {
   readonly view: DataView;
   readonly size: number;
   readonly file: string;
-  private readonly fd: number;
+  private readonly image: number | Uint8Array;
   /** A byte a granule: whether it was read. */
   readonly loaded: Uint8Array;
   private bytesLoaded = 0;
 
-  /** @throws FormatError if the file is larger than can be addressed */
-  constructor(fd: number, size: number, file: string) {
+  /**
+   * @param image a descriptor of the file, or its bytes
+   * @throws FormatError if it is larger than can be addressed
+   */
+  constructor(image: number | Uint8Array, size: number, file: string) {
     if (size > MAX_SIZE)
       throw new FormatError(`${size} bytes is more than ${MAX_SIZE} can be addressed`, { file, at: 0 });
-    this.fd = fd;
+    this.image = image;
     this.file = file;
     this.size = size;
     this.shared = new SharedArrayBuffer(size);
@@ -78,13 +81,19 @@ export class MetaFile {
   }
 
   private load(granule: number): void {
-    const end = Math.min((granule + 1) * GRANULE, this.size);
-    for (let at = granule * GRANULE; at < end; ) {
-      const n = readSync(this.fd, this.bytes, at, end - at, at);
+    const start = granule * GRANULE;
+    const end = Math.min(start + GRANULE, this.size);
+    if (typeof this.image !== "number") this.bytes.set(this.image.subarray(start, end), start);
+    else this.read(this.image, start, end);
+    this.loaded[granule] = 1;
+  }
+
+  private read(fd: number, start: number, end: number): void {
+    for (let at = start; at < end; ) {
+      const n = readSync(fd, this.bytes, at, end - at, at);
       if (n === 0)
         throw new FormatError("the image became shorter while it was read", { file: this.file, at });
       at += n;
     }
-    this.loaded[granule] = 1;
   }
 }

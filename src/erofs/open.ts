@@ -43,13 +43,13 @@ const KEPT_PROBLEMS = 16;
 /**
  * Reads and checks superblock, RAFS extension, device and blob tables and xattr prefixes.
  *
- * @param fd the image, open for reading; read only while opening and checking
+ * @param image a descriptor, open for reading, or its bytes; read only while opening and checking
  * @param size its length, bytes
  * @param file its path, for messages
  * @throws FormatError
  */
-export function readTables(fd: number, size: number, file: string): ImageTables {
-  const meta = new MetaFile(fd, size, file);
+export function readTables(image: number | Uint8Array, size: number, file: string): ImageTables {
+  const meta = new MetaFile(image, size, file);
   meta.need(0, Math.min(size, 8192));
   const sb = readSuperblock(meta.view, size, file);
   const need = (at: number, length: number) => meta.need(at, length);

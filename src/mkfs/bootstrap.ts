@@ -5,7 +5,7 @@ import { OperationalError } from "../bytes/errors.ts";
 import { type Blob, type Plan, planImage } from "./plan.ts";
 import { prefetchNodes } from "./prefetch.ts";
 import type { Tree } from "./tree.ts";
-import { writeInodes, writeTables } from "./write.ts";
+import { type Style, writeInodes, writeTables } from "./write.ts";
 
 /** What a bootstrap is made like. */
 export interface BuildOptions {
@@ -40,10 +40,20 @@ export interface Draft {
 }
 
 /** Plans and writes the bootstrap of a tree whose files lie in `blobs`. */
-export function draftBootstrap(options: BuildOptions, tree: Tree, blobs: readonly Blob[]): Draft {
+export function draftBootstrap(
+  options: Omit<BuildOptions, "bootstrap">,
+  tree: Tree,
+  blobs: readonly Blob[],
+): Draft {
   const prefetch = prefetchNodes(tree, options.prefetch);
   const plan = planImage(tree, blobs, options.chunkSize, prefetch, options.keepsBlobs);
   return { plan, image: writeInodes(plan, options) };
+}
+
+/** Writes what depends on the ids of blobs. @returns the whole image */
+export function finishBootstrap(style: Style, { plan, image }: Draft): Uint8Array {
+  writeTables(plan, image, style);
+  return image;
 }
 
 /**
@@ -53,10 +63,11 @@ export function draftBootstrap(options: BuildOptions, tree: Tree, blobs: readonl
  */
 export function placeBootstrap(
   options: BuildOptions,
-  { plan, image }: Draft,
+  draft: Draft,
   placeBlobs: () => void = () => {},
 ): BuildResult {
-  writeTables(plan, image, options);
+  const { plan } = draft;
+  const image = finishBootstrap(options, draft);
   const path = options.bootstrap ?? join(mustHave(options.blobDir), sha256(image));
   const file = new AtomicFile(path);
   try {

@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { statSync } from "node:fs";
+import { syncDirectory } from "../atomic-file/replace-file.ts";
 import { type LayerFile, wholeFile } from "../tar/layer-file.ts";
 import type { BuildResult } from "./bootstrap.ts";
-import { type CreateRequest, createImage } from "./create.ts";
+import { type CreateRequest, createImage, type LayerImage } from "./create.ts";
 import { createLayers } from "./create-layers.ts";
 import { mergeImages } from "./merge.ts";
 import type { WhiteoutSpec } from "./whiteout.ts";
@@ -15,25 +14,26 @@ export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "done">
 }
 
 /**
- * Builds the bootstrap of a layer, or of several at once: the bootstraps of those exist only meanwhile.
+ * Builds the bootstrap of a layer, or of several at once: the images of those stay in memory.
  *
  * @throws what the first layer that fails throws; nothing but tars of layers that were whole is left behind then
  */
 export async function createFrom(request: CreateFromRequest): Promise<BuildResult> {
   const layers = request.layers.map(wholeFile);
   if (layers.length === 1) return createImage({ ...request, layer: layers[0] });
-  const dir = mkdtempSync(join(tmpdir(), "nydus-image-ts-"));
-  const paths = layers.map((_, i) => join(dir, `${i}.boot`));
-  try {
-    const jobs = layers.map((layer, i) => ({
-      request: { ...request, layer, blobId: undefined, bootstrap: paths[i], prefetch: [] },
-      bytes: bytesOf(layer),
-    }));
-    await createLayers(jobs, () => {});
-    return mergeImages({ ...request, layers: paths });
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
+  const jobs = layers.map((layer) => ({
+    request: { ...request, layer, blobId: undefined, prefetch: [] },
+    bytes: bytesOf(layer),
+  }));
+  const built: LayerImage[] = [];
+  await createLayers(jobs, (one, i) => {
+    built[i] = one;
+  });
+  if (request.blobDir !== undefined) syncDirectory(request.blobDir);
+  return mergeImages({
+    ...request,
+    layers: built.map(({ image }, i) => ({ name: request.layers[i], image })),
+  });
 }
 
 /** Of its file; 0 for what has no length, or is not there. */

@@ -3,29 +3,27 @@ import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { registerTemporary, unregisterTemporary, stopFirst } from "../atomic-file/clean-up.ts";
-import { type CreateResult, type CreateRequest, createImage } from "./create.ts";
+import { createLayerImage, type LayerImage, type LayerRequest } from "./create.ts";
+import { WORTH_A_THREAD } from "./hash.ts";
 import type { Failure, ThreadCommand, ThreadMessage } from "./layer-thread.ts";
-
-/** Bytes of layers that are worth a thread: one starts in the time that it takes to hash as much. */
-const WORTH_A_THREAD = 16 << 20;
 
 const STOP_MS = 1000;
 
 /** A layer to build, and how long its file is; 0 when that is not known. */
 export interface LayerJob {
-  readonly request: CreateRequest;
+  readonly request: LayerRequest;
   readonly bytes: number;
 }
 
 /**
- * Builds bootstraps of layers side by side: in threads where there is enough to do, else here.
+ * Builds images of layers side by side: in threads where there is enough to do, else here.
  *
  * @param onBuilt called for each layer that is ready, in any order
  * @throws what the first layer in their order that fails throws, when all that had begun have ended
  */
 export async function createLayers(
   jobs: readonly LayerJob[],
-  onBuilt: (created: CreateResult, i: number) => void,
+  onBuilt: (created: LayerImage, i: number) => void,
 ): Promise<void> {
   const bytes = jobs.reduce((sum, job) => sum + job.bytes, 0);
   // Standard input belongs to this thread.
@@ -34,7 +32,7 @@ export async function createLayers(
   const threads = Math.min(jobs.length, availableParallelism(), worth);
   const failures: { i: number; error: unknown }[] = [];
   let next = 0;
-  const take = async (build: (request: CreateRequest) => Promise<CreateResult>) => {
+  const take = async (build: (request: LayerRequest) => Promise<LayerImage>) => {
     while (next < jobs.length && failures.length === 0) {
       const i = next++;
       try {
@@ -44,14 +42,14 @@ export async function createLayers(
       }
     }
   };
-  if (threads < 2) await take(createImage);
+  if (threads < 2) await take(createLayerImage);
   else await Promise.all(Array.from({ length: threads }, () => inThread(take)));
   if (failures.length > 0) throw failures.sort((a, b) => a.i - b.i)[0].error;
 }
 
 /** Starts a thread, lets `use` build layers with it, one after another, and ends it. */
 async function inThread(
-  use: (build: (request: CreateRequest) => Promise<CreateResult>) => Promise<void>,
+  use: (build: (request: LayerRequest) => Promise<LayerImage>) => Promise<void>,
 ): Promise<void> {
   const thread = new Worker(new URL("./layer-thread.js", import.meta.url));
   const mayLeave = stopFirst(() => stopThread(thread));
@@ -88,7 +86,7 @@ async function stopThread(thread: Worker): Promise<void> {
 
 interface CurrentTask {
   readonly warn: (message: string) => void;
-  readonly resolve: (created: CreateResult) => void;
+  readonly resolve: (created: LayerImage) => void;
   readonly reject: (error: unknown) => void;
 }
 

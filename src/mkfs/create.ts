@@ -1,11 +1,20 @@
 import type { LayerFile } from "../tar/layer-file.ts";
-import { type BuildOptions, type BuildResult, draftBootstrap, placeBootstrap } from "./bootstrap.ts";
+import { syncDirectory } from "../atomic-file/replace-file.ts";
+import {
+  type BuildOptions,
+  type BuildResult,
+  type Draft,
+  draftBootstrap,
+  finishBootstrap,
+  placeBootstrap,
+} from "./bootstrap.ts";
 import { openTar } from "./layer-tar.ts";
 import { TarIndexer } from "./tar-indexer.ts";
 import { hasMarkers } from "./whiteout.ts";
 import { type StoredSideBlob, storeSideBlob } from "./write-side-blob.ts";
 
-export interface CreateRequest extends BuildOptions {
+/** A layer, and what its image is made like. */
+export interface LayerRequest extends Omit<BuildOptions, "bootstrap" | "isContent"> {
   /** The layer, compressed or not. */
   readonly layer: LayerFile;
   /** undefined: the sha256 of the tar. */
@@ -21,8 +30,12 @@ export interface CreateRequest extends BuildOptions {
   readonly done?: Float64Array | undefined;
 }
 
-/** An image of one layer. */
-export interface CreateResult extends BuildResult {
+export type CreateRequest = LayerRequest & BuildOptions;
+
+/** What building a layer found out. */
+interface LayerFacts {
+  /** Bytes of its tar. */
+  readonly blobSize: number;
   /** The layer's blob id, also when no file needs its blob. */
   readonly id: string;
   /** The side blob, when the layer has sparse files whose map needs one: as needed as the tar. */
@@ -33,13 +46,47 @@ export interface CreateResult extends BuildResult {
   readonly isPlain: boolean;
 }
 
+/** An image of one layer, in a file. */
+export type CreateResult = LayerFacts & BuildResult;
+
+/** An image of one layer, in memory. */
+export interface LayerImage extends LayerFacts {
+  readonly image: Uint8Array;
+}
+
 /**
  * Builds the bootstrap of one layer. Of a seekable tar only headers are read; what comes compressed or through a
  * pipe is written, uncompressed, into the blob directory while it is indexed.
  *
  * @throws FormatError naming entry and offset, OperationalError, or a system error; nothing is left behind then
  */
-export async function createImage(request: CreateRequest): Promise<CreateResult> {
+export function createImage(request: CreateRequest): Promise<CreateResult> {
+  return buildLayer(request, (draft, placeBlobs) =>
+    placeBootstrap(request, draft, () => {
+      placeBlobs();
+      if (request.blobDir !== undefined) syncDirectory(request.blobDir);
+    }),
+  );
+}
+
+/**
+ * Builds the image of one layer without a file for it: a layer of a few kilobytes costs less than that.
+ *
+ * @returns the image; names in the blob directory are not on disk yet
+ * @throws as `createImage`
+ */
+export function createLayerImage(request: LayerRequest): Promise<LayerImage> {
+  return buildLayer(request, (draft, placeBlobs) => {
+    const image = finishBootstrap(request, draft);
+    placeBlobs();
+    return { image };
+  });
+}
+
+async function buildLayer<T>(
+  request: LayerRequest,
+  place: (draft: Draft, placeBlobs: () => void) => T,
+): Promise<T & LayerFacts> {
   const tar = await openTar(request);
   let side: StoredSideBlob | undefined;
   try {
@@ -52,7 +99,7 @@ export async function createImage(request: CreateRequest): Promise<CreateResult>
     const blob = { id: "", size };
     const draft = draftBootstrap(request, tree, side === undefined ? [blob] : [blob, side.blob]);
     blob.id = await tar.id();
-    const built = placeBootstrap(request, draft, () => {
+    const built = place(draft, () => {
       side?.place();
       tar.place(blob.id);
     });

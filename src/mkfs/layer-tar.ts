@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { OperationalError } from "../bytes/errors.ts";
 import { type Layer, openLayer } from "../tar/source.ts";
-import type { CreateRequest } from "./create.ts";
-import { type Hashing, startHashing } from "./hash.ts";
+import type { LayerRequest } from "./create.ts";
+import { Hashing } from "./hash.ts";
 import { placeBlob } from "./place-blob.ts";
 import { StoredStream, type Stream } from "./stored-stream.ts";
 
@@ -24,14 +24,14 @@ export interface LayerTar {
   whole(grown: (size: number) => void): Promise<number>;
   /** Waits for its id: the one that was given, or the sha256 of all its bytes. */
   id(): Promise<string>;
-  /** Gives it its name in the blob directory, where it is to have one. */
+  /** Gives it its name in the blob directory, where it is to have one; the name is not on disk yet. */
   place(id: string): void;
   /** To be called in any case: what has no name by then is removed. */
   close(): Promise<void>;
 }
 
 /** @throws OperationalError, or a system error naming the layer */
-export async function openTar(request: CreateRequest): Promise<LayerTar> {
+export async function openTar(request: LayerRequest): Promise<LayerTar> {
   const layer = await openLayer(request.layer);
   if (layer.kind === "plain") return new PlainTar(layer, request);
   const { blobDir } = request;
@@ -52,17 +52,16 @@ class PlainTar implements LayerTar {
   readonly at: number;
   readonly isPlain = true;
   private readonly size: number;
-  private readonly request: CreateRequest;
+  private readonly request: LayerRequest;
   private readonly hashing: Hashing | undefined;
-  private readonly digest: Promise<string> | string;
 
-  constructor({ fd, at, size }: Extract<Layer, { kind: "plain" }>, request: CreateRequest) {
+  constructor({ fd, at, size }: Extract<Layer, { kind: "plain" }>, request: LayerRequest) {
     this.fd = fd;
     this.at = at;
     this.size = size;
     this.request = request;
-    this.hashing = request.blobId === undefined ? startHashing(fd, at, request.done) : undefined;
-    this.digest = request.blobId ?? this.hashing?.digest(size) ?? "";
+    this.hashing = request.blobId === undefined ? new Hashing(fd, at, request.done) : undefined;
+    this.hashing?.grow(size);
   }
 
   async whole(): Promise<number> {
@@ -70,7 +69,7 @@ class PlainTar implements LayerTar {
   }
 
   async id(): Promise<string> {
-    return this.digest;
+    return this.request.blobId ?? this.hashing?.digest(this.size) ?? "";
   }
 
   place(id: string): void {
@@ -90,10 +89,10 @@ class StreamedTar implements LayerTar {
   readonly isPlain = false;
   private readonly file: AtomicFile;
   private readonly stored: StoredStream;
-  private readonly request: CreateRequest;
+  private readonly request: LayerRequest;
   private readonly blobDir: string;
 
-  constructor(stream: Stream, request: CreateRequest, blobDir: string) {
+  constructor(stream: Stream, request: LayerRequest, blobDir: string) {
     const { blobId, done, unsynced } = request;
     this.request = request;
     this.blobDir = blobDir;
@@ -113,7 +112,7 @@ class StreamedTar implements LayerTar {
 
   place(id: string): void {
     const { blobId, unsynced } = this.request;
-    this.file.commit(join(this.blobDir, id + (unsynced ?? "")), blobId === undefined);
+    this.file.commit(join(this.blobDir, id + (unsynced ?? "")), blobId === undefined, false);
   }
 
   async close(): Promise<void> {

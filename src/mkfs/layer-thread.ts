@@ -1,10 +1,10 @@
 import { parentPort } from "node:worker_threads";
 import { FormatError } from "../bytes/errors.ts";
 import { registerElsewhere, stopMakers } from "../atomic-file/clean-up.ts";
-import { type CreateResult, type CreateRequest, createImage } from "./create.ts";
+import { createLayerImage, type LayerImage, type LayerRequest } from "./create.ts";
 
 /** A layer to build; warnings come back as messages. */
-export type LayerTask = Omit<CreateRequest, "warn">;
+export type LayerTask = Omit<LayerRequest, "warn">;
 
 /** What the thread is told; "stop" when a signal has come. */
 export type ThreadCommand = LayerTask | "stop";
@@ -22,7 +22,7 @@ export interface Failure {
 export type ThreadMessage =
   | { readonly say: "warning"; readonly message: string }
   | { readonly say: "file"; readonly path: string; readonly isKept: boolean }
-  | { readonly say: "built"; readonly created: CreateResult }
+  | { readonly say: "built"; readonly created: LayerImage }
   | { readonly say: "failed"; readonly failure: Failure };
 
 if (parentPort === null) throw new Error("mkfs/layer-thread runs in a worker thread only");
@@ -37,7 +37,10 @@ port.on("message", async (task: ThreadCommand) => {
   }
   try {
     const warn = (message: string) => say({ say: "warning", message });
-    say({ say: "built", created: await createImage({ ...task, warn }) });
+    const created = await createLayerImage({ ...task, warn });
+    port.postMessage({ say: "built", created } satisfies ThreadMessage, [
+      created.image.buffer as ArrayBuffer,
+    ]);
   } catch (error) {
     say({ say: "failed", failure: failureOf(error) });
   }

@@ -26,11 +26,16 @@ export interface MovedBlob {
 }
 
 export interface MergeRequest extends Omit<BuildOptions, "chunkSize" | "isRepeatable"> {
-  /** Bootstraps, the lowest layer first. */
-  readonly layers: readonly string[];
+  /** Paths of bootstraps, or images with names for messages; the lowest layer first. */
+  readonly layers: readonly (string | NamedImage)[];
   /** By layer: its blob that lies elsewhere. */
   readonly moved?: readonly (MovedBlob | undefined)[];
   readonly whiteouts: WhiteoutSpec;
+}
+
+interface NamedImage {
+  readonly name: string;
+  readonly image: Uint8Array;
 }
 
 interface Layer {
@@ -47,7 +52,9 @@ interface Layer {
  * @throws MergeError when the layers do not fit together; FormatError, OperationalError
  */
 export function mergeImages(request: MergeRequest): BuildResult {
-  const layers = request.layers.map(openBootstrap);
+  const layers = request.layers.map((layer) =>
+    typeof layer === "string" ? openBootstrap(layer) : openLayer(layer.name, layer.image, layer.image.length),
+  );
   const [first] = layers;
   for (const { path, rafs } of layers) {
     if (rafs.chunkSize !== first.rafs.chunkSize)
@@ -85,20 +92,24 @@ function openBootstrap(path: string): Layer {
     throw new OperationalError(`bootstrap ${path}: ${error instanceof Error ? error.message : error}`);
   }
   try {
-    const tables = readTables(fd, fstatSync(fd).size, path);
-    const { rafs, devices } = tables;
-    if (rafs === undefined || !rafs.isTarfs)
-      throw new FormatError("not a TARFS bootstrap: only those can be merged", { file: path, at: RAFS_AT });
-    // The tars need not be here: what the device table promises has to do.
-    const { handle } = checkTree(
-      tables,
-      devices.map(() => Number.POSITIVE_INFINITY),
-      false,
-    );
-    return { path, image: new Image(handle), rafs, blobs: blobsOf(tables, rafs) };
+    return openLayer(path, fd, fstatSync(fd).size);
   } finally {
     closeSync(fd);
   }
+}
+
+function openLayer(path: string, bytes: number | Uint8Array, size: number): Layer {
+  const tables = readTables(bytes, size, path);
+  const { rafs, devices } = tables;
+  if (rafs === undefined || !rafs.isTarfs)
+    throw new FormatError("not a TARFS bootstrap: only those can be merged", { file: path, at: RAFS_AT });
+  // The tars need not be here: what the device table promises has to do.
+  const { handle } = checkTree(
+    tables,
+    devices.map(() => Number.POSITIVE_INFINITY),
+    false,
+  );
+  return { path, image: new Image(handle), rafs, blobs: blobsOf(tables, rafs) };
 }
 
 /** The size that the blob table states becomes the new device table's: it has to cover what the old one does. */

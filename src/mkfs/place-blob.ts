@@ -1,11 +1,11 @@
 import { constants, copyFileSync, linkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
-import { replaceBy, syncDirectory } from "../atomic-file/replace-file.ts";
+import { replaceBy } from "../atomic-file/replace-file.ts";
 
 /**
  * Puts a tar into a blob directory under its id: by hard link, or as a copy where that cannot be (another file
- * system). A file of that name and length stays as it is.
+ * system). A file of that name and length stays as it is. The name is not on disk yet.
  */
 export function placeBlob(tar: string, dir: string, id: string): void {
   const target = join(dir, id);
@@ -17,7 +17,6 @@ export function placeBlob(tar: string, dir: string, id: string): void {
   )
     return;
   replaceBy(target, (temporary) => link(tar, temporary));
-  syncDirectory(dir);
 }
 
 function link(from: string, to: string): void {

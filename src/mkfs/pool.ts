@@ -1,6 +1,6 @@
 import { OperationalError } from "../bytes/errors.ts";
 
-const FIRST = 1 << 16;
+const FIRST = 1 << 10;
 /** What is more makes an image that no reader takes; and a few bytes of a bootstrap could ask for any number. */
 const MOST = 2 ** 30;
 

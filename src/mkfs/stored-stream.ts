@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import type { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { stopFirst } from "../atomic-file/clean-up.ts";
 import type { Layer } from "../tar/source.ts";
-import { type Hashing, startHashing } from "./hash.ts";
+import { Hashing } from "./hash.ts";
 
 export type Stream = Extract<Layer, { kind: "stream" }>;
 
@@ -75,7 +75,7 @@ export class StoredStream {
   }
 
   private async lookOn(written: Promise<void>, grown: (size: number) => void): Promise<number> {
-    if (this.isHashed) this.hashing = startHashing(this.file.fd, 0);
+    if (this.isHashed) this.hashing = new Hashing(this.file.fd, 0);
     let isOver = false;
     const over = written
       .catch((error) => {

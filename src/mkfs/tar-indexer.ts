@@ -1,6 +1,6 @@
 import { FileBytes } from "../tar/file-bytes.ts";
 import { TarReader } from "../tar/reader.ts";
-import type { CreateRequest } from "./create.ts";
+import type { LayerRequest } from "./create.ts";
 import { TarTree } from "./from-tar.ts";
 import type { LayerTar } from "./layer-tar.ts";
 
@@ -10,7 +10,7 @@ export class TarIndexer {
   private readonly reader: TarReader;
   private isOver = false;
 
-  constructor({ layer: { name }, ignoreZeros, warn }: CreateRequest, { fd, at }: LayerTar) {
+  constructor({ layer: { name }, ignoreZeros, warn }: LayerRequest, { fd, at }: LayerTar) {
     this.entries = new TarTree(name);
     const options = { ignoreZeros, warn: (message: string) => warn(`${name}: ${message}`) };
     this.reader = new TarReader(new FileBytes(fd, name, at), name, options);

@@ -43,7 +43,8 @@ export interface Attributes {
   xattrSize: number;
 }
 
-const FIRST = 1024;
+/** Rows of a new tree: few, because there may be hundreds of layers with a handful of files each. */
+const FIRST = 32;
 
 /**
  * A file tree as columns: a node is a name in a directory, an inode is what names share. Both are numbers; a row

@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
-import type { CreateRequest } from "./create.ts";
+import type { LayerRequest } from "./create.ts";
 import type { LayerTar } from "./layer-tar.ts";
 import type { Blob } from "./plan.ts";
 import type { SideBlob } from "./side-blob.ts";
@@ -34,7 +34,7 @@ export interface StoredSideBlob {
 export async function storeSideBlob(
   side: SideBlob,
   { fd, at }: LayerTar,
-  { layer: { name }, blobDir }: CreateRequest,
+  { layer: { name }, blobDir }: LayerRequest,
 ): Promise<StoredSideBlob | undefined> {
   if (side.first === undefined) return undefined;
   if (blobDir === undefined)

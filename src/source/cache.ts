@@ -1,10 +1,12 @@
 import { SHA256 } from "../bytes/sha256.ts";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, utimesSync } from "node:fs";
 import { link, open, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { registerTemporary, unregisterTemporary } from "../atomic-file/clean-up.ts";
 import { replaceFile } from "../atomic-file/replace-file.ts";
+import { temporaryName } from "../atomic-file/temporary.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { mustBeOwnDirectory } from "../safe-open/own.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
@@ -105,9 +107,19 @@ export class Cache {
     }
   }
 
-  /** A free name, beside the bootstraps of layers. */
-  temporary(): string {
-    return join(this.dir, "layers", `.${randomBytes(8).toString("hex")}`);
+  /** Keeps the bootstrap of a layer. One that is there stays: a process may have found it, and mean that very file. */
+  putLayer(id: string, image: Uint8Array): void {
+    const path = this.layer(id);
+    if (existsSync(path) && readFileSync(path).equals(image)) return;
+    const temporary = temporaryName(path);
+    registerTemporary(temporary);
+    try {
+      replaceFile(path, image, { mode: 0o600, isDurable: true, temporary });
+    } catch (error) {
+      throw new OperationalError(`${path}: ${messageOf(error)}`);
+    } finally {
+      unregisterTemporary(temporary);
+    }
   }
 
   /** What is known of a file that was seen before and has not changed since, if all that it takes is still here. */

@@ -1,6 +1,3 @@
-import { rmSync } from "node:fs";
-import { registerTemporary, unregisterTemporary } from "../atomic-file/clean-up.ts";
-import { putContent } from "../atomic-file/replace-file.ts";
 import { elementAt } from "../bytes/element-at.ts";
 import { OperationalError } from "../bytes/errors.ts";
 import { bytesOf } from "../mkfs/create-from.ts";
@@ -28,7 +25,6 @@ export interface BuiltLayer {
 /** One that is to be built; `known` is set when it was. */
 interface MissingLayer extends ImageLayer {
   known: KnownFile | undefined;
-  readonly bootstrap: string;
   readonly done: Float64Array;
 }
 
@@ -45,7 +41,7 @@ export async function prepareLayers(
   const { cache } = context;
   const all = layers.map(({ file, diffId }): BuiltLayer | MissingLayer => {
     const known = cache.find(file);
-    if (known === undefined) return { file, diffId, known, bootstrap: cache.temporary(), done: sharedCell() };
+    if (known === undefined) return { file, diffId, known, done: sharedCell() };
     mustBe(file, diffId, known);
     return { file, known };
   });
@@ -62,16 +58,15 @@ async function buildLayers(
   { cache, report, warn }: PrepareContext,
 ): Promise<void> {
   const jobs = missing.map(
-    ({ file, bootstrap, done }): LayerJob => ({
+    ({ file, done }): LayerJob => ({
       bytes: bytesOf(file),
       request: {
-        ...{ layer: file, bootstrap, blobDir: cache.blobs, blobId: undefined, blobLink: "none" },
+        ...{ layer: file, blobDir: cache.blobs, blobId: undefined, blobLink: "none" },
         ...{ chunkSize: CHUNK_SIZE, isRepeatable: false, ignoreZeros: false, prefetch: [], warn },
         ...{ unsynced: UNSYNCED, done },
       },
     }),
   );
-  for (const { bootstrap } of missing) registerTemporary(bootstrap);
   report.start(
     jobs.map(({ bytes }) => bytes),
     missing.map(({ done }) => done),
@@ -86,17 +81,13 @@ async function buildLayers(
         isImage: !made.hasMarkers,
       };
       mustBe(layer.file, layer.diffId, known);
-      putContent(layer.bootstrap, cache.layer(made.id));
+      cache.putLayer(made.id, made.image);
       cache.remember(layer.file, known);
       layer.known = known;
       report.ready();
     });
   } finally {
     report.stop();
-    for (const { bootstrap } of missing) {
-      rmSync(bootstrap, { force: true });
-      unregisterTemporary(bootstrap);
-    }
   }
 }
 

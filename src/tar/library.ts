@@ -1,6 +1,6 @@
 import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip } from "node:zlib";
+import { createGunzip, gunzipSync } from "node:zlib";
 import { Decompress } from "fzstd";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { type ByteStream, closedEarly } from "./byte-stream.ts";
@@ -12,6 +12,18 @@ const STEP = 1 << 10;
 
 export const gunzip = (input: ByteStream, path: string): ByteStream =>
   throughTransform(createGunzip({ chunkSize: CHUNK }), input, path, "gzip");
+
+/** Most that a short layer may become in memory. */
+const MAX_AT_ONCE = 16 << 20;
+
+/** @returns the whole of a short gzip file; undefined when it is damaged or becomes long: a stream says what is wrong */
+export function gunzipAtOnce(bytes: Uint8Array): Uint8Array | undefined {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: MAX_AT_ONCE });
+  } catch {
+    return undefined;
+  }
+}
 
 /** Decodes all frames, but does not verify their checksums. */
 export function unzstd(input: ByteStream, path: string): ByteStream {
