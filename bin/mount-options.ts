@@ -6,7 +6,7 @@ import { defaultStateDir } from "../src/handover/state-file.ts";
 import { LEVELS, LOG_FORMATS } from "../src/log/log-line.ts";
 import { FAILOVER_POLICIES, TRANSPORTS } from "../src/session/choose.ts";
 import { defaultCacheDir } from "../src/source/cache.ts";
-import { address, collect, collectBlob, integer } from "./parse-values.ts";
+import { address, collect, collectBlob, integer, nonEmpty, platform } from "./parse-values.ts";
 
 /** An option of `fuse` and `mount`, and what it needs to have an effect; see check-given.ts. */
 export interface MountOption {
@@ -264,8 +264,17 @@ export const SOURCE_OPTIONS: readonly MountOption[] = [
     about: "where bootstraps and decompressed tars are kept",
     default: defaultCacheDir(),
   },
-  { flags: "--ref <name>", about: "which image of a layout or archive: its name or digest" },
-  { flags: "--platform <os/arch>", about: "for which platform, this one when absent" },
+  {
+    flags: "--ref <name>",
+    about:
+      "which image of a layout or archive: its name as docker takes it, a digest, or the beginning of one",
+    parse: nonEmpty,
+  },
+  {
+    flags: "--platform <os/arch>",
+    about: "for which platform: linux/arm64, linux/arm/v7 …; this host's when absent",
+    parse: platform,
+  },
 ];
 
 /** Adds options to a command, and those of nydusd that are not supported. */

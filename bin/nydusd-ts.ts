@@ -16,6 +16,7 @@ import { openDaemonLog, runDaemon } from "../src/daemon/main.ts";
 import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { formatFor } from "../src/log/log-line.ts";
+import type { WantedPlatform } from "../src/source/platform.ts";
 import { transportFor } from "../src/session/choose.ts";
 import { doneWith, findKeeper } from "../src/handover/keeper.ts";
 import { addCache } from "./cache.ts";
@@ -28,7 +29,7 @@ import { addTrace } from "./trace.ts";
 interface SourceFlags extends BackendFlags {
   readonly cacheDir: string;
   readonly ref?: string;
-  readonly platform?: string;
+  readonly platform?: WantedPlatform;
 }
 
 /** `nydusd-ts`: mounts a TARFS image and serves it. No logic lives here. */

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { parseAddress } from "../src/daemon/metrics-address.ts";
+import { parsePlatform, type WantedPlatform } from "../src/source/platform.ts";
 
 /** For an option that may be given several times. */
 export const collect = (value: string, before: readonly string[]): string[] => [...before, value];
@@ -24,4 +25,16 @@ export function address(value: string): ReturnType<typeof parseAddress> {
   const parsed = parseAddress(value);
   if (parsed === undefined) throw new InvalidArgumentError("want [HOST:]PORT.");
   return parsed;
+}
+
+export function platform(value: string): WantedPlatform {
+  const parsed = parsePlatform(value);
+  if (parsed === undefined)
+    throw new InvalidArgumentError("want os/architecture[/variant], such as linux/arm64.");
+  return parsed;
+}
+
+export function nonEmpty(value: string): string {
+  if (value === "") throw new InvalidArgumentError("want a name.");
+  return value;
 }

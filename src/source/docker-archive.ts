@@ -1,56 +1,62 @@
 import { z } from "zod";
 import { OperationalError } from "../bytes/errors.ts";
 import {
-  type ImageChoice,
   type Documents,
-  type ImageLayer,
-  imageConfig,
+  digestOf,
+  documentBytes,
   imageLayers,
-  isPlatform,
-  platformOf,
+  parseDocument,
   readDocument,
 } from "./documents.ts";
+import { imageConfig, listOf } from "./image-documents.ts";
+import type { ImageEntry, PlatformImage } from "./image-entry.ts";
+import { normalizePlatform } from "./platform.ts";
 
 const image = z.object({
   // biome-ignore-start lint/style/useNamingConvention: Docker's names
   Config: z.string(),
-  RepoTags: z.array(z.string()).nullish(),
-  Layers: z.array(z.string()),
+  RepoTags: listOf(z.string()),
+  Layers: listOf(z.string()),
   // biome-ignore-end lint/style/useNamingConvention: Docker's names
 });
 const manifest = z.array(image);
 type Image = z.infer<typeof image>;
 
+/** What `docker save` wrote of an image that had lost its name. */
+const NO_NAME = "<none>:<none>";
+
 /**
- * Layers of an image in what `docker save` wrote before it wrote OCI image layouts, and others still do.
+ * Images in what `docker save` wrote before it wrote OCI image layouts, and others still do.
  *
- * @throws OperationalError naming the document and what is wrong with it, or the choices there are
+ * @throws OperationalError naming manifest.json and what is wrong with it. What is wrong with an image, choosing it says
  * @see https://github.com/moby/docker-image-spec/blob/main/spec.md#combined-image-json--filesystem-changeset-format
  */
-export function dockerLayers(docs: Documents, choice: ImageChoice): ImageLayer[] {
-  const chosen = choose(docs, readDocument(docs, "manifest.json", manifest), choice);
-  // A configuration that is named by its digest must have it.
-  const id = idOf(chosen);
-  const wanted = id === undefined ? undefined : `sha256:${id}`;
-  const config = readDocument(docs, chosen.Config, imageConfig, wanted);
-  const own = platformOf(config);
-  if (choice.platform !== undefined && !isPlatform(own, choice.platform))
-    throw new OperationalError(
-      `${docs.shownName(chosen.Config)}: an image for ${own || "no platform"}, not ${choice.platform}`,
-    );
-  return imageLayers(docs, chosen.Config, config.rootfs.diff_ids, chosen.Layers, []);
+export function dockerImages(docs: Documents): ImageEntry[] {
+  const entries = new Map<string, ImageEntry>();
+  readDocument(docs, "manifest.json", manifest).forEach((one, position) => {
+    const found = imageOf(docs, one);
+    const [digest = one.Config] = found.digests;
+    const known = entries.get(digest);
+    entries.set(digest, {
+      names: [...new Set([...(known?.names ?? []), ...one.RepoTags.filter((name) => name !== NO_NAME)])],
+      positions: [...(known?.positions ?? []), position],
+      ...{ digest, tags: [], images: known?.images ?? [found], isIndex: false, isOfPlatform: false },
+    });
+  });
+  return [...entries.values()];
 }
 
-const idOf = ({ Config: name }: Image): string | undefined =>
-  /(?:^|[/:])([0-9a-f]{64})(?:\.json)?$/.exec(name)?.[1];
-
-function choose(docs: Documents, all: readonly Image[], { ref }: ImageChoice): Image {
-  const fits = (one: Image) =>
-    ref === undefined || one.RepoTags?.includes(ref) || ref.replace(/^sha256:/, "") === idOf(one);
-  const left = all.filter(fits);
-  const [only, ...more] = left;
-  if (only !== undefined && more.length === 0) return only;
-  const choices = all.map((one) => [...(one.RepoTags ?? []), idOf(one)].filter(Boolean).join(" ")).join(", ");
-  const what = left.length > 1 ? `${left.length} images` : `no image ${ref}`;
-  throw new OperationalError(`${docs.name}: ${what}; there are: ${choices || "none"} (--ref)`);
+/** The configuration's name is often its digest, but only a name: what it says of the layers has to hold. */
+function imageOf(docs: Documents, { Config: name, Layers: layers }: Image): PlatformImage {
+  const found = { digests: [] as string[], indexes: [], platform: normalizePlatform(undefined) };
+  try {
+    const bytes = documentBytes(docs, name);
+    const { rootfs, ...said } = parseDocument(docs.shownName(name), bytes, imageConfig);
+    found.digests = [digestOf(bytes)];
+    found.platform = normalizePlatform(said);
+    return { ...found, layers: imageLayers(docs, name, rootfs.diff_ids, layers, []) };
+  } catch (error) {
+    if (error instanceof OperationalError) return { ...found, layers: error };
+    throw error;
+  }
 }

@@ -2,7 +2,7 @@ import { elementAt } from "../bytes/element-at.ts";
 import { createHash } from "node:crypto";
 import { closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import type { z } from "zod";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { openBeneath } from "../safe-open/beneath.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
@@ -65,34 +65,6 @@ export interface ImageLayer {
   readonly diffId: string | undefined;
 }
 
-/** Which of several images is meant. */
-export interface ImageChoice {
-  /** Its name (`org.opencontainers.image.ref.name`, `RepoTags`), or a digest. */
-  readonly ref?: string | undefined;
-  /** `os/architecture[/variant]`. */
-  readonly platform?: string | undefined;
-}
-
-export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, "want sha256:<64 hex digits>");
-/** An image's configuration, as far as it is used here. */
-export const imageConfig = z.object({
-  os: z.string().optional(),
-  architecture: z.string().optional(),
-  variant: z.string().optional(),
-  rootfs: z.object({ diff_ids: z.array(digest) }),
-});
-
-/** `os/architecture[/variant]`, as far as it is said. */
-export const platformOf = (of: {
-  os?: string | undefined;
-  architecture?: string | undefined;
-  variant?: string | undefined;
-}): string => [of.os, of.architecture, of.variant].filter(Boolean).join("/");
-
-/** Whether a platform is the wanted one, or a variant of it. */
-export const isPlatform = (own: string, wanted: string): boolean =>
-  own === wanted || own.startsWith(`${wanted}/`);
-
 /** Documents are small; a larger one is no such document. */
 const MAX_DOCUMENT = 8 << 20;
 
@@ -103,6 +75,11 @@ const MAX_DOCUMENT = 8 << 20;
  * @throws OperationalError naming the document and what is wrong with it
  */
 export function readDocument<T>(docs: Documents, name: string, schema: z.ZodType<T>, wanted?: string): T {
+  return parseDocument(docs.shownName(name), documentBytes(docs, name, wanted), schema);
+}
+
+/** @param wanted digest that it must have */
+export function documentBytes(docs: Documents, name: string, wanted?: string): Buffer {
   const said = docs.shownName(name);
   let bytes: Buffer;
   try {
@@ -111,9 +88,16 @@ export function readDocument<T>(docs: Documents, name: string, schema: z.ZodType
   } catch (error) {
     throw error instanceof OperationalError ? error : new OperationalError(`${said}: ${messageOf(error)}`);
   }
-  const found = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  if (wanted !== undefined && found !== wanted)
-    throw new OperationalError(`${said}: its digest is ${found}, want ${wanted}`);
+  const found = wanted === undefined ? undefined : digestOf(bytes, wanted.split(":")[0]);
+  if (found !== wanted) throw new OperationalError(`${said}: its digest is ${found}, want ${wanted}`);
+  return bytes;
+}
+
+export const digestOf = (bytes: Uint8Array, algorithm = "sha256"): string =>
+  `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
+
+/** @param said name of the document */
+export function parseDocument<T>(said: string, bytes: Buffer, schema: z.ZodType<T>): T {
   let parsed: z.ZodSafeParseResult<T>;
   try {
     parsed = schema.safeParse(JSON.parse(bytes.toString("utf8")));

@@ -5,15 +5,21 @@ import { OperationalError, UsageError } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { Cache } from "./cache.ts";
+import { chooseImage } from "./choose-image.ts";
 import { decompressArchive } from "./compressed-archive.ts";
-import type { ImageChoice, Documents, ImageLayer } from "./documents.ts";
+import type { Documents, ImageLayer } from "./documents.ts";
+import { emptyLayer } from "./empty-layer.ts";
 import { type Source, sourceOf } from "./kind.ts";
 import { type BuiltLayer, type PrepareContext, prepareLayers } from "./layers.ts";
+import type { WantedPlatform } from "./platform.ts";
 import type { Report } from "./report.ts";
 
 const WRITTEN_BACK_MS = 60_000;
 
-export interface Sources extends ImageChoice {
+export interface Sources {
+  /** Which of several images is meant: its name, or a digest. */
+  readonly ref?: string | undefined;
+  readonly platform?: WantedPlatform | undefined;
   /** A bootstrap or image; or layers and OCI layouts and archives, whose layers count as given here, lowest first. */
   readonly paths: readonly string[];
   readonly cacheDir: string;
@@ -66,7 +72,6 @@ export async function prepareImage(sources: Sources): Promise<PreparedImage> {
   const context: PrepareContext = { cache: cached(), report, warn };
   const layers: ImageLayer[] = [];
   for (const { path, source } of found) layers.push(...(await layersOf(path, source, sources, context)));
-  if (layers.length === 0) throw new OperationalError(`${paths.join(", ")}: an image without layers`);
   if (layers.every(({ diffId }) => diffId === undefined)) mustBeUnchosen(sources);
   return imageOf(await prepareLayers(layers, context), context.cache);
 }
@@ -85,22 +90,28 @@ async function layersOf(
   source: Source,
   choice: Sources,
   context: PrepareContext,
-): Promise<ImageLayer[]> {
-  if (source.kind === "oci-layout") return documented(path, choice);
-  if (source.kind === "archive") return documented(source.archive, choice);
+): Promise<readonly ImageLayer[]> {
+  if (source.kind === "oci-layout") return documented(path, choice, context);
+  if (source.kind === "archive") return documented(source.archive, choice, context);
   if (source.kind !== "compressed-archive") return [{ file: wholeFile(path), diffId: undefined }];
   const inside = await decompressArchive(path, context);
   return typeof inside === "string"
     ? [{ file: wholeFile(inside), diffId: undefined }]
-    : documented(inside, choice);
+    : documented(inside, choice, context);
 }
 
 /** Its schema library costs 90 ms: only where there are documents. */
-async function documented(from: string | Documents, choice: Sources): Promise<ImageLayer[]> {
+async function documented(
+  from: string | Documents,
+  choice: Sources,
+  { cache }: PrepareContext,
+): Promise<readonly ImageLayer[]> {
   const { directoryDocuments } = await import("./documents.ts");
   const docs = typeof from === "string" ? directoryDocuments(from, choice.blobDirs) : from;
-  if (docs.has("index.json")) return (await import("./oci-layout.ts")).ociLayers(docs, choice);
-  return (await import("./docker-archive.ts")).dockerLayers(docs, choice);
+  const { imagesIn } = await import("./image-list.ts");
+  const { ref, platform, warn } = choice;
+  const layers = chooseImage(docs.name, imagesIn(docs), { ref, platform }, warn);
+  return layers.length > 0 ? layers : [emptyLayer(cache)];
 }
 
 /** Lays layers over one another. Tars that are parts of an archive are found in that: it is the blob of all of them. */

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { MergeError } from "../../src/mkfs/merge.ts";
 import { FormatError, OperationalError, UsageError } from "../../src/bytes/errors.ts";
 import { openImage } from "../../src/fs/open-image.ts";
+import { parsePlatform } from "../../src/source/platform.ts";
 import { type PreparedImage, prepareImage } from "../../src/source/prepare.ts";
 import { ARCHIVES, membersOf, mutateArchive } from "./mutate-archive.ts";
 import { scrutinize } from "./scrutiny.ts";
@@ -54,7 +55,7 @@ export const archiveTarget: MakeTarget = (dir) => {
         blobDirs: [],
         report: REPORT,
         warn: () => {},
-        platform: "linux/amd64",
+        platform: parsePlatform("linux/amd64"),
       });
     } catch (error) {
       const made = existsSync(cacheDir) ? readdirSync(cacheDir, { recursive: true, encoding: "utf8" }) : [];

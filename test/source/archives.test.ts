@@ -185,18 +185,46 @@ describe("of several images in an archive", () => {
   it("none is taken without being named", () => {
     const { archive, id } = two(workDir());
     expect(refused(archive)).toMatch(
-      new RegExp(`^Error: ${archive}: 2 images; there are: app:1 ${id}, app:2 \\w+ \\(--ref\\)\n$`),
+      new RegExp(
+        `^Error: ${archive}: 2 images, want one of them by --ref; there are:\n` +
+          `  app:1  linux/amd64  sha256:${id.slice(0, 12)}\n  app:2  linux/amd64  sha256:\\w{12}\n$`,
+      ),
     );
-    expect(refused(archive, "--ref", "app:3")).toMatch(/: no image app:3; there are: app:1/);
+    expect(refused(archive, "--ref", "app:3")).toMatch(/: no image app:3; there are:\n {2}app:1 /);
   });
   it("containerd's name for it does, too", async () => {
     const dir = workDir();
     const archive = pack(ociDir(join(dir, "new"), LAYERS, "app:1"));
     expect(await mounted(archive, join(dir, "cache"), "--ref", "docker.io/library/app:1")).toEqual(WANT);
     expect(refused(archive, "--platform", "linux/arm64")).toMatch(
-      /: no image fits linux\/arm64; there are: 1 linux\/amd64 sha256:/,
+      /: no image for linux\/arm64 \(--platform\); there are: app:1 linux\/amd64 sha256:\w{12}\n$/,
     );
   });
+});
+
+it("an image without layers is mounted as an empty directory, also beside a layer", async () => {
+  const dir = workDir();
+  const empty = pack(ociDir(join(dir, "new"), [], "app:1"));
+  expect((await mounted(empty, join(dir, "cache"))).map(({ path }) => path)).toEqual(["/"]);
+  const { status, stderr } = run([
+    ...["mount", "--driver", "fuse", "--daemonize", "--cache-dir", join(dir, "cache"), empty, LAYERS[0]],
+    emptyDir(),
+    ...["--platform", "linux/arm64"],
+  ]);
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringMatching(/: no image for linux\/arm64 \(--platform\); /),
+  ]);
+});
+
+it("a platform that is none is a usage error", () => {
+  const { status, stderr } = run(["mount", LAYERS[0], emptyDir(), "--platform", "linux/amd64/v2/x"]);
+  expect([status, stderr]).toEqual([
+    2,
+    expect.stringMatching(
+      /'linux\/amd64\/v2\/x' is invalid. want os\/architecture\[\/variant\], such as linux\/arm64\.\n/,
+    ),
+  ]);
 });
 
 describe("an archive is refused", () => {
@@ -219,11 +247,7 @@ describe("an archive is refused", () => {
       (dir) => writeFileSync(join(dir, "manifest.json"), "{}"),
       /a\.tar: manifest\.json: document: Invalid input: expected array/,
     ],
-    [
-      "no images",
-      (dir) => writeFileSync(join(dir, "manifest.json"), "[]"),
-      /a\.tar: no image undefined|a\.tar: no image/,
-    ],
+    ["no images", (dir) => writeFileSync(join(dir, "manifest.json"), "[]"), /a\.tar: no image in it\n$/],
     [
       "a field of another type",
       (dir) => rewrite(dir, { Layers: [1] }),
@@ -240,9 +264,9 @@ describe("an archive is refused", () => {
       /a\.tar: none\.json: not there\n$/,
     ],
     [
-      "a configuration with other bytes than its name says",
-      (dir) => writeFileSync(join(dir, manifest(dir).Config), configOf(LAYERS)),
-      /a\.tar: \w{64}\.json: its digest is sha256:\w{64}, want sha256:\w{64}\n$/,
+      "a configuration whose layers are others",
+      (dir) => writeFileSync(join(dir, manifest(dir).Config), configOf([...LAYERS].reverse())),
+      /a\.tar: \w{64}\/layer\.tar: the sha256 of its tar is \w{64}, the image's config wants \w{64}\n$/,
     ],
     [
       "fewer layers than its configuration has",
@@ -260,7 +284,7 @@ describe("an archive is refused", () => {
   it("for another platform than the one that is asked for", () => {
     const archive = pack(dockerDir(join(workDir(), "a"), LAYERS, "app:1"));
     expect(refused(archive, "--platform", "linux/arm64")).toMatch(
-      /a\.tar: \w{64}\.json: an image for linux\/amd64, not linux\/arm64\n$/,
+      /a\.tar: no image for linux\/arm64 \(--platform\); there are: app:1 linux\/amd64 sha256:\w{12}\n$/,
     );
   });
 

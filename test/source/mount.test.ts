@@ -97,7 +97,7 @@ describe("nydusd-ts mount SOURCE… DIR", () => {
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr: expect.stringMatching(
-        /^Error: .*oci: 2 images fit linux\/\w+; there are: (one|two) sha256:\w+, (one|two) sha256:\w+ \(--ref, --platform\)\n$/,
+        /^Error: .*oci: 2 images, want one of them by --ref; there are:\n( {2}(one|two) {2}linux\/\w+ {2}sha256:\w{12}\n){2}$/,
       ),
     });
   });
@@ -116,12 +116,17 @@ describe("nydusd-ts mount SOURCE… DIR", () => {
     const config = put(Buffer.from(JSON.stringify({ rootfs: { type: "layers", diff_ids: [other] } })));
     const manifest = put(
       Buffer.from(
-        JSON.stringify({ config: { mediaType: "c", ...config }, layers: [{ mediaType: "l", ...layer }] }),
+        JSON.stringify({
+          config: { mediaType: "application/vnd.oci.image.config.v1+json", ...config },
+          layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar", ...layer }],
+        }),
       ),
     );
     writeFileSync(
       join(dir, "oci/index.json"),
-      JSON.stringify({ manifests: [{ mediaType: "m", ...manifest }] }),
+      JSON.stringify({
+        manifests: [{ mediaType: "application/vnd.oci.image.manifest.v1+json", ...manifest }],
+      }),
     );
     const cache = join(dir, "cache");
     const { status, stderr } = run(["mount", join(dir, "oci"), emptyDir(), "--cache-dir", cache]);
