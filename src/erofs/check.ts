@@ -91,5 +91,6 @@ export function checkRange(
   // The device table counts whole blocks; a tar may end inside one more.
   if (end >= (blocks + 1) * blockSize)
     fail(ctx, at, `data ends at byte ${end} of device ${found}, which has ${blocks} blocks of ${blockSize}`);
+  if (end > Number.MAX_SAFE_INTEGER) fail(ctx, at, `data ends at byte ${end}, want below 2^53`);
   if (end > real) fail(ctx, at, `data ends at byte ${end} of blob ${id || found}, its file has ${real}`);
 }

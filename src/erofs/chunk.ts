@@ -1,3 +1,4 @@
+import { fit8, put16, put32, put48 } from "../bytes/fit.ts";
 import { POWER, TWO_32 } from "../bytes/u64.ts";
 import { inodeBytes, inodeChunkFormat, inodeXattrBytes, NULL_BLOCK } from "./inode.ts";
 
@@ -12,6 +13,9 @@ export const CHUNK_48BIT = 0x40; //    entries have 16 high block bits
 export const CHUNK_INDEX_SIZE = 8;
 const BLOCK_MAP_SIZE = 4;
 export const CHUNK_KNOWN = CHUNK_BITS | CHUNK_INDEXES | CHUNK_48BIT;
+
+/** A hole where blocks have 48 bits. */
+const NULL_WIDE_BLOCK = 2 ** 48 - 1;
 
 const BLOCK_HI = 0; // u16
 const DEVICE = 2; //   u16  masked: nydus keeps bits of a chunk number in the high byte
@@ -53,12 +57,23 @@ export const chunkDevice = (v: DataView, entry: number, format: number, mask: nu
 export const chunkNumber = (v: DataView, entry: number): number =>
   v.getUint16(entry + BLOCK_HI, true) + ((v.getUint16(entry + DEVICE, true) >> 8) << 16);
 
+/** What the number of a chunk must be below: it has 24 bits. */
+export const MAX_CHUNK_NUMBER = 2 ** 24;
+
 /**
  * Writes an 8-byte index. nydus keeps a running number of the chunk where the kernel does not look: its low bits in
  * place of the high block bits, the rest above the device id, which the kernel masks.
+ *
+ * @param block below NULL_BLOCK, or -1 for a hole
  */
 export function putChunkIndex(v: DataView, at: number, block: number, device: number, chunk: number): void {
-  v.setUint16(at + BLOCK_HI, chunk & 0xffff, true);
-  v.setUint16(at + DEVICE, device | ((chunk >>> 16) << 8), true);
-  v.setUint32(at + BLOCK_LO, block < 0 ? NULL_BLOCK : block, true);
+  put16(v, at + BLOCK_HI, chunk & 0xffff);
+  put16(v, at + DEVICE, fit8(device) | (fit8(chunk >>> 16) << 8));
+  put32(v, at + BLOCK_LO, block < 0 ? NULL_BLOCK : block);
+}
+
+/** Writes an 8-byte index of a file with CHUNK_48BIT. @param block -1 for a hole */
+export function putWideChunkIndex(v: DataView, at: number, block: number, device: number): void {
+  put48(v, at + BLOCK_LO, at + BLOCK_HI, block < 0 ? NULL_WIDE_BLOCK : block);
+  put16(v, at + DEVICE, fit8(device));
 }

@@ -1,4 +1,5 @@
 import { FormatError } from "../bytes/errors.ts";
+import { put32, put48, putAscii } from "../bytes/fit.ts";
 import { showName } from "../bytes/name.ts";
 import { TWO_32 } from "../bytes/u64.ts";
 import type { Superblock } from "./superblock.ts";
@@ -59,11 +60,25 @@ export function readDevices(view: DataView, sb: Superblock, file: string): Devic
   return devices;
 }
 
-/** Writes a slot over zeros. @param id at most 64 bytes of ASCII */
-export function putDevice(v: DataView, at: number, id: string, blocks: number, unified: number): void {
-  for (let i = 0; i < id.length; i++) v.setUint8(at + i, id.charCodeAt(i));
-  v.setUint32(at + BLOCKS, blocks, true);
-  v.setUint32(at + UNIADDR, unified, true);
+/** A slot as it is written: in blocks. */
+export interface DeviceSlot {
+  /** At most 64 bytes of ASCII. */
+  readonly id: string;
+  readonly blocks: number;
+  /** First block in the unified address space, 0 when it has none there. */
+  readonly unifiedBlock: number;
+}
+
+/** Writes a slot over zeros. @param isWide the image has 48BIT */
+export function putDevice(v: DataView, at: number, slot: DeviceSlot, isWide: boolean): void {
+  putAscii(v, at, slot.id, TAG_SIZE);
+  if (isWide) {
+    put48(v, at + BLOCKS, at + BLOCKS_HI, slot.blocks);
+    put48(v, at + UNIADDR, at + UNIADDR_HI, slot.unifiedBlock);
+  } else {
+    put32(v, at + BLOCKS, slot.blocks);
+    put32(v, at + UNIADDR, slot.unifiedBlock);
+  }
 }
 
 /** What addresses mean in an image. */

@@ -1,5 +1,6 @@
 import { dtOfMode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from "../bytes/errno.ts";
-import { putU64, TWO_32 } from "../bytes/u64.ts";
+import { put16, put32, put64, put8 } from "../bytes/fit.ts";
+import { TWO_32 } from "../bytes/u64.ts";
 
 /**
  * `struct erofs_dirent`, 12 bytes; a directory block is an array of them, then their names back to back.
@@ -17,9 +18,9 @@ export const direntType = (v: DataView, at: number) => v.getUint8(at + TYPE);
 
 /** Writes an entry over zeros; its name goes elsewhere. */
 export function putDirent(v: DataView, at: number, nid: number, nameOff: number, type: number): void {
-  putU64(v, at + NID, nid);
-  v.setUint16(at + NAME_OFF, nameOff, true);
-  v.setUint8(at + TYPE, type);
+  put64(v, at + NID, nid);
+  put16(v, at + NAME_OFF, nameOff);
+  put8(v, at + TYPE, type);
 }
 
 /** A nid outside every image: it makes an entry that was found wrong lead nowhere. */
@@ -27,9 +28,9 @@ const NID_NOWHERE = 0xffff_ffff;
 
 /** Overwrites nid and type of an entry in memory: it stays listed, but what it named is not reached by it. */
 export function poisonDirent(v: DataView, at: number): void {
-  v.setUint32(at + NID, NID_NOWHERE, true);
-  v.setUint32(at + NID + 4, 0, true);
-  v.setUint8(at + TYPE, 0);
+  put32(v, at + NID, NID_NOWHERE);
+  put32(v, at + NID + 4, 0);
+  put8(v, at + TYPE, 0);
 }
 
 /** Entries in the block at `block`: the first name begins where the array ends. */

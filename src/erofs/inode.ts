@@ -1,5 +1,6 @@
 import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
-import { putS64, putU64, s64, TWO_32, u64 } from "../bytes/u64.ts";
+import { put16, put32, put64, put8, putSigned64 } from "../bytes/fit.ts";
+import { s64, TWO_32, u64 } from "../bytes/u64.ts";
 import { XATTR_HEADER_SIZE } from "./xattr.ts";
 
 /**
@@ -116,16 +117,16 @@ export interface InodeFields {
 
 /** Writes an extended inode over zeros. */
 export function putInode(v: DataView, at: number, f: InodeFields): void {
-  v.setUint16(at + FORMAT, 1 | (f.layout << 1), true);
-  v.setUint16(at + XATTR_ICOUNT, f.xattrBytes === 0 ? 0 : (f.xattrBytes - XATTR_HEADER_SIZE) / 4 + 1, true);
-  v.setUint16(at + MODE, f.mode, true);
-  putU64(v, at + SIZE, f.size);
-  v.setUint32(at + U, f.u, true);
-  v.setUint32(at + INO, f.ino, true);
-  v.setUint32(at + E_UID, f.uid, true);
-  v.setUint32(at + E_GID, f.gid, true);
-  putS64(v, at + E_MTIME, f.mtime);
-  v.setUint32(at + E_MTIME_NSEC, f.mtimeNsec, true);
-  v.setUint32(at + E_NLINK, f.nlink, true);
-  v.setUint8(at + E_IMPLICIT, f.isImplicit ? 1 : 0);
+  put16(v, at + FORMAT, 1 | (f.layout << 1));
+  put16(v, at + XATTR_ICOUNT, f.xattrBytes === 0 ? 0 : (f.xattrBytes - XATTR_HEADER_SIZE) / 4 + 1);
+  put16(v, at + MODE, f.mode);
+  put64(v, at + SIZE, f.size);
+  put32(v, at + U, f.u);
+  put32(v, at + INO, f.ino);
+  put32(v, at + E_UID, f.uid);
+  put32(v, at + E_GID, f.gid);
+  putSigned64(v, at + E_MTIME, f.mtime);
+  put32(v, at + E_MTIME_NSEC, f.mtimeNsec);
+  put32(v, at + E_NLINK, f.nlink);
+  put8(v, at + E_IMPLICIT, f.isImplicit ? 1 : 0);
 }

@@ -9,7 +9,7 @@ const MAX_SIZE = 2 ** 32;
  * Most that is read of it: an image of holes is small wherever it is kept and sent, and must not become memory. Eight
  * million files take as much; mkfs.erofs 1.9 spreads the metadata of a flat image of 4 GiB over less.
  */
-const MAX_METADATA = 2 ** 30;
+export const MAX_METADATA = 2 ** 30;
 
 /**
  * The image file as one shared buffer that is read once, where it is needed.

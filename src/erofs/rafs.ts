@@ -1,5 +1,6 @@
 import { FormatError } from "../bytes/errors.ts";
-import { putU64, TWO_32, u64 } from "../bytes/u64.ts";
+import { put32, put64, putAscii } from "../bytes/fit.ts";
+import { TWO_32, u64 } from "../bytes/u64.ts";
 import { type Device, SLOT_SIZE, TAG_SIZE } from "./device.ts";
 import {
   superblockCompression,
@@ -264,25 +265,25 @@ export function putRafs(v: DataView, x: TarfsExtension): void {
     (x.hasXattrs ? HAS_XATTRS : 0) |
     TARFS |
     ENCRYPTION_NONE;
-  v.setUint32(RAFS_AT + FLAGS, flags, true);
-  putU64(v, RAFS_AT + BLOB_TABLE_OFFSET, x.blobTableAt);
-  v.setUint32(RAFS_AT + BLOB_TABLE_SIZE, BLOB_SIZE * x.blobs.length, true);
-  v.setUint32(RAFS_AT + CHUNK_SIZE, x.chunkSize, true);
-  putU64(v, RAFS_AT + PREFETCH_OFFSET, x.prefetchAt);
-  v.setUint32(RAFS_AT + PREFETCH_SIZE, PREFETCH_ENTRY_SIZE * x.prefetch.length, true);
+  put32(v, RAFS_AT + FLAGS, flags);
+  put64(v, RAFS_AT + BLOB_TABLE_OFFSET, x.blobTableAt);
+  put32(v, RAFS_AT + BLOB_TABLE_SIZE, BLOB_SIZE * x.blobs.length);
+  put32(v, RAFS_AT + CHUNK_SIZE, x.chunkSize);
+  put64(v, RAFS_AT + PREFETCH_OFFSET, x.prefetchAt);
+  put32(v, RAFS_AT + PREFETCH_SIZE, PREFETCH_ENTRY_SIZE * x.prefetch.length);
   x.blobs.forEach(({ id, size, chunks }, i) => {
     const at = x.blobTableAt + BLOB_SIZE * i;
-    for (let c = 0; c < id.length; c++) v.setUint8(at + c, id.charCodeAt(c));
-    v.setUint32(at + BLOB_INDEX, i, true);
-    v.setUint32(at + BLOB_CHUNK_SIZE, x.chunkSize, true);
-    v.setUint32(at + BLOB_CHUNK_COUNT, chunks, true);
-    v.setUint32(at + BLOB_DIGEST, 1, true);
-    v.setUint32(at + BLOB_FEATURES, FEATURES, true);
-    putU64(v, at + BLOB_COMPRESSED, size);
-    putU64(v, at + BLOB_PLAIN, size);
-    v.setUint32(at + BLOB_CI, 1, true); // as nydus-image writes it; it says nothing
+    putAscii(v, at, id, TAG_SIZE);
+    put32(v, at + BLOB_INDEX, i);
+    put32(v, at + BLOB_CHUNK_SIZE, x.chunkSize);
+    put32(v, at + BLOB_CHUNK_COUNT, chunks);
+    put32(v, at + BLOB_DIGEST, 1);
+    put32(v, at + BLOB_FEATURES, FEATURES);
+    put64(v, at + BLOB_COMPRESSED, size);
+    put64(v, at + BLOB_PLAIN, size);
+    put32(v, at + BLOB_CI, 1); // as nydus-image writes it; it says nothing
   });
   x.prefetch.forEach((nid, i) => {
-    v.setUint32(x.prefetchAt + PREFETCH_ENTRY_SIZE * i, nid, true);
+    put32(v, x.prefetchAt + PREFETCH_ENTRY_SIZE * i, nid);
   });
 }

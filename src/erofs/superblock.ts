@@ -1,6 +1,7 @@
 import { crc32c } from "../bytes/crc32c.ts";
 import { FormatError } from "../bytes/errors.ts";
-import { putU64, s64, TWO_32, u64 } from "../bytes/u64.ts";
+import { put16, put32, put48, put64, put8 } from "../bytes/fit.ts";
+import { s64, TWO_32, u64 } from "../bytes/u64.ts";
 
 /** `struct erofs_super_block`, 128 bytes at byte 1024. Source: linux/fs/erofs/erofs_fs.h. */
 export const SUPER_AT = 1024;
@@ -183,18 +184,29 @@ export interface TarfsSuperblock {
   readonly devices: number;
   /** Byte offset of the device table. */
   readonly devicesAt: number;
+  /** Blocks are numbered in 48 bits: Linux 6.15, and not nydusd. */
+  readonly isWide: boolean;
 }
 
-/** Writes a superblock as nydus demands it: no checksum, these two features. */
+/** Writes a superblock as nydus demands it: no checksum, these two features; and a third where they do not do. */
 export function putSuperblock(v: DataView, sb: TarfsSuperblock): void {
-  v.setUint32(SUPER_AT, EROFS_MAGIC, true);
-  v.setUint32(SUPER_AT + COMPAT, COMPAT_RAFS, true);
-  v.setUint8(SUPER_AT + BLOCK_BITS, sb.blockBits);
-  v.setUint16(SUPER_AT + ROOT_NID, sb.rootNid, true);
-  putU64(v, SUPER_AT + INOS, sb.inos);
-  v.setUint32(SUPER_AT + BLOCKS, sb.blocks, true);
-  v.setUint32(SUPER_AT + META_BLOCK, sb.metaBlock, true);
-  v.setUint32(SUPER_AT + INCOMPAT, INCOMPAT_CHUNKED_FILE | INCOMPAT_DEVICE_TABLE, true);
-  v.setUint16(SUPER_AT + EXTRA_DEVICES, sb.devices, true);
-  v.setUint16(SUPER_AT + DEVICE_SLOT, sb.devicesAt / DEVICE_SLOT_UNIT, true);
+  put32(v, SUPER_AT, EROFS_MAGIC);
+  put32(v, SUPER_AT + COMPAT, COMPAT_RAFS);
+  put8(v, SUPER_AT + BLOCK_BITS, sb.blockBits);
+  if (sb.isWide) {
+    put64(v, SUPER_AT + ROOT_NID_8B, sb.rootNid);
+    put48(v, SUPER_AT + BLOCKS, SUPER_AT + ROOT_NID, sb.blocks);
+  } else {
+    put16(v, SUPER_AT + ROOT_NID, sb.rootNid);
+    put32(v, SUPER_AT + BLOCKS, sb.blocks);
+  }
+  put64(v, SUPER_AT + INOS, sb.inos);
+  put32(v, SUPER_AT + META_BLOCK, sb.metaBlock);
+  put32(
+    v,
+    SUPER_AT + INCOMPAT,
+    INCOMPAT_CHUNKED_FILE | INCOMPAT_DEVICE_TABLE | (sb.isWide ? INCOMPAT_48BIT : 0),
+  );
+  put16(v, SUPER_AT + EXTRA_DEVICES, sb.devices);
+  put16(v, SUPER_AT + DEVICE_SLOT, sb.devicesAt / DEVICE_SLOT_UNIT);
 }

@@ -1,4 +1,5 @@
 import { FormatError } from "../bytes/errors.ts";
+import { fit16, fit8 } from "../bytes/fit.ts";
 import { alignUp } from "../bytes/u64.ts";
 import type { Superblock } from "./superblock.ts";
 
@@ -44,10 +45,11 @@ export function putXattr(
   rest: Uint8Array,
   value: Uint8Array,
 ): number {
-  out[at + NAME_LEN] = rest.length;
-  out[at + NAME_INDEX] = index;
-  out[at + VALUE_SIZE] = value.length & 0xff;
-  out[at + VALUE_SIZE + 1] = value.length >> 8;
+  const size = fit16(value.length);
+  out[at + NAME_LEN] = fit8(rest.length);
+  out[at + NAME_INDEX] = fit8(index);
+  out[at + VALUE_SIZE] = size & 0xff;
+  out[at + VALUE_SIZE + 1] = size >> 8;
   out.set(rest, at + XATTR_ENTRY_SIZE);
   out.set(value, at + XATTR_ENTRY_SIZE + rest.length);
   return xattrBytesOf(rest.length, value.length);

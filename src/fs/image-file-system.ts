@@ -23,7 +23,7 @@ import {
 import { swapRoot } from "../vfs/node-id.ts";
 import { getxattr, listxattr } from "./xattrs.ts";
 
-/** Bytes no device has. */
+/** Bytes that hardly a device has: what is read behind them only seems to be in the next one, to whoever looks for order. */
 const DEVICE_SPAN = 2 ** 44;
 /** Cookie of the first entry on disk in a directory whose `.` is not there. */
 const AFTER_DOT = 1;

@@ -39,16 +39,26 @@ export interface Draft {
   readonly image: Uint8Array;
 }
 
-/** Plans and writes the bootstrap of a tree whose files lie in `blobs`. */
-export function draftBootstrap(
+/**
+ * Plans the bootstrap of a tree whose files lie in `blobs`.
+ *
+ * @param named what it is of, for messages
+ */
+export function planBootstrap(
   options: Omit<BuildOptions, "bootstrap">,
   tree: Tree,
   blobs: readonly Blob[],
-): Draft {
+  named: string,
+): Plan {
   const prefetch = prefetchNodes(tree, options.prefetch);
-  const plan = planImage(tree, blobs, options.chunkSize, prefetch, options.keepsBlobs);
-  return { plan, image: writeInodes(plan, options) };
+  return planImage(tree, blobs, options.chunkSize, prefetch, named, options.keepsBlobs);
 }
+
+/** Writes it, but for what needs the ids. */
+export const draftBootstrap = (options: Style, plan: Plan): Draft => ({
+  plan,
+  image: writeInodes(plan, options),
+});
 
 /** Writes what depends on the ids of blobs. @returns the whole image */
 export function finishBootstrap(style: Style, { plan, image }: Draft): Uint8Array {

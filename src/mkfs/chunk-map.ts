@@ -1,3 +1,6 @@
+import { fit16 } from "../bytes/fit.ts";
+import { CHUNK_BITS } from "../erofs/chunk.ts";
+import { NULL_BLOCK } from "../erofs/inode.ts";
 import type { Piece } from "../tar/entry.ts";
 import type { BlobPiece, Tree } from "./tree.ts";
 
@@ -8,7 +11,7 @@ export interface ChunkMap {
   /** By chunk: block of its blob, HOLE without data. */
   readonly blocks: Float64Array;
   /** By chunk: the tree's number of its blob; a hole has that of the first chunk with data. */
-  readonly blobs: Uint8Array;
+  readonly blobs: Uint16Array;
 }
 
 const HOLE = -1;
@@ -17,9 +20,33 @@ export const BLOCK_BITS = 9;
 /** Tars are addressed in blocks of their own unit. */
 export const BLOCK = 2 ** BLOCK_BITS;
 /** The largest chunk that the format can say. */
-export const MAX_BITS = BLOCK_BITS + 31;
+export const MAX_BITS = BLOCK_BITS + CHUNK_BITS;
 /** 32 MiB of index: enough for 2 GiB in blocks of 512 bytes. A tar of a few bytes could ask for any number. */
 export const MAX_CHUNKS = 1 << 22;
+
+/** The largest blob that nydusd takes, bytes. Source: nydus rafs/src/metadata/layout/v6.rs, BLOB_MAX_SIZE_COMPRESSED. */
+const MAX_NYDUSD_BLOB = 2 ** 40;
+
+/** Whether a block needs more than 32 bits: all ones of them say "hole". */
+export const isWideBlock = (block: number): boolean => block >= NULL_BLOCK;
+
+/** The smallest chunk that holds a file whose data is one run, as log2 of its bytes, or the largest that there is. */
+export function runBits(size: number, chunkSize: number): number {
+  let bits = Math.log2(chunkSize);
+  while (bits < MAX_BITS && 2 ** bits < size) bits++;
+  return bits;
+}
+
+/**
+ * How many bytes of a file whose data is one run an entry of its index stands for. The kernel goes by the chunk that the
+ * inode names, and looks at one entry in each; nydusd by the chunk size of the image, in which there are more. What lies
+ * in a blob that nydusd does not take needs no entries for it.
+ */
+export const runStride = (bits: number, chunkSize: number, blobSize: number): number =>
+  isForNydusd(blobSize) ? chunkSize : 2 ** bits;
+
+/** Whether nydusd takes a blob of so many bytes. */
+export const isForNydusd = (blobSize: number): boolean => blobSize <= MAX_NYDUSD_BLOB;
 
 export const chunkCount = (size: number, bits: number): number => Math.ceil(size / 2 ** bits);
 
@@ -51,11 +78,11 @@ export function chunkMapOf(tree: Tree, inode: number): ChunkMap | undefined {
   const bits = exactBits(pieces, size);
   const chunk = 2 ** bits;
   const blocks = new Float64Array(chunkCount(size, bits)).fill(HOLE);
-  const blobs = new Uint8Array(blocks.length).fill(firstBlob(tree, inode, pieces));
+  const blobs = new Uint16Array(blocks.length).fill(fit16(firstBlob(tree, inode, pieces)));
   for (const { offset, length, dataAt, blob } of pieces) {
     const first = offset / chunk;
     for (let done = 0; done < length; done += chunk) blocks[first + done / chunk] = (dataAt + done) / BLOCK;
-    blobs.fill(blob, first, first + chunkCount(length, bits));
+    blobs.fill(fit16(blob), first, first + chunkCount(length, bits));
   }
   return { bits, blocks, blobs };
 }

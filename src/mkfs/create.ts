@@ -7,6 +7,7 @@ import {
   draftBootstrap,
   finishBootstrap,
   placeBootstrap,
+  planBootstrap,
 } from "./bootstrap.ts";
 import { openTar } from "./layer-tar.ts";
 import { TarIndexer } from "./tar-indexer.ts";
@@ -97,7 +98,8 @@ async function buildLayer<T>(
     side = await storeSideBlob(index.entries.side, tar, request);
     // The bootstrap is planned and written while the end of the tar may still be hashed.
     const blob = { id: "", size };
-    const draft = draftBootstrap(request, tree, side === undefined ? [blob] : [blob, side.blob]);
+    const blobs = side === undefined ? [blob] : [blob, side.blob];
+    const draft = draftBootstrap(request, planBootstrap(request, tree, blobs, request.layer.name));
     blob.id = await tar.id();
     const built = place(draft, () => {
       side?.place();

@@ -71,6 +71,12 @@ function copyData(
     if (extent.device === HOLE) continue;
     if (extent.device <= 0) fail(image, at, "its data lies in the image itself, want it in a blob");
     const { blob, shift } = places[extent.device - 1];
+    if (shift + extent.address + extent.length > Number.MAX_SAFE_INTEGER)
+      fail(
+        image,
+        at,
+        `its data ends at byte ${shift + extent.address + extent.length} of its blob, want below 2^53`,
+      );
     pieces.push({ offset: done, length: extent.length, dataAt: shift + extent.address, blob });
   }
   if (size > 0 && !isOneRun(pieces, size)) return pieces;

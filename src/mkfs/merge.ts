@@ -4,13 +4,21 @@ import { Image } from "../erofs/image.ts";
 import { checkTree, type ImageTables, readTables } from "../erofs/open.ts";
 import { BLOB_SIZE, RAFS_AT, type Rafs } from "../erofs/rafs.ts";
 import { BLOCK } from "./chunk-map.ts";
-import { type BuildOptions, type BuildResult, draftBootstrap, placeBootstrap } from "./bootstrap.ts";
+import {
+  type BuildOptions,
+  type BuildResult,
+  draftBootstrap,
+  placeBootstrap,
+  planBootstrap,
+} from "./bootstrap.ts";
 import { LayerMerge } from "./layer-merge.ts";
 import type { Blob } from "./plan.ts";
 import type { WhiteoutSpec } from "./whiteout.ts";
 
 /** As nydus: device ids of 8 bits. */
 const MAX_BLOBS = 254;
+/** Of all layers, before those are left out that nothing refers to: the tree numbers them in 16 bits. */
+const MAX_LAYER_BLOBS = 2 ** 16;
 
 /** Layers that cannot be one image: exit status 2, as nydus-image. */
 export class MergeError extends Error {
@@ -77,11 +85,11 @@ export function mergeImages(request: MergeRequest): BuildResult {
   });
   const { chunkSize, hasOwners } = first.rafs;
   const options = { ...request, chunkSize, isRepeatable: !hasOwners };
-  const draft = draftBootstrap(options, merged.tree, blobs);
-  const count = draft.plan.blobs.length;
+  const plan = planBootstrap(options, merged.tree, blobs, "merged image");
+  const count = plan.blobs.length;
   if (count > MAX_BLOBS)
     throw new MergeError(`${count} blobs, want at most ${MAX_BLOBS} (--drop-unreferenced)`);
-  return placeBootstrap(options, draft);
+  return placeBootstrap(options, draftBootstrap(options, plan));
 }
 
 function openBootstrap(path: string): Layer {
@@ -116,6 +124,11 @@ function openLayer(path: string, bytes: number | Uint8Array, size: number): Laye
 function blobsOf({ meta, devices }: ImageTables, { blobs, blobTable }: Rafs): Blob[] {
   return blobs.map(({ id, compressedSize: size }, i) => {
     const { blocks } = devices[i];
+    if (!Number.isSafeInteger(size))
+      throw new FormatError(`blob ${i} has ${size} bytes, want below 2^53`, {
+        file: meta.file,
+        at: blobTable.at + i * BLOB_SIZE,
+      });
     if (Math.floor(size / BLOCK) < blocks)
       throw new FormatError(`blob ${i} has ${size} bytes, its device slot has ${blocks} blocks of ${BLOCK}`, {
         file: meta.file,
@@ -128,5 +141,8 @@ function blobsOf({ meta, devices }: ImageTables, { blobs, blobTable }: Rafs): Bl
 /** Layers that share a tar share its number. */
 function numberOf(all: Blob[], blob: Blob): number {
   const known = all.findIndex(({ id }) => id === blob.id);
-  return known >= 0 ? known : all.push(blob) - 1;
+  if (known >= 0) return known;
+  if (all.length === MAX_LAYER_BLOBS)
+    throw new MergeError(`layers with more than ${MAX_LAYER_BLOBS} blobs in all`);
+  return all.push(blob) - 1;
 }

@@ -1,21 +1,33 @@
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { OperationalError } from "../bytes/errors.ts";
-import { DOT } from "../bytes/name.ts";
+import { fit32 } from "../bytes/fit.ts";
+import { DOT, showName } from "../bytes/name.ts";
 import { alignUp } from "../bytes/u64.ts";
-import { CHUNK_INDEX_SIZE } from "../erofs/chunk.ts";
+import { CHUNK_INDEX_SIZE, MAX_CHUNK_NUMBER } from "../erofs/chunk.ts";
 import { SLOT_SIZE } from "../erofs/device.ts";
 import { DIRENT_SIZE } from "../erofs/dirent.ts";
 import { INODE_EXTENDED, INODE_SLOT_SIZE } from "../erofs/inode.ts";
+import { MAX_METADATA } from "../erofs/meta-file.ts";
 import { BLOB_SIZE, BLOB_TABLE_ALIGN, DEVICES_AT, PREFETCH_ENTRY_SIZE } from "../erofs/rafs.ts";
-import { BLOCK, blobsOf, type ChunkMap, chunkMapOf } from "./chunk-map.ts";
+import {
+  BLOCK,
+  blobsOf,
+  type ChunkMap,
+  chunkMapOf,
+  isForNydusd,
+  isWideBlock,
+  runBits,
+  runStride,
+} from "./chunk-map.ts";
 import { type WalkOrder, orderTree } from "./order.ts";
 import { MetadataArea } from "./metadata-area.ts";
 import { NONE, ROOT, type Tree } from "./tree.ts";
 
 /** Between tars in the unified address space. */
 const UNIFIED_ALIGN = 0x8_0000;
-/** Block numbers have 32 bits. */
-const MAX_BLOCKS = 2 ** 32;
+/** Blocks are numbered in 32 bits, in wide images in 48. */
+const BLOCKS_32 = 2 ** 32;
+const BLOCKS_48 = 2 ** 48;
 /** Big regions of a bootstrap begin on this, whatever the block size. */
 const REGION = 4096;
 /** The first record: nids below 128 stay unused, as nydus leaves them. */
@@ -37,11 +49,13 @@ export interface Plan {
   /** The tree's blobs, and those of them that something refers to. */
   readonly allBlobs: readonly Blob[];
   readonly blobs: readonly Blob[];
-  /** By blob: byte of the unified address space, in which the image itself comes first. */
+  /** Some block has a number that takes more than 32 bits. */
+  readonly isWide: boolean;
+  /** By blob: byte of the unified address space, in which the image itself comes first; 0 for one that it has no room for. */
   readonly unifiedAt: readonly number[];
   /** Number of each of the tree's blobs in the image, NONE when nothing refers to it. */
   readonly blobOf: Int32Array;
-  /** Chunk numbers begin with 0 in each blob. */
+  /** Chunks as nydus counts them: their numbers begin with 0 in each blob. */
   readonly chunkCounts: readonly number[];
   /** Nodes of the tree, as the superblock counts inodes: a name each. */
   readonly names: number;
@@ -72,13 +86,15 @@ export interface Plan {
  * @param blobs what the tree's files point into, by their number there
  * @param prefetch nodes of files and directories to be read ahead, in order
  * @param keepsBlobs blobs that nothing refers to are declared all the same, behind the others
- * @throws OperationalError when the blobs are larger than blocks can be numbered
+ * @param named what is built, for messages
+ * @throws OperationalError naming the entry, when something of it is more than the format can say, or a reader takes
  */
 export function planImage(
   tree: Tree,
   blobs: readonly Blob[],
   chunkSize: number,
   prefetch: readonly number[],
+  named: string,
   keepsBlobs = false,
 ): Plan {
   const order = orderTree(tree);
@@ -102,18 +118,39 @@ export function planImage(
     const count = inline ? Math.floor(size / BLOCK) : Math.ceil(size / BLOCK);
     if (count > 0) blocksAt[inode] = slots.blocks(count);
   };
-  const placeOther = (inode: number) => {
+  const fail = (node: number, problem: string): never => {
+    throw new OperationalError(`${named}: entry "${showName(tree.path(node))}": ${problem}`);
+  };
+  /** @returns entries of the index of a file that is not empty */
+  const placeData = (node: number, inode: number): number => {
+    const map = chunkMapOf(tree, inode);
+    if (map !== undefined) {
+      chunkMaps.set(inode, map);
+      for (const blob of blobsOf(tree, inode)) numbering.use(blob, 0);
+      return map.blocks.length;
+    }
+    const blob = tree.blob[inode];
+    const blobSize = blobs[blob].size;
+    const entries = Math.ceil(
+      tree.size[inode] / runStride(runBits(tree.size[inode], chunkSize), chunkSize, blobSize),
+    );
+    const chunks = numbering.use(blob, isForNydusd(blobSize) ? entries : 0);
+    if (chunks > MAX_CHUNK_NUMBER)
+      fail(
+        node,
+        `with it its blob has ${chunks} chunks of ${chunkSize} bytes, want at most ${MAX_CHUNK_NUMBER} (--chunk-size)`,
+      );
+    return entries;
+  };
+  const placeOther = (node: number, inode: number) => {
     const type = tree.mode[inode] & S_IFMT;
     if (type === S_IFLNK) return placeFlat(inode, tree.size[inode]);
     let size = INODE_EXTENDED + tree.xattrSize[inode];
-    if (type === S_IFREG) {
-      const map = chunkMapOf(tree, inode);
-      if (map !== undefined) chunkMaps.set(inode, map);
-      const chunks = Math.ceil(tree.size[inode] / chunkSize);
-      if (chunks > 0) for (const blob of blobsOf(tree, inode)) numbering.use(blob, chunks);
-      size = alignUp(size, CHUNK_INDEX_SIZE) + CHUNK_INDEX_SIZE * (map ? map.blocks.length : chunks);
-    }
+    if (type === S_IFREG && tree.size[inode] > 0)
+      size = alignUp(size, CHUNK_INDEX_SIZE) + CHUNK_INDEX_SIZE * placeData(node, inode);
     recordAt[inode] = slots.record(size, false);
+    if (slots.end > MAX_METADATA)
+      fail(node, `with it the image takes ${slots.end} bytes, want at most ${MAX_METADATA}`);
   };
 
   ino[tree.inode[ROOT]] = 1;
@@ -121,7 +158,7 @@ export function planImage(
     const own = tree.inode[directories[d]];
     links[own] += 2;
     hasXattrs ||= tree.xattrSize[own] > 0;
-    directorySize[d] = packedSize(tree, children, from[d], from[d + 1]);
+    directorySize[d] = fit32(packedSize(tree, children, from[d], from[d + 1]));
     placeFlat(own, directorySize[d]);
     for (let c = from[d]; c < from[d + 1]; c++) {
       const inode = tree.inode[children[c]];
@@ -135,7 +172,7 @@ export function planImage(
       links[inode]++;
       if (!isNew) continue;
       hasXattrs ||= tree.xattrSize[inode] > 0;
-      placeOther(inode);
+      placeOther(children[c], inode);
     }
   }
 
@@ -145,13 +182,17 @@ export function planImage(
   const prefetchAt = blobTableAt + BLOB_SIZE * used.length;
   const metaAt = used.length === 0 ? 0 : alignUp(prefetchAt + PREFETCH_ENTRY_SIZE * prefetch.length, REGION);
   const size = alignUp(metaAt + slots.end, REGION);
+  if (size > MAX_METADATA)
+    throw new OperationalError(`${named}: an image of ${size} bytes, want at most ${MAX_METADATA}`);
+  const isWide = used.some((blob) => isWideBlock(blocksOf(blob)));
   return {
     tree,
     order,
     chunkSize,
     allBlobs: blobs,
     blobs: used,
-    unifiedAt: unifiedPlaces(used, size),
+    isWide,
+    unifiedAt: unifiedPlaces(used, size, isWide ? BLOCKS_48 : BLOCKS_32),
     blobOf: numbering.numbers,
     chunkCounts: numbering.chunks,
     names,
@@ -170,19 +211,20 @@ export function planImage(
   };
 }
 
-/** Where blobs lie in the unified address space, behind an image of so many bytes. */
-function unifiedPlaces(blobs: readonly Blob[], imageSize: number): number[] {
+/** Whole blocks of a blob: its last bytes may be less than one. */
+export const blocksOf = ({ size }: Blob): number => Math.floor(size / BLOCK);
+
+/**
+ * Where blobs lie in the unified address space, behind an image of so many bytes: that counts where image and blobs are
+ * made one file. A blob that would lie behind the last block is not in it.
+ */
+function unifiedPlaces(blobs: readonly Blob[], imageSize: number, maxBlocks: number): number[] {
   let end = imageSize;
-  const places = blobs.map(({ size }) => {
+  return blobs.map((blob) => {
     const at = alignUp(end, UNIFIED_ALIGN);
-    end = at + Math.floor(size / BLOCK) * BLOCK;
-    return at;
+    end = at + blocksOf(blob) * BLOCK;
+    return end / BLOCK <= maxBlocks ? at : 0;
   });
-  if (end / BLOCK > MAX_BLOCKS)
-    throw new OperationalError(
-      `image and blobs take ${end / BLOCK} blocks of ${BLOCK}, want at most ${MAX_BLOCKS}`,
-    );
-  return places;
 }
 
 /** Blobs are numbered as the walk meets them; one that nothing refers to is left out, unless it is used for nothing. */
@@ -197,12 +239,14 @@ class BlobNumbers {
     this.numbers = new Int32Array(blobs.length).fill(NONE);
   }
 
-  use(blob: number, chunks: number): void {
+  /** @returns chunks of it so far */
+  use(blob: number, chunks: number): number {
     if (this.numbers[blob] === NONE) {
       this.numbers[blob] = this.used.push(this.blobs[blob]) - 1;
       this.chunks.push(0);
     }
     this.chunks[this.numbers[blob]] += chunks;
+    return this.chunks[this.numbers[blob]];
   }
 }
 

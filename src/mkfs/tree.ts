@@ -1,5 +1,6 @@
+import { fit16, fit32, fit8 } from "../bytes/fit.ts";
 import { fnv } from "../bytes/fnv.ts";
-import { compareBytes } from "../bytes/name.ts";
+import { compareBytes, SLASH } from "../bytes/name.ts";
 import type { Piece } from "../tar/entry.ts";
 import { Pool } from "./pool.ts";
 
@@ -45,6 +46,7 @@ export interface Attributes {
 
 /** Rows of a new tree: few, because there may be hundreds of layers with a handful of files each. */
 const FIRST = 32;
+const SEPARATOR = Uint8Array.of(SLASH);
 
 /**
  * A file tree as columns: a node is a name in a directory, an inode is what names share. Both are numbers; a row
@@ -126,17 +128,17 @@ export class Tree {
   }
 
   set(i: number, a: Attributes): void {
-    this.mode[i] = a.mode;
-    this.flags[i] = a.flags;
-    this.uid[i] = a.uid;
-    this.gid[i] = a.gid;
+    this.mode[i] = fit16(a.mode);
+    this.flags[i] = fit8(a.flags);
+    this.uid[i] = fit32(a.uid);
+    this.gid[i] = fit32(a.gid);
     this.mtime[i] = a.mtime;
-    this.mtimeNsec[i] = a.mtimeNsec;
+    this.mtimeNsec[i] = fit32(a.mtimeNsec);
     this.size[i] = a.size;
     this.where[i] = a.where;
-    this.blob[i] = a.blob;
+    this.blob[i] = fit16(a.blob);
     this.xattrAt[i] = a.xattrAt;
-    this.xattrSize[i] = a.xattrSize;
+    this.xattrSize[i] = fit32(a.xattrSize);
   }
 
   /** Removes what is below a node. */
@@ -161,12 +163,19 @@ export class Tree {
     return this.pool.bytes.subarray(this.nameAt[node], this.nameAt[node] + this.nameLength[node]);
   }
 
+  /** The path of a node, `/` between its names, for messages. */
+  path(node: number): Uint8Array {
+    const names: Uint8Array[] = [];
+    for (let at = node; at !== ROOT && at !== NONE; at = this.parent[at]) names.push(this.name(at));
+    return Buffer.concat(names.reverse().flatMap((name, i) => (i === 0 ? [name] : [SEPARATOR, name])));
+  }
+
   private newNode(parent: number, nameAt: number, nameLength: number): number {
     const node = this.nodes++;
     if (node === this.parent.length) this.growNodes();
     this.parent[node] = parent;
     this.nameAt[node] = nameAt;
-    this.nameLength[node] = nameLength;
+    this.nameLength[node] = fit8(nameLength);
     this.inode[node] = NONE;
     this.firstChild[node] = NONE;
     this.sibling[node] = NONE;

@@ -1,6 +1,5 @@
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { DOT } from "../bytes/name.ts";
-import { CHUNK_INDEX_SIZE, CHUNK_INDEXES, chunkArrayAt, putChunkIndex } from "../erofs/chunk.ts";
 import { putDevice, SLOT_SIZE } from "../erofs/device.ts";
 import { DIRENT_SIZE, putDirent, typeOfMode } from "../erofs/dirent.ts";
 import {
@@ -13,8 +12,9 @@ import {
 } from "../erofs/inode.ts";
 import { DEVICES_AT, putRafs } from "../erofs/rafs.ts";
 import { putSuperblock } from "../erofs/superblock.ts";
-import { BLOCK, BLOCK_BITS } from "./chunk-map.ts";
-import { forEachEntry, isInline, nidOf, PARENT, type Plan, SELF } from "./plan.ts";
+import { BLOCK, BLOCK_BITS, isWideBlock } from "./chunk-map.ts";
+import { ChunkIndexes } from "./chunk-indexes.ts";
+import { blocksOf, forEachEntry, isInline, nidOf, PARENT, type Plan, SELF } from "./plan.ts";
 import { FLAG, ROOT } from "./tree.ts";
 
 /** What the plan does not decide. */
@@ -33,16 +33,18 @@ export function writeInodes(plan: Plan, style: Style): Uint8Array {
 /** Superblock, devices and blob table. */
 export function writeTables(plan: Plan, image: Uint8Array, style: Style): void {
   const v = new DataView(image.buffer);
-  const { blobs } = plan;
-  const blocks = blobs.map(({ size }) => Math.floor(size / BLOCK));
+  const { blobs, isWide } = plan;
+  const blocks = blobs.reduce((sum, blob) => sum + blocksOf(blob), 0);
   putSuperblock(v, {
     blockBits: BLOCK_BITS,
     rootNid: nidOf(plan, plan.tree.inode[ROOT]),
     inos: plan.names,
-    blocks: blocks.reduce((sum, n) => sum + n, 0),
+    // Where the sum is too much for the field, what mkfs.erofs has there. The kernel adds the devices to either.
+    blocks: isWide || !isWideBlock(blocks) ? blocks : plan.size / BLOCK,
     metaBlock: plan.metaAt / BLOCK,
     devices: blobs.length,
     devicesAt: DEVICES_AT,
+    isWide,
   });
   putRafs(v, {
     hasXattrs: plan.hasXattrs,
@@ -53,15 +55,16 @@ export function writeTables(plan: Plan, image: Uint8Array, style: Style): void {
     prefetchAt: plan.prefetch.length > 0 ? plan.prefetchAt : 0,
     prefetch: plan.prefetch.map((node) => nidOf(plan, plan.tree.inode[node])),
   });
-  blobs.forEach(({ id }, i) => {
-    putDevice(v, DEVICES_AT + SLOT_SIZE * i, id, blocks[i], plan.unifiedAt[i] / BLOCK);
+  blobs.forEach((blob, i) => {
+    const slot = { id: blob.id, blocks: blocksOf(blob), unifiedBlock: plan.unifiedAt[i] / BLOCK };
+    putDevice(v, DEVICES_AT + SLOT_SIZE * i, slot, isWide);
   });
 }
 
 function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }: Style): void {
   const { tree, order, metaAt } = plan;
   const { directories, children, from } = order;
-  const nextChunk = new Uint32Array(plan.blobs.length);
+  const indexes = new ChunkIndexes(plan, v);
   const fields: InodeFields = {
     layout: 0,
     xattrBytes: 0,
@@ -115,8 +118,10 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
       if (type === S_IFDIR || written[inode] === 1) continue;
       written[inode] = 1;
       if (type === S_IFLNK) writeSymlink(inode);
-      else if (type === S_IFREG) writeFile(inode);
-      else writeInode(inode, FLAT_PLAIN, 0, type === S_IFCHR || type === S_IFBLK ? tree.where[inode] : 0);
+      else if (type === S_IFREG) {
+        writeInode(inode, CHUNK_BASED, tree.size[inode], indexes.formatOf(inode));
+        indexes.write(inode, metaAt + plan.recordAt[inode]);
+      } else writeInode(inode, FLAT_PLAIN, 0, type === S_IFCHR || type === S_IFBLK ? tree.where[inode] : 0);
     }
   }
 
@@ -131,22 +136,6 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
         bytes,
         blockAt(done / BLOCK),
       );
-  }
-
-  function writeFile(inode: number): void {
-    const size = tree.size[inode];
-    const map = plan.chunkMaps.get(inode);
-    const count = map ? map.blocks.length : Math.ceil(size / plan.chunkSize);
-    // One chunk holds a whole file whose data is one run: the kernel goes by this, nydusd by the entries.
-    const bits = map?.bits ?? Math.max(Math.log2(plan.chunkSize), Math.ceil(Math.log2(Math.max(size, 1))));
-    writeInode(inode, CHUNK_BASED, size, CHUNK_INDEXES | (bits - BLOCK_BITS));
-    const at = chunkArrayAt(v, metaAt + plan.recordAt[inode]);
-    const first = tree.where[inode] / BLOCK;
-    for (let k = 0; k < count; k++) {
-      const device = plan.blobOf[map ? map.blobs[k] : tree.blob[inode]] + 1;
-      const block = map ? map.blocks[k] : first + k * (plan.chunkSize / BLOCK);
-      putChunkIndex(v, at + CHUNK_INDEX_SIZE * k, block, device, nextChunk[device - 1]++);
-    }
   }
 }
 

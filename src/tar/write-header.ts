@@ -25,8 +25,11 @@ export interface UstarFields {
 export function ustarHeader(fields: UstarFields): Uint8Array {
   const block = Buffer.alloc(BLOCK);
   /** Digits and a NUL. */
-  const octal = (at: number, width: number, value: number) =>
-    block.write(value.toString(8).padStart(width - 1, "0"), at);
+  const octal = (at: number, width: number, value: number) => {
+    const digits = value.toString(8).padStart(width - 1, "0");
+    if (digits.length >= width) throw new RangeError(`${value} does not fit in ${width - 1} octal digits`);
+    block.write(digits, at);
+  };
   block.write(fields.name, header.NAME);
   octal(header.MODE, NARROW, fields.mode & 0o7777);
   octal(header.UID, NARROW, fields.uid);

@@ -42,7 +42,7 @@ function imageOf(tar: Uint8Array): Uint8Array {
     { id: "blob", size: tar.length },
     { id: "side", size: made.side.size },
   ];
-  const plan = planImage(tree, blobs, 0x10_0000, []);
+  const plan = planImage(tree, blobs, 0x10_0000, [], "tar");
   const image = writeInodes(plan, { isRepeatable: false });
   writeTables(plan, image, { isRepeatable: false });
   return image;

@@ -18,7 +18,7 @@ export async function build(
     layer: wholeFile(layer),
     bootstrap: join(scratchDir(), "image.boot"),
     blobDir: undefined,
-    blobId: createHash("sha256").update(readFileSync(layer)).digest("hex"),
+    blobId: more.blobId ?? createHash("sha256").update(readFileSync(layer)).digest("hex"),
     blobLink: "none",
     ignoreZeros: false,
     isRepeatable: false,

@@ -1,0 +1,87 @@
+import {
+  CHUNK_48BIT,
+  CHUNK_INDEX_SIZE,
+  CHUNK_INDEXES,
+  chunkArrayAt,
+  putChunkIndex,
+  putWideChunkIndex,
+} from "../erofs/chunk.ts";
+import {
+  BLOCK,
+  BLOCK_BITS,
+  type ChunkMap,
+  isForNydusd,
+  isWideBlock,
+  runBits,
+  runStride,
+} from "./chunk-map.ts";
+import type { Plan } from "./plan.ts";
+
+/** Writes the chunk indexes of an image's files: what an inode says of its own, then the entries behind it. */
+export class ChunkIndexes {
+  private readonly plan: Plan;
+  private readonly v: DataView;
+  /** By blob: the number of the next chunk. */
+  private readonly next: Uint32Array;
+  // The file at hand, whose data is one run: its first block, entries, blocks from one to the next.
+  private first = 0;
+  private count = 0;
+  private step = 0;
+  private isWide = false;
+
+  constructor(plan: Plan, v: DataView) {
+    this.plan = plan;
+    this.v = v;
+    this.next = new Uint32Array(plan.blobs.length);
+  }
+
+  /** What the inode of a file says of its index; `write` is to follow. */
+  formatOf(inode: number): number {
+    const { tree, chunkSize, chunkMaps, allBlobs } = this.plan;
+    const map = chunkMaps.get(inode);
+    if (map !== undefined) {
+      this.isWide = map.blocks.some(isWideBlock);
+      return this.format(map.bits);
+    }
+    const size = tree.size[inode];
+    const bits = runBits(size, chunkSize);
+    const stride = size === 0 ? chunkSize : runStride(bits, chunkSize, allBlobs[tree.blob[inode]].size);
+    this.first = tree.where[inode] / BLOCK;
+    this.count = Math.ceil(size / stride);
+    this.step = stride / BLOCK;
+    this.isWide = this.count > 0 && isWideBlock(this.first + (this.count - 1) * this.step);
+    return this.format(bits);
+  }
+
+  /** @param at where the inode is written */
+  write(inode: number, at: number): void {
+    const entries = chunkArrayAt(this.v, at);
+    const map = this.plan.chunkMaps.get(inode);
+    if (map === undefined) this.writeRun(inode, entries);
+    else this.writeMap(map, entries);
+  }
+
+  private writeRun(inode: number, entries: number): void {
+    const { plan, first, count, step, next } = this;
+    const blob = plan.tree.blob[inode];
+    const device = plan.blobOf[blob] + 1;
+    const isNumbered = count > 0 && isForNydusd(plan.allBlobs[blob].size);
+    for (let k = 0; k < count; k++)
+      this.put(entries + CHUNK_INDEX_SIZE * k, first + k * step, device, isNumbered ? next[device - 1]++ : 0);
+  }
+
+  /** Chunks of a sparse file have no numbers: nydusd, which looks at those, cannot read it. */
+  private writeMap({ blocks, blobs }: ChunkMap, entries: number): void {
+    for (let k = 0; k < blocks.length; k++)
+      this.put(entries + CHUNK_INDEX_SIZE * k, blocks[k], this.plan.blobOf[blobs[k]] + 1, 0);
+  }
+
+  private put(entry: number, block: number, device: number, number: number): void {
+    if (this.isWide) putWideChunkIndex(this.v, entry, block, device);
+    else putChunkIndex(this.v, entry, block, device, number);
+  }
+
+  private format(bits: number): number {
+    return CHUNK_INDEXES | (this.isWide ? CHUNK_48BIT : 0) | (bits - BLOCK_BITS);
+  }
+}
