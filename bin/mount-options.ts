@@ -99,7 +99,13 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
     default: false,
   },
   { flags: "-o, --options <list>", about: "mount options, e.g. suid,dev", parse: collect, default: [] },
-  { flags: "--daemonize", about: "return when the mount can be used", default: false },
+  { flags: "--daemonize", about: "return when the mount can be used, as mount does anyway", default: false },
+  {
+    flags: "--foreground",
+    about: "serve in this process, as the form without a command does",
+    default: false,
+    against: [{ with: "--daemonize", why: "stays" }],
+  },
   { flags: "--pid-file <file>", about: "write the pid there once the mount can be used", forDaemon: true },
   {
     flags: "--user <NAME|UID[:GID]>",

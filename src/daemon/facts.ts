@@ -1,3 +1,4 @@
+import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 import type { MountContext } from "../seed/mount-context.ts";
 
 /** What the ready line says, an interface that programs read: see FIELDS. Absent is not said. */
@@ -41,11 +42,24 @@ const FIELDS = [
 ] as readonly (keyof ReadyFacts)[];
 
 /**
- * The ready line but for its first word: `key=value …`.
+ * The ready line but for its first word: `key=value …`, where a value that would not be one word is a string of JSON.
  *
  * @param ms since this process began
+ * @param more of a daemon in the background: its pid, and where its log is
  */
-export function formatFacts(facts: ReadyFacts, ms = performance.now()): string {
-  const said = FIELDS.filter((key) => facts[key] !== undefined).map((key) => `${key}=${facts[key]}`);
-  return [...said, `ms=${Math.round(ms)}`].join(" ");
+export function formatFacts(
+  facts: ReadyFacts,
+  ms = performance.now(),
+  more: Readonly<Record<string, string | number | undefined>> = {},
+): string {
+  const all = { ...Object.fromEntries(FIELDS.map((key) => [key, facts[key]])), ms: Math.round(ms), ...more };
+  return Object.entries(all)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}=${oneWord(`${value}`)}`)
+    .join(" ");
 }
+
+const oneWord = (value: string): string =>
+  /[\s"\\]/.test(value) || value === "" || escapeControlChars(value) !== value
+    ? escapeControlChars(JSON.stringify(value))
+    : value;

@@ -1,6 +1,6 @@
 import { messageOf, OperationalError, UsageError } from "../bytes/errors.ts";
 import type { Backing } from "../kernel-erofs/backing.ts";
-import type { Logger } from "../log/log.ts";
+import type { Log, Logger } from "../log/log.ts";
 import { mountOverlay } from "../mounts/overlay.ts";
 import { mountAt } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
@@ -8,7 +8,7 @@ import { imageFacts, type ReadyFacts } from "./facts.ts";
 import type { DaemonOptions } from "./options.ts";
 import { mayOverlay } from "./overlay.ts";
 import { openDaemonLog, serveImage } from "./main.ts";
-import { type MountContext, prepareMount } from "../seed/mount-context.ts";
+import { type MountContext, prepareMount, releaseMount } from "../seed/mount-context.ts";
 
 export const MOUNT_BACKENDS = ["auto", "erofs", "erofs-file", "erofs-loop", "fuse"] as const;
 type Driver = (typeof MOUNT_BACKENDS)[number];
@@ -19,8 +19,35 @@ export interface BackendOptions extends DaemonOptions {
   readonly forDaemon: readonly string[];
 }
 
-/** @param isServed a process stays that serves the mount: this one */
+/** @param isServed a process stays that serves the mount */
 export type OnReady = (facts: ReadyFacts, isServed: boolean) => void;
+
+/**
+ * Has a daemon serve an image.
+ *
+ * @param reason why, and not the kernel
+ * @param context what was opened to have the kernel mount it
+ * @returns exit status
+ */
+export type ServeByFuse = (reason: string, log: Log, context?: MountContext) => Promise<number>;
+
+/** This process is the daemon. */
+export const inForeground =
+  (options: DaemonOptions, onReady: OnReady): ServeByFuse =>
+  (reason, log, context) => {
+    log.info(`driver fuse: ${reason}`);
+    return serveImage(options, log, (facts) => onReady(facts, true), context);
+  };
+
+/** Another process is: `start` starts it, and waits until it serves. */
+export const inBackground =
+  (start: (reason: string, log: Log) => Promise<void>): ServeByFuse =>
+  async (reason, log, context) => {
+    if (context !== undefined) await releaseMount(context);
+    log.info(`driver fuse: ${reason}`);
+    await start(reason, log);
+    return 0;
+  };
 
 const BACKINGS: Readonly<Record<Exclude<Driver, "fuse">, readonly Backing[]>> = {
   auto: ["file", "loop"],
@@ -31,30 +58,31 @@ const BACKINGS: Readonly<Record<Exclude<Driver, "fuse">, readonly Backing[]>> = 
 
 /**
  * Mounts an image with the best driver that the host has: the kernel's EROFS where it takes this very image, else
- * FUSE, which is served until it ends.
+ * FUSE.
  *
+ * @param serveByFuse until it ends, or in the background
  * @returns exit status
  * @throws UsageError, OperationalError, FormatError: nothing is mounted then
  */
-export async function mountImage(options: BackendOptions, onReady: OnReady): Promise<number> {
+export async function mountImage(
+  options: BackendOptions,
+  onReady: OnReady,
+  serveByFuse: ServeByFuse,
+): Promise<number> {
   const { driver, forDaemon, upper } = options;
   const daemonOnly = forDaemon.length === 0 ? undefined : `${forDaemon.join(", ")}: for the FUSE daemon only`;
   if (daemonOnly !== undefined && driver !== "auto" && driver !== "fuse")
     throw new UsageError(`--driver ${driver} cannot be used with ${daemonOnly}`);
   if (upper !== undefined) mayOverlay(upper);
   const log = openDaemonLog(options);
-  const serve = (reason: string, context?: MountContext) => {
-    log.info(`driver fuse: ${reason}`);
-    return serveImage(options, log, (facts) => onReady(facts, true), context);
-  };
-  if (driver === "fuse") return serve("asked for");
-  if (daemonOnly !== undefined) return serve(daemonOnly);
+  if (driver === "fuse") return serveByFuse("asked for", log);
+  if (daemonOnly !== undefined) return serveByFuse(daemonOnly, log);
   const context = await prepareMount(options, log);
   let backing: Backing;
   try {
     backing = await mountByKernel(context, options, BACKINGS[driver]);
   } catch (error) {
-    if (driver === "auto") return serve(messageOf(error), context);
+    if (driver === "auto") return serveByFuse(messageOf(error), log, context);
     await context.first?.pinned.prefetching.stop();
     throw new OperationalError(`--driver ${driver}: ${messageOf(error)}`);
   }

@@ -1,4 +1,5 @@
 import { UsageError } from "../bytes/errors.ts";
+import type { LogTarget } from "../log/log.ts";
 import type { Level, LogFormat } from "../log/log-line.ts";
 import type { TRANSPORTS } from "../session/choose.ts";
 import { ALL_FILE_RECORDS, type FileRecords, NO_FILE_RECORDS } from "../session/file-records.ts";
@@ -30,6 +31,7 @@ export interface MountFlags {
   readonly logFormat: LogFormat;
   readonly logRotationSize: number;
   readonly daemonize: boolean;
+  readonly foreground: boolean;
   readonly keeper: boolean;
   readonly pidFile?: string;
   readonly user?: string;
@@ -57,6 +59,12 @@ export interface BackendFlags extends MountFlags {
   readonly driver: (typeof MOUNT_BACKENDS)[number];
   readonly rw?: string;
 }
+
+/** In the environment of a process in the background: the path of its log, or that stderr leads to a collector. */
+export const BACKGROUND_LOG = "NYDUSD_TS_LOG";
+export const TO_COLLECTOR = "<";
+/** MiB of a log file that nobody has chosen. */
+const BACKGROUND_LOG_SIZE = 10;
 
 /** Seconds, as nydus-snapshotter has it. */
 export const HUNG_AFTER = 10;
@@ -113,9 +121,7 @@ export async function daemonOptions(flags: MountFlags, warnings: readonly string
     force: flags.force,
     mountOptions: flags.options,
     logLevel: flags.logLevel,
-    logFile: flags.logFile,
-    logFormat: flags.logFormat,
-    logRotationSize: flags.logRotationSize || undefined,
+    ...logTarget(flags),
     pidFile: flags.pidFile,
     user: flags.user,
     apiSocket: flags.apisock,
@@ -131,6 +137,20 @@ export async function daemonOptions(flags: MountFlags, warnings: readonly string
     supervisor: flags.supervisor,
     upgrade: flags.upgrade,
     warnings: [...(config?.warnings ?? []), ...warnings],
+  };
+}
+
+/** What was asked for; else, in the background, what was found. */
+export function logTarget(
+  { logFile, logFormat, logRotationSize }: MountFlags,
+  found = process.env[BACKGROUND_LOG],
+): LogTarget {
+  const isFound = logFile === undefined && found !== undefined && found !== TO_COLLECTOR;
+  return {
+    logFile: isFound ? found : logFile,
+    logFormat,
+    logRotationSize: logRotationSize || (isFound ? BACKGROUND_LOG_SIZE : undefined),
+    isCollected: found === TO_COLLECTOR,
   };
 }
 

@@ -48,7 +48,7 @@ export async function recover(options: DaemonOptions, log: Logger): Promise<neve
   const channel = (process.channel as { fd?: number } | undefined)?.fd;
   if (channel !== undefined) {
     inherit(channel);
-    Object.assign(env, { NODE_CHANNEL_FD: `${channel}`, NODE_CHANNEL_SERIALIZATION_MODE: "json" });
+    Object.assign(env, { NODE_CHANNEL_FD: `${channel}`, NODE_CHANNEL_SERIALIZATION_MODE: "advanced" });
   }
   const keeper = fileURLToPath(new URL("./keeper.sh", import.meta.url));
   const args = process.argv.slice(1).filter((arg) => arg !== RECOVER);

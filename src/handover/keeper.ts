@@ -74,3 +74,8 @@ function tell(pid: number, signal: NodeJS.Signals): void {
 export const doneWith = (status: number): number => DONE + status;
 /** Its successor serves. */
 export const handedOver = HANDED_OVER;
+
+/** The keeper of this process. */
+export const ownKeeper = findKeeper();
+/** Another process has mounted what this one is to serve. */
+export const isSuccessor = ownKeeper !== undefined && ownKeeper.role !== "first";

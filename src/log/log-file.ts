@@ -6,7 +6,19 @@ import { RotatedLogs } from "./rotated-logs.ts";
 
 const { O_WRONLY, O_APPEND, O_CREAT } = constants;
 /** Operators link their logs to where they want them; a link that a stranger put there is not followed. */
-const openLogFile = (path: string): number => openOwn(path, O_WRONLY | O_APPEND | O_CREAT, 0o600);
+const openHere = (path: string): number => openOwn(path, O_WRONLY | O_APPEND | O_CREAT, 0o600);
+
+/** Where a log of that name is: `.log` is added to one without extension, as nydusd does. */
+export const logPath = (name: string): string => (/\.[^/.]+$/.test(name) ? name : `${name}.log`);
+
+/** Opens a log to append to it. @throws OperationalError naming it */
+export function openLogFile(path: string): number {
+  try {
+    return openHere(path);
+  } catch (error) {
+    throw new OperationalError(`log file ${path}: ${messageOf(error)}`);
+  }
+}
 
 /**
  * A log that is appended to and put aside when it is full. Before each line it looks whether the file is still the one
@@ -32,9 +44,9 @@ export class LogFile {
   constructor(name: string, limit: number, say: (problem: string) => void) {
     this.limit = limit;
     this.say = say;
-    this.path = /\.[^/.]+$/.test(name) ? name : `${name}.log`;
+    this.path = logPath(name);
+    this.fd = openLogFile(this.path);
     try {
-      this.fd = openLogFile(this.path);
       if (fstatSync(this.fd).isFile()) this.rotated = new RotatedLogs(realpathSync(this.path));
     } catch (error) {
       throw new OperationalError(`log file ${this.path}: ${messageOf(error)}`);
@@ -66,7 +78,7 @@ export class LogFile {
   }
 
   private reopen({ current }: RotatedLogs): void {
-    const fd = openLogFile(current);
+    const fd = openHere(current);
     closeSync(this.fd);
     this.fd = fd;
     this.out = new LineWriter(fd);

@@ -22,6 +22,19 @@ export function textLine(time: Date, level: Level, message: string, fields?: Fie
   return `[${time.toISOString()}] ${level.toUpperCase()} ${escapeControlChars(text)}\n`;
 }
 
+/** Of syslog(3), in the order of LEVELS. */
+const PRIORITIES = [3, 4, 6, 7, 7];
+
+/**
+ * A line for a collector that has a time of its own, journal or syslog: `<6>message`, the priority as sd-daemon(3) writes it.
+ *
+ * @param line of another kind, to be collected as it is; undefined: the message
+ */
+export function collectedLine(level: Level, message: string, fields?: Fields, line?: string): string {
+  const text = fields === undefined ? message : `${message} ${JSON.stringify(fields)}`;
+  return `<${PRIORITIES[LEVELS.indexOf(level)]}>${line ?? `${escapeControlChars(text)}\n`}`;
+}
+
 /** `{"time":…,"level":…,"message":…}`. What is escaped for the eye is so as JSON does it: parsing gives it back. */
 export const jsonLine = (time: Date, level: Level, message: string, fields?: Fields): string =>
   `${escapeControlChars(JSON.stringify({ time: time.toISOString(), level, message, ...fields }))}\n`;

@@ -6,7 +6,7 @@ import { setOpenFiles } from "../proc/file-limit.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
 import { fileBudget } from "../session/file-budget.ts";
 import type { FileRecords } from "../session/file-records.ts";
-import { openAndPin } from "../session/pinned-image.ts";
+import { openAndPin, unpinImage } from "../session/pinned-image.ts";
 import type { PrefetchOptions } from "../session/prefetching.ts";
 import type { ImageAt } from "../session/seed.ts";
 import type { Tracing } from "../session/tracing.ts";
@@ -62,6 +62,11 @@ export async function prepareMount(wish: MountWish, log: Logger): Promise<MountC
   const pinned = openAndPin({ bootstrap, places, lenient, id: "", records, prefetch }, held, log);
   const tracing = await startTracing(wish, log); // the list was read already: it may be the same file
   return { mountpoint, held, maxOpen, first: { names, pinned, tracing } };
+}
+
+/** What was prepared is not used: another process prepares it for itself. */
+export async function releaseMount({ first, held }: MountContext): Promise<void> {
+  if (first !== undefined) await unpinImage(first.pinned, held);
 }
 
 /** Loaded only when it is asked for. @throws OperationalError */

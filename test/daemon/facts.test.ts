@@ -20,7 +20,17 @@ describe("formatFacts", () => {
       { ...image, driver: "erofs", backing: "file", upper: undefined },
       "image=a.boot mountpoint=/mnt inodes=3 blobs=1 driver=erofs backing=file ms=2",
     ],
+    [
+      "values that would not be one word",
+      { image: "/a b", mountpoint: '/c\n"d\u001b', blobs: 0 },
+      'image="/a b" mountpoint="/c\\n\\"d\\u001b" blobs=0 ms=2',
+    ],
     ["a count of zero", { mountpoint: "/m", blobs: 0 }, "mountpoint=/m blobs=0 ms=2"],
   ];
   it.each(cases)("%s", (_, facts, line) => expect(formatFacts(facts, 1.6)).toBe(line));
+
+  it("of a daemon in the background", () =>
+    expect(formatFacts({ mountpoint: "/m" }, 2, { pid: 7, log: "/var/log/a b.log" })).toBe(
+      'mountpoint=/m ms=2 pid=7 log="/var/log/a b.log"',
+    ));
 });

@@ -103,7 +103,7 @@ describe(`kill -9 at ${KILLS} random times`, () => {
     const layers = ["a", "b"].map((layer) => join(dir, `${layer}.tar.gz`));
     const cache = join(dir, "cache");
     const random = generator(7);
-    const words = ["mount", "--driver", "fuse", "--cache-dir", cache, ...layers];
+    const words = ["mount", "--foreground", "--driver", "fuse", "--cache-dir", cache, ...layers];
     for (let i = 0; i < KILLS / 2; i++) {
       const child = launch(process.execPath, [
         IMAGE_TS.replace("nydus-image-ts", "nydusd-ts"),

@@ -59,17 +59,17 @@ describe.each(SHELLS)("%s starts nydusd-ts", (shell) => {
     ["-B", "image.boot", "-M", "/mnt"],
     ["--mountpoint", "/mnt", "--apisock", "/s"],
     ["fuse", "-B", "image.boot", "-M", "/mnt"],
-    ["mount", "layer.tar", "/mnt"],
-    ["mount", "a --user.tar", "/mnt"],
-    ["mount", "a --no-keeper b", "/mnt", "--blob", "1=--user"],
-    ["mount", "--users", "/mnt"],
-    ["mount", "--", "--user", "/mnt"],
-    ["mount", "it's $HOME", '"two  words"', "*", "/mnt"],
+    ["mount", "--foreground", "layer.tar", "/mnt"],
+    ["mount", "a --user.tar", "/mnt", "--foreground"],
+    ["mount", "--foreground", "a --no-keeper b", "/mnt", "--blob", "1=--user"],
+    ["mount", "--foreground", "--users", "/mnt"],
+    ["mount", "--foreground", "--", "--user", "/mnt"],
+    ["mount", "--foreground", "it's $HOME", '"two  words"', "*", "/mnt"],
   ];
   const alone: string[][] = [
     ["-B", "image.boot", "-M", "/mnt", "--no-keeper"],
     ["-B", "image.boot", "-M", "/mnt", "--user", "nobody"],
-    ["mount", "--user=nobody", "layer.tar", "/mnt"],
+    ["mount", "--foreground", "--user=nobody", "layer.tar", "/mnt"],
     ["fuse", "--supervisor", "/s", "-M", "/mnt", "--id", "1", "--apisock", "/t"],
     ["--supervisor=/s", "-M", "/mnt"],
     ["--recover", "-M", "/mnt"],
@@ -77,7 +77,10 @@ describe.each(SHELLS)("%s starts nydusd-ts", (shell) => {
   /** What serves nothing, or leaves that to another process, which is started by the flags alone. */
   const others: string[][] = [
     [],
+    ["mount", "layer.tar", "/mnt"],
     ["mount", "layer.tar", "/mnt", "--daemonize"],
+    ["mount", "--", "--foreground", "/mnt"],
+    ["fuse", "-B", "image.boot", "-M", "/mnt", "--daemonize"],
     ["-V"],
     ["--version"],
     ["--help"],
@@ -104,7 +107,7 @@ describe.each(SHELLS)("%s starts nydusd-ts", (shell) => {
     expect([how, rest]).toEqual(["alone", ["--v8-pool-size=1", command, ...args].join(" ")]);
   });
 
-  it("as the flags say, by which --daemonize decides", () => {
+  it("as the flags say, by which what goes to the background decides", () => {
     const flags = (args: readonly string[]): MountFlags => {
       const parser = addMountOptions(new Command().argument("[words...]"), SOURCE_OPTIONS);
       return parser
@@ -122,15 +125,19 @@ describe.each(SHELLS)("%s starts nydusd-ts", (shell) => {
     symlinkSync("../bin/nydusd-ts.mjs", join(dir, "path/nydusd-ts"));
     chmodSync(command, 0o755);
     const link = join(dir, "path/nydusd-ts");
-    expect(launch("", link, path, ["mount", "a", "b"]).how).toBe("kept");
+    expect(launch("", link, path, ["mount", "--foreground", "a"]).how).toBe("kept");
     expect(launch(shell, link, path, ["umount", "a"]).how).toBe("alone");
-    expect(launch(shell, `${dir}/path/../bin/nydusd-ts.mjs`, path, ["mount", "a", "b"]).how).toBe("kept");
-    expect(launch(`env -C ${dir}/bin ${shell}`, "nydusd-ts.mjs", path, ["mount", "a", "b"]).how).toBe("kept");
+    expect(launch(shell, `${dir}/path/../bin/nydusd-ts.mjs`, path, ["mount", "--foreground", "a"]).how).toBe(
+      "kept",
+    );
+    expect(
+      launch(`env -C ${dir}/bin ${shell}`, "nydusd-ts.mjs", path, ["mount", "--foreground", "a"]).how,
+    ).toBe("kept");
   });
 
   it("after building it, where it is a clone that was not built", () => {
     renameSync(join(dir, "dist"), join(dir, "built"));
-    expect(launch(shell, command, path, ["mount", "a", "b"]).how).toBe("kept");
+    expect(launch(shell, command, path, ["mount", "--foreground", "a"]).how).toBe("kept");
     rmSync(join(dir, "dist"), { recursive: true }); // and cannot be built
     expect(spawnSync("sh", [command, "--version"], { env: { ...process.env, PATH: path } }).status).toBe(1);
   });

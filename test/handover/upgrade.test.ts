@@ -199,7 +199,10 @@ it("--daemonize tells the keeper's pid, which stays the same across a crash", as
   const args = [...made.flags, "--daemonize", "--pid-file", pidFile, "--state-dir", join(dir, "state")];
   const { stdout, status } = await shell('"$@"', KEPT, ...args, "--mountpoint", join(dir, "mnt"));
   const pid = Number(readFileSync(pidFile, "utf8"));
-  expect([status, stdout]).toEqual([0, expect.stringMatching(new RegExp(`^ready .* pid=${pid}\n$`))]);
+  expect([status, stdout]).toEqual([
+    0,
+    expect.stringMatching(new RegExp(`^ready .* pid=${pid} log=\\S+\n$`)),
+  ]);
   expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toContain("keeper.sh");
   const before = stateOf(join(dir, "state"))?.serving.pid ?? 0;
   kill(before);

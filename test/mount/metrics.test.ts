@@ -114,10 +114,10 @@ it("--daemonize under a writable overlay tells its metrics", async () => {
   const upper = workDir();
   const { status, stdout } = run([
     ...["mount", path, mountpoint, "--blob", `1=${devices[0]}`, "--rw", upper],
-    ...["--metrics-address", "0", "--daemonize"],
+    ...["--metrics-address", "0", "--daemonize", "--log-file", join(workDir(), "log")],
   ]);
   expect(status).toBe(0);
-  const address = / metrics=(\S+) .* pid=\d+\n$/.exec(stdout)?.[1] ?? "";
+  const address = / metrics=(\S+) .* pid=\d+ log=\S+\n$/.exec(stdout)?.[1] ?? "";
   expect(await ready(address)).toEqual([200, "serving\n"]);
   expect(run(["umount", mountpoint]).status).toBe(0);
   await expect(ready(address)).rejects.toThrow();

@@ -164,7 +164,7 @@ it("--rw works in a user namespace", async () => {
     for i in $(seq 200); do grep -q '^ready ' "$dir/log" && break; sleep 0.05; done
     cd "$dir/mnt"; rm -r opq; mkdir opq; echo x >opq/x; ls opq; rm d2f; ls d2f 2>/dev/null || echo gone; cd /
     kill $!; wait $!; echo "status $?"; cat "$dir/log" >&2`;
-  const command = [process.execPath, COMMAND, "mount", path, ...BLOBS];
+  const command = [process.execPath, COMMAND, "mount", "--foreground", path, ...BLOBS];
   const { stdout, stderr } = await shell(
     'unshare -Urm timeout 60 bash -euc "$@"',
     script,

@@ -30,6 +30,7 @@ describe("the short forms", () => {
       process.execPath,
       COMMAND,
       "mount",
+      "--foreground",
       "--driver",
       "fuse",
       "image.boot",

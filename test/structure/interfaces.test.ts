@@ -56,6 +56,6 @@ describe("docs/interfaces.md", () => {
       .flatMap(({ cell }) => quoted(cell));
     const facts = Object.fromEntries(fields.map((field) => [field, "x"]));
     const line = formatFacts({ ...facts, mountpoint: "x" }, 0);
-    expect(fields).toEqual([...line.split(" ").map((pair) => pair.split("=")[0]), "pid"]);
+    expect(fields).toEqual([...line.split(" ").map((pair) => pair.split("=")[0]), "pid", "log"]);
   });
 });

@@ -104,7 +104,7 @@ export function runMount(args: readonly string[]) {
 /**
  * Starts a daemon and waits for its ready line.
  *
- * @param short the words of a short form, which are followed by the mountpoint
+ * @param short the words of a short form, which are followed by the mountpoint; `mount` stays in the foreground
  */
 export async function start(
   args: readonly string[],
@@ -113,7 +113,8 @@ export async function start(
   command: readonly [string, ...string[]] = [process.execPath, COMMAND],
 ): Promise<Daemon> {
   const [program, ...before] = command;
-  const child = launch(program, [...before, ...short, mountpoint, ...args]);
+  const stays = short[0] === "mount" ? ["--foreground"] : [];
+  const child = launch(program, [...before, ...short, mountpoint, ...stays, ...args]);
   let text = "";
   const exited = new Promise<number | string>((resolve) =>
     child.once("exit", (code, signal) => {

@@ -1,0 +1,193 @@
+import type { Command } from "commander";
+import { messageOf, UsageError } from "../src/bytes/errors.ts";
+import { serveInBackground } from "../src/daemon/background.ts";
+import { Caller, type Order } from "../src/daemon/caller.ts";
+import { commonName, refuseDescriptors, withCommonNames } from "../src/daemon/descriptors.ts";
+import { formatFacts, type ReadyFacts } from "../src/daemon/facts.ts";
+import { openDaemonLog, runDaemon, serveImage } from "../src/daemon/main.ts";
+import { type BackendOptions, inBackground, inForeground, mountImage } from "../src/daemon/mount-backend.ts";
+import type { DaemonOptions } from "../src/daemon/options.ts";
+import {
+  type BackendFlags,
+  backendOptions,
+  daemonOptions,
+  isKept,
+  logTarget,
+  type MountFlags,
+} from "../src/daemon/options-from-flags.ts";
+import { isSuccessor } from "../src/handover/keeper.ts";
+import type { Log } from "../src/log/log.ts";
+import { transportFor } from "../src/session/choose.ts";
+import type { PreparedImage } from "../src/source/prepare.ts";
+import type { WantedPlatform } from "../src/source/platform.ts";
+import { checkGiven, type Given, givenForDaemon, givenOptions } from "./check-given.ts";
+import { addMountOptions, SOURCE_OPTIONS } from "./mount-options.ts";
+import { progress } from "./progress.ts";
+
+interface SourceFlags extends BackendFlags {
+  readonly cacheDir: string;
+  readonly ref?: string;
+  readonly platform?: WantedPlatform;
+}
+
+/** The command that waits for this process; undefined: it is the one that was called. */
+export const caller = Caller.find();
+
+/** Adds the two commands that mount. @returns the one that need not be named */
+export function addMountCommands(program: Command): Command {
+  const fuse = addMountOptions(
+    program
+      .command("fuse", { isDefault: true })
+      .description("mount an image and serve it in the foreground (also without naming the command)")
+      .option(
+        "-B, --bootstrap <file>",
+        "the image: RAFS v6 bootstrap, EROFS image or flattened disk; without it, --apisock brings images later",
+      )
+      .requiredOption("-M, --mountpoint <dir>", "directory to mount on"),
+  );
+  fuse.action((flags: MountFlags, command: Command) => fuseMount(flags, givenOptions(command)));
+  addMountOptions(
+    program
+      .command("mount <source...>")
+      .usage("[options] <source...> <dir>")
+      .description(
+        "mount what there is, and return: a bootstrap, whose tars are found beside it unless options say otherwise; or " +
+          "layers, the lowest first, as tar, tar.gz or tar.zst (- for stdin); or an OCI image layout or archive; or what " +
+          "docker save wrote",
+      ),
+    SOURCE_OPTIONS,
+  ).action((args: string[], flags: SourceFlags, command: Command) =>
+    mountSources(args.slice(0, -1), { ...flags, mountpoint: args.at(-1) ?? "" }, givenOptions(command)),
+  );
+  return fuse;
+}
+
+/** @throws UsageError for options that contradict each other or have no effect */
+async function fuseMount(flags: MountFlags, given: Given): Promise<void> {
+  const asked = await daemonOptions(flags, check(given, flags));
+  const options = flags.daemonize ? withCommonNames(asked) : asked;
+  if (isSuccessor) return serve(options);
+  if (flags.daemonize && caller === undefined)
+    return start(flags, options, openDaemonLog(options), async () => ({ options }));
+  if (flags.recover) return recoverSession(options);
+  return caller === undefined ? serve(options) : serveFor(caller, flags);
+}
+
+/** @throws UsageError as `fuseMount`, and without a directory to mount on */
+async function mountSources(paths: readonly string[], flags: SourceFlags, given: Given): Promise<void> {
+  const [first] = paths;
+  if (first === undefined)
+    throw new UsageError("missing argument: want a source and the directory to mount it on");
+  const warnings = check(new Map([...given, ["--bootstrap", first]]), flags);
+  const optionsFor = (image: Partial<MountFlags>): Promise<BackendOptions> =>
+    backendOptions({ ...flags, ...image }, warnings, givenForDaemon(given));
+  // What goes on with a session finds its image there, and never reads a source again.
+  const unprepared = () => optionsFor({ bootstrap: first });
+  if (isSuccessor) return serve(await unprepared());
+  if (flags.recover && (caller !== undefined || flags.foreground)) return recoverSession(await unprepared());
+  if (caller !== undefined) return serveFor(caller, flags);
+  const prepared = async () => {
+    const image = await prepareSources(flags.foreground ? paths : paths.map(commonName), flags);
+    const options = withImage(await optionsFor(imageFlags(image, flags)), image);
+    return { image, options: flags.foreground ? options : withCommonNames(options) };
+  };
+  if (flags.recover) {
+    const options = await unprepared();
+    return start(flags, options, openDaemonLog(options), prepared);
+  }
+  const { image, options } = await prepared();
+  const ready = (facts: ReadyFacts, isServed: boolean): void => {
+    sayReady(facts);
+    // The mount does not wait for the disk.
+    image.makeDurable(isServed).catch((error) => warn(`the cache in ${flags.cacheDir}: ${messageOf(error)}`));
+  };
+  const inThisProcess = inForeground(options, ready);
+  const inAnother = inBackground(async (reason, log) => {
+    await start(flags, options, log, async () => ({ options, reason }));
+    await image
+      .makeDurable(false)
+      .catch((error) => warn(`the cache in ${flags.cacheDir}: ${messageOf(error)}`));
+  });
+  process.exitCode = await mountImage(options, ready, flags.foreground ? inThisProcess : inAnother);
+}
+
+async function prepareSources(paths: readonly string[], flags: SourceFlags): Promise<PreparedImage> {
+  const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less
+  const { cacheDir, ref, platform, blobDir: blobDirs } = flags;
+  const report = progress(process.stderr.isTTY);
+  return prepareImage({ paths, cacheDir, blobDirs, ref, platform, report, warn });
+}
+
+const imageFlags = (
+  { bootstrap, blobDirs, blobs }: PreparedImage,
+  flags: MountFlags,
+): Partial<MountFlags> => ({
+  bootstrap,
+  blobDir: [...flags.blobDir, ...blobDirs],
+  blob: [...flags.blob, ...blobs.map(([id, path]): [string, string] => [id, path])],
+});
+
+const withImage = (options: BackendOptions, { within }: PreparedImage): BackendOptions => ({
+  ...options,
+  places: { ...options.places, within },
+});
+
+const check = (given: Given, { transport }: MountFlags): string[] =>
+  checkGiven(given, transportFor(transport, process.geteuid?.() ?? 0) === "fuse-native");
+
+const serve = async (options: DaemonOptions): Promise<void> => {
+  process.exitCode = await runDaemon(options, sayReady);
+};
+
+/** Serves what the command that waits has made ready, and says to it what its user is to see. */
+async function serveFor(waiting: Caller, flags: MountFlags): Promise<void> {
+  const { options, reason } = await waiting.order();
+  // That command has said warnings and reason: into the log, if that was given.
+  const isSaid = flags.logFile !== undefined;
+  const mine = { ...options, ...logTarget(flags), ...(isSaid ? { warnings: [] } : {}) };
+  const log = openDaemonLog(mine);
+  if (!isSaid && reason !== undefined) log.info(`driver fuse: ${reason}`);
+  if (!isSaid) log.mirror(waiting.hear);
+  process.exitCode = await serveImage(mine, log, (facts) => {
+    log.mirror(undefined);
+    waiting.ready(facts, true);
+  });
+}
+
+/** Has a process in the background serve, and says what it says. */
+async function start(
+  flags: MountFlags,
+  options: DaemonOptions,
+  log: Log,
+  order: () => Promise<Order>,
+): Promise<void> {
+  refuseDescriptors(options);
+  const { mountpoint, logFile } = options;
+  const { facts, ...process } = await serveInBackground({
+    ...{ mountpoint, logFile, log, order },
+    isKept: isKept(flags),
+  });
+  say(`ready ${formatFacts(facts, undefined, process)}`);
+}
+
+/** Loaded only when it is asked for. */
+async function recoverSession(options: DaemonOptions): Promise<never> {
+  const { recover } = await import("../src/daemon/recover.ts");
+  const log = openDaemonLog(options);
+  if (caller !== undefined) log.mirror(caller.hear);
+  return recover(options, log);
+}
+
+/** The command that waits for this process is told, where there is one. */
+function sayReady(facts: ReadyFacts): void {
+  if (caller !== undefined) caller.ready(facts, true);
+  else say(`ready ${formatFacts(facts)}`);
+}
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+const warn = (message: string): void => {
+  process.stderr.write(`warning: ${message}\n`);
+};

@@ -1,0 +1,65 @@
+import { realpathSync, statSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
+import { OperationalError } from "../bytes/errors.ts";
+import type { DaemonOptions } from "./options.ts";
+
+const STANDARD = new Map([
+  ["/dev/stdin", 0],
+  ["/dev/stdout", 1],
+  ["/dev/stderr", 2],
+]);
+const STDERR = 2;
+
+/** The descriptor of this process that a path is another name of: `/dev/stdin`, `/dev/fd/63`, `/proc/self/fd/5`. */
+function descriptorOf(path: string): number | undefined {
+  const standard = STANDARD.get(resolve(path));
+  if (standard !== undefined) return standard;
+  const name = basename(path);
+  try {
+    return /^\d+$/.test(name) && realpathSync(dirname(path)) === `/proc/${process.pid}/fd`
+      ? Number(name)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The name that a file has for every process; the same path where it has none, or is a pipe. */
+export function commonName(path: string): string {
+  if (descriptorOf(path) === undefined) return path;
+  try {
+    const real = realpathSync(path);
+    const [named, open] = [statSync(real), statSync(path)];
+    return named.dev === open.dev && named.ino === open.ino && !open.isCharacterDevice() ? real : path;
+  } catch {
+    return path;
+  }
+}
+
+/** Files by the names that they have for a process in the background, too. */
+export const withCommonNames = <T extends DaemonOptions>(options: T): T => ({
+  ...options,
+  bootstrap: options.bootstrap === undefined ? undefined : commonName(options.bootstrap),
+  places: {
+    ...options.places,
+    dirs: options.places.dirs.map(commonName),
+    files: new Map([...options.places.files].map(([id, path]) => [id, commonName(path)])),
+  },
+  prefetch: options.prefetch && {
+    ...options.prefetch,
+    list:
+      typeof options.prefetch.list === "string" ? commonName(options.prefetch.list) : options.prefetch.list,
+  },
+});
+
+/** @throws OperationalError naming what only this process has open */
+export function refuseDescriptors({ bootstrap, places, prefetch, ...rest }: DaemonOptions): void {
+  const { trace, pidFile, logFile, upper } = rest;
+  const isLogHere = logFile !== undefined && descriptorOf(logFile) === STDERR; // it is handed over
+  const paths = [bootstrap, ...places.files.values(), ...places.dirs, prefetch?.list, trace, pidFile, upper];
+  for (const path of [...paths, isLogHere ? undefined : logFile])
+    if (typeof path === "string" && descriptorOf(path) !== undefined)
+      throw new OperationalError(
+        `${path}: a pipe or a file without a name, which a process in the background cannot open: use a file, or --foreground`,
+      );
+}
