@@ -75,7 +75,7 @@ for (const [name, asked] of Object.entries(LISTS))
     .action(() => show(asked));
 program
   .command("files")
-  .description("counts by file, where the daemon keeps them (--file-stats)")
+  .description("counts by file, where the daemon keeps them (the daemon's --file-stats)")
   .option("--latest", "only inodes that were read since this was asked last")
   .action(({ latest }: { latest?: true }) => show(latest ? LATEST : FILES));
 

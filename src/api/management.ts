@@ -8,6 +8,7 @@ import type {
   FsStats,
   InflightRequest,
   ReadRanges,
+  State,
 } from "./shapes.ts";
 
 /** What the API asks of the daemon behind it. */
@@ -84,19 +85,33 @@ export interface Instance {
 /** What was asked for cannot be. The message is nydusd's: its clients show it, and some compare it. */
 abstract class Refusal extends Error {
   abstract readonly status: number;
-}
-
-export class WrongState extends Refusal {
-  override readonly status = 400;
-  constructor(event: "Start" | "Exit" | "Takeover") {
-    super(`DaemonAbnormal(UnexpectedEvent("${event}"))`);
+  /** For people, where more is known than what the message means. */
+  readonly explanation: string | undefined;
+  constructor(message: string, explanation?: string) {
+    super(message);
+    this.explanation = explanation;
   }
 }
 
+const WANTED = { Start: "READY", Exit: "READY or RUNNING", Takeover: "INIT" } as const;
+
+export class WrongState extends Refusal {
+  override readonly status = 400;
+  constructor(event: keyof typeof WANTED, state: State) {
+    super(
+      `DaemonAbnormal(UnexpectedEvent("${event}"))`,
+      `the daemon is ${state}, ${event.toLowerCase()} wants ${WANTED[event]}`,
+    );
+  }
+}
+
+/** Of images: there is none of that id, or none is named and there are several. */
 export class NoCounter extends Refusal {
   override readonly status = 404;
-  constructor() {
-    super("Metrics(Stats(NoCounter))");
+  constructor(id: string | undefined, shown: readonly string[]) {
+    const what = id === undefined ? "which image is not said" : `no image "${id}"`;
+    const choice = `${what}; there are: ${shown.join(", ")}`;
+    super("Metrics(Stats(NoCounter))", shown.length === 0 ? "no image is mounted" : choice);
   }
 }
 
@@ -110,15 +125,16 @@ export class NotReady extends Refusal {
 /** By the way in which this daemon talks to the kernel. */
 export class Unsupported extends Refusal {
   override readonly status = 501;
-  constructor() {
-    super("DaemonAbnormal(Unsupported)");
+  constructor(why: string) {
+    super("DaemonAbnormal(Unsupported)", why);
   }
 }
 
 export class MountFailed extends Refusal {
   override readonly status = 500;
-  constructor(why: string) {
-    super(`MountFilesystem(Other(${JSON.stringify(why)}))`);
+  /** @param why in nydusd's words where it has any */
+  constructor(why: string, explanation?: string) {
+    super(`MountFilesystem(Other(${JSON.stringify(why)}))`, explanation);
   }
 }
 
@@ -140,9 +156,13 @@ export class UpgradeFailed extends Refusal {
 /** What nydusd says to a log level that it does not know. */
 export class NoSuchLevel extends Refusal {
   override readonly status = 500;
-  constructor() {
-    super("ResponsePayloadType");
+  constructor(level: string) {
+    super("ResponsePayloadType", `no log level "${level}": want error, warn, info, debug, trace or off`);
   }
 }
 
-export const statusOf = (error: unknown): number => (error instanceof Refusal ? error.status : 500);
+/** @returns the status of an answer, and what people are told beside its message */
+export const refusalOf = (
+  error: unknown,
+): { readonly status: number; readonly explanation?: string | undefined } =>
+  error instanceof Refusal ? { status: error.status, explanation: error.explanation } : { status: 500 };

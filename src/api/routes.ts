@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { messageOf } from "../bytes/errors.ts";
-import { type Management, MountFailed, NoSuchLevel, statusOf } from "./management.ts";
+import { explain } from "./explain.ts";
+import { type Management, MountFailed, NoSuchLevel, refusalOf } from "./management.ts";
 
 /** What a request answers. Without content it is 204. */
 export interface Answer {
@@ -18,9 +19,10 @@ export interface Route {
   answer(management: Management, query: URLSearchParams, body: Buffer): Answer | Promise<Answer>;
 }
 
-export const problem = (status: number, message: string): Answer => ({
+/** Beside nydusd's code and message: what it means, in people's words. */
+export const problem = (status: number, message: string, explanation = explain(message)): Answer => ({
   status,
-  content: { code: "UNDEFINED", message },
+  content: { code: "UNDEFINED", message, explanation },
 });
 export const NO_ROUTE = problem(404, "NoRoute");
 export const BAD_REQUEST = problem(400, "BadRequest");
@@ -55,7 +57,10 @@ function wrapped<T extends Answer | Promise<Answer>>(
   wrapper: Wrapper,
   work: () => T,
 ): Answer | Promise<Answer> {
-  const failed = (error: unknown) => problem(statusOf(error), `${wrapper}(${messageOf(error)})`);
+  const failed = (error: unknown) => {
+    const { status, explanation } = refusalOf(error);
+    return problem(status, `${wrapper}(${messageOf(error)})`, explanation);
+  };
   try {
     const answer = work();
     return answer instanceof Promise ? answer.catch(failed) : answer;
@@ -76,7 +81,7 @@ function parsed<T>(
   } catch (error) {
     const said =
       error instanceof z.ZodError ? z.prettifyError(error).replaceAll("\n", " ") : messageOf(error);
-    return problem(400, `ParseBody(Error(${JSON.stringify(said)}))`);
+    return problem(400, `ParseBody(Error(${JSON.stringify(said)}))`, `the body: ${said}`);
   }
   return use(value);
 }
@@ -90,7 +95,7 @@ const configure = (path: string): Route => ({
   answer: (management, _, body) =>
     parsed(CONFIGURATION, body, ({ log_level }) =>
       wrapped("Configure", () => {
-        if (!management.setLogLevel(log_level)) throw new NoSuchLevel();
+        if (!management.setLogLevel(log_level)) throw new NoSuchLevel(log_level);
         return DONE;
       }),
     ),

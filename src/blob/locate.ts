@@ -1,7 +1,7 @@
 import { SHA256 } from "../bytes/sha256.ts";
 import { closeSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { adviceOf, codeOf, OperationalError, problemOf } from "../bytes/errors.ts";
 import { openBeneath, openWithin } from "../safe-open/beneath.ts";
 import { type OpenFile, openFile } from "../safe-open/open-file.ts";
 
@@ -58,14 +58,17 @@ export function locateBlob(search: BlobSearch, index: number, id: string, wanted
       return describe(path, open());
     } catch (error) {
       if (codeOf(error) !== "ENOENT" || named)
-        throw new OperationalError(`blob ${name}: ${path}: ${messageOf(error)} (wanted: ${wanted} bytes)`);
+        throw new OperationalError(
+          `blob ${name}: ${path}: ${problemOf(error)} (wanted: ${wanted} bytes)`,
+          adviceOf(error),
+        );
       looked.push(path);
     }
   }
   const where = looked.length > 0 ? `not found as ${looked.join(", ")}` : "no place to look in";
-  throw new OperationalError(
-    `blob ${name}: ${where} (wanted: ${wanted} bytes); name its directory with --blob-dir or the file with --blob ${id || index + 1}=PATH`,
-  );
+  throw new OperationalError(`blob ${name}: ${where} (wanted: ${wanted} bytes)`, {
+    advice: `name its directory with --blob-dir or the file with --blob ${id || index + 1}=PATH`,
+  });
 }
 
 /** A place to look in. */

@@ -20,6 +20,15 @@ export class FormatError extends Error {
 /** The world is not as an operation needs it, at the start or later: one line that names the thing and what to do. Exit status 1. */
 export class OperationalError extends Error {
   override readonly name = "OperationalError";
+  readonly problem: string;
+  /** What helps, in options of the command line: who hands it on to somebody else leaves that out. */
+  readonly advice: string | undefined;
+
+  constructor(problem: string, { advice, ...options }: ErrorOptions & { readonly advice?: string } = {}) {
+    super(advice === undefined ? problem : `${problem}; ${advice}`, options);
+    this.problem = problem;
+    this.advice = advice;
+  }
 }
 
 /** The command line or a configuration file asks for something that cannot be: exit status 2. */
@@ -34,3 +43,11 @@ export function codeOf(error: unknown): string {
 
 /** The message of anything thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The same without what helps. */
+export const problemOf = (error: unknown): string =>
+  error instanceof OperationalError ? error.problem : messageOf(error);
+
+/** What helps, for an error that says more of the same problem. */
+export const adviceOf = (error: unknown): { readonly advice?: string } =>
+  error instanceof OperationalError && error.advice !== undefined ? { advice: error.advice } : {};

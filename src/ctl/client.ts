@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { explain } from "../api/explain.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 
 /** For an answer; a daemon that lives gives it at once. */
@@ -36,10 +37,9 @@ export class Client {
     });
     const content = text === "" ? undefined : parse(text, `${socketPath}: ${method} ${path}`);
     if (status >= 200 && status < 300) return content;
-    const said = content as { message?: unknown } | undefined;
-    throw new OperationalError(
-      `${socketPath}: ${method} ${path}: status ${status}: ${said?.message ?? text}`,
-    );
+    const { message = text, explanation } = (content ?? {}) as { message?: unknown; explanation?: unknown };
+    const meaning = explanation ?? explain(`${message}`); // nydusd gives none
+    throw new OperationalError(`${socketPath}: ${meaning} (${method} ${path}: ${status} ${message})`);
   }
 }
 

@@ -28,7 +28,7 @@ export const LISTS: Readonly<Record<string, Query & { readonly about: string }>>
   events: { path: "v1/daemon/events", about: "what went wrong lately" },
   pattern: {
     path: "v1/metrics/pattern",
-    about: "which files were read, the first one first, where that is recorded (--file-stats)",
+    about: "which files were read, the first one first, where that is recorded (the daemon's --file-stats)",
   },
   inflight: { path: "v1/metrics/inflight", about: "requests that are being answered" },
 };

@@ -93,7 +93,7 @@ export class ApiBackend implements Management {
 
   /** Without a takeover READY passes by itself; a client that asks then gets what it asked for. */
   async start(): Promise<void> {
-    if (this.state !== "READY") throw new WrongState("Start");
+    if (this.state !== "READY") throw new WrongState("Start", this.state);
     await this.orders.start();
   }
 
@@ -103,13 +103,13 @@ export class ApiBackend implements Management {
   }
 
   async takeOver(): Promise<void> {
-    if (this.state !== "INIT") throw new WrongState("Takeover");
+    if (this.state !== "INIT") throw new WrongState("Takeover", this.state);
     await this.orders.takeOver().catch(failTransfer);
     this.ready();
   }
 
   exit(): () => void {
-    if (this.state !== "READY" && this.state !== "RUNNING") throw new WrongState("Exit");
+    if (this.state !== "READY" && this.state !== "RUNNING") throw new WrongState("Exit", this.state);
     return () => {
       // A second signal would mean "at once"; a second request means nothing.
       if (!this.isLeaving) this.orders.exit();
@@ -138,7 +138,11 @@ export class ApiBackend implements Management {
 
   instance(id: string | undefined): Instance {
     const found = this.find(id);
-    if (found === undefined) throw new NoCounter();
+    if (found === undefined)
+      throw new NoCounter(
+        id,
+        this.shown().map(({ path }) => path),
+      );
     const { path, pinned, counts, instances } = found;
     const reports = instances.map((instance) => this.reportOf(instance));
     return {
@@ -187,8 +191,9 @@ export class ApiBackend implements Management {
     const { session, held } = this.serving;
     const { options, log } = this;
     const { changes, device, traits } = session;
-    // What lies below an overlay must not change.
-    if (changes === undefined || options.upper !== undefined) throw new Unsupported();
+    if (changes === undefined) throw new Unsupported("fuse-native shows one image, and that one stays");
+    if (options.upper !== undefined)
+      throw new Unsupported("what lies below the overlay of --rw must not change");
     return { changes, device, traits, held, options, log };
   }
 

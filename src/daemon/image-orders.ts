@@ -1,6 +1,6 @@
 import { MountFailed, type MountCommand } from "../api/management.ts";
 import type { HeldFiles } from "../blob/held-files.ts";
-import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { adviceOf, messageOf, OperationalError, problemOf } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
 import { withRecords } from "../session/file-records.ts";
@@ -52,7 +52,7 @@ export async function mountByOrder(
     }
     void pinned.prefetching.finish(); // logs what fails
   } catch (error) {
-    log.warn(`cannot ${how} ${order.source} at ${path}: ${messageOf(error)}`);
+    log.warn(`cannot ${how} ${order.source} at ${path}: ${reasonOf(error)}`);
     fail(error);
   }
   log.info(`${how}ed ${order.source} at ${path}`);
@@ -114,8 +114,14 @@ function prefetchOf(
 /** nydusd's words where it has any. */
 function fail(error: unknown): never {
   if (error instanceof MountObstacle && error.obstacle === "taken")
-    throw new MountFailed("object or filesystem already exists");
+    throw new MountFailed("object or filesystem already exists", `${error.message}: remount replaces it`);
   if (error instanceof MountObstacle && error.obstacle === "not mounted")
-    throw new MountFailed("object or filesystem doesn't exist");
-  throw new MountFailed(messageOf(error));
+    throw new MountFailed("object or filesystem doesn't exist", error.message);
+  throw new MountFailed(reasonOf(error));
 }
+
+/** A client has no options of the command line: where tars are is said by the configuration that it sends. */
+const reasonOf = (error: unknown): string =>
+  "advice" in adviceOf(error)
+    ? `${problemOf(error)}; a configuration says where the tars are`
+    : messageOf(error);

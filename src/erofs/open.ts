@@ -65,7 +65,7 @@ export function readTables(image: number | Uint8Array, size: number, file: strin
   const isFlat = devices.length > 0 && devices.every((d) => d.unifiedAt > 0 && last(d) <= size);
   if (rafs && !rafs.isTarfs && devices.length > 0 && !isFlat)
     throw new FormatError(
-      "plain RAFS image whose blobs are packed files: only TARFS, or an image exported with --block, can be served",
+      "plain RAFS image whose blobs are packed files: only TARFS, or what nydus-image export --block wrote, can be served",
       { file, at: RAFS_AT },
     );
   return { meta, sb, devices, rafs, prefixes: readPrefixes(meta.view, sb, file, need), isFlat };

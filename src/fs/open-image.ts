@@ -110,9 +110,9 @@ function findBlobs(
   const { single, files } = search;
   const unnamed = devices.filter(({ id }, i) => !files.has(id) && !files.has(String(i + 1))).length;
   if (single !== undefined && unnamed > 1)
-    throw new OperationalError(
-      `${single}: one file for ${unnamed} blobs; name the directory that holds them with --blob-dir`,
-    );
+    throw new OperationalError(`${single}: one file for ${unnamed} blobs`, {
+      advice: "name the directory that holds them with --blob-dir",
+    });
   return devices.map(({ id, blocks }, i) => {
     let file = ABSENT;
     try {

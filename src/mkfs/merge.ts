@@ -70,7 +70,9 @@ export function mergeImages(request: MergeRequest): BuildResult {
         `chunk size of ${path} is 0x${rafs.chunkSize.toString(16)}, of ${first.path} 0x${first.rafs.chunkSize.toString(16)}`,
       );
     if (rafs.hasOwners !== first.rafs.hasOwners)
-      throw new MergeError(`one of ${first.path} and ${path} has owners, the other has none (--repeatable)`);
+      throw new MergeError(
+        `one of ${first.path} and ${path} has owners, the other has none (nydus-image-ts create --repeatable)`,
+      );
   }
   const merged = new LayerMerge(request.whiteouts);
   const blobs: Blob[] = [];
@@ -88,7 +90,9 @@ export function mergeImages(request: MergeRequest): BuildResult {
   const plan = planBootstrap(options, merged.tree, blobs, "merged image");
   const count = plan.blobs.length;
   if (count > MAX_BLOBS)
-    throw new MergeError(`${count} blobs, want at most ${MAX_BLOBS} (--drop-unreferenced)`);
+    throw new MergeError(
+      `${count} blobs, want at most ${MAX_BLOBS}${request.keepsBlobs ? " (nydus-image-ts merge --drop-unreferenced)" : ""}`,
+    );
   return placeBootstrap(options, draftBootstrap(options, plan));
 }
 

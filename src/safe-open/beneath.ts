@@ -39,9 +39,9 @@ export const openWithin = (path: string, dir: string, others: readonly string[])
 
 function mustLieIn(path: string, dirs: readonly string[], said: string): void {
   if (!dirs.some((dir) => isBelow(path, realPathOf(dir))))
-    throw new OperationalError(
-      `a link leads out of ${said}; name the directory that it leads to with --blob-dir, too`,
-    );
+    throw new OperationalError(`a link leads out of ${said}`, {
+      advice: "name the directory that it leads to with --blob-dir, too",
+    });
 }
 
 /** undefined: there is no such directory. */

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ctl, startManaged } from "../support/api.ts";
@@ -35,11 +35,13 @@ it("nydusctl-ts shows all there is", async () => {
   expect(await run("set log-level trace")).toEqual(text(""));
   const failed = (stderr: string) => ({ status: 1, stdout: "", stderr });
   expect(await run("set log-level foo")).toEqual(
-    failed(`Error: ${daemon.sock}: PUT v1/daemon: status 500: Configure(ResponsePayloadType)\n`),
+    failed(
+      `Error: ${daemon.sock}: no log level "foo": want error, warn, info, debug, trace or off (PUT v1/daemon: 500 Configure(ResponsePayloadType))\n`,
+    ),
   );
   expect(await run("start")).toEqual(
     failed(
-      `Error: ${daemon.sock}: PUT v1/daemon/start: status 400: Configure(DaemonAbnormal(UnexpectedEvent("Start")))\n`,
+      `Error: ${daemon.sock}: the daemon is RUNNING, start wants READY (PUT v1/daemon/start: 400 Configure(DaemonAbnormal(UnexpectedEvent("Start"))))\n`,
     ),
   );
   expect(await run("exit")).toEqual(text(""));
@@ -62,7 +64,9 @@ it("nydusctl-ts mounts, remounts and unmounts", async () => {
   expect(await run("--id /b metrics fsstats")).toEqual(matches(/Read Data: 5Bytes/));
   expect(await run("metrics fsstats")).toMatchObject({
     status: 1,
-    stderr: expect.stringContaining("NoCounter"),
+    stderr: expect.stringContaining(
+      "which image is not said; there are: /a, /b (GET v1/metrics: 404 GlobalMetrics(",
+    ),
   });
   expect(await run(`remount -m /a -c ${config} -s ${image.boots[1]}`)).toEqual(text(""));
   expect(await ask('cat "$1/a/f" "$1/a/g"', mountpoint)).toBe("two\nmore\n");
@@ -71,9 +75,20 @@ it("nydusctl-ts mounts, remounts and unmounts", async () => {
   expect(await run("umount")).toMatchObject({ status: 2 });
   expect(await run("umount -m /a")).toMatchObject({
     status: 1,
-    stderr: expect.stringContaining("doesn't exist"),
+    stderr: expect.stringContaining(
+      "/a: no image is mounted there (DELETE v1/mount?mountpoint=%2Fa: 500 Mount(",
+    ),
   });
-  expect(await run(`mount -m /b -s ${image.boots[0]}`)).toMatchObject({ status: 1 });
+  expect(await run(`mount -m /b -s ${image.boots[0]}`)).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("/b: an image is mounted there already: remount replaces it (POST "),
+  });
+  const elsewhere = join(workDir(), "lonely.boot"); // without its tars
+  copyFileSync(image.boots[0] ?? "", elsewhere);
+  expect(await run(`mount -m /c -s ${elsewhere}`)).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/wanted: \d+ bytes\); a configuration says where the tars are \(POST /),
+  });
   expect(await run(`mount -m /c -s ${image.boots[0]} -c /none`)).toMatchObject({
     status: 1,
     stderr: expect.stringContaining("config /none"),

@@ -40,7 +40,7 @@ const PASSWD = Buffer.from("passwd".padEnd(64, "\0")).toString("hex");
 const leadsOut = (dir: string, name = ID): string => {
   const path = dir === "." ? name : `${dir}/${name}`;
   const shown = dir === "." ? "DIR" : dir;
-  return `blob ${ID}: ${path}: a link leads out of ${shown}; name the directory that it leads to with --blob-dir, too (wanted: 30720 bytes)`;
+  return `blob ${ID}: ${path}: a link leads out of ${shown} (wanted: 30720 bytes); name the directory that it leads to with --blob-dir, too`;
 };
 
 describe("a blob is found", () => {
@@ -263,7 +263,7 @@ describe("a blob is refused", () => {
           },
           (d) => ({ files: file(ID, join(d, "layout/x")), within: file(ID, join(d, "layout")) }),
         ),
-      want: `blob ${ID}: layout/x: a link leads out of layout; name the directory that it leads to with --blob-dir, too (wanted: 30720 bytes)`,
+      want: `blob ${ID}: layout/x: a link leads out of layout (wanted: 30720 bytes); name the directory that it leads to with --blob-dir, too`,
     },
     {
       name: "a symlink to itself",

@@ -70,12 +70,12 @@ class Answering implements Partial<Management> {
   events = () => ({ max_errors: 1, total_errors: 0, max_size: 1, total_size: 0, errors: [] });
   setLogLevel = (level: string) => level === "info";
   start = () => {
-    throw new WrongState("Start");
+    throw new WrongState("Start", "RUNNING");
   };
   exit = () => () => {};
   inflight = () => [];
   instance = (): Instance => {
-    throw new NoCounter();
+    throw new NoCounter(undefined, []);
   };
   mount = async (path: string, { config }: MountCommand) => {
     if (namesOf(path) === undefined) throw new MountFailed(`mountpoint ${path}`);
