@@ -1,4 +1,4 @@
-import type { Descriptor, Manifest } from "./image-documents.ts";
+import type { Descriptor, Index, Manifest } from "./image-documents.ts";
 
 const MANIFESTS = new Set([
   "application/vnd.oci.image.manifest.v1+json",
@@ -14,6 +14,15 @@ const CONFIGS_BY_MISTAKE = new Set(["application/octet-stream", "application/jso
 /** Of signatures and attestations, whose configuration may be an image's: documents instead of layers. */
 const DOCUMENT = /^text\/|[+/.](json|xml|yaml|spdx)$/;
 
+/** Where it says of itself that it is none. Lists of what refers to an image give an image the type of its configuration. */
+export function artifactTypeSaid(
+  artifactType: string | null | undefined,
+  document?: Manifest | Index,
+): string | undefined {
+  const said = document?.artifactType || artifactType;
+  return said && !CONFIGS.has(said) ? said : undefined;
+}
+
 /**
  * What a manifest is, when it is no image.
  *
@@ -24,8 +33,8 @@ export function artifactTypeOf(descriptor: Descriptor, document?: Manifest): str
   const { mediaType, annotations, artifactType } = descriptor;
   if (!MANIFESTS.has(mediaType ?? "")) return mediaType ?? undefined;
   if (annotations?.["vnd.docker.reference.type"] === "attestation-manifest") return "attestation";
-  const said = document?.artifactType || artifactType;
-  if (said && !CONFIGS.has(said)) return said;
+  const said = artifactTypeSaid(artifactType, document);
+  if (said !== undefined) return said;
   if (document === undefined) return undefined;
   const { config, layers } = document;
   const type = config.mediaType ?? "";

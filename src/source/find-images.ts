@@ -30,9 +30,9 @@ export const foundAll = (entries: readonly ImageEntry[], isOne: boolean): Found 
  */
 export function findImages(entries: readonly ImageEntry[], ref: string): Found {
   const digest = parseReference(ref)?.digest;
-  const canonical = digest === undefined ? canonicalOf(ref) : undefined;
+  const canonical = digest === undefined ? canonicalName(ref) : undefined;
   const isCanonical = (wanted: string | undefined) => (name: string) =>
-    wanted !== undefined && canonicalOf(name) === wanted;
+    wanted !== undefined && canonicalName(name) === wanted;
   const byName = [(name: string) => name === ref, isCanonical(canonical), isCanonical(localName(ref))];
   for (const isNamed of byName) {
     const named = entries.filter(({ names }) => names.some(isNamed));
@@ -49,15 +49,10 @@ export function findImages(entries: readonly ImageEntry[], ref: string): Found {
   return findDigest(candidatesOf(entries), digest ?? (isDigest(ref) ? ref : undefined), ref);
 }
 
-function canonicalOf(name: string): string | undefined {
-  const reference = parseReference(name);
-  return reference && canonicalName(reference);
-}
-
 /** What podman calls an image of its own that has no registry. */
 function localName(ref: string): string | undefined {
   const isShort = parseReference(ref)?.domain === "docker.io" && !/^(index\.)?docker\.io\//.test(ref);
-  return isShort ? canonicalOf(`localhost/${ref}`) : undefined;
+  return isShort ? canonicalName(`localhost/${ref}`) : undefined;
 }
 
 /** Shorter ones would be met by accident. */

@@ -33,7 +33,7 @@ const descriptor = z.object({
   platform: rawPlatform.nullish(),
   annotations: z.record(z.string(), z.string()).nullish(),
 });
-export const index = z.object({ manifests: listOf(descriptor) });
+export const index = z.object({ artifactType: z.string().nullish(), manifests: listOf(descriptor) });
 export const manifest = z.object({
   artifactType: z.string().nullish(),
   config: descriptor,
@@ -41,6 +41,7 @@ export const manifest = z.object({
 });
 export type Descriptor = z.infer<typeof descriptor>;
 export type Manifest = z.infer<typeof manifest>;
+export type Index = z.infer<typeof index>;
 
 const INDEXES = new Set<unknown>([
   "application/vnd.oci.image.index.v1+json",

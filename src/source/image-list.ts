@@ -3,7 +3,7 @@ import { dockerImages } from "./docker-archive.ts";
 import type { Documents } from "./documents.ts";
 import type { ImageEntry, ImageList } from "./image-entry.ts";
 import { ociImages } from "./oci-layout.ts";
-import { canonicalName, parseReference } from "./reference.ts";
+import { canonicalName } from "./reference.ts";
 
 /**
  * All images of a layout or an archive. Where both kinds of documents are, the OCI ones say more; but docker has
@@ -52,7 +52,4 @@ function isSame(entry: ImageEntry, other: ImageEntry): boolean {
   return hasImage(entry, other) || other.names.some((name) => names.has(canonical(name)));
 }
 
-function canonical(name: string): string {
-  const reference = parseReference(name);
-  return reference === undefined ? name : canonicalName(reference);
-}
+const canonical = (name: string): string => canonicalName(name) ?? name;

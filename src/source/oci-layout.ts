@@ -1,5 +1,5 @@
 import { OperationalError } from "../bytes/errors.ts";
-import { artifactTypeOf } from "./artifact.ts";
+import { artifactTypeOf, artifactTypeSaid } from "./artifact.ts";
 import { type Documents, imageLayers, readDocument } from "./documents.ts";
 import type { Artifact, ImageEntry, ImageList, PlatformImage } from "./image-entry.ts";
 import { type Descriptor, imageConfig, index, isIndex, manifest } from "./image-documents.ts";
@@ -11,6 +11,8 @@ const NAME = "io.containerd.image.name";
 /** Under which tags registries without a referrers API keep what belongs to an image. */
 const REFERRER_TAG = /(^|:)sha(256|512)-[0-9a-f]{64,128}(\.[\w.]+)?$/;
 const MAX_DEPTH = 4;
+/** Each may be listed by many indexes, so that few bytes could make endless work. */
+const MAX_MANIFESTS = 1 << 16;
 
 /**
  * Images of an OCI image layout.
@@ -79,13 +81,19 @@ function* imagesOf(
   const isOf = isIndex(descriptor) || platform === undefined ? "" : showPlatform(platform);
   const what = [within[0], digest, isOf].join(" ");
   if (seen.has(what)) return;
+  if (seen.size === MAX_MANIFESTS)
+    throw new OperationalError(`${docs.name}: more than ${MAX_MANIFESTS} manifests in its indexes`);
   seen.add(what);
   try {
     if (isIndex(descriptor)) {
       if (within.length === MAX_DEPTH)
         throw new OperationalError(`${docs.name}: its indexes are nested too deep: each leads to another`);
-      const { manifests } = readDocument(docs, blobName(descriptor), index, digest);
-      for (const child of manifests) yield* imagesOf(docs, child, [...within, digest], seen, artifacts);
+      const document = readDocument(docs, blobName(descriptor), index, digest);
+      const type = artifactTypeSaid(descriptor.artifactType, document);
+      if (type !== undefined) artifacts.push({ names: [], digest, type });
+      else
+        for (const child of document.manifests)
+          yield* imagesOf(docs, child, [...within, digest], seen, artifacts);
     } else {
       const image = imageOf(docs, descriptor);
       if ("type" in image) artifacts.push(image);

@@ -49,9 +49,16 @@ function splitDomain(text: string): [domain: string, rest: string] {
   return isDomain ? [first, text.slice(slash + 1)] : ["docker.io", text];
 }
 
-/** The whole name with its tag, `latest` where it says none; a digest stands for itself, so it is left out. */
-export const canonicalName = ({ domain, path, tag }: Reference): string =>
-  `${domain}/${path}:${tag ?? "latest"}`;
+/**
+ * The whole name with its tag, `latest` where nothing is said.
+ *
+ * @returns undefined when it is no name, or a digest stands in the place of a tag
+ */
+export function canonicalName(text: string): string | undefined {
+  const { domain, path, tag, digest } = parseReference(text) ?? {};
+  if (domain === undefined || (tag === undefined && digest !== undefined)) return undefined;
+  return `${domain}/${path}:${tag ?? "latest"}`;
+}
 
 /** As short as docker shows it. */
 export function familiarName(text: string): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chosen, type Descriptor, MemoryLayout, NAME, named, REF } from "./memory-layout.ts";
+import { chosen, type Descriptor, INDEX, MemoryLayout, NAME, named, REF } from "./memory-layout.ts";
 
 describe("what is no image is not offered", () => {
   const EMPTY = {
@@ -57,6 +57,11 @@ describe("what is no image is not offered", () => {
       "what refers to an image",
     ],
     ["an empty index", (docs) => docs.list([]), "an index without images"],
+    [
+      "an index that is an artifact",
+      (docs) => docs.blob(INDEX, { artifactType: "application/vnd.example", manifests: [docs.image(["x"])] }),
+      "application/vnd.example",
+    ],
   ];
   it.each(cases)("%s", (_, make, type) => {
     const docs = new MemoryLayout();

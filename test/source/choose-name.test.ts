@@ -129,6 +129,18 @@ describe("an image is found by its name, as people write it", () => {
     expect(chosen(docs, a.digest.slice(7, 10))).toMatch(LIST);
   });
 
+  it("what is named by a digest alone is not the latest of that name", () => {
+    const docs = new MemoryLayout();
+    const image = docs.image(["a"]);
+    const name = `docker.io/library/app@${image.digest}`;
+    docs.index(
+      named({ "io.containerd.image.name": name, ...REF(`@${image.digest}`) }, image),
+      docs.image(["b"]),
+    );
+    expect([chosen(docs, name), chosen(docs, `app@${image.digest}`)]).toEqual(["a", "a"]);
+    expect(chosen(docs, "app")).toMatch(LIST);
+  });
+
   it("several names of one image are one image", () => {
     const docs = new MemoryLayout();
     const image = docs.image(["a"]);

@@ -88,6 +88,13 @@ describe("of an index, for a platform", () => {
     let inner = docs.image(["a"]);
     for (let i = 0; i < 4; i++) inner = docs.list(Array<Descriptor>(500).fill(inner));
     expect(chosen(docs.index(inner))).toBe("a");
+    const last = docs.image(["a"]).digest.slice(-8);
+    const many = Array.from({ length: 300 }, (_, i) => ({
+      ...docs.image(["a"]),
+      digest: `sha256:${String(i).padStart(56, "0")}${last}`,
+    }));
+    const lists = many.map((one) => docs.list([...many, one]));
+    expect(chosen(docs.index(...lists))).toBe("L: more than 65536 manifests in its indexes");
   });
 
   it("an index is as good as the images of it that are there", () => {

@@ -34,14 +34,12 @@ describe("a name of an image", () => {
     [`app:1.0${AT}`, `docker.io/library/app:1.0${AT}`, `app:1.0${AT}`],
   ];
   it.each(cases)("%s", (text, whole, familiar) => {
-    const reference = parseReference(text);
-    const { digest } = reference ?? {};
-    // A digest stands for itself, so the canonical name of a reference that has one is not asked for.
+    const { domain, path, tag, digest } = parseReference(text) ?? {};
     const said =
-      reference && digest
-        ? `${reference.domain}/${reference.path}${reference.tag ? `:${reference.tag}` : ""}@${digest}`
-        : reference && canonicalName(reference);
+      digest === undefined ? canonicalName(text) : `${domain}/${path}${tag ? `:${tag}` : ""}@${digest}`;
     expect([said, familiarName(text)]).toEqual([whole, familiar]);
+    // What is named by a digest alone is not the latest.
+    if (digest !== undefined) expect(canonicalName(text)).toBe(tag && "docker.io/library/app:1.0");
   });
 
   const none = [
