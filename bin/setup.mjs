@@ -1,7 +1,7 @@
 // Makes a fresh clone ready: installs packages when they are missing or the lockfile changed, compiles when
 // a source is newer than what was compiled. Plain JavaScript, because it runs before anything is there.
 //   --test        also what tests need of the machine, see test/install.sh
-//   --build-only  installs nothing: npm runs it as "prepare" while it installs packages itself
+//   --build-only  installs nothing: for an install that has no compiler
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

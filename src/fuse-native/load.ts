@@ -47,6 +47,6 @@ function findFusermount(): void {
   const dirs = ["/usr/local/bin", ...(process.env["PATH"] ?? "").split(delimiter)];
   if (!dirs.some((dir) => dir !== "" && existsSync(join(dir, "fusermount"))))
     throw new OperationalError(
-      "no fusermount program in PATH, which fuse-native mounts with: install fuse, or be root",
+      "no fusermount program in PATH, which fuse-native mounts with: install fuse3, or be root",
     );
 }

@@ -11,8 +11,11 @@ const index = textOf(`${DIR}/README.md`)
 const STATUS = /^- Status: (accepted|superseded (?:in part )?by \[\d{4}\]\((\d{4}-[\w-]+\.md)\).*)$/m;
 
 describe("docs/decisions", () => {
-  it("are numbered without a gap", () =>
-    expect(names.sort().map((name) => Number(name.slice(0, 4)))).toEqual(names.map((_, i) => i + 1)));
+  it("have a number each; one that was left out may be missing", () => {
+    const numbers = names.map((name) => name.slice(0, 4));
+    expect(new Set(numbers).size).toBe(numbers.length);
+    expect(numbers.filter((number) => !/^\d{4}$/.test(number))).toEqual([]);
+  });
 
   it.each(names)("%s has a title, a status, a date and a line in the index", (name) => {
     const text = textOf(`${DIR}/${name}`);
