@@ -4,8 +4,11 @@
 # is built from Debian's own source into .cache/tools. Takes milliseconds when there is nothing to do.
 set -eu
 
-# program:Debian package, of all that tests run and not every Debian has
-PROGRAMS="getfattr:attr rsync:rsync perl:perl-base fusermount:fuse3 mmdebstrap:mmdebstrap umoci:umoci skopeo:skopeo pip3:python3-pip prometheus:prometheus fio:fio faketime:faketime systemd-analyze:systemd curl:curl pkill:procps"
+# program:Debian package, of all that tests run and that a Debian of required packages alone may lack
+PROGRAMS="python3:python3 pip3:python3-pip perl:perl-base getfattr:attr setcap:libcap2-bin rsync:rsync curl:curl ss:iproute2 pkill:procps
+zstd:zstd xz:xz-utils bzip2:bzip2 igzip:isal pigz:pigz fusermount:fuse3 mmdebstrap:mmdebstrap umoci:umoci skopeo:skopeo
+prometheus:prometheus fio:fio faketime:faketime systemd-analyze:systemd
+fincore:util-linux-extra mkfs.ext4:e2fsprogs"
 EROFS_AT_LEAST=1.8
 
 root=$(cd "$(dirname "$0")/.." && pwd)
