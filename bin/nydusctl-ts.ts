@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import "../src/path-bytes/program.ts";
 import { Command } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
 import { Client } from "../src/ctl/client.ts";

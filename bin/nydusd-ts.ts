@@ -1,5 +1,7 @@
 #!/usr/bin/env node
+import "../src/path-bytes/program.ts";
 import { Command } from "commander";
+import { showBytes } from "../src/bytes/any-bytes.ts";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
@@ -17,7 +19,7 @@ const program = new Command("nydusd-ts")
   .exitOverride();
 
 const say = (text: string): void => {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${showBytes(text)}\n`);
 };
 
 const EXAMPLES = `

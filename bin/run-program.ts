@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import { showBytes } from "../src/bytes/any-bytes.ts";
 import { messageOf } from "../src/bytes/errors.ts";
 
 /**
@@ -17,7 +18,7 @@ export async function runProgram(
     // commander has said what is wrong with a command line, and prints help and version by throwing, too.
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
     else {
-      process.stderr.write(`Error: ${messageOf(error)}\n`);
+      process.stderr.write(`Error: ${showBytes(messageOf(error))}\n`);
       process.exitCode = statusOf(error);
     }
   }

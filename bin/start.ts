@@ -1,3 +1,4 @@
+import "../src/path-bytes/program.ts";
 import { spawn } from "node:child_process";
 import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import { homedir } from "node:os";

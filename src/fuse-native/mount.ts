@@ -1,6 +1,8 @@
-import { closeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import type Fuse from "fuse-native";
+import { holdsBytes } from "../bytes/any-bytes.ts";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { O_PATH } from "../bytes/o-path.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { type CallObserver, Calls } from "./calls.ts";
 import { loadFuse } from "./load.ts";
@@ -42,6 +44,8 @@ export async function mount(task: MountTask): Promise<Mounted> {
   };
   const fuse = new Fuse(task.mountpoint, handlers, { fsname: task.options, timeout: false });
   answerXattrs(fuse, fs, paths, calls);
+  const place = holdsBytes(task.mountpoint) ? openSync(task.mountpoint, O_PATH) : undefined;
+  if (place !== undefined) Object.assign(fuse, { mnt: pathOf(place) });
 
   const before = new Set(deviceFds());
   const added = () => deviceFds().filter((fd) => !before.has(fd));
@@ -52,6 +56,8 @@ export async function mount(task: MountTask): Promise<Mounted> {
     for (const fd of added()) closeSync(fd);
     letLoopEnd(fuse);
     throw new OperationalError(`cannot mount ${task.mountpoint} with fuse-native: ${reasonOf(error)}`);
+  } finally {
+    if (place !== undefined) closeSync(place);
   }
   const [fd] = added();
   // None: libfuse has closed it already, and a descriptor that is not there is a device that is not open.
@@ -65,6 +71,14 @@ export async function mount(task: MountTask): Promise<Mounted> {
     },
   };
 }
+
+/**
+ * The addon takes UTF-8 alone: a path that leads to a descriptor. The package refuses a directory whose parent is on another
+ * device and goes by the path's words: those before the last lead nowhere. libfuse looks at all but the last; fusermount(1) at
+ * that as well, unless it is a dot.
+ */
+const pathOf = (fd: number): string =>
+  `/proc/${process.pid}/root/../proc/${process.pid}/fd/${fd}${process.geteuid?.() === 0 ? "" : "/."}`;
 
 /** The addon has two words for everything; libfuse says on stderr what it is. */
 const reasonOf = (error: unknown): string =>

@@ -1,3 +1,4 @@
+import "../path-bytes/thread.ts";
 import { parentPort } from "node:worker_threads";
 import { FormatError } from "../bytes/errors.ts";
 import { registerElsewhere, stopMakers } from "../atomic-file/clean-up.ts";

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { textOf } from "../bytes/any-bytes.ts";
 
 /** One line of mountinfo, as far as it is used here. */
 export interface MountEntry {
@@ -32,9 +33,11 @@ export function parseMountinfo(text: string): MountEntry[] {
 export const mountAt = (path: string): MountEntry | undefined =>
   readMounts().findLast((m) => m.mountpoint === path);
 
-/** Space, tab, newline and backslash are octal there; other bytes are as they are, so UTF-8 is put together again. */
+/** Space, tab, newline, backslash and `#` are octal there; other bytes are as they are. */
 const unescapeOctal = (s: string): string =>
-  Buffer.from(
-    s.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8))),
-    "latin1",
-  ).toString("utf8");
+  textOf(
+    Buffer.from(
+      s.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8))),
+      "latin1",
+    ),
+  );

@@ -1,3 +1,4 @@
+import "../path-bytes/thread.ts";
 import { parentPort } from "node:worker_threads";
 import { messageOf } from "../bytes/errors.ts";
 import { newFrame } from "../fuse/frame.ts";

@@ -1,3 +1,4 @@
+import { bytesOf } from "../bytes/any-bytes.ts";
 import { systemCall } from "./system-call.ts";
 
 /** Loop devices. Source: include/uapi/linux/loop.h. */
@@ -34,6 +35,6 @@ export function configureLoop(device: number, file: number, name: string): void 
   v.setUint32(FD, file, true);
   v.setUint32(BLOCK_SIZE, 512, true);
   v.setUint32(FLAGS, LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR, true);
-  config.set(Buffer.from(name).subarray(0, FILE_NAME_SIZE - 1), FILE_NAME);
+  config.set(bytesOf(name).subarray(0, FILE_NAME_SIZE - 1), FILE_NAME);
   systemCall("ioctl", `LOOP_CONFIGURE, ${name}`, device, LOOP_CONFIGURE, config);
 }

@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { bytesOf } from "../bytes/any-bytes.ts";
 import { MAX_SOCKET_PATH } from "../bytes/limits.ts";
 import { addressOf, systemCall } from "./system-call.ts";
 
@@ -77,7 +78,7 @@ export function receiveDescriptor(
 }
 
 function connectTo(path: string): number {
-  const name = Buffer.from(path);
+  const name = bytesOf(path);
   if (name.length > MAX_SOCKET_PATH)
     throw new Error(`${path}: longer than a socket's path may be (${MAX_SOCKET_PATH} bytes)`);
   const address = Buffer.alloc(2 + MAX_SOCKET_PATH + 1);

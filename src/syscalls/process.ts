@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { bytesOf } from "../bytes/any-bytes.ts";
 import { addressOf, systemCall } from "./system-call.ts";
 
 /**
@@ -40,7 +41,7 @@ export function become(path: string, args: readonly string[], env: NodeJS.Proces
   const table = (texts: readonly string[]): Uint8Array => {
     const pointers = Buffer.alloc(8 * (texts.length + 1));
     texts.forEach((text, i) => {
-      const bytes = Buffer.from(`${text}\0`);
+      const bytes = bytesOf(`${text}\0`);
       kept.push(bytes);
       pointers.writeBigUInt64LE(addressOf(bytes), 8 * i);
     });

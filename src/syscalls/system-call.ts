@@ -1,4 +1,5 @@
 import type { default as Koffi, LibraryHandle } from "koffi";
+import { bytesOf, holdsBytes } from "../bytes/any-bytes.ts";
 
 /** A number, a path or name, memory to read or fill, or NULL. */
 export type Argument = number | string | Uint8Array | null;
@@ -93,7 +94,8 @@ export function systemCall(call: Call, about: string, ...args: Argument[]): numb
   const number = { ...NUMBERS[process.arch], ...COMMON }[call];
   const what = `${call}(${about})`;
   if (number === undefined) throw new SystemCallError("ENOSYS", what);
-  const result = prototype(program, args.map(kind).join(""))(number, ...args);
+  const plain = args.map((arg) => (typeof arg === "string" && holdsBytes(arg) ? terminated(arg) : arg));
+  const result = prototype(program, plain.map(kind).join(""))(number, ...plain);
   if (result >= 0) return result;
   throw new SystemCallError(nameOf(koffi.errno(), koffi.os.errno), what);
 }
@@ -107,6 +109,8 @@ function prototype(library: LibraryHandle, kinds: string): Prototype {
   prototypes.set(kinds, made);
   return made;
 }
+
+const terminated = (text: string): Uint8Array => Buffer.concat([bytesOf(text), Buffer.of(0)]);
 
 const kind = (arg: Argument): string => (typeof arg === "number" ? "n" : typeof arg === "string" ? "s" : "p");
 
