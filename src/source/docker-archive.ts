@@ -22,8 +22,8 @@ const image = z.object({
 const manifest = z.array(image);
 type Image = z.infer<typeof image>;
 
-/** What `docker save` wrote of an image that had lost its name. */
-const NO_NAME = "<none>:<none>";
+/** What stands in the place of names: old versions of Docker wrote the first of an image that had lost its own. */
+const NO_NAMES = ["<none>:<none>", ""];
 
 /**
  * Images in what `docker save` wrote before it wrote OCI image layouts, and others still do.
@@ -38,7 +38,9 @@ export function dockerImages(docs: Documents): ImageEntry[] {
     const [digest = one.Config] = found.digests;
     const known = entries.get(digest);
     entries.set(digest, {
-      names: [...new Set([...(known?.names ?? []), ...one.RepoTags.filter((name) => name !== NO_NAME)])],
+      names: [
+        ...new Set([...(known?.names ?? []), ...one.RepoTags.filter((name) => !NO_NAMES.includes(name))]),
+      ],
       positions: [...(known?.positions ?? []), position],
       ...{ digest, tags: [], images: known?.images ?? [found], isIndex: false, isOfPlatform: false },
     });

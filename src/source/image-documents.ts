@@ -31,7 +31,7 @@ const descriptor = z.object({
   digest: z.string().refine(isDigest, "want sha256:<64 hex digits>"),
   size: z.number().int().nonnegative().optional(),
   platform: rawPlatform.nullish(),
-  annotations: z.record(z.string(), z.string()).nullish(),
+  annotations: z.record(z.string(), z.string().nullish()).nullish(),
 });
 export const index = z.object({ artifactType: z.string().nullish(), manifests: listOf(descriptor) });
 export const manifest = z.object({

@@ -13,30 +13,27 @@ import { canonicalName } from "./reference.ts";
  */
 export function imagesIn(docs: Documents): ImageList {
   if (!docs.has("index.json")) return { entries: dockerImages(docs), artifacts: [] };
-  const list = ociImages(docs);
-  const beside = docs.has("manifest.json") ? dockerImagesBeside(docs) : [];
-  const whole = list.entries.filter(isWhole);
-  const others = beside.filter((one) => !whole.some((entry) => isSame(entry, one)));
-  const named = whole.map((entry) => ({
+  const beside = docs.has("manifest.json") ? attempt(() => dockerImages(docs).filter(isWhole)) : undefined;
+  const docker = Array.isArray(beside) ? beside : [];
+  const list = attempt(() => ociImages(docs));
+  if (list instanceof Error) {
+    if (docker.length === 0) throw list;
+    return { entries: docker, artifacts: [] };
+  }
+  const whole = list.entries.filter(isWhole).map((entry) => ({
     ...entry,
-    names: [
-      ...new Set([
-        ...entry.names,
-        ...beside.filter((one) => hasImage(entry, one)).flatMap(({ names }) => names),
-      ]),
-    ],
+    names: [...new Set([entry, ...docker.filter((one) => hasImage(entry, one))].flatMap((e) => e.names))],
   }));
-  if (others.length === 0)
-    return { ...list, entries: [...named, ...list.entries.filter((e) => !isWhole(e))] };
-  return { ...list, entries: [...named, ...others] };
+  const others = docker.filter((one) => !whole.some((entry) => isSame(entry, one)));
+  const broken = others.length > 0 ? [] : list.entries.filter((entry) => !isWhole(entry));
+  return { ...list, entries: [...whole, ...others, ...broken] };
 }
 
-/** Those that are whole: what lies beside an index may be anything. */
-function dockerImagesBeside(docs: Documents): ImageEntry[] {
+function attempt<T>(read: () => T): T | OperationalError {
   try {
-    return dockerImages(docs).filter(isWhole);
+    return read();
   } catch (error) {
-    if (error instanceof OperationalError) return [];
+    if (error instanceof OperationalError) return error;
     throw error;
   }
 }

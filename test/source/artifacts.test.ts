@@ -78,6 +78,7 @@ describe("what is no image is not offered", () => {
     ["what a referrers API says of an image", { artifactType: "application/vnd.oci.image.config.v1+json" }],
     ["a descriptor without media type", { mediaType: undefined }],
     ["one with null for all that may be", { platform: null, annotations: null, artifactType: null }],
+    ["an annotation that is null", { annotations: { a: null } }],
     ["Docker's media type", { mediaType: "application/vnd.docker.distribution.manifest.v2+json" }],
   ])("%s is one", (_, more) => {
     const docs = new MemoryLayout();

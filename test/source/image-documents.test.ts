@@ -58,6 +58,15 @@ describe("manifest.json beside index.json", () => {
     docs.files.delete(`blobs/sha256/${broken.digest.slice(7)}`);
     expect(chosen(docs)).toBe("a b");
   });
+  it("is taken where index.json is none", () => {
+    for (const text of ["", "[]", '{"manifests": 1}']) {
+      const docs = new MemoryLayout();
+      docs.put("index.json", text);
+      expect(chosen(docs)).toMatch(/^index\.json: /);
+      docs.put("manifest.json", [docs.docker(["a"], ["app:1"])]);
+      expect(chosen(docs, "app:1")).toBe("a");
+    }
+  });
   it("adds nothing where it is not whole, or says the same", () => {
     const docs = namedLayout(NAME, "docker.io/library/app:1");
     const said = [docs.docker(["docker.io/library/app:1"], ["app:1"]), docs.docker(["x"], ["app:1"])];
