@@ -5,8 +5,9 @@ import { familiarName } from "./reference.ts";
 
 const MAX_ROWS = 40;
 const MAX_PLATFORMS = 4;
-/** Digits of a digest: docker's own short form. */
-const SHORT = "sha256:".length + 12;
+/** A digest: docker shows its first 12 digits. */
+const DIGEST = /\b(sha(?:256|512):[0-9a-f]{12})[0-9a-f]{52,}$/;
+const short = (text: string): string => text.replace(DIGEST, "$1");
 
 /** What there is to choose from: names that work, platforms, digests. One stands in the line, more are a table. */
 export function describeImages(entries: readonly ImageEntry[]): string {
@@ -24,12 +25,14 @@ export function describeImages(entries: readonly ImageEntry[]): string {
 
 /** One for each name that is worth telling. */
 function rowsOf({ names, tags, digest, images }: ImageEntry): string[][] {
-  const shown = [...new Set((names.length > 0 ? names : tags).map(familiarName))];
+  // A name that is the digest stands in the column of digests.
+  const said = (names.length > 0 ? names : tags).map((name) => short(familiarName(name)));
+  const shown = [...new Set(said)].filter((name) => name !== short(digest));
   const platforms = [
     ...new Set(images.flatMap(({ platform }) => (platform ? [showPlatform(platform)] : []))),
   ].filter((platform) => !platform.startsWith("unknown/"));
   const more = platforms.length - MAX_PLATFORMS;
   const first = platforms.slice(0, MAX_PLATFORMS).join(",");
-  const cells = [more > 0 ? `${first} and ${more} more` : first || "-", digest.slice(0, SHORT)];
+  const cells = [more > 0 ? `${first} and ${more} more` : first || "-", short(digest)];
   return (shown.length > 0 ? shown : ["-"]).map((name) => [name, ...cells].map(escapeControlChars));
 }

@@ -138,6 +138,11 @@ describe("an image is found by its name, as people write it", () => {
       docs.image(["b"]),
     );
     expect([chosen(docs, name), chosen(docs, `app@${image.digest}`)]).toEqual(["a", "a"]);
+    const short = `app@${image.digest.slice(0, 19)}`;
+    expect(chosen(docs)).toContain(`\n  ${short}  linux/amd64  ${image.digest.slice(0, 19)}\n`);
+    expect(chosen(docs, short)).toBe("a");
+    docs.index(named({ "io.containerd.image.name": image.digest }, image), docs.image(["b"]));
+    expect(chosen(docs)).toContain(`\n  -  linux/amd64  ${image.digest.slice(0, 19)}\n`);
     expect(chosen(docs, "app")).toMatch(LIST);
   });
 
@@ -150,6 +155,15 @@ describe("an image is found by its name, as people write it", () => {
     const also = new MemoryLayout();
     also.put("manifest.json", [also.docker(["a"], ["app:1", "app:2"])]);
     expect([chosen(also), chosen(also, "app:2")]).toEqual(["a", "a"]);
+  });
+
+  it("a name that a terminal would obey is shown as JSON has it", () => {
+    const docs = namedLayout(REF, "\u001b[2Jevil\n  good  linux/amd64", "good");
+    expect(
+      chosen(docs)
+        .split("\n")
+        .map((line) => line.trim().split("  ")[0]),
+    ).toEqual(["L: 2 images, want one of them by --ref; there are:", "\\u001b[2Jevil\\n", "good"]);
   });
 
   it("many are a table that ends", () => {
