@@ -4,14 +4,17 @@ import { showPlatform } from "./platform.ts";
 import { familiarName } from "./reference.ts";
 
 const MAX_ROWS = 40;
+/** Of an entry among others; of the only one, all that people would make. */
 const MAX_PLATFORMS = 4;
+const MAX_PLATFORMS_OF_ONE = 40;
 /** A digest: docker shows its first 12 digits. */
 const DIGEST = /\b(sha(?:256|512):[0-9a-f]{12})[0-9a-f]{52,}$/;
 const short = (text: string): string => text.replace(DIGEST, "$1");
 
 /** What there is to choose from: names that work, platforms, digests. One stands in the line, more are a table. */
 export function describeImages(entries: readonly ImageEntry[]): string {
-  const rows = entries.flatMap(rowsOf);
+  const most = entries.length > 1 ? MAX_PLATFORMS : MAX_PLATFORMS_OF_ONE;
+  const rows = entries.flatMap((entry) => rowsOf(entry, most));
   const [only, ...more] = rows;
   if (only === undefined) return "";
   if (more.length === 0) return `; there are: ${only.filter((cell) => cell !== "-").join(" ")}`;
@@ -24,15 +27,15 @@ export function describeImages(entries: readonly ImageEntry[]): string {
 }
 
 /** One for each name that is worth telling. */
-function rowsOf({ names, tags, digest, images }: ImageEntry): string[][] {
+function rowsOf({ names, tags, digest, images }: ImageEntry, most: number): string[][] {
   // A name that is the digest stands in the column of digests.
   const said = (names.length > 0 ? names : tags).map((name) => short(familiarName(name)));
   const shown = [...new Set(said)].filter((name) => name !== short(digest));
   const platforms = [
     ...new Set(images.flatMap(({ platform }) => (platform ? [showPlatform(platform)] : []))),
   ].filter((platform) => !platform.startsWith("unknown/"));
-  const more = platforms.length - MAX_PLATFORMS;
-  const first = platforms.slice(0, MAX_PLATFORMS).join(",");
+  const more = platforms.length - most;
+  const first = platforms.slice(0, most).join(",");
   const cells = [more > 0 ? `${first} and ${more} more` : first || "-", short(digest)];
   return (shown.length > 0 ? shown : ["-"]).map((name) => [name, ...cells].map(escapeControlChars));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { hostPlatform, showPlatform } from "../../src/source/platform.ts";
-import { chosen, type Descriptor, MemoryLayout, named, NAME, on } from "./memory-layout.ts";
+import { chosen, type Descriptor, MemoryLayout, named, NAME, on, REF } from "./memory-layout.ts";
 
 const host = showPlatform(hostPlatform());
 const other = host === "linux/arm64" ? "linux/amd64" : "linux/arm64";
@@ -55,6 +55,21 @@ describe("of an index, for a platform", () => {
     );
     expect(chosen(layout(false, "linux/amd64"), undefined, "linux/arm64")).toMatch(
       /^L: no image for linux\/arm64 /,
+    );
+  });
+
+  it("all platforms of one image are told, some of each of several", () => {
+    const all = ["linux/386", "linux/arm/v7", "linux/ppc64le", "linux/riscv64", "linux/s390x"];
+    expect(chosen(layout(true, ...all), undefined, "linux/mips")).toContain(
+      `there are: ${all.join(",")} sha256:`,
+    );
+    const docs = new MemoryLayout();
+    const lists = ["a", "b"].map((name) =>
+      named(REF(name), docs.list(all.map((one) => on(one, docs.image([one]))))),
+    );
+    lists[1] = named(REF("b"), docs.list([on("linux/386", docs.image(["x"]))]));
+    expect(chosen(docs.index(...lists))).toMatch(
+      /\n {2}a {2}linux\/386,linux\/arm\/v7,linux\/ppc64le,linux\/riscv64 and 1 more {2}sha256:\w{12}\n/,
     );
   });
 
