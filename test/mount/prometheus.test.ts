@@ -84,9 +84,15 @@ scrape_configs: [{ job_name: nydusd-ts, static_configs: [{ targets: ["${metricsA
 }
 
 interface Panel {
+  readonly type: string;
   readonly title: string;
-  readonly datasource: unknown;
   readonly targets: readonly { readonly expr: string }[];
+}
+
+interface Dashboard {
+  readonly panels: readonly Panel[];
+  readonly annotations: { readonly list: readonly { readonly expr: string }[] };
+  readonly templating: { readonly list: readonly { readonly query: string }[] };
 }
 
 it("a Prometheus has what a daemon served, and every query of the dashboard an answer", async () => {
@@ -135,16 +141,41 @@ it("a Prometheus has what a daemon served, and every query of the dashboard an a
   expect(rules.map(({ health }) => health)).toEqual(Array.from({ length: 13 }, () => "ok"));
   expect(rules.filter(({ state = "inactive" }) => state !== "inactive")).toEqual([]);
 
-  const { panels } = JSON.parse(readFileSync(join(DOCS, "dashboard.json"), "utf8")) as { panels: Panel[] };
+  const { panels, annotations, templating } = JSON.parse(
+    readFileSync(join(DOCS, "dashboard.json"), "utf8"),
+  ) as Dashboard;
+  const answer = async (expr: string) => {
+    const filled = expr
+      .replace(/\$(?:instance|image)\b/g, ".*")
+      .replace(/\$__(?:rate_interval|range)\b/g, "1m");
+    expect(filled).not.toContain("$");
+    return prometheus.query(filled);
+  };
   const queries = panels.flatMap(({ title, targets }) => targets.map(({ expr }) => ({ title, expr })));
   expect(queries.length).toBeGreaterThan(25);
-  for (const { title, expr } of queries) {
-    const filled = expr.replaceAll("$instance", ".*").replaceAll("$__rate_interval", "1m");
-    expect(filled).not.toContain("$");
-    expect({ title, filled, answers: (await prometheus.query(filled)).length }).not.toMatchObject({
-      answers: 0,
-    });
-  }
+  for (const { title, expr } of queries)
+    expect({ title, expr, answers: (await answer(expr)).length }).not.toMatchObject({ answers: 0 });
+  for (const { expr } of annotations.list) expect(await answer(expr)).toEqual([]); // nothing took over
+  // What a variable offers.
+  const offered = templating.list.flatMap(({ query }) => {
+    const [, series = "", label = ""] = /^label_values\((.*), (\w+)\)$/.exec(query) ?? [];
+    return series === "" ? [] : [{ series, label }];
+  });
+  expect(offered.map(({ label }) => label)).toEqual(["image_ref", "instance"]);
+  for (const { series, label } of offered)
+    for (const { metric } of await answer(series)) expect(metric[label]).toMatch(/./);
+
+  // Grafana makes one line of what has the same labels: an image each.
+  const [table] = panels.filter(({ type }) => type === "table");
+  const lines = await Promise.all(
+    (table?.targets ?? []).map(async ({ expr }) => {
+      const labels = (await answer(expr)).map(({ metric: { __name__, ...rest } }) => JSON.stringify(rest));
+      return labels.sort();
+    }),
+  );
+  expect(lines.length).toBe(5);
+  expect(lines[0]?.length).toBe(2);
+  expect(lines).toEqual(lines.map(() => lines[0]));
 
   expect(await daemon.stop()).toBe(0);
   expect(servedCounts(daemon.output())).toMatchObject({ read: reads, read_bytes: bytes });
