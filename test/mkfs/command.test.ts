@@ -12,6 +12,10 @@ import { withoutIno } from "./support.ts";
 
 const COMMAND = fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url));
 const LAYER = join(dirname(fixture("04-large").path), "layer.tar");
+/** As a word of a command: the shell knows where the fixtures are, whatever characters lead there. */
+const inShell = (path: string) => `"$F/${path}"`;
+const LAYER_WORD = inShell("04-large/layer.tar");
+const MERGED_WORDS = (suffix: string) => [1, 2, 3].map((n) => inShell(`12-merged/l${n}.${suffix}`)).join(" ");
 const sha256 = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
 const ID = sha256(LAYER);
 
@@ -19,8 +23,8 @@ const ID = sha256(LAYER);
 async function run(args: string, before = "true"): Promise<Finished & { dir: string; left: string[] }> {
   const dir = scratchDir();
   mkdirSync(join(dir, "blobs"));
-  const script = `cd "$1"; ${before} | timeout 60 "$2" "$3" ${args}`;
-  const finished = await shell(script, dir, process.execPath, COMMAND);
+  const script = `F=$4; cd "$1"; ${before} | timeout 60 "$2" "$3" ${args}`;
+  const finished = await shell(script, dir, process.execPath, COMMAND, dirname(dirname(LAYER)));
   const left = readdirSync(dir, { recursive: true, encoding: "utf8" }).sort();
   return { ...finished, dir, left };
 }
@@ -32,7 +36,9 @@ const WANT = withoutIno(sorted(fixture("04-large").entries));
 
 describe("create", () => {
   it("says what nydus-image says, writes its JSON, and puts the tar in place by hard link", async () => {
-    const { dir, left, ...said } = await run(`create -t tar-tarfs -B x.boot -D blobs -J out.json ${LAYER}`);
+    const { dir, left, ...said } = await run(
+      `create -t tar-tarfs -B x.boot -D blobs -J out.json ${LAYER_WORD}`,
+    );
     const size = statSync(LAYER).size.toString(16);
     expect(said).toEqual({
       status: 0,
@@ -51,13 +57,13 @@ describe("create", () => {
   });
 
   const sources: [name: string, args: string, before?: string][] = [
-    ["stdin", "create -B x.boot -D blobs -", `cat ${LAYER}`],
-    ["a fifo", "create -B x.boot -D blobs fifo", `{ mkfifo fifo; cat ${LAYER} >fifo & }`],
-    ["gzip", "create -B x.boot -D blobs l.gz", `gzip -c ${LAYER} >l.gz`],
+    ["stdin", "create -B x.boot -D blobs -", `cat ${LAYER_WORD}`],
+    ["a fifo", "create -B x.boot -D blobs fifo", `{ mkfifo fifo; cat ${LAYER_WORD} >fifo & }`],
+    ["gzip", "create -B x.boot -D blobs l.gz", `gzip -c ${LAYER_WORD} >l.gz`],
     [
       "gzip of several members from stdin",
       "create -B x.boot -D blobs /dev/stdin",
-      `{ head -c 700000 ${LAYER} | gzip; tail -c +700001 ${LAYER} | gzip; }`,
+      `{ head -c 700000 ${LAYER_WORD} | gzip; tail -c +700001 ${LAYER_WORD} | gzip; }`,
     ],
   ];
   it.each(sources)("from %s: the tar is written, once", async (_, args, before) => {
@@ -69,7 +75,7 @@ describe("create", () => {
   });
 
   it("takes an id as it is, and without -B names the bootstrap by its sha256", async () => {
-    const { dir, left, status } = await run(`create --blob-id my-layer -D blobs ${LAYER}`);
+    const { dir, left, status } = await run(`create --blob-id my-layer -D blobs ${LAYER_WORD}`);
     expect(status).toBe(0);
     const boot = left.find((name) => name.startsWith("blobs/") && name !== "blobs/my-layer") ?? "";
     expect(left).toEqual(["blobs", boot, "blobs/my-layer"].sort());
@@ -80,7 +86,7 @@ describe("create", () => {
   it("--repeatable leaves owners out; --chunk-size and the prefetch list are kept", async () => {
     const list = "printf '/small\\n/nothere\\n/small\\nrelative\\n'";
     const { dir, status } = await run(
-      `create --repeatable --chunk-size 0x10000 --prefetch-policy fs -B x.boot -D blobs ${LAYER}`,
+      `create --repeatable --chunk-size 0x10000 --prefetch-policy fs -B x.boot -D blobs ${LAYER_WORD}`,
       list,
     );
     expect(status).toBe(0);
@@ -92,15 +98,13 @@ describe("create", () => {
   });
 
   it("several layers become one image", async () => {
-    const dirOf = dirname(fixture("12-merged").path);
-    const layers = [1, 2, 3].map((n) => join(dirOf, `l${n}.tar`)).join(" ");
-    const { dir, status } = await run(`create -B x.boot -D blobs ${layers}`);
+    const { dir, status } = await run(`create -B x.boot -D blobs ${MERGED_WORDS("tar")}`);
     expect(status).toBe(0);
     expect(treeOf(dir)).toEqual(withoutIno(sorted(fixture("12-merged").entries)));
   });
 
   it("what it built is mounted", async () => {
-    const { dir } = await run(`create -B x.boot -D blobs ${LAYER}`);
+    const { dir } = await run(`create -B x.boot -D blobs ${LAYER_WORD}`);
     const daemon = await start(["--bootstrap", join(dir, "x.boot"), "--blob-dir", join(dir, "blobs")]);
     expect(sh('sha256sum <"$F"', { F: join(daemon.mountpoint, "m1p1") })).toBe(
       `${WANT.find(({ path }) => path === "/m1p1")?.sha256}  -\n`,
@@ -127,60 +131,68 @@ describe("create", () => {
 
   const wrong: [args: string, status: number, want: string][] = [
     [
-      `create ${LAYER} ${LAYER}`,
+      `create ${LAYER_WORD} ${LAYER_WORD}`,
       2,
       "Error: both --bootstrap and --blob-dir are missing: say where the bootstrap goes",
     ],
-    [`create -B x.boot -D none ${LAYER}`, 1, "Error: directory to store blobs does not exist"],
+    [`create -B x.boot -D none ${LAYER_WORD}`, 1, "Error: directory to store blobs does not exist"],
     [
-      `create -B x.boot -v 5 ${LAYER}`,
+      `create -B x.boot -v 5 ${LAYER_WORD}`,
       1,
       "Error: '--fs-version 5' conflicts with conversion type 'tar-tarfs', only V6 is supported",
     ],
-    [`create -B x.boot --blob b ${LAYER}`, 1, "Error: conversion type `tar-tarfs` conflicts with `--blob`"],
     [
-      `create -B x.boot --chunk-dict d ${LAYER}`,
+      `create -B x.boot --blob b ${LAYER_WORD}`,
+      1,
+      "Error: conversion type `tar-tarfs` conflicts with `--blob`",
+    ],
+    [
+      `create -B x.boot --chunk-dict d ${LAYER_WORD}`,
       1,
       "Error: conversion type 'tar-tarfs' conflicts with '--chunk-dict'",
     ],
     [
-      `create -B x.boot --parent-bootstrap d ${LAYER}`,
+      `create -B x.boot --parent-bootstrap d ${LAYER_WORD}`,
       1,
       "Error: conversion type 'tar-tarfs' conflicts with '--parent-bootstrap'",
     ],
     [
-      `create -B x.boot --blob-inline-meta ${LAYER}`,
+      `create -B x.boot --blob-inline-meta ${LAYER_WORD}`,
       1,
       "Error: conversion type 'tar-tarfs' conflicts with '--blob-inline-meta'",
     ],
     [
-      `create -B x.boot --features blob-toc ${LAYER}`,
+      `create -B x.boot --features blob-toc ${LAYER_WORD}`,
       1,
       "Error: conversion type 'tar-tarfs' conflicts with '--features blob-toc'",
     ],
     [
-      `create -B x.boot --aligned-chunk ${LAYER}`,
+      `create -B x.boot --aligned-chunk ${LAYER_WORD}`,
       1,
       "Error: conversion type 'tar-tarfs' conflicts with '--aligned-chunk'",
     ],
     [
-      `create -B x.boot --encrypt ${LAYER}`,
+      `create -B x.boot --encrypt ${LAYER_WORD}`,
       1,
       "Error: conversion type 'tar-tarfs' conflicts with '--encrypt'",
     ],
     [
-      `create -B x.boot --prefetch-policy blob ${LAYER}`,
+      `create -B x.boot --prefetch-policy blob ${LAYER_WORD}`,
       1,
       "Error: conversion type tar-tarfs conflicts with '--prefetch-policy blob'",
     ],
     [
-      `create -B x.boot -t dir-rafs ${LAYER}`,
+      `create -B x.boot -t dir-rafs ${LAYER_WORD}`,
       2,
       "Error: conversion type 'dir-rafs' is not supported, only 'tar-tarfs'",
     ],
-    [`create -B x.boot --blob-id ${"i".repeat(65)} ${LAYER}`, 1, "Error: blob id is limited to length 64"],
-    [`create -B x.boot --blob-id ../x ${LAYER}`, 1, 'Error: blob id "../x" is not a plain file name'],
-    [`create -B x.boot --blob-id a/b ${LAYER}`, 1, 'Error: blob id "a/b" is not a plain file name'],
+    [
+      `create -B x.boot --blob-id ${"i".repeat(65)} ${LAYER_WORD}`,
+      1,
+      "Error: blob id is limited to length 64",
+    ],
+    [`create -B x.boot --blob-id ../x ${LAYER_WORD}`, 1, 'Error: blob id "../x" is not a plain file name'],
+    [`create -B x.boot --blob-id a/b ${LAYER_WORD}`, 1, 'Error: blob id "a/b" is not a plain file name'],
     [
       "create -B x.boot -",
       1,
@@ -194,7 +206,7 @@ describe("create", () => {
       "Error: stdin cannot be both layer and prefetch list",
     ],
     [
-      `create -B x.boot --chunk-size 5000 ${LAYER}`,
+      `create -B x.boot --chunk-size 5000 ${LAYER_WORD}`,
       2,
       "error: option '--chunk-size <bytes>' argument '5000' is invalid. want a power of two from 0x1000 to 0x1000000.",
     ],
@@ -269,7 +281,7 @@ describe("sparse files that do not lie in blocks", () => {
 
   it("of several layers take one each", async () => {
     const [, gz] = layers();
-    const { dir, left, status } = await run(`create -B x.boot -D blobs ${LAYER} ${gz}`);
+    const { dir, left, status } = await run(`create -B x.boot -D blobs ${LAYER_WORD} ${gz}`);
     expect(status).toBe(0);
     expect(left.filter((name) => name.startsWith("blobs/")).length).toBe(3);
     expect(treeOf(dir).find(({ path }) => path === "/odd")?.sha256).toBe(sum);
@@ -320,11 +332,8 @@ describe("merge", () => {
     sh('fsck.erofs $(printf -- "--device=%s " $T) "$B"', { T: devices.join(" "), B: join(dir, "m.boot") });
   });
 
-  const dirOf = dirname(fixture("12-merged").path);
   it("says what nydus-image says", async () => {
-    const { dir, status, stdout } = await run(
-      `merge -B m.boot ${[1, 2, 3].map((n) => join(dirOf, `l${n}.boot`)).join(" ")}`,
-    );
+    const { dir, status, stdout } = await run(`merge -B m.boot ${MERGED_WORDS("boot")}`);
     expect({ status, stdout }).toEqual({
       status: 0,
       stdout: expect.stringMatching(
@@ -338,13 +347,13 @@ describe("merge", () => {
   const wrong: [name: string, layers: string, status: number, want: RegExp][] = [
     [
       "owners in one layer only",
-      `${join(dirOf, "l1.boot")} ${fixture("10-repeatable").path}`,
+      `${inShell("12-merged/l1.boot")} ${inShell("10-repeatable/image.boot")}`,
       2,
-      /^Error: one of .* has owners, the other has none \(--repeatable\)\n$/,
+      /^Error: one of .* has owners, the other has none \(nydus-image-ts create --repeatable\)\n$/,
     ],
     [
       "no TARFS image",
-      fixture("24-erofs-tar-index").path,
+      inShell("24-erofs-tar-index/image.erofs"),
       1,
       /@0x480: not a TARFS bootstrap: only those can be merged\n$/,
     ],
@@ -354,7 +363,7 @@ describe("merge", () => {
       1,
       /^Error: bootstrap none\.boot: ENOENT: no such file or directory, open 'none\.boot'\n$/,
     ],
-    ["a tar", LAYER, 1, /^Error: .*layer\.tar @0x400: magic is /],
+    ["a tar", LAYER_WORD, 1, /^Error: .*layer\.tar @0x400: magic is /],
   ];
   it.each(wrong)("%s", async (_, layers, status, want) => {
     const { left, ...said } = await run(`merge -B m.boot ${layers}`);
