@@ -1,8 +1,9 @@
 import type { Xattr } from "./entry.ts";
+import { gnuSpelling, urlName, urlSpelling } from "./xattr-spelling.ts";
 
 /** GNU tar, star, Go and so all container tools: the value as it is. Source: star(1), `SCHILY.xattr`. */
 const SCHILY = new TextEncoder().encode("SCHILY.xattr.");
-/** bsdtar, beside the other: the name URL-encoded, the value in base64. Source: libarchive. */
+/** bsdtar, beside the other, whose name it then URL-encodes, too; the value in base64. Source: libarchive. */
 const LIBARCHIVE = new TextEncoder().encode("LIBARCHIVE.xattr.");
 const PERCENT = 0x25;
 
@@ -30,7 +31,7 @@ export function readXattr(
   const isSure = hasPrefix(b, from, to, SCHILY);
   if (!isSure && !hasPrefix(b, from, to, LIBARCHIVE)) return undefined;
   const raw = b.subarray(from + (isSure ? SCHILY.length : LIBARCHIVE.length), to);
-  const name = isSure ? raw : urlDecoded(raw);
+  const name = isSure || !raw.includes(PERCENT) ? raw : Buffer.from(urlName(latin1(raw)), "latin1");
   if (name.length === 0 || name.includes(0)) refuse("no name for an extended attribute");
   const value = b.subarray(to + 1, end);
   return { name, value: isSure ? value : base64Decoded(value, refuse), isSure };
@@ -42,17 +43,9 @@ function hasPrefix(b: Uint8Array, from: number, to: number, prefix: Uint8Array):
   return true;
 }
 
-/** What is no escape stays as it is, as in libarchive. */
-function urlDecoded(raw: Uint8Array): Uint8Array {
-  if (!raw.includes(PERCENT)) return raw;
-  const text = Buffer.from(raw).toString("latin1");
-  const plain = text.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return Buffer.from(plain, "latin1");
-}
-
 /** libarchive leaves the `=` at the end out. */
 function base64Decoded(value: Uint8Array, refuse: (problem: string) => never): Uint8Array {
-  const text = Buffer.from(value).toString("latin1");
+  const text = latin1(value);
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) refuse("its value is not base64");
   return Buffer.from(text, "base64");
 }
@@ -63,11 +56,31 @@ export function mergeXattrs(global: XattrRecord[], own: XattrRecord[]): XattrRec
   const found = new Map<string, XattrRecord>();
   for (const records of [global, own]) {
     const sure = new Set<string>();
-    for (const record of records) {
-      const name = Buffer.from(record.name).toString("latin1");
+    for (const record of withoutSpellings(records)) {
+      const name = latin1(record.name);
       if (record.isSure) sure.add(name);
       if (record.isSure || !sure.has(name)) found.set(name, record);
     }
   }
   return [...found.values()];
 }
+
+/**
+ * Leaves out SCHILY records that say with escapes in the name what a LIBARCHIVE record beside them says: bsdtar writes such
+ * pairs, and so does TarWriter (write-pax.ts). One alone is taken as it stands, as container tools take it.
+ */
+function withoutSpellings(records: XattrRecord[]): XattrRecord[] {
+  const spelled = new Map<string, Uint8Array>();
+  for (const { isSure, name: bytes, value } of records) {
+    if (isSure) continue;
+    const name = latin1(bytes);
+    for (const other of [gnuSpelling(name), urlSpelling(name)]) if (other !== name) spelled.set(other, value);
+  }
+  if (spelled.size === 0) return records;
+  return records.filter(({ isSure, name, value }) => {
+    const same = isSure ? spelled.get(latin1(name)) : undefined;
+    return same === undefined || Buffer.compare(same, value) !== 0;
+  });
+}
+
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");

@@ -1,7 +1,7 @@
 import type { Header } from "tar-stream";
 import { deviceMajor, deviceMinor } from "../bytes/device-number.ts";
 import type { EntryHeader, EntryKind } from "./entry.ts";
-import { paxRecord, paxTime, xattrKey } from "./write-pax.ts";
+import { paxRecord, paxTime, xattrRecords } from "./write-pax.ts";
 
 /** An entry as tar-stream is told of it, and in pax records what its headers cannot say. */
 export interface EncodedEntry {
@@ -58,6 +58,6 @@ export function encodeEntry(entry: EntryHeader): EncodedEntry {
     devmajor: deviceMajor(entry.rdev),
     devminor: deviceMinor(entry.rdev),
   };
-  for (const xattr of entry.xattrs) note(xattrKey(xattr.name), xattr.value);
+  for (const xattr of entry.xattrs) records.push(xattrRecords(xattr));
   return { header, records: Buffer.concat(records) };
 }

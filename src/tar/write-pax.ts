@@ -1,13 +1,14 @@
+import type { Xattr } from "./entry.ts";
+import { gnuSpelling, needsSpelling, urlSpelling } from "./xattr-spelling.ts";
+
 /**
  * Records of a pax extended header, `LENGTH KEY=VALUE\n`, as bytes: names and xattr values of an image may be
  * any bytes, and what makes strings of them (tar-stream's own `pax` does) turns those that are no UTF-8 into
  * U+FFFD. Source: POSIX pax, "pax Extended Header".
  */
 const encoder = new TextEncoder();
-const PERCENT = 0x25;
-const EQUALS = 0x3d;
 const SPACE = Uint8Array.of(0x20);
-const EQUALS_SIGN = Uint8Array.of(EQUALS);
+const EQUALS_SIGN = Uint8Array.of(0x3d);
 const NEWLINE = Uint8Array.of(0x0a);
 
 /** @returns one record; its length counts its own digits */
@@ -19,18 +20,20 @@ export function paxRecord(key: string | Uint8Array, value: string | Uint8Array):
 }
 
 /**
- * Key of an xattr. GNU tar reads `%3D` as `=`, which would end the key, and `%25` as `%`; only what it would
- * read otherwise is written so, because other readers take keys as they are.
+ * Records of an xattr. A SCHILY record has the name as it stands: all readers agree on that, but for names with `=`, which
+ * ends a key, and for `%3D` and `%25`, which GNU tar reads as `=` and `%`. Those are written for GNU tar in its escapes, and
+ * after that for bsdtar and our reader in a LIBARCHIVE record, which GNU tar passes over. Container tools know SCHILY records
+ * alone and take their names as they stand, escapes included (0022).
  */
-export function xattrKey(name: Uint8Array): Uint8Array {
-  const key: number[] = [...encoder.encode("SCHILY.xattr.")];
-  name.forEach((byte, i) => {
-    const next = String.fromCharCode(...name.subarray(i + 1, i + 3));
-    if (byte === EQUALS) key.push(...encoder.encode("%3D"));
-    else if (byte === PERCENT && (next === "3D" || next === "25")) key.push(...encoder.encode("%25"));
-    else key.push(byte);
-  });
-  return Uint8Array.from(key);
+export function xattrRecords({ name: bytes, value }: Xattr): Uint8Array {
+  const name = Buffer.from(bytes).toString("latin1");
+  const schily = (spelled: string) => paxRecord(Buffer.from(`SCHILY.xattr.${spelled}`, "latin1"), value);
+  if (!needsSpelling(name)) return schily(name);
+  const base64 = Buffer.from(value).toString("base64").replace(/=+$/, "");
+  return Buffer.concat([
+    schily(gnuSpelling(name)),
+    paxRecord(`LIBARCHIVE.xattr.${urlSpelling(name)}`, base64),
+  ]);
 }
 
 /**

@@ -431,6 +431,26 @@ describe("extended attributes", () => {
       want: [{ ...afterPax, xattrs: { "user.x": "s" } }],
     },
     {
+      name: "bsdtar's pair for a name with an escape is one attribute",
+      tar: own({ "LIBARCHIVE.xattr.user.a%20b%3D": "cw", "SCHILY.xattr.user.a%20b%3D": "s" }),
+      want: [{ ...afterPax, xattrs: { "user.a b=": "s" } }],
+    },
+    {
+      name: "GNU tar's spelling beside libarchive's is one attribute",
+      tar: own({ "SCHILY.xattr.user.%253D": "s", "LIBARCHIVE.xattr.user.%253D": "cw" }),
+      want: [{ ...afterPax, xattrs: { "user.%3D": "s" } }],
+    },
+    {
+      name: "escapes in a SCHILY record alone stand for themselves, as in container tools",
+      tar: own({ "SCHILY.xattr.user.a%3Db": "s", "LIBARCHIVE.xattr.user.c": "cw" }),
+      want: [{ ...afterPax, xattrs: { "user.a%3Db": "s", "user.c": "s" } }],
+    },
+    {
+      name: "two of a name's spellings with different values are two",
+      tar: own({ "SCHILY.xattr.user.a%3Db": "s", "LIBARCHIVE.xattr.user.a%3Db": "eA" }),
+      want: [{ ...afterPax, xattrs: { "user.a%3Db": "s", "user.a=b": "x" } }],
+    },
+    {
       name: "the last of a name",
       tar: join(pax("25 SCHILY.xattr.user.x=1\n25 SCHILY.xattr.user.x=2\n"), entry()),
       want: [{ ...afterPax, xattrs: { "user.x": "2" } }],

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { EntryHeader } from "../../src/tar/entry.ts";
+import type { EntryHeader, Xattr } from "../../src/tar/entry.ts";
 import { encodeEntry } from "../../src/tar/write-entry.ts";
-import { paxRecord, paxTime, xattrKey } from "../../src/tar/write-pax.ts";
+import { paxRecord, paxTime, xattrRecords } from "../../src/tar/write-pax.ts";
 import { TarWriter } from "../../src/tar/write-tar.ts";
 import { readAll } from "./emit.ts";
 
@@ -32,24 +32,66 @@ describe("paxRecord", () => {
   });
 });
 
-describe("xattrKey", () => {
-  /** What GNU tar makes of it (src/xheader.c, xattr_decode_keyword). */
+describe("xattrRecords", () => {
+  const recordsOf = (name: string, value = "v"): { key: string; value: string }[] => {
+    let rest = latin(xattrRecords({ name: Buffer.from(name, "latin1"), value: Buffer.from(value) }));
+    const all: { key: string; value: string }[] = [];
+    while (rest !== "") {
+      const length = Number.parseInt(rest, 10);
+      const { key, value: said } = readRecord(Buffer.from(rest.slice(0, length), "latin1"));
+      all.push({ key, value: said });
+      rest = rest.slice(length);
+    }
+    return all;
+  };
+  /** What GNU tar makes of a key (src/xheader.c, xattr_decode_keyword). */
   const gnu = (key: string) => key.replaceAll(/%3D|%25/g, (code) => (code === "%3D" ? "=" : "%"));
+  /** What libarchive does (archive_read_support_format_tar.c, url_decode). */
+  const libarchive = (key: string) =>
+    key.replaceAll(/%([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const names = fc
+    .array(fc.constantFrom(..."%=352D5a\n\u00ff".split("")), { maxLength: 12 })
+    .map((letters) => `user.${letters.join("")}`);
 
-  it("comes back from GNU tar", () => {
-    const bytes = fc.constantFrom(..."%=352D5a\u00ff".split(""));
+  it("come back from GNU tar, and from bsdtar where they differ from it", () => {
     fc.assert(
-      fc.property(fc.array(bytes, { maxLength: 12 }), (letters) => {
-        const name = letters.join("");
-        const key = latin(xattrKey(Buffer.from(name, "latin1")));
-        expect(gnu(key)).toBe(`SCHILY.xattr.${name}`);
-        expect(key).not.toContain("=");
+      fc.property(names, (name) => {
+        const [schily, beside] = recordsOf(name);
+        expect(gnu(schily?.key ?? "")).toBe(`SCHILY.xattr.${name}`);
+        if (beside === undefined) expect(schily?.key).toBe(`SCHILY.xattr.${name}`);
+        else {
+          expect(libarchive(beside.key)).toBe(`LIBARCHIVE.xattr.${name}`);
+          expect(Buffer.from(beside.value, "base64").toString()).toBe("v");
+        }
       }),
     );
   });
 
-  it("is as it is when nobody could misread it", () =>
-    expect(latin(xattrKey(Buffer.from("user.50%off")))).toBe("SCHILY.xattr.user.50%off"));
+  it("come back from our own reader, with any other attribute beside them", async () => {
+    const several = fc.uniqueArray(fc.record({ name: names, value: fc.uint8Array({ maxLength: 3 }) }), {
+      maxLength: 4,
+      selector: ({ name }) => name,
+    });
+    await fc.assert(
+      fc.asyncProperty(several, async (all) => {
+        const xattrs = all.map(({ name, value }) => ({ name: bytes(name), value }));
+        const pieces: Uint8Array[] = [];
+        const writer = new TarWriter(async (piece) => {
+          pieces.push(piece);
+        });
+        await writer.add({ ...fileEntry(0), xattrs }, []);
+        await writer.finish();
+        const [read] = readAll(Buffer.concat(pieces));
+        const shown = (of: readonly Xattr[] | undefined) =>
+          of?.map(({ name, value }) => [latin(name), latin(value)]).sort();
+        expect(shown(read?.xattrs)).toEqual(shown(xattrs));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("are one when nobody could misread it", () =>
+    expect(recordsOf("user.50%off")).toEqual([{ key: "SCHILY.xattr.user.50%off", value: "v" }]));
 });
 
 describe("paxTime", () => {
