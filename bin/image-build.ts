@@ -19,6 +19,7 @@ interface OutputFlags {
   outputJson?: string;
   whiteoutSpec: WhiteoutSpec;
   dropUnreferenced: boolean;
+  strictXattrs: boolean;
 }
 
 interface CreateFlags extends OutputFlags {
@@ -62,6 +63,7 @@ function addOutput(command: Command): Command {
         .default("oci"),
     )
     .option("--drop-unreferenced", "leave out tars of which nothing is left to be seen", false)
+    .option("--strict-xattrs", "refuse extended attributes that an image does not keep", false)
     .option("-J, --output-json <file>", "write what was built there");
 }
 
@@ -103,8 +105,9 @@ export function addMerge(program: Command): void {
   command.action((layers: string[], flags: OutputFlags) => {
     const prefetch = readPrefetch(flags, []);
     const { bootstrap, blobDir } = mustBePlace(flags);
-    const { whiteoutSpec: whiteouts, dropUnreferenced } = flags;
-    const request = { layers, bootstrap, blobDir, prefetch, whiteouts, keepsBlobs: !dropUnreferenced };
+    const { whiteoutSpec: whiteouts, strictXattrs, dropUnreferenced } = flags;
+    const rules = { whiteouts, strictXattrs, warn };
+    const request = { layers, bootstrap, blobDir, prefetch, ...rules, keepsBlobs: !dropUnreferenced };
     report(mergeImages(request), flags, "merged RAFS filesystem");
   });
 }
@@ -124,7 +127,7 @@ async function create(layers: string[], flags: CreateFlags): Promise<void> {
   if (blobId !== undefined) mustBeBlobId(blobId);
   const built = await createFrom({
     ...placeForLayers(layers, flags),
-    ...{ layers, blobId, blobLink, chunkSize, ignoreZeros, warn },
+    ...{ layers, blobId, blobLink, chunkSize, ignoreZeros, strictXattrs: flags.strictXattrs, warn },
     isRepeatable: flags.repeatable,
     prefetch: readPrefetch(flags, layers),
     whiteouts: flags.whiteoutSpec,

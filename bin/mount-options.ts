@@ -281,6 +281,11 @@ export const SOURCE_OPTIONS: readonly MountOption[] = [
     about: "for which platform: linux/arm64, linux/arm/v7 …; this host's when absent",
     parse: platform,
   },
+  {
+    flags: "--strict-xattrs",
+    about: "refuse layers with extended attributes that an image does not keep",
+    default: false,
+  },
 ];
 
 /** Adds options to a command, and those of nydusd that are not supported. */

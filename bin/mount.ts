@@ -28,6 +28,7 @@ interface SourceFlags extends BackendFlags {
   readonly cacheDir: string;
   readonly ref?: string;
   readonly platform?: WantedPlatform;
+  readonly strictXattrs: boolean;
 }
 
 /** The command that waits for this process; undefined: it is the one that was called. */
@@ -113,9 +114,9 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
 
 async function prepareSources(paths: readonly string[], flags: SourceFlags): Promise<PreparedImage> {
   const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less
-  const { cacheDir, ref, platform, blobDir: blobDirs } = flags;
+  const { cacheDir, ref, platform, strictXattrs, blobDir: blobDirs } = flags;
   const report = progress(process.stderr.isTTY);
-  return prepareImage({ paths, cacheDir, blobDirs, ref, platform, report, warn });
+  return prepareImage({ paths, cacheDir, blobDirs, ref, platform, strictXattrs, report, warn });
 }
 
 const imageFlags = (

@@ -35,7 +35,8 @@ export async function tinyImage(where: string): Promise<TinyImage> {
     );
     await createImage({
       ...{ layer: wholeFile(tar), bootstrap: path, blobDir: undefined, blobId: "doctor", blobLink: "none" },
-      ...{ chunkSize: 0x10_0000, isRepeatable: false, ignoreZeros: false, prefetch: [], warn: () => {} },
+      ...{ chunkSize: 0x10_0000, isRepeatable: false, ignoreZeros: false, prefetch: [] },
+      ...{ whiteouts: "oci", strictXattrs: false, warn: () => {} },
     });
     const opened = openImage(path, { dirs: [], files: new Map([["1", tar]]) }, false);
     const held = new HeldFiles();

@@ -1,7 +1,8 @@
 import { MAX_NAME, MAX_SYMLINKS } from "../bytes/limits.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../bytes/errno.ts";
 import { DOT, isDots, nameEnd, SLASH, showName } from "../bytes/name.ts";
-import { FLAG, NONE, ROOT, type Tree } from "./tree.ts";
+import { type Attributes, FLAG, NONE, ROOT, type Tree } from "./tree.ts";
+import { markerOf } from "./whiteout.ts";
 
 /** Where a path of an archive leads: the directory, and the last name in it; NONE and no name for a directory itself. */
 export interface PathTarget {
@@ -31,11 +32,14 @@ export type Fail = (problem: string) => never;
  */
 export class ArchivePaths {
   private readonly tree: Tree;
+  private readonly hasMarkers: boolean;
   private lastPath: Uint8Array = new Uint8Array(0);
   private lastDirectory = NONE;
 
-  constructor(tree: Tree) {
+  /** @param hasMarkers files that are markers under the OCI rules are none: they make way for a directory */
+  constructor(tree: Tree, hasMarkers: boolean) {
     this.tree = tree;
+    this.hasMarkers = hasMarkers;
   }
 
   /** To be told when a directory or symlink has gone: what was remembered may not be true any more. */
@@ -109,6 +113,10 @@ export class ArchivePaths {
     const inode = tree.inode[node];
     const type = tree.mode[inode] & S_IFMT;
     if (type === S_IFDIR) return node;
+    if (make && this.hasMarkers && markerOf(path, at, length) !== "itself") {
+      tree.inode[node] = tree.newInode(markerDirectory());
+      return node;
+    }
     if (type !== S_IFLNK && isNowhere) return NONE;
     if (type !== S_IFLNK)
       fail(`it lies below "${showName(path.subarray(0, at + length))}", which is no directory`);
@@ -129,7 +137,7 @@ export class ArchivePaths {
 }
 
 /** What a parent that no entry names is until one does. */
-export const implicitParent = () => ({
+export const implicitParent = (): Attributes => ({
   mode: S_IFDIR | 0o755,
   flags: FLAG.IMPLICIT,
   uid: 0,
@@ -142,3 +150,6 @@ export const implicitParent = () => ({
   xattrAt: 0,
   xattrSize: 0,
 });
+
+/** A parent whose name is a marker, and that an entry makes one: the only such directory that no longer is implicit. */
+export const markerDirectory = (): Attributes => ({ ...implicitParent(), flags: 0 });

@@ -5,12 +5,10 @@ import type { BuildResult } from "./bootstrap.ts";
 import { type CreateRequest, createImage, type LayerImage } from "./create.ts";
 import { createLayers } from "./create-layers.ts";
 import { mergeImages } from "./merge.ts";
-import type { WhiteoutSpec } from "./whiteout.ts";
 
 export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "done"> {
   /** Paths, the lowest first. */
   readonly layers: readonly string[];
-  readonly whiteouts: WhiteoutSpec;
 }
 
 /**

@@ -9,13 +9,14 @@ import {
   placeBootstrap,
   planBootstrap,
 } from "./bootstrap.ts";
+import type { XattrRules } from "./kept-xattrs.ts";
 import { openTar } from "./layer-tar.ts";
 import { TarIndexer } from "./tar-indexer.ts";
 import { hasMarkers } from "./whiteout.ts";
 import { type StoredSideBlob, storeSideBlob } from "./write-side-blob.ts";
 
 /** A layer, and what its image is made like. */
-export interface LayerRequest extends Omit<BuildOptions, "bootstrap" | "isContent"> {
+export interface LayerRequest extends Omit<BuildOptions, "bootstrap" | "isContent">, XattrRules {
   /** The layer, compressed or not. */
   readonly layer: LayerFile;
   /** undefined: the sha256 of the tar. */
@@ -24,7 +25,6 @@ export interface LayerRequest extends Omit<BuildOptions, "bootstrap" | "isConten
   readonly blobLink: "hard" | "none";
   /** Read on after the end marker. */
   readonly ignoreZeros: boolean;
-  readonly warn: (message: string) => void;
   /** The end of the names of tars that are written, which are not on disk then; without it they are. */
   readonly unsynced?: string | undefined;
   /** One cell, told how many bytes of the layer are done; threads may share it. */
@@ -43,6 +43,8 @@ interface LayerFacts {
   readonly sideId: string | undefined;
   /** It has whiteouts: laid over nothing, it looks different. */
   readonly hasMarkers: boolean;
+  /** Every extended attribute of the layer is in it. */
+  readonly hasAllXattrs: boolean;
   /** The layer is its own tar; else the tar was written to the blob directory. */
   readonly isPlain: boolean;
 }
@@ -111,6 +113,7 @@ async function buildLayer<T>(
       id: blob.id,
       sideId: side?.blob.id,
       hasMarkers: hasMarkers(tree),
+      hasAllXattrs: index.entries.xattrs.leftOut === 0,
       isPlain: tar.isPlain,
     };
   } finally {

@@ -8,6 +8,8 @@ import { hasChunkMap } from "./chunk-map.ts";
 import { type Fail, implicitParent, ArchivePaths, type PathTarget } from "./archive-paths.ts";
 import { SideBlob, TAR_BLOB } from "./side-blob.ts";
 import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
+import { KeptXattrs, type XattrRules } from "./kept-xattrs.ts";
+import { LayerMarkers } from "./layer-markers.ts";
 import { isMarker } from "./whiteout.ts";
 
 const TYPE: Record<Exclude<EntryKind, "hardlink">, number> = {
@@ -28,13 +30,17 @@ interface PendingLink {
 /**
  * Builds a layer's tree from its entries, in their order, as unpacking them into an empty directory would: later
  * entries replace earlier ones, a directory keeps its children when it is named again. Whiteout markers are
- * ordinary files here; they mean something only to the layer below.
+ * files here; they mean something only to the layer below.
  */
 export class TarTree {
   readonly tree = new Tree();
   /** What has to be copied of its files: known when it is finished. */
   readonly side = new SideBlob();
-  private readonly paths = new ArchivePaths(this.tree);
+  /** What has become of extended attributes. */
+  readonly xattrs: KeptXattrs;
+  private readonly paths: ArchivePaths;
+  /** Under the OCI rules. */
+  private readonly markers: LayerMarkers | undefined;
   private readonly place: PathTarget = { directory: ROOT, nameAt: 0, nameLength: 0 };
   private readonly attributes: Attributes = implicitParent();
   private readonly pending: PendingLink[] = [];
@@ -44,8 +50,12 @@ export class TarTree {
   private current: TarEntry | undefined;
 
   /** @param file path of the tar, for messages */
-  constructor(file: string) {
+  constructor(file: string, rules: XattrRules) {
     this.file = file;
+    this.xattrs = new KeptXattrs(rules);
+    const isOci = rules.whiteouts === "oci";
+    this.paths = new ArchivePaths(this.tree, isOci);
+    if (isOci) this.markers = new LayerMarkers(this.tree, this.paths);
     this.tree.inode[ROOT] = this.tree.newInode(implicitParent());
   }
 
@@ -54,7 +64,8 @@ export class TarTree {
     this.current = entry;
     const { tree, place } = this;
     // umoci takes away one by one the files of a directory that has become a file: they are gone with it.
-    this.paths.resolve(entry.path, place, true, this.fail, isMarker(entry.path));
+    const isGone = this.markers !== undefined && isMarker(entry.path);
+    this.paths.resolve(entry.path, place, true, this.fail, isGone);
     if (place.directory === NONE) return;
     if (place.nameLength === 0) {
       if (entry.kind !== "directory")
@@ -62,6 +73,7 @@ export class TarTree {
       tree.set(tree.inode[place.directory], this.fill(entry));
       return;
     }
+    if (this.markers?.take(entry, place, this.fail)) return;
     const node = tree.node(place.directory, entry.path, place.nameAt, place.nameLength);
     if (entry.kind === "hardlink") this.link(node, entry);
     else if (entry.kind === "directory" && this.isDirectory(node))
@@ -98,6 +110,7 @@ export class TarTree {
       left = this.pending.length;
     }
     this.layOutSide();
+    this.xattrs.report();
     return this.tree;
   }
 
@@ -124,6 +137,8 @@ export class TarTree {
       this.pending.push({ node, entry });
       return;
     }
+    if (this.markers?.isMarker(target))
+      this.fail(`hard link to "${showName(entry.link)}", which is a whiteout`);
     if (this.isDirectory(target)) this.fail(`hard link to "${showName(entry.link)}", which is a directory`);
     if (target !== node) this.replace(node, tree.inode[target]);
   }
@@ -169,7 +184,7 @@ export class TarTree {
       a.size = length;
       a.where = tree.pool.add(entry.link, 0, length);
     }
-    const area = xattrArea(entry.xattrs, this.fail);
+    const area = xattrArea(this.xattrs.of(entry.xattrs, a.mode, this.fail), this.fail);
     a.xattrAt = tree.pool.add(area, 0, area.length);
     a.xattrSize = area.length;
     return a;

@@ -3,6 +3,7 @@ import { FormatError } from "../bytes/errors.ts";
 import { type Extent, HOLE, type Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
 import { readXattrs, xattrArea } from "../erofs/xattr-area.ts";
+import type { KeptXattrs } from "./kept-xattrs.ts";
 import { type Attributes, type BlobPiece, FLAG, isOneRun, type Tree } from "./tree.ts";
 
 /** What has become of a blob of an image. */
@@ -14,7 +15,7 @@ export interface BlobLocation {
 }
 
 /**
- * Copies an inode's attributes, symlink target and xattrs into a tree.
+ * Copies an inode's attributes, symlink target and the xattrs that are kept into a tree.
  *
  * @param places where the image's blobs are, by device id - 1
  * @returns pieces of a sparse file, undefined for all else
@@ -24,7 +25,7 @@ export function copyInode(
   image: Image,
   nid: number,
   places: readonly BlobLocation[],
-  tree: Tree,
+  { tree, xattrs }: { readonly tree: Tree; readonly xattrs: KeptXattrs },
   into: Attributes,
 ): readonly BlobPiece[] | undefined {
   const { v, handle } = image;
@@ -41,7 +42,8 @@ export function copyInode(
   into.where = 0;
   into.blob = 0;
   // Never as bytes: ids of shared xattrs and numbers of long prefixes mean something in their own image only.
-  const area = xattrArea(readXattrs(image, at), (problem) => fail(image, at, problem));
+  const refuse = (problem: string) => fail(image, at, problem);
+  const area = xattrArea(xattrs.of(readXattrs(image, at), mode, refuse), refuse);
   into.xattrSize = area.length;
   into.xattrAt = tree.pool.add(area, 0, area.length);
   if (type === errno.S_IFCHR || type === errno.S_IFBLK) into.where = inode.inodeRdev(v, at);

@@ -6,6 +6,7 @@ import type { Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
 import { readXattrs } from "../erofs/xattr-area.ts";
 import { ArchivePaths, type Fail, implicitParent } from "./archive-paths.ts";
+import { KeptXattrs, type XattrRules } from "./kept-xattrs.ts";
 import { type BlobLocation, copyInode } from "./layer-image.ts";
 import { type Attributes, FLAG, NONE, ROOT, Tree } from "./tree.ts";
 import { isOpaque, isWhiteoutDevice, MARKER_LENGTH, markerOf, type WhiteoutSpec } from "./whiteout.ts";
@@ -24,12 +25,14 @@ interface Pair {
  */
 export class LayerMerge {
   readonly tree = new Tree();
+  readonly xattrs: KeptXattrs;
   private readonly spec: WhiteoutSpec;
-  private readonly paths = new ArchivePaths(this.tree);
+  private readonly paths = new ArchivePaths(this.tree, false);
   private readonly attributes: Attributes = implicitParent();
 
-  constructor(spec: WhiteoutSpec) {
-    this.spec = spec;
+  constructor(rules: XattrRules) {
+    this.spec = rules.whiteouts;
+    this.xattrs = new KeptXattrs(rules);
     this.tree.inode[ROOT] = this.tree.newInode(implicitParent());
   }
 
@@ -48,10 +51,11 @@ export class LayerMerge {
       const at = image.inodeAt(pair.nid);
       this.whiteOut(image, at, node);
       forEachDirent(image, at, (nid, name, length) => {
-        if (this.isMarker(image, nid, name, length)) return;
+        const isMarker = this.isMarker(image, nid, name, length);
+        if (isMarker && !holdsSomething(image, nid)) return;
         const child = this.tree.node(node, image.bytes, name, length);
-        if ((inode.inodeMode(image.v, image.inodeAt(nid)) & errno.S_IFMT) === errno.S_IFDIR)
-          pairs.push({ nid, node: this.addDirectory(image, nid, child, places) });
+        if (isDirectory(image, nid))
+          pairs.push({ nid, node: this.addDirectory(image, nid, child, places, isMarker) });
         else this.addOther(image, nid, child, places, shared);
       });
     }
@@ -64,7 +68,7 @@ export class LayerMerge {
     if (spec === "none") return;
     if (spec === "overlayfs" && isOpaque(readXattrs(image, at))) this.drop(node, false);
     forEachDirent(image, at, (nid, name, length) => {
-      if (!this.isMarker(image, nid, name, length)) return;
+      if (!this.isMarker(image, nid, name, length) || isParentOnly(image, nid)) return;
       if (spec === "oci" && markerOf(bytes, name, length) === "opaque") this.drop(node, false);
       else {
         const skipped = spec === "oci" ? MARKER_LENGTH : 0;
@@ -82,29 +86,39 @@ export class LayerMerge {
     return isWhiteoutDevice(mode, inode.inodeRdev(image.v, at));
   }
 
-  /** @returns the directory of the tree that the layer's directory goes onto */
-  private addDirectory(image: Image, nid: number, child: number, places: readonly BlobLocation[]): number {
+  /**
+   * @param isMarker by its name, which unpacking knows as a marker, not as a directory that has attributes
+   * @returns the directory of the tree that the layer's directory goes onto
+   */
+  private addDirectory(
+    image: Image,
+    nid: number,
+    child: number,
+    places: readonly BlobLocation[],
+    isMarker: boolean,
+  ): number {
     const { tree } = this;
-    const isImplicit = inode.inodeIsImplicit(image.v, image.inodeAt(nid));
+    const isImplicit = isMarker || isParentOnly(image, nid);
     if (tree.isLive(child)) {
       const type = tree.mode[tree.inode[child]] & errno.S_IFMT;
       // The layer only passes through: unpacking would follow the link, and so does this.
       if (type === errno.S_IFLNK && isImplicit)
         return this.paths.through(child, this.fail(image, nid, child));
       if (type === errno.S_IFDIR) {
-        this.take(image, nid, child, places);
+        if (!isMarker) this.take(image, nid, child, places);
         return child;
       }
       this.drop(child, true);
     }
-    copyInode(image, nid, places, tree, this.attributes);
+    if (isMarker) Object.assign(this.attributes, implicitParent());
+    else copyInode(image, nid, places, this, this.attributes);
     tree.inode[child] = tree.newInode(this.attributes);
     return child;
   }
 
   /** A directory of the layer onto one that is there: its attributes win, unless the tar never named it. */
   private take(image: Image, nid: number, node: number, places: readonly BlobLocation[]): void {
-    copyInode(image, nid, places, this.tree, this.attributes);
+    copyInode(image, nid, places, this, this.attributes);
     if ((this.attributes.flags & FLAG.IMPLICIT) === 0) this.tree.set(this.tree.inode[node], this.attributes);
   }
 
@@ -122,7 +136,7 @@ export class LayerMerge {
       tree.inode[child] = known;
       return;
     }
-    const pieces = copyInode(image, nid, places, tree, this.attributes);
+    const pieces = copyInode(image, nid, places, this, this.attributes);
     const made = tree.newInode(this.attributes);
     if (pieces !== undefined) tree.pieces.set(made, pieces);
     tree.inode[child] = made;
@@ -143,4 +157,17 @@ export class LayerMerge {
       });
     };
   }
+}
+
+const isDirectory = (image: Image, nid: number): boolean =>
+  (inode.inodeMode(image.v, image.inodeAt(nid)) & errno.S_IFMT) === errno.S_IFDIR;
+
+/** A directory that the layer's tar did not name. */
+const isParentOnly = (image: Image, nid: number): boolean =>
+  inode.inodeIsImplicit(image.v, image.inodeAt(nid)) && isDirectory(image, nid);
+
+function holdsSomething(image: Image, nid: number): boolean {
+  let count = 0;
+  if (isDirectory(image, nid)) forEachDirent(image, image.inodeAt(nid), () => count++);
+  return count > 0;
 }

@@ -11,9 +11,9 @@ import {
   placeBootstrap,
   planBootstrap,
 } from "./bootstrap.ts";
+import type { XattrRules } from "./kept-xattrs.ts";
 import { LayerMerge } from "./layer-merge.ts";
 import type { Blob } from "./plan.ts";
-import type { WhiteoutSpec } from "./whiteout.ts";
 
 /** As nydus: device ids of 8 bits. */
 const MAX_BLOBS = 254;
@@ -33,12 +33,11 @@ export interface MovedBlob {
   readonly at: number;
 }
 
-export interface MergeRequest extends Omit<BuildOptions, "chunkSize" | "isRepeatable"> {
+export interface MergeRequest extends Omit<BuildOptions, "chunkSize" | "isRepeatable">, XattrRules {
   /** Paths of bootstraps, or images with names for messages; the lowest layer first. */
   readonly layers: readonly (string | NamedImage)[];
   /** By layer: its blob that lies elsewhere. */
   readonly moved?: readonly (MovedBlob | undefined)[];
-  readonly whiteouts: WhiteoutSpec;
 }
 
 interface NamedImage {
@@ -74,7 +73,7 @@ export function mergeImages(request: MergeRequest): BuildResult {
         `one of ${first.path} and ${path} has owners, the other has none (nydus-image-ts create --repeatable)`,
       );
   }
-  const merged = new LayerMerge(request.whiteouts);
+  const merged = new LayerMerge(request);
   const blobs: Blob[] = [];
   layers.forEach(({ image, blobs: own }, i) => {
     const moved = request.moved?.[i];
@@ -85,6 +84,7 @@ export function mergeImages(request: MergeRequest): BuildResult {
     );
     merged.add(image, places);
   });
+  merged.xattrs.report();
   const { chunkSize, hasOwners } = first.rafs;
   const options = { ...request, chunkSize, isRepeatable: !hasOwners };
   const plan = planBootstrap(options, merged.tree, blobs, "merged image");

@@ -10,10 +10,11 @@ export class TarIndexer {
   private readonly reader: TarReader;
   private isOver = false;
 
-  constructor({ layer: { name }, ignoreZeros, warn }: LayerRequest, { fd, at }: LayerTar) {
-    this.entries = new TarTree(name);
-    const options = { ignoreZeros, warn: (message: string) => warn(`${name}: ${message}`) };
-    this.reader = new TarReader(new FileBytes(fd, name, at), name, options);
+  constructor(request: LayerRequest, { fd, at }: LayerTar) {
+    const { name } = request.layer;
+    const warn = (message: string) => request.warn(`${name}: ${message}`);
+    this.entries = new TarTree(name, { ...request, warn });
+    this.reader = new TarReader(new FileBytes(fd, name, at), name, { ...request, warn });
   }
 
   /**

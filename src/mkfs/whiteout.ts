@@ -1,5 +1,5 @@
 import { S_IFCHR, S_IFMT } from "../bytes/errno.ts";
-import { SLASH } from "../bytes/name.ts";
+import { isDots, SLASH } from "../bytes/name.ts";
 import type { NamedValue } from "../erofs/xattr-area.ts";
 import type { Tree } from "./tree.ts";
 
@@ -18,10 +18,19 @@ export function markerOf(bytes: Uint8Array, at: number, length: number): "opaque
   return length === OPAQUE.length && startsWith(bytes, at, length, OPAQUE) ? "opaque" : "gone";
 }
 
-/** Whether a path's last name is a marker under the OCI rules. */
+/** Whether a path's last name is a marker under the OCI rules; slashes behind it do not count. */
 export function isMarker(path: Uint8Array): boolean {
-  const at = path.lastIndexOf(SLASH) + 1;
-  return markerOf(path, at, path.length - at) !== "itself";
+  let end = path.length;
+  while (end > 0 && path[end - 1] === SLASH) end--;
+  const at = end === 0 ? 0 : path.lastIndexOf(SLASH, end - 1) + 1;
+  return markerOf(path, at, end - at) !== "itself";
+}
+
+/** `.wh.` and nothing, or dots that name no file: what unpacking refuses. */
+export function isNamelessMarker(bytes: Uint8Array, at: number, length: number): boolean {
+  if (!startsWith(bytes, at, length, MARKER)) return false;
+  const rest = length - MARKER.length;
+  return rest === 0 || (rest <= 2 && isDots(bytes, at + MARKER.length, rest));
 }
 
 /** Whether a layer's tree takes anything away under the OCI rules. */

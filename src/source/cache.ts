@@ -25,6 +25,8 @@ export interface KnownFile {
   readonly side?: string | undefined;
   /** The layer takes nothing away: by itself, it is an image already. */
   readonly isImage?: boolean;
+  /** No extended attribute of the layer was left out. */
+  readonly hasAllXattrs?: boolean;
 }
 
 /** The end of names of blobs that are not on disk yet: the id of the running system, another one after each start. */
@@ -136,7 +138,8 @@ export class Cache {
   remember(file: LayerFile, known: KnownFile): void {
     const note = this.noteOf(file);
     if (note === undefined) return;
-    const text = [known.id, known.kind, known.isImage ? "image" : "", known.side ?? ""].join(" ");
+    const { id, kind, isImage, side, hasAllXattrs } = known;
+    const text = [id, kind, isImage ? "image" : "", side ?? "", hasAllXattrs ? "xattrs" : ""].join(" ");
     try {
       replaceFile(note, text, { mode: 0o600, isDurable: false });
     } catch (error) {
@@ -188,10 +191,11 @@ export function mustBeOwnCache(dir: string): void {
 }
 
 function parse(note: string): KnownFile | undefined {
-  const [id = "", kind, isImage, side] = note.split(" ");
+  const [id = "", kind, isImage, side, xattrs] = note.split(" ");
   if (!SHA256.test(id) || !(kind === "plain" || kind === "compressed" || kind === "archive"))
     return undefined;
-  return { id, kind, side: side || undefined, isImage: isImage === "image" };
+  const hasAllXattrs = xattrs === "xattrs";
+  return { id, kind, side: side || undefined, isImage: isImage === "image", hasAllXattrs };
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

@@ -13,6 +13,8 @@ const CHUNK_SIZE = 0x10_0000;
 export interface PrepareContext {
   readonly cache: Cache;
   readonly report: Report;
+  /** Refuse a layer with extended attributes that an image does not keep. */
+  readonly strictXattrs: boolean;
   readonly warn: (message: string) => void;
 }
 
@@ -38,9 +40,10 @@ export async function prepareLayers(
   layers: readonly ImageLayer[],
   context: PrepareContext,
 ): Promise<BuiltLayer[]> {
-  const { cache } = context;
+  const { cache, strictXattrs } = context;
   const all = layers.map(({ file, diffId }): BuiltLayer | MissingLayer => {
-    const known = cache.find(file);
+    const found = cache.find(file);
+    const known = strictXattrs && !found?.hasAllXattrs ? undefined : found;
     if (known === undefined) return { file, diffId, known, done: sharedCell() };
     mustBe(file, diffId, known);
     return { file, known };
@@ -55,14 +58,15 @@ export async function prepareLayers(
 
 async function buildLayers(
   missing: readonly MissingLayer[],
-  { cache, report, warn }: PrepareContext,
+  { cache, report, strictXattrs, warn }: PrepareContext,
 ): Promise<void> {
   const jobs = missing.map(
     ({ file, done }): LayerJob => ({
       bytes: bytesOf(file),
       request: {
         ...{ layer: file, blobDir: cache.blobs, blobId: undefined, blobLink: "none" },
-        ...{ chunkSize: CHUNK_SIZE, isRepeatable: false, ignoreZeros: false, prefetch: [], warn },
+        ...{ chunkSize: CHUNK_SIZE, isRepeatable: false, ignoreZeros: false, prefetch: [] },
+        ...{ whiteouts: "oci", strictXattrs, warn },
         ...{ unsynced: UNSYNCED, done },
       },
     }),
@@ -79,6 +83,7 @@ async function buildLayers(
         kind: made.isPlain ? "plain" : "compressed",
         side: made.sideId,
         isImage: !made.hasMarkers,
+        hasAllXattrs: made.hasAllXattrs,
       };
       mustBe(layer.file, layer.diffId, known);
       cache.putLayer(made.id, made.image);

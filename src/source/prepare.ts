@@ -26,6 +26,8 @@ export interface Sources {
   /** Directories that links in OCI layouts may lead to. */
   readonly blobDirs: readonly string[];
   readonly report: Report;
+  /** Refuse layers with extended attributes that an image does not keep. */
+  readonly strictXattrs?: boolean | undefined;
   readonly warn: (message: string) => void;
 }
 
@@ -53,7 +55,7 @@ export interface PreparedImage {
  * @throws UsageError, OperationalError, FormatError; nothing half-made is left behind
  */
 export async function prepareImage(sources: Sources): Promise<PreparedImage> {
-  const { paths, report, warn } = sources;
+  const { paths, report, strictXattrs = false, warn } = sources;
   let cache: Cache | undefined; // none is made for an image that is mounted as it is
   const cached = () => {
     cache ??= new Cache(sources.cacheDir);
@@ -67,13 +69,15 @@ export async function prepareImage(sources: Sources): Promise<PreparedImage> {
     if (paths.length > 1)
       throw new OperationalError(`${image.path}: an image is mounted alone, not with others`);
     mustBeUnchosen(sources);
+    if (sources.strictXattrs)
+      throw new UsageError(`--strict-xattrs has no meaning for ${image.path}: an image is mounted as it is`);
     return { bootstrap: image.path, blobDirs: [], blobs: [], within: new Map(), makeDurable: async () => {} };
   }
-  const context: PrepareContext = { cache: cached(), report, warn };
+  const context: PrepareContext = { cache: cached(), report, strictXattrs, warn };
   const layers: ImageLayer[] = [];
   for (const { path, source } of found) layers.push(...(await layersOf(path, source, sources, context)));
   if (layers.every(({ diffId }) => diffId === undefined)) mustBeUnchosen(sources);
-  return imageOf(await prepareLayers(layers, context), context.cache);
+  return imageOf(await prepareLayers(layers, context), context);
 }
 
 /** Images are chosen by documents, which these sources do not have. @throws UsageError */
@@ -115,7 +119,7 @@ async function documented(
 }
 
 /** Lays layers over one another. Tars that are parts of an archive are found in that: it is the blob of all of them. */
-function imageOf(built: readonly BuiltLayer[], cache: Cache): PreparedImage {
+function imageOf(built: readonly BuiltLayer[], { cache, warn }: PrepareContext): PreparedImage {
   const archives = archivesOf(built);
   const layers = built.map(({ file, known }) => {
     const { path, part } = file;
@@ -137,6 +141,7 @@ function imageOf(built: readonly BuiltLayer[], cache: Cache): PreparedImage {
       prefetch: [],
       isContent: true,
       whiteouts: "oci",
+      warn,
     });
   cache.use([bootstrap]);
   const used = blobIds(bootstrap);

@@ -24,7 +24,7 @@ export const requestOf = (
     ignoreZeros: false,
     isRepeatable: false,
   },
-  ...{ chunkSize: 0x10_0000, prefetch: [], warn: () => {} },
+  ...{ chunkSize: 0x10_0000, prefetch: [], whiteouts: "oci", warn: () => {} },
 });
 
 /** An image of one of the tars that fuzzing begins with. */

@@ -68,6 +68,7 @@ export const stackTarget: MakeTarget = (dir) => {
           bootstrap: merged,
           blobDir: undefined,
           prefetch: [],
+          warn: () => {},
           whiteouts,
         });
         compare(look(merged), lower, upper, whiteouts);

@@ -70,6 +70,7 @@ describe.each([
         isRepeatable: false,
         chunkSize: 0x10_0000,
         prefetch: [],
+        whiteouts: "oci" as const,
         warn: () => {},
       };
       let refused = 0;

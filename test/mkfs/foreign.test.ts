@@ -76,7 +76,7 @@ describe("merge takes a bootstrap of another builder", () => {
   });
 
   it("with shared xattrs and long prefixes, of which none is lost, as the kernel sees it", () => {
-    const { bootstrap } = merge([foreign]);
+    const { bootstrap } = merge([foreign], { whiteouts: "overlayfs" });
     const dirs = workDir();
     const shown = (path: string, name: string) => {
       mkdirSync(join(dirs, name));
@@ -112,14 +112,25 @@ describe("merge takes a bootstrap of another builder", () => {
     ]);
   });
 
-  it("but refuses an xattr that no file system has", () => {
+  it("but leaves out what an overlay would obey, or no file system has", () => {
     const bytes = readFileSync(foreign);
     const entry = bytes.indexOf("overlay.opaque", HEAD) - 4;
     bytes[entry + 1] = 2; // system.posix_acl_access, which is a whole name
     const path = join(scratchDir(), "image");
     writeFileSync(path, bytes);
-    expect(() => merge([path])).toThrow(
+    const told: string[] = [];
+    const merged = merge([path], { warn: (message) => told.push(message) });
+    const { fs } = serve(merged.bootstrap, placesOf([blob]));
+    const names = tree(fs).flatMap(({ xattrs }) => Object.keys(xattrs ?? {}));
+    expect(names.filter((name) => /overlay|system/.test(name))).toEqual([]);
+    expect(told.join("\n")).toMatch(
+      /^extended attribute "system\.posix_acl_accessoverlay\.opaque" was left out \d+ times: EROFS has no such namespace$/,
+    );
+    expect(() => merge([path], { strictXattrs: true })).toThrow(
       /image @0x2600: extended attribute "system\.posix_acl_accessoverlay\.opaque": EROFS has no such namespace$/,
+    );
+    expect(() => merge([foreign], { strictXattrs: true })).toThrow(
+      /foreign\.boot @0x2600: extended attribute "trusted\.overlay\.opaque": an overlay above would obey it$/,
     );
   });
 });

@@ -242,9 +242,20 @@ describe("a layer is refused", () => {
       /@0x0: entry "n+": a name of 256 bytes, want at most 255$/,
     ],
     [
-      "an xattr of no namespace",
-      [file("x", "", { pax: { "SCHILY.xattr.foo.bar": "1" } })],
-      /@0x0: entry "x": extended attribute "foo\.bar": EROFS has no such namespace$/,
+      "an ACL that is none",
+      [file("x", "", { pax: { "SCHILY.xattr.system.posix_acl_access": "1" } })],
+      /@0x0: entry "x": extended attribute "system\.posix_acl_access": an ACL of 1 bytes$/,
+    ],
+    [
+      "a hard link to a whiteout",
+      [file(".wh.x", ""), { name: "h", type: "1", link: ".wh.x" }],
+      /@0x200: entry "h": hard link to "\.wh\.x", which is a whiteout$/,
+    ],
+    ["a whiteout of no name", [file(".wh.", "")], /@0x0: entry "\.wh\.": a whiteout that names nothing$/],
+    [
+      "a whiteout of a directory's parent",
+      [dir("d/.wh.../")],
+      /@0x0: entry "d\/\.wh\.\.\.\/": a whiteout that names nothing$/,
     ],
     [
       "a symlink to nothing",

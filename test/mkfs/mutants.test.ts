@@ -34,7 +34,7 @@ function mutant(random: (below: number) => number): Uint8Array {
 
 function imageOf(tar: Uint8Array): Uint8Array {
   const reader = new TarReader({ view: (at, length) => tar.subarray(at, at + length) }, "tar");
-  const made = new TarTree("tar");
+  const made = new TarTree("tar", { whiteouts: "oci", warn: () => {} });
   for (let e = reader.next(tar.length, true); e !== undefined; e = reader.next(tar.length, true))
     if (e !== "more") made.add(e);
   const tree = made.finish();

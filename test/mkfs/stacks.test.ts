@@ -90,6 +90,59 @@ const STACKS: [name: string, layers: Made[][]][] = [
     "three layers over one file",
     [BASE, [file("etc/keep", "second")], [file("etc/keep", "third", { mode: 0o600 })]],
   ],
+  ["a whiteout that is a hard link to nothing", [BASE, [hardlink("etc/.wh.drop", ".wh..wh.aufs")]]],
+  ["a whiteout that is a hard link to what goes", [BASE, [hardlink("etc/.wh.drop", "etc/drop")]]],
+  ["a whiteout that is a symlink to nothing", [BASE, [symlink("etc/.wh.drop", "")]]],
+  ["a whiteout that is a device", [BASE, [{ name: "etc/.wh.drop", type: "3", device: [1, 3] }]]],
+  ["a whiteout that is a directory", [BASE, [dir("d/.wh.sub/")]]],
+  ["an opaque marker that is a hard link", [BASE, [hardlink("d/.wh..wh..opq", "none"), file("d/new")]]],
+  ["an opaque marker that is a directory", [BASE, [dir("d/.wh..wh..opq/"), file("d/new")]]],
+  ["an opaque marker that is a fifo", [BASE, [{ name: "d/.wh..wh..opq", type: "6" }, file("d/new")]]],
+];
+
+/** Where other tools differ among themselves: what containerd 2.1 unpacked, by path. */
+const CONTAINERD: [name: string, layer: Made[], want: string][] = [
+  [
+    "an opaque marker, then a whiteout of its directory",
+    [opaque("d"), gone("d")],
+    "/ /etc /etc/drop /etc/keep",
+  ],
+  ["a whiteout, then an opaque marker in it", [gone("d"), opaque("d")], "/ /d /etc /etc/drop /etc/keep"],
+  [
+    "an opaque marker, a whiteout of its directory, then a file in it",
+    [opaque("d"), gone("d"), file("d/new")],
+    "/ /d /d/new /etc /etc/drop /etc/keep",
+  ],
+  [
+    "markers deep in a directory, then its whiteout",
+    [gone("d/sub/two"), opaque("d/sub"), gone("d")],
+    "/ /etc /etc/drop /etc/keep",
+  ],
+  [
+    "a whiteout of what has a file, which stays",
+    [file("d/new"), opaque("d"), gone("d")],
+    "/ /d /d/new /etc /etc/drop /etc/keep",
+  ],
+  [
+    "a file below what would be a marker",
+    [file("d/.wh.one/x")],
+    "/ /d /d/.wh.one /d/.wh.one/x /d/one /d/sub /d/sub/two /etc /etc/drop /etc/keep",
+  ],
+  [
+    "a file below a marker",
+    [dir("d/.wh.one/"), file("d/.wh.one/x")],
+    "/ /d /d/.wh.one /d/.wh.one/x /d/sub /d/sub/two /etc /etc/drop /etc/keep",
+  ],
+  [
+    "a marker of what a file is below, afterwards",
+    [file("d/.wh.one/x"), gone("d/one")],
+    "/ /d /d/.wh.one /d/.wh.one/x /d/sub /d/sub/two /etc /etc/drop /etc/keep",
+  ],
+  [
+    "what aufs kept hard links in",
+    [dir(".wh..wh.plnk/"), file(".wh..wh.plnk/1.2"), hardlink("l", ".wh..wh.plnk/1.2"), file(".wh..wh.aufs")],
+    "/ /.wh..wh.plnk /.wh..wh.plnk/1.2 /d /d/one /d/sub /d/sub/two /etc /etc/drop /etc/keep /l",
+  ],
 ];
 
 /** Unpacks a stack with umoci. @returns the root file system */
@@ -103,6 +156,25 @@ function umoci(tars: readonly string[]): string {
   );
   return join(work, "bundle/rootfs");
 }
+
+describe("a layer over another is what containerd unpacks", () => {
+  it.each(CONTAINERD)("%s", async (_, layer, want) => {
+    const boots = await Promise.all(
+      [BASE, layer].map(async (entries) => {
+        const path = join(scratchDir(), "layer.tar");
+        writeFileSync(path, tarOf(entries));
+        return { path, ...(await build(path)) };
+      }),
+    );
+    const { bootstrap, blobs } = merge(boots.map((one) => one.bootstrap));
+    const files = blobs.map((id) => boots.find((one) => one.blobs[0] === id)?.path ?? "");
+    const shown = sorted(tree(serve(bootstrap, placesOf(files)).fs));
+    expect(shown.map(({ path }) => path).join(" ")).toBe(want);
+    expect(shown.filter(({ path }) => path?.endsWith(".wh.one")).map(({ mode }) => mode)).toEqual(
+      want.includes(".wh.one") ? ["0040755"] : [],
+    );
+  });
+});
 
 describe("a stack of layers is what umoci unpacks", () => {
   it.each(STACKS)("%s", async (_, layers) => {

@@ -24,6 +24,7 @@ export async function build(
     isRepeatable: false,
     chunkSize: 0x10_0000,
     prefetch: [],
+    whiteouts: "oci",
     warn: (message) => warnings.push(message),
     ...more,
   });
@@ -37,6 +38,7 @@ export const merge = (layers: readonly string[], more: Partial<MergeRequest> = {
     blobDir: undefined,
     prefetch: [],
     whiteouts: "oci",
+    warn: () => {},
     ...more,
   });
 
