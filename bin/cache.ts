@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { defaultCacheDir } from "../src/source/cache.ts";
 import type { CacheFile } from "../src/source/cache-contents.ts";
+import { withExamples } from "./help.ts";
 import { mib } from "./progress.ts";
 
 interface Flags {
@@ -16,8 +17,7 @@ const UNIT = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 /** `nydusd-ts cache`: what `mount` keeps for the next time. */
 export function addCache(program: Command, say: (text: string) => void): void {
   const cache = program.command("cache").description("list or clear what mount keeps for the next time");
-  cache
-    .command("ls")
+  withExamples(cache.command("ls"), "nydusd-ts cache ls --json")
     .description("list images, layers and tars, the most recently used first")
     .option("--cache-dir <dir>", "where they are kept", defaultCacheDir())
     .option("--json", "one JSON document", false)
@@ -27,8 +27,7 @@ export function addCache(program: Command, say: (text: string) => void): void {
       if (json) say(JSON.stringify(all, undefined, 2));
       else for (const line of table(all)) say(line);
     });
-  cache
-    .command("gc")
+  withExamples(cache.command("gc"), "nydusd-ts cache gc --older-than 12h --dry-run")
     .description("remove what was not used for some time; images that are mounted lose nothing")
     .option("--cache-dir <dir>", "where they are kept", defaultCacheDir())
     .option("--older-than <time>", "not used for so long: 30d, 12h, 0s", duration, 30 * UNIT.d)

@@ -10,7 +10,8 @@ import { prefetchList } from "../src/mkfs/prefetch.ts";
 import { WHITEOUT_SPECS, type WhiteoutSpec } from "../src/mkfs/whiteout.ts";
 import { OperationalError, UsageError } from "../src/bytes/errors.ts";
 import { writeJson } from "../src/inspect/json-file.ts";
-import { addLogOptions, versionWord } from "./image-options.ts";
+import { warningWord, withExamples } from "./help.ts";
+import { versionWord } from "./image-options.ts";
 
 interface OutputFlags {
   bootstrap?: string;
@@ -46,10 +47,10 @@ const CONFLICTS: readonly (readonly [flags: string, message: string])[] = [
   ["-E, --encrypt", `conversion type '${TYPE}' conflicts with '--encrypt'`],
 ];
 
-const warn = (message: string) => process.stderr.write(`warning: ${message}\n`);
+const warn = (message: string) => process.stderr.write(`${warningWord("warning:")} ${message}\n`);
 
 function addOutput(command: Command): Command {
-  return addLogOptions(command)
+  return command
     .option("-B, --bootstrap <file>", "where the bootstrap goes")
     .option("-D, --blob-dir <dir>", "directory of the tars, and of a bootstrap that -B does not name")
     .addOption(
@@ -87,12 +88,12 @@ export function addCreate(program: Command): void {
     .option("--ignore-zeros", "read on after the end of the archive", false)
     .addOption(new Option("-v, --fs-version <version>").choices(["5", "6"]).default("6").hideHelp())
     .addOption(new Option("--compressor <name>").hideHelp())
-    .addOption(new Option("--digester <name>").hideHelp())
-    .addHelpText(
-      "after",
-      "\nExamples:\n  nydus-image-ts create layer.tar.gz        writes layer.boot and the tar beside it" +
-        "\n  nydus-image-ts create -B layer.boot -D blobs layer.tar.gz",
-    );
+    .addOption(new Option("--digester <name>").hideHelp());
+  withExamples(
+    command,
+    "nydus-image-ts create layer.tar.gz        writes layer.boot and the tar beside it",
+    "nydus-image-ts create -B layer.boot -D blobs layer.tar.gz",
+  );
   addConflicts(command);
   command.action((layers: string[], flags: CreateFlags) => create(layers, flags));
 }
@@ -100,7 +101,8 @@ export function addCreate(program: Command): void {
 export function addMerge(program: Command): void {
   const command = addOutput(
     program.command("merge <bootstraps...>").description("lay bootstraps over one another, the lowest first"),
-  ).addHelpText("after", "\nExample:\n  nydus-image-ts merge -B image.boot lower.boot upper.boot");
+  );
+  withExamples(command, "nydus-image-ts merge -B image.boot lower.boot upper.boot");
   addConflicts(command);
   command.action((layers: string[], flags: OutputFlags) => {
     const prefetch = readPrefetch(flags, []);

@@ -27,15 +27,17 @@ export interface ImageFlags extends LogFlags {
 /** `ID=PATH`, but not a path that has an equals sign in it: ids have no slash, and `./a=b` helps. */
 const NAMED_BLOB = /^([^/=.][^/=]*)=(.+)$/s;
 
+const LOG = "The log:";
+
 /** Options that nydus-image takes before and behind the command. */
 export const addLogOptions = (command: Command): Command =>
   command
-    .option("-L, --log-file <file>", "append the log there instead of stderr")
-    .addOption(new Option("-l, --log-level <level>", "how much is logged").choices(LEVELS));
+    .addOption(new Option("-L, --log-file <file>", "append the log there instead of stderr").helpGroup(LOG))
+    .addOption(new Option("-l, --log-level <level>", "how much is logged").choices(LEVELS).helpGroup(LOG));
 
 /** For a command that takes an image, and where its tars are. */
 export const addImageOptions = (command: Command): Command =>
-  addLogOptions(command)
+  command
     .argument("[bootstrap]", "the image: RAFS v6 bootstrap, EROFS image or flattened disk")
     .addOption(new Option("-B, --bootstrap <file>", "the same").hideHelp())
     .option(

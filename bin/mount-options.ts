@@ -12,6 +12,8 @@ import { address, collect, collectBlob, integer, nonEmpty, platform } from "./pa
 export interface MountOption {
   readonly flags: string;
   readonly about: string;
+  /** Heading in the help; without one it stands before all others. */
+  readonly group?: string;
   readonly choices?: readonly string[];
   readonly default?: unknown;
   readonly parse?: (value: string, before: never) => unknown;
@@ -44,71 +46,110 @@ const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
 const ON_OFF = { choices: ["on", "off"], default: "on" } as const;
 const STARTS_A_KEEPER = "starts a keeper";
 
+const TARS = "Where the tars are:";
+const MOUNT = "The mount:";
+const DAEMON = "The FUSE daemon:";
+const ASK = "To ask it:";
+const LOG = "The log:";
+const SURVIVE = "After a crash, or for an upgrade:";
+const AHEAD = "Reading ahead:";
+
 /** Those that every way to mount has. */
 export const MOUNT_OPTIONS: readonly MountOption[] = [
   {
     flags: "-D, --localfs-dir <dir>",
+    group: TARS,
     about: "directory that holds the tars under their blob ids",
     against: [{ with: "--config", why: "says where the tars are" }],
   },
   {
     flags: "--blob-dir <dir>",
+    group: TARS,
     about: "the same, may be given several times",
     ...{ parse: collect, default: [] },
   },
   {
     flags: "--blob <ID=PATH>",
+    group: TARS,
     about: "file of one blob, by id or by its number from 1",
     ...{ parse: collectBlob, default: [] },
     needs: ["--bootstrap"],
   },
-  { flags: "-C, --config <file>", about: "nydusd configuration, JSON v1 or v2, or TOML (localfs part)" },
+  {
+    flags: "-C, --config <file>",
+    group: TARS,
+    about: "nydusd configuration, JSON v1 or v2, or TOML (localfs part)",
+  },
   {
     flags: "--transport <name>",
+    group: DAEMON,
     about: "how to talk to the kernel",
     ...{ choices: TRANSPORTS, default: "auto" },
     forDaemon: true,
   },
   {
     flags: "--thread-num, --fuse-threads <n>",
+    group: DAEMON,
     about: "worker threads; more join while all wait for slow tars",
     ...{ parse: integer(1, 1024), default: 2 },
     ...{ forDaemon: true, forDirect: true },
   },
   {
     flags: "--push <when>",
+    group: DAEMON,
     about: "hand small files to the page cache ahead of sequential readers",
     ...ON_OFF,
     ...{ forDaemon: true, forDirect: true },
   },
   {
     flags: "--low-latency <when>",
+    group: DAEMON,
     about: "keep idle CPUs from sleeping while requests come in numbers",
     ...ON_OFF,
     ...{ forDaemon: true, forDirect: true },
   },
   {
     flags: "--lenient",
+    group: MOUNT,
     about: "serve what is valid of a broken image; the rest answers EUCLEAN",
     default: false,
     forDaemon: true,
   },
   {
     flags: "--force",
+    group: MOUNT,
     about: "mount over a directory that is not empty or mounted on already",
     default: false,
   },
-  { flags: "-o, --options <list>", about: "mount options, e.g. suid,dev", parse: collect, default: [] },
-  { flags: "--daemonize", about: "return when the mount can be used, as mount does anyway", default: false },
+  {
+    flags: "-o, --options <list>",
+    group: MOUNT,
+    about: "mount options, e.g. suid,dev",
+    parse: collect,
+    default: [],
+  },
+  {
+    flags: "--daemonize",
+    group: MOUNT,
+    about: "return when the mount can be used, as mount does anyway",
+    default: false,
+  },
   {
     flags: "--foreground",
+    group: MOUNT,
     about: "serve in this process, as the form without a command does",
     default: false,
     against: [{ with: "--daemonize", why: "stays" }],
   },
-  { flags: "--pid-file <file>", about: "write the pid there once the mount can be used", forDaemon: true },
+  {
+    flags: "--pid-file <file>",
+    group: MOUNT,
+    about: "write the pid there once the mount can be used",
+    forDaemon: true,
+  },
   {
     flags: "--user <NAME|UID[:GID]>",
+    group: MOUNT,
     about: "serve as this user, which must be able to read the tars; root mounts",
     forDaemon: true,
     against: [
@@ -118,11 +159,13 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "-A, --apisock <path>",
+    group: ASK,
     about: "serve nydusd's management API on a unix socket there",
     forDaemon: true,
   },
   {
     flags: "-m, --virtual-mountpoint <path>",
+    group: MOUNT,
     about: "where the image is to be seen within the mount",
     default: "/",
     forDaemon: true,
@@ -130,43 +173,56 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--id <id>",
+    group: ASK,
     about: "what the management API calls this daemon",
     forDaemon: true,
     wants: "--apisock",
   },
   {
     flags: "--file-stats",
+    group: ASK,
     about: "with --apisock: count what is asked about each file",
     default: false,
     forDaemon: true,
     needs: ["--apisock"],
   },
-  { flags: "-l, --log-level <level>", about: "how much is logged", choices: LEVELS, default: "info" },
-  { flags: "-L, --log-file <file>", about: "append the log there instead of stderr" },
+  {
+    flags: "-l, --log-level <level>",
+    group: LOG,
+    about: "how much is logged",
+    choices: LEVELS,
+    default: "info",
+  },
+  { flags: "-L, --log-file <file>", group: LOG, about: "append the log there instead of stderr" },
   {
     flags: "--log-format <name>",
+    group: LOG,
     about: "text as nydusd writes it, or JSON lines; auto is text on a terminal only",
     ...{ choices: LOG_FORMATS, default: "auto" },
   },
   {
     flags: "--log-rotation-size <MiB>",
+    group: LOG,
     about: "begin a new log file at this size, keep 10 compressed; 0 is never",
     ...{ parse: integer(0, 1 << 20), default: 0 },
     wants: "--log-file", // nydus-snapshotter asks for rotation whether or not it asks for a file
   },
   {
     flags: "--no-keeper",
+    group: SURVIVE,
     about: "run as one process: when it dies, the mount is dead",
     forDaemon: true,
   },
   {
     flags: "--supervisor <socket>",
+    group: SURVIVE,
     about: "socket of a supervisor that keeps the session, as nydus-snapshotter's; wants --id, --apisock",
     ...{ forDaemon: true, forDirect: true },
     needs: ["--id", "--apisock"],
   },
   {
     flags: "--upgrade",
+    group: SURVIVE,
     about: "with --supervisor: mount nothing, wait to be told to take a session over",
     default: false,
     forDaemon: true,
@@ -174,6 +230,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--recover",
+    group: SURVIVE,
     about: "go on with a session whose keeper was killed, or mount what it had afresh",
     default: false,
     ...{ forDaemon: true, forDirect: true },
@@ -185,6 +242,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--standby",
+    group: SURVIVE,
     about: "keep a process ready that goes on at once when the serving one dies",
     default: false,
     ...{ forDaemon: true, forDirect: true },
@@ -192,6 +250,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--failover-policy <policy>",
+    group: SURVIVE,
     about:
       "what becomes of requests that were being answered by a process that died: sent again, failed, or left",
     ...{ choices: FAILOVER_POLICIES, default: "resend" },
@@ -200,41 +259,48 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--state-dir <dir>",
+    group: SURVIVE,
     about: `where the state for the next process is kept (default: ${defaultStateDir()})`,
     ...{ forDaemon: true, forDirect: true },
     against: [{ with: "--user" }],
   },
   {
     flags: "--rlimit-nofile <n>",
+    group: MOUNT,
     about: "files the process may have open, 0 leaves the limit",
     parse: integer(0, 1 << 30),
   },
   {
     flags: "--metrics-address <[HOST:]PORT>",
+    group: ASK,
     about: "serve /metrics, /healthz and /readyz there",
     parse: address,
     forDaemon: true,
   },
   {
     flags: "--hung-after <seconds>",
+    group: ASK,
     about: `with --metrics-address: requests older than this are hung (default: ${HUNG_AFTER})`,
     parse: integer(1, 86_400),
     needs: ["--metrics-address"],
   },
   {
-    flags: "--prefetch-files <list>",
+    flags: "--prefetch-files <file>",
+    group: AHEAD,
     about: "warm the tars of these files: a path a line, or a trace",
     needs: ["--bootstrap"],
     against: [{ with: "--prefetch off" }],
   },
   {
     flags: "--prefetch <when>",
+    group: AHEAD,
     about: "warm what the list names, or the table of the image; a configuration may turn the table off",
     ...ON_OFF,
     needs: ["--bootstrap"],
   },
   {
     flags: "--prefetch-rate <MiB/s>",
+    group: AHEAD,
     about: "how fast, 0 has no limit",
     parse: integer(0, 1 << 20),
     needs: ["--bootstrap"],
@@ -242,6 +308,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--prefetch-memory <MiB>",
+    group: AHEAD,
     about: "how much (default: half of the memory that is available)",
     parse: integer(1, 1 << 30),
     needs: ["--bootstrap"],
@@ -249,6 +316,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--trace <file>",
+    group: AHEAD,
     about: "write down what is read first: a list for --prefetch-files",
     forDaemon: true,
     needs: ["--bootstrap"],
@@ -290,7 +358,7 @@ export const SOURCE_OPTIONS: readonly MountOption[] = [
 
 /** Adds options to a command, and those of nydusd that are not supported. */
 export function addMountOptions(command: Command, more: readonly MountOption[] = []): Command {
-  for (const each of [...MOUNT_OPTIONS, ...more]) command.addOption(optionOf(each));
+  for (const each of [...more, ...MOUNT_OPTIONS]) command.addOption(optionOf(each));
   for (const [flags, why] of NOT_YET)
     command.addOption(
       new Option(flags).hideHelp().argParser(() => {
@@ -305,5 +373,6 @@ function optionOf({ flags, about, choices, parse, ...rest }: MountOption): Optio
   if (choices !== undefined) option.choices(choices);
   if (parse !== undefined) option.argParser(parse as (value: string, before: unknown) => unknown);
   if (rest.default !== undefined) option.default(rest.default);
+  if (rest.group !== undefined) option.helpGroup(rest.group);
   return option;
 }

@@ -21,6 +21,7 @@ import { transportFor } from "../src/session/choose.ts";
 import type { PreparedImage } from "../src/source/prepare.ts";
 import type { WantedPlatform } from "../src/source/platform.ts";
 import { checkGiven, type Given, givenForDaemon, givenOptions } from "./check-given.ts";
+import { warningWord, withExamples } from "./help.ts";
 import { addMountOptions, SOURCE_OPTIONS } from "./mount-options.ts";
 import { progress } from "./progress.ts";
 
@@ -46,8 +47,14 @@ export function addMountCommands(program: Command): Command {
       )
       .requiredOption("-M, --mountpoint <dir>", "directory to mount on"),
   );
+  withExamples(
+    fuse,
+    "nydusd-ts -B image.boot --blob-dir /var/lib/layers -M /mnt/rootfs",
+    "nydusd-ts -B image.boot --blob 1=layer.tar -M /mnt/rootfs --daemonize --pid-file /run/rootfs.pid",
+    "nydusd-ts -M /mnt/images --apisock /run/images.sock      images come later, by nydusctl-ts mount",
+  );
   fuse.action((flags: MountFlags, command: Command) => fuseMount(flags, givenOptions(command)));
-  addMountOptions(
+  const mount = addMountOptions(
     program
       .command("mount <source...>")
       .usage("[options] <source...> <dir>")
@@ -57,7 +64,16 @@ export function addMountCommands(program: Command): Command {
           "docker save wrote",
       ),
     SOURCE_OPTIONS,
-  ).action((args: string[], flags: SourceFlags, command: Command) =>
+  );
+  withExamples(
+    mount,
+    "nydusd-ts mount image.boot /mnt/rootfs                   the tars lie beside the bootstrap",
+    "nydusd-ts mount base.tar app.tar.gz /mnt/rootfs          layers, the lowest first",
+    "nydusd-ts mount saved.tar /mnt/rootfs --ref app:1.0      what docker save wrote",
+    "nydusd-ts mount oci-layout /mnt/rootfs --platform linux/arm64",
+    "nydusd-ts mount image.boot /mnt/rootfs --rw /var/lib/changes",
+  );
+  mount.action((args: string[], flags: SourceFlags, command: Command) =>
     mountSources(args.slice(0, -1), { ...flags, mountpoint: args.at(-1) ?? "" }, givenOptions(command)),
   );
   return fuse;
@@ -190,5 +206,5 @@ const say = (text: string): void => {
 };
 
 const warn = (message: string): void => {
-  process.stderr.write(`warning: ${message}\n`);
+  process.stderr.write(`${warningWord("warning:")} ${message}\n`);
 };

@@ -10,6 +10,8 @@ import { writeJson } from "../src/inspect/json-file.ts";
 import { listTree } from "../src/inspect/ls.ts";
 import { statImages } from "../src/inspect/stat.ts";
 import { statisticsText } from "../src/inspect/stat-text.ts";
+import { addCompletion } from "./completion.ts";
+import { withExamples, withHelpStyle } from "./help.ts";
 import { addCreate, addMerge } from "./image-build.ts";
 import * as options from "./image-options.ts";
 import { runProgram } from "./run-program.ts";
@@ -18,7 +20,7 @@ type Flags<T> = options.ImageFlags & T;
 
 /** `nydus-image-ts`: builds images and looks at them, without mounting them. No logic lives here. */
 const program = options.addLogOptions(
-  new Command("nydus-image-ts")
+  withHelpStyle(new Command("nydus-image-ts"))
     .description("build, check, inspect and unpack container images that stay tar files")
     .version(versionText(), "-V, --version")
     .exitOverride(),
@@ -50,6 +52,7 @@ const check = program
     },
   );
 options.addBlobOption(options.addImageOptions(check));
+withExamples(check, "nydus-image-ts check image.boot", "nydus-image-ts check image.boot -D layers --data");
 
 const inspect = program
   .command("inspect")
@@ -61,6 +64,7 @@ const inspect = program
     else inspectOnce(bootstrap, flags.request, print);
   });
 options.addImageOptions(inspect);
+withExamples(inspect, "nydus-image-ts inspect image.boot -R 'stat /etc'");
 
 const stat = program
   .command("stat")
@@ -73,7 +77,7 @@ const stat = program
     if (flags.outputJson === undefined) print(statisticsText(counts));
     else writeJson(flags.outputJson, counts);
   });
-options.addLogOptions(stat);
+withExamples(stat, "nydus-image-ts stat -B image.boot -T other.boot");
 
 const ls = program
   .command("ls")
@@ -82,13 +86,12 @@ const ls = program
   .argument("[path]", "where to begin", "/")
   .option("--json", "one JSON object a line", false)
   .action((image: string, path: string, { json }: { json: boolean }) => listTree(image, path, json, print));
-options.addLogOptions(ls);
+withExamples(ls, "nydus-image-ts ls image.boot /etc");
 
 const unpack = program
   .command("unpack")
   .description("write the merged tree as one tar")
   .requiredOption("--output <tar>", "where to; - for standard output")
-  .addHelpText("after", "\nExample:\n  nydus-image-ts unpack image.boot -D layers --output - | tar -tv")
   .action(async (image: string | undefined, flags: Flags<{ output: string }>) => {
     const bootstrap = options.imageOf(image, flags);
     const search = (await options.blobSearchOf(flags)) ?? options.besideOf(bootstrap);
@@ -98,10 +101,13 @@ const unpack = program
     log.close();
   });
 options.addBlobOption(options.addImageOptions(unpack));
+withExamples(unpack, "nydus-image-ts unpack image.boot -D layers --output - | tar -tv");
+for (const command of program.commands) options.addLogOptions(command); // behind a command's own
+addCompletion(program);
 
 process.stdout.on("error", () => process.exit(1)); // nothing reads it: that is what ends `ls | head`
 
 await runProgram(
-  () => (process.argv.length === 2 ? program.outputHelp() : program.parseAsync()),
+  () => (process.argv.length === 2 ? program.help({ error: true }) : program.parseAsync()),
   (error) => (error instanceof UsageError || error instanceof MergeError ? 2 : 1),
 );

@@ -7,12 +7,15 @@ import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { doneWith, ownKeeper } from "../src/handover/keeper.ts";
 import { addCache } from "./cache.ts";
+import { addCompletion } from "./completion.ts";
+import { withExamples, withHelpStyle } from "./help.ts";
 import { addMountCommands, caller } from "./mount.ts";
 import { runProgram } from "./run-program.ts";
+import { suggestion } from "./suggest.ts";
 import { addTrace } from "./trace.ts";
 
 /** `nydusd-ts`: mounts a TARFS image and serves it. No logic lives here. */
-const program = new Command("nydusd-ts")
+const program = withHelpStyle(new Command("nydusd-ts"))
   .description("mount a container image straight from its tar files")
   .version(versionText(), "-V, --version")
   .enablePositionalOptions()
@@ -22,29 +25,17 @@ const say = (text: string): void => {
   process.stdout.write(`${showBytes(text)}\n`);
 };
 
-const EXAMPLES = `
-Examples:
-  nydusd-ts --bootstrap image.boot --blob-dir /var/lib/layers --mountpoint /mnt/rootfs
-  nydusd-ts mount image.boot /mnt/rootfs        the tars lie beside the bootstrap
-  nydusd-ts mount base.tar app.tar.gz /mnt/rootfs
-  nydusd-ts mount saved.tar /mnt/rootfs --ref app:1.0
-  nydusd-ts -B image.boot --blob 1=layer.tar -M /mnt/rootfs --daemonize --pid-file /run/rootfs.pid
-  nydusd-ts mount image.boot /mnt/rootfs --rw /var/lib/changes
-  nydusd-ts umount /mnt/rootfs
-  nydusd-ts doctor                              what this host can do`;
-
 const fuse = addMountCommands(program);
 
-program
-  .command("umount <dir>")
+withExamples(program.command("umount <dir>"), "nydusd-ts umount /mnt/rootfs")
   .description("unmount an image and what was written over it; its daemon ends")
   .action(async (dir: string) => say(await unmountImage(dir)));
 
 addCache(program, say);
 addTrace(program);
+addCompletion(program);
 
-program
-  .command("doctor")
+withExamples(program.command("doctor"), "nydusd-ts doctor --json")
   .description("say what this host can do, and what to change")
   .option("--json", "as JSON", false)
   .action(async ({ json }: { json: boolean }) => {
@@ -55,19 +46,33 @@ program
   });
 
 /** Without this the default command would ask for its mountpoint. @throws UsageError */
-function mustBeCommand(word: string | undefined): void {
+function mustBeCommand(word: string): void {
   const known = [...program.commands.map((command) => command.name()), "help"];
-  if (word !== undefined && !word.startsWith("-") && !known.includes(word))
-    throw new UsageError(`unknown command "${word}": want ${known.join(", ")}`);
+  if (word.startsWith("-") || known.includes(word)) return;
+  const meant = suggestion(word, known);
+  throw new UsageError(
+    `unknown command "${word}": ${meant === undefined ? `want ${known.join(", ")}` : `did you mean ${meant}?`}`,
+  );
 }
 
-const mountOptions = () => fuse.helpInformation().replace(/^.*?\nOptions:/s, "\nOptions of fuse and mount:");
-program.addHelpText("after", () => mountOptions() + EXAMPLES);
+withExamples(
+  program,
+  "nydusd-ts mount image.boot /mnt/rootfs        the tars lie beside the bootstrap",
+  "nydusd-ts mount base.tar app.tar.gz /mnt/rootfs",
+  "nydusd-ts mount saved.tar /mnt/rootfs --ref app:1.0",
+  "nydusd-ts umount /mnt/rootfs",
+  "nydusd-ts doctor                              what this host can do",
+);
+const mountOptions = () =>
+  fuse.helpInformation().replace(/^.*?\nOptions:/s, "\nOptions of fuse, which need not be named:");
+program.addHelpText("after", mountOptions);
 process.stdout.on("error", () => {}); // a reader of our output that went away is no reason to stop serving
 
 await runProgram(
   () => {
-    mustBeCommand(process.argv[2]);
+    const [, , word] = process.argv;
+    if (word === undefined) program.help({ error: true });
+    else mustBeCommand(word);
     return program.parseAsync();
   },
   (error) => {

@@ -1,6 +1,7 @@
 import { CommanderError } from "commander";
 import { showBytes } from "../src/bytes/any-bytes.ts";
 import { messageOf } from "../src/bytes/errors.ts";
+import { errorWord } from "./help.ts";
 
 /**
  * Runs a command line to its end, and sets the exit status: 2 for one that cannot be.
@@ -18,7 +19,7 @@ export async function runProgram(
     // commander has said what is wrong with a command line, and prints help and version by throwing, too.
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
     else {
-      process.stderr.write(`Error: ${showBytes(messageOf(error))}\n`);
+      process.stderr.write(`${errorWord("Error:")} ${showBytes(messageOf(error))}\n`);
       process.exitCode = statusOf(error);
     }
   }

@@ -25,6 +25,7 @@ const WORDS = new Set([
   "doctor",
   "cache",
   "trace",
+  "completion",
   "help",
   "-h",
   "--help",

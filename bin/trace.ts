@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { withExamples } from "./help.ts";
 
 interface Flags {
   readonly json: boolean;
@@ -8,8 +9,10 @@ interface Flags {
 /** `nydusd-ts trace`: what `--trace` wrote. */
 export function addTrace(program: Command): void {
   const trace = program.command("trace").description("look at what --trace wrote");
-  trace
-    .command("summarize <file>")
+  withExamples(
+    trace.command("summarize <file>"),
+    "nydusd-ts trace summarize first-reads.trace --paths > list",
+  )
     .description("what was read, file by file, in the order of their first reads")
     .option("--json", "one JSON document", false)
     .option("--paths", "the paths alone: a prefetch list for nydusd and nydus-image, too", false)

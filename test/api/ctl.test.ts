@@ -27,11 +27,17 @@ it("nydusctl-ts shows all there is", async () => {
   );
   expect(await run("metrics cache")).toEqual(matches(/\nFiles: {22}\["layer.tar"\]\n/));
   expect(await run("--raw info")).toEqual(matches(/^\{"version":.*\}\n$/));
-  expect(await run("watch -n 2 -I 1")).toEqual(matches(/Read Latency[\s\S]*Read Latency/));
-  expect(await run("events")).toEqual(matches(/"total_errors": 0/));
-  expect(await run("files")).toEqual(text("{}\n"));
-  expect(await run("pattern")).toEqual(text("[]\n"));
-  expect(await run("inflight")).toEqual(text("[]\n"));
+  expect(await run("watch -n 2 -I 1")).toEqual(
+    matches(/^TIME +READS\/S .*\n(\d\d:\d\d:\d\d( +\d[\d.]*){6}\n){2}$/),
+  );
+  expect(await run("watch -n 1 --json")).toEqual(matches(/^\{"files_account_enabled":.*\}\n$/));
+  expect(await run("events")).toEqual(text("nothing went wrong\n"));
+  expect(await run("events --json")).toEqual(matches(/"total_errors": 0/));
+  expect(await run("files")).toEqual(matches(/^no file was asked about/));
+  expect(await run("files --json")).toEqual(text("{}\n"));
+  expect(await run("pattern --json")).toEqual(text("[]\n"));
+  expect(await run("inflight")).toEqual(text("no request is being answered\n"));
+  expect(await run("inflight --json")).toEqual(text("[]\n"));
   expect(await run("set log-level trace")).toEqual(text(""));
   const failed = (stderr: string) => ({ status: 1, stdout: "", stderr });
   expect(await run("set log-level foo")).toEqual(
@@ -103,6 +109,18 @@ it("nydusctl-ts says what is wrong", async () => {
     stderr: `Error: ${none}: no such socket\n`,
   });
   expect(await ctl(["info"])).toMatchObject({ status: 2, stderr: expect.stringContaining("--sock") });
+  expect(await ctl([])).toMatchObject({ status: 2, stderr: expect.stringContaining("Usage: nydusctl-ts") });
+  const usage = async (line: string) => ctl(["-S", none, ...line.split(" ")]);
+  const ignored = (why: string) => ({ status: 2, stdout: "", stderr: `Error: ${why}\n` });
+  expect(await usage("--id /a exit")).toEqual(
+    ignored("--id has no meaning with exit: it asks about no single image"),
+  );
+  expect(await usage("--raw umount /a")).toEqual(
+    ignored("--raw has no meaning with umount: it shows no answer"),
+  );
+  expect(await usage("events --id /a")).toEqual(
+    ignored("--id has no meaning with events: it asks about no single image"),
+  );
   expect(await ctl(["-S", none, "frob"])).toMatchObject({
     status: 2,
     stderr: expect.stringContaining("frob"),

@@ -2,6 +2,8 @@ import type { EventEmitter } from "node:events";
 import { Command, type Option } from "commander";
 import { vi } from "vitest";
 import { defaultStateDir } from "../../src/handover/state-file.ts";
+import { programWords } from "../../bin/completion.ts";
+import type { CommandWords } from "../../src/completion/words.ts";
 import { defaultCacheDir } from "../../src/source/cache.ts";
 
 /** A command as its definition in bin/ has it. */
@@ -30,8 +32,16 @@ const asRoot = (text: string): string =>
     .replaceAll(defaultStateDir(), "/run/nydusd-ts")
     .replace(/ \(default: (?:false|\[\])\)$/, "");
 
-/** What the commands of bin/ give to commander, which parses nothing meanwhile. */
-export async function programs(): Promise<Described[]> {
+/** What the commands of bin/ give to commander. */
+export const programs = async (): Promise<Described[]> =>
+  (await definitions()).map((program) => describeCommand(program, []));
+
+/** The same as shells complete it. */
+export const commandWords = async (): Promise<CommandWords[]> =>
+  (await definitions()).map((program) => programWords(program));
+
+/** commander parses nothing meanwhile. */
+async function definitions(): Promise<Command[]> {
   const found: Command[] = [];
   const parse = vi.spyOn(Command.prototype, "parseAsync").mockImplementation(async function (this: Command) {
     found.push(this);
@@ -47,7 +57,7 @@ export async function programs(): Promise<Described[]> {
     parse.mockRestore();
     process.argv = argv;
   }
-  return found.map((program) => describeCommand(program, []));
+  return found;
 }
 
 function describeCommand(command: Command, parents: readonly string[]): Described {
@@ -83,7 +93,7 @@ function examplesOf(command: Command): string[] {
   };
   (command as unknown as EventEmitter).emit("afterHelp", { error: false, command, write });
   const [, examples = ""] = text.split(/Examples?:\n/);
-  return examples
+  return (examples.split("\n\n", 1)[0] ?? "")
     .split("\n")
     .filter((line) => line.trim() !== "")
     .map((line) => line.trim());

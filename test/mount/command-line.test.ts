@@ -86,10 +86,7 @@ describe("a wrong command line ends with status 2", () => {
   it.each([
     ["mount x", "Error: missing argument: want a source and the directory to mount it on"],
     ["umount", "error: missing required argument 'dir'"],
-    [
-      "unmount /mnt",
-      'Error: unknown command "unmount": want fuse, mount, umount, cache, trace, doctor, help',
-    ],
+    ["unmount /mnt", 'Error: unknown command "unmount": did you mean umount?'],
     ["-B x --mountpoint=", "Error: the mountpoint is an empty string"],
     ["-B x", "error: required option '-M, --mountpoint <dir>' not specified"],
   ])("%s", (line, want) => {
@@ -107,7 +104,7 @@ describe("help and version", () => {
   });
 
   it("--help has examples", () => {
-    expect(run(["--help"]).stdout).toMatch(/\nExamples:\n {2}nydusd-ts --bootstrap .*--mountpoint/);
+    expect(run(["--help"]).stdout).toMatch(/\nExamples:\n {2}nydusd-ts mount /);
   });
 
   it.each(["--version", "-V"])("%s prints what nydus-snapshotter reads", (flag) => {

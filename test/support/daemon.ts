@@ -86,8 +86,12 @@ export const blobFlags = (devices: readonly string[]): string[] =>
   devices.flatMap((path, i) => ["--blob", `${i + 1}=${path}`]);
 
 /** Runs the command to its end; what it logs is text in `stderr`. */
-export function run(args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+export function run(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): { status: number | null; stdout: string; stderr: string } {
   const child = spawnSync(process.execPath, [COMMAND, ...args], {
+    env: { ...process.env, ...env },
     encoding: "utf8",
     timeout: 4 * PATIENCE_MS,
   });
