@@ -116,6 +116,11 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
     forDaemon: true,
   },
   {
+    flags: "--strict",
+    about: "refuse names and symlinks that break the format, which are shown as Linux shows them",
+    default: false,
+  },
+  {
     flags: "--force",
     group: MOUNT,
     about: "mount over a directory that is not empty or mounted on already",

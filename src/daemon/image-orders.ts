@@ -80,6 +80,7 @@ function take(
     bootstrap: source,
     places,
     lenient: options.lenient,
+    strict: options.strict,
     id: given?.id ?? "",
     records: withRecords(options.fileRecords, given?.fileRecords),
     prefetch: prefetchOf(prefetchFiles, given?.prefetch),

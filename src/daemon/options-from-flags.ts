@@ -24,6 +24,7 @@ export interface MountFlags {
   readonly push: "on" | "off";
   readonly lowLatency: "on" | "off";
   readonly lenient: boolean;
+  readonly strict: boolean;
   readonly force: boolean;
   readonly options: readonly string[];
   readonly logLevel: Level;
@@ -101,6 +102,7 @@ export const backendOptions = async (
 export async function daemonOptions(flags: MountFlags, warnings: readonly string[]): Promise<DaemonOptions> {
   if (flags.bootstrap === undefined && flags.apisock === undefined)
     throw new UsageError("nothing to mount: want --bootstrap, or --apisock to be told of images later");
+  if (flags.strict && flags.lenient) throw new UsageError("--strict and --lenient exclude each other");
   // An unset variable of a script: it would mean the working directory.
   if (flags.mountpoint === "") throw new UsageError("the mountpoint is an empty string");
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
@@ -118,6 +120,7 @@ export async function daemonOptions(flags: MountFlags, warnings: readonly string
     push: flags.push === "on",
     lowLatency: flags.lowLatency === "on",
     lenient: flags.lenient,
+    strict: flags.strict,
     force: flags.force,
     mountOptions: flags.options,
     logLevel: flags.logLevel,

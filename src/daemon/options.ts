@@ -22,6 +22,7 @@ export interface DaemonOptions extends LogTarget {
   readonly push: boolean;
   readonly lowLatency: boolean;
   readonly lenient: boolean;
+  readonly strict: boolean;
   readonly force: boolean;
   readonly mountOptions: readonly string[];
   /** Where the changes of a writable overlay above the image go; undefined: there is none. */

@@ -6,7 +6,7 @@ import { flatBlockAt } from "./image.ts";
 import { inodeBit4, inodeSize } from "./inode.ts";
 
 /** Told of each entry but `.` and `..`, `entry` being its byte offset. */
-export type OnEntry = (nid: number, type: number, entry: number) => void;
+export type OnEntry = (nid: number, type: number, entry: number, nameLength: number) => void;
 
 /**
  * Checks the blocks of a directory whose inode is valid and whose blocks were claimed: entry array,
@@ -56,7 +56,7 @@ export function checkDirectory(
       } else if (bytes[nameAt] === DOT && length === 2 && bytes[nameAt + 1] === DOT) {
         if (target !== parent) fail(ctx, entry, `".." is nid ${target}, want ${parent}`);
         hasDotDot = true;
-      } else onEntry(target, direntType(v, entry), entry);
+      } else onEntry(target, direntType(v, entry), entry, length);
     }
   }
   if (!hasDot) fail(ctx, at, 'directory has no "."');
@@ -80,8 +80,9 @@ function checkArray(ctx: CheckContext, block: number, end: number): number {
   return count;
 }
 
+/** That it may be too long is for whoever is told of the entry. */
 function checkName(ctx: CheckContext, at: number, length: number): void {
-  if (length < 1 || length > MAX_NAME) fail(ctx, at, `name is ${length} bytes, want 1…${MAX_NAME}`);
+  if (length < 1) fail(ctx, at, `name is ${length} bytes, want 1…${MAX_NAME}`);
   const { bytes } = ctx.meta;
   for (let i = at; i < at + length; i++)
     if (bytes[i] === 0 || bytes[i] === SLASH)

@@ -22,11 +22,26 @@ export interface CheckContext extends AddressSpace {
   returnable: number;
   hasXattrs: boolean;
   hasAcls: boolean;
+  /** What the kernel shows although it breaks the format is refused, too. */
+  readonly isStrict: boolean;
+  /** How much of that there is, and the first. */
+  odd: number;
+  firstOdd: FormatError | undefined;
 }
 
 /** @throws FormatError always */
 export function fail(ctx: CheckContext, at: number, problem: string): never {
   throw new FormatError(problem, { file: ctx.meta.file, at });
+}
+
+/**
+ * Something that breaks the format, that builders write all the same, and that the kernel shows in its own way, as does
+ * `ImageFileSystem`: counted, and refused by a strict check only.
+ */
+export function noteOdd(ctx: CheckContext, at: number, problem: string): void {
+  if (ctx.isStrict) fail(ctx, at, problem);
+  ctx.odd++;
+  ctx.firstOdd ??= new FormatError(problem, { file: ctx.meta.file, at });
 }
 
 /**
@@ -41,6 +56,7 @@ export function claim(ctx: CheckContext, at: number, length: number, what: strin
   const range = () => `${what} of ${length} bytes at 0x${at.toString(16)}`;
   if (at + length > ctx.meta.size)
     fail(ctx, inode, `${range()} does not end inside the image, at 0x${ctx.meta.size.toString(16)}`);
+  ctx.meta.mustHold(at, length);
   const first = Math.floor(at / INODE_SLOT_SIZE);
   const end = Math.floor((at + length - 1) / INODE_SLOT_SIZE) + 1;
   for (let slot = first; slot < end; slot++) {

@@ -87,9 +87,9 @@ export class Image {
   }
 
   /**
-   * Copies a symlink's target.
+   * Copies a symlink's target, or the beginning of it.
    *
-   * @param at byte offset of the inode, `size` its own
+   * @param at byte offset of the inode
    */
   copyFlat(at: number, size: number, out: Uint8Array, outAt: number): void {
     for (let k = 0; k * this.blockSize < size; k++) {

@@ -3,8 +3,8 @@ import { FormatError } from "../bytes/errors.ts";
 
 /** Bytes read at once. A bootstrap of eight megabytes takes eight reads. */
 const GRANULE = 1 << 20;
-/** The largest image file: a Uint8Array of Node 20 ends at 2^32 bytes. */
-const MAX_SIZE = 2 ** 32;
+/** Metadata lies below it: a Uint8Array of Node 20 ends at 2^32 bytes. Behind it an image has data. */
+const MAX_ADDRESSED = 2 ** 32;
 /**
  * Most that is read of it: an image of holes is small wherever it is kept and sent, and must not become memory. Eight
  * million files take as much; mkfs.erofs 1.9 spreads the metadata of a flat image of 4 GiB over less.
@@ -23,26 +23,24 @@ export class MetaFile {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly size: number;
+  /** Bytes of it that can be read by `need`: all, or the first ones. */
+  readonly addressed: number;
   readonly file: string;
   private readonly image: number | Uint8Array;
   /** A byte a granule: whether it was read. */
   readonly loaded: Uint8Array;
   private bytesLoaded = 0;
 
-  /**
-   * @param image a descriptor of the file, or its bytes
-   * @throws FormatError if it is larger than can be addressed
-   */
+  /** @param image a descriptor of the file, or its bytes */
   constructor(image: number | Uint8Array, size: number, file: string) {
-    if (size > MAX_SIZE)
-      throw new FormatError(`${size} bytes is more than ${MAX_SIZE} can be addressed`, { file, at: 0 });
     this.image = image;
     this.file = file;
     this.size = size;
-    this.shared = new SharedArrayBuffer(size);
+    this.addressed = Math.min(size, MAX_ADDRESSED);
+    this.shared = new SharedArrayBuffer(this.addressed);
     this.bytes = new Uint8Array(this.shared);
     this.view = new DataView(this.shared);
-    this.loaded = new Uint8Array(Math.ceil(size / GRANULE));
+    this.loaded = new Uint8Array(Math.ceil(this.addressed / GRANULE));
   }
 
   /**
@@ -71,9 +69,14 @@ export class MetaFile {
     for (let g = 0; g < this.loaded.length; g++) if (loaded[g] === 1 && this.loaded[g] === 0) this.load(g);
   }
 
-  /** @throws FormatError if `[at, at + length)` is not inside the file */
+  /** @throws FormatError if `[at, at + length)` is not inside the file, or too far behind its beginning */
   mustHold(at: number, length: number): void {
-    if (at + length <= this.size && at >= 0) return;
+    if (at + length <= this.addressed && at >= 0) return;
+    if (at + length <= this.size && at >= 0)
+      throw new FormatError(`metadata behind byte ${MAX_ADDRESSED} of an image cannot be read`, {
+        file: this.file,
+        at,
+      });
     throw new FormatError(`${length} bytes wanted here, but the image ends at 0x${this.size.toString(16)}`, {
       file: this.file,
       at,
@@ -82,7 +85,7 @@ export class MetaFile {
 
   private load(granule: number): void {
     const start = granule * GRANULE;
-    const end = Math.min(start + GRANULE, this.size);
+    const end = Math.min(start + GRANULE, this.addressed);
     if (typeof this.image !== "number") this.bytes.set(this.image.subarray(start, end), start);
     else this.read(this.image, start, end);
     this.loaded[granule] = 1;

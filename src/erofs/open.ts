@@ -1,11 +1,12 @@
 import { dtOfMode, S_IFDIR, S_IFMT } from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
+import { MAX_NAME } from "../bytes/limits.ts";
 import { Bits } from "./bits.ts";
-import { type CheckContext, fail, giveBack } from "./check.ts";
+import { type CheckContext, fail, giveBack, noteOdd } from "./check.ts";
 import { checkDirectory, type OnEntry } from "./check-directory.ts";
 import { checkInode, claimBlocks } from "./check-inode.ts";
 import { type Device, readDevices, SLOT_SIZE } from "./device.ts";
-import { DT_OF_TYPE, poisonDirent } from "./dirent.ts";
+import { DT_OF_TYPE, direntNameOff, poisonDirent } from "./dirent.ts";
 import { deviceMask, type ImageHandle } from "./image.ts";
 import { INODE_COMPACT, INODE_SLOT_SIZE, inodeMode } from "./inode.ts";
 import { MetaFile } from "./meta-file.ts";
@@ -32,6 +33,9 @@ export interface TreeReport {
   corrupt: number;
   /** The first few problems, in the order they were met. */
   problems: Error[];
+  /** Names and symlinks that break the format, but that the kernel shows in its own way; and the first. 0 when strict. */
+  odd: number;
+  firstOdd: FormatError | undefined;
   /** nids of the prefetch table, those that are in the tree. */
   prefetch: number[];
   /** See MetaFile: what was read of the image. */
@@ -78,15 +82,17 @@ export function readTables(image: number | Uint8Array, size: number, file: strin
  *
  * @param deviceSizes length in bytes of the file behind each device slot, 0 when there is none
  * @param lenient keep what is valid instead of throwing; the root must be valid all the same
+ * @param strict refuse what the kernel shows although it breaks the format
  * @throws FormatError at the first problem, unless lenient
  */
 export function checkTree(
   tables: ImageTables,
   deviceSizes: readonly number[],
   lenient: boolean,
+  strict = false,
 ): { handle: ImageHandle; report: TreeReport } {
   const { meta, sb, devices, isFlat, prefixes, rafs } = tables;
-  const slots = Math.ceil(meta.size / INODE_SLOT_SIZE);
+  const slots = Math.ceil(meta.addressed / INODE_SLOT_SIZE);
   const ctx: CheckContext = {
     meta,
     sb,
@@ -101,6 +107,9 @@ export function checkTree(
     returnable: slots,
     hasXattrs: false,
     hasAcls: false,
+    isStrict: strict,
+    odd: 0,
+    firstOdd: undefined,
   };
   const valid = new Bits(slots);
   const seen = new Bits(slots);
@@ -109,6 +118,8 @@ export function checkTree(
     directories: 0,
     corrupt: 0,
     problems: [],
+    odd: 0,
+    firstOdd: undefined,
     prefetch: [],
     loaded: meta.loaded,
   };
@@ -153,7 +164,14 @@ export function checkTree(
   };
 
   let directory = 0;
-  const checkEntry: OnEntry = (nid, type, entry) => {
+  /** Found by the kernel under no name, and the end of every listing of its directory. */
+  const checkLength = (entry: number, length: number) => {
+    const block = entry - (entry % sb.blockSize);
+    if (length > MAX_NAME)
+      noteOdd(ctx, block + direntNameOff(meta.view, entry), `name is ${length} bytes, want 1…${MAX_NAME}`);
+  };
+  const checkEntry: OnEntry = (nid, type, entry, length) => {
+    checkLength(entry, length);
     if (type >= DT_OF_TYPE.length) fail(ctx, entry, `file type is ${type}, want at most 7`);
     checkNid(nid, entry);
     const isNew = !seen.has(nid);
@@ -166,8 +184,8 @@ export function checkTree(
     else if ((mode & S_IFMT) === S_IFDIR) fail(ctx, entry, `directory nid ${nid} is named twice`);
   };
   /** A wrong entry leads nowhere; it harms neither the directory it is in nor what it names. */
-  const checkOrPoison: OnEntry = (nid, type, entry) => {
-    if (!guard(() => checkEntry(nid, type, entry))) poisonDirent(meta.view, entry);
+  const checkOrPoison: OnEntry = (nid, type, entry, length) => {
+    if (!guard(() => checkEntry(nid, type, entry, length))) poisonDirent(meta.view, entry);
   };
   const ignore: OnEntry = () => {};
 
@@ -198,7 +216,16 @@ export function checkTree(
       guard(() => fail(ctx, PREFETCH_FIELD_AT, `prefetch table names nid ${nid}, which is not in the tree`));
   }
 
+  report.odd = ctx.odd;
+  report.firstOdd = ctx.firstOdd;
   return { handle: handleOf(tables, valid, ctx), report };
+}
+
+/** One line about what is odd in an image, undefined when nothing is. */
+export function oddities({ odd, firstOdd }: TreeReport): string | undefined {
+  if (firstOdd === undefined) return undefined;
+  const more = odd === 1 ? "" : `, as are ${odd - 1} more names or symlinks`;
+  return `${firstOdd.message}: shown as Linux shows it${more}`;
 }
 
 /** What a pass over a tree found out that the next one would find out again. */

@@ -1,5 +1,6 @@
 import type { BlobFiles } from "../blob/blob-files.ts";
 import * as errno from "../bytes/errno.ts";
+import { MAX_NAME, MAX_PATH } from "../bytes/limits.ts";
 import { DOT } from "../bytes/name.ts";
 import {
   DIRENT_SIZE,
@@ -53,7 +54,7 @@ export class ImageFileSystem implements FileSystem {
     if (nameLength === 1 && bytes[nameAt] === DOT) return parent;
     const at = this.image.inodeAt(nid);
     if (this.typeAt(at) !== errno.S_IFDIR) return -errno.ENOTDIR;
-    if (nameLength > 255) return -errno.ENAMETOOLONG;
+    if (nameLength > MAX_NAME) return -errno.ENAMETOOLONG;
     const found = this.image.find(at, bytes, nameAt, nameLength);
     if (found === 0) return 0;
     return this.image.isValid(found) ? this.swap(found) : -errno.EUCLEAN;
@@ -131,7 +132,8 @@ export class ImageFileSystem implements FileSystem {
     into.bytes = bytes;
     into.nameAt = block + direntNameOff(v, entry);
     into.nameLength = nameLength(v, bytes, block, into.blockEnd, index, count);
-    return 1;
+    // As the kernel's EROFS: the listing ends here, what comes before and lookups of other names are as ever.
+    return into.nameLength > MAX_NAME ? -errno.EUCLEAN : 1;
   }
 
   read(node: number, offset: number, length: number, out: Uint8Array, at: number): number {
@@ -175,8 +177,10 @@ export class ImageFileSystem implements FileSystem {
     if (!this.image.isValid(nid)) return -errno.EUCLEAN;
     const inodeAt = this.image.inodeAt(nid);
     if (this.typeAt(inodeAt) !== errno.S_IFLNK) return -errno.EINVAL;
-    const size = inode.inodeSize(this.image.v, inodeAt);
+    // As Linux: a target is a path, and ends at a NUL.
+    const size = Math.min(inode.inodeSize(this.image.v, inodeAt), MAX_PATH);
     this.image.copyFlat(inodeAt, size, out, at);
+    for (let i = 0; i < size; i++) if (out[at + i] === 0) return i;
     return size;
   }
 

@@ -26,9 +26,10 @@ export interface OpenedImage {
  * Opens an image, finds its blobs and checks the whole of it.
  *
  * @param lenient serve what is valid of a corrupt image, and what is there of its blobs
+ * @param strict refuse what the kernel shows although it breaks the format
  * @throws OperationalError when a file is missing, too short or unreadable; FormatError when the image is broken
  */
-export function openImage(path: string, search: BlobSearch, lenient: boolean): OpenedImage {
+export function openImage(path: string, search: BlobSearch, lenient: boolean, strict = false): OpenedImage {
   const { fd, stats } = openBootstrap(path);
   try {
     const tables = readTables(fd, stats.size, path);
@@ -36,7 +37,7 @@ export function openImage(path: string, search: BlobSearch, lenient: boolean): O
     const absent: Error[] = [];
     const blobs = tables.isFlat ? [] : findBlobs(tables, search, lenient ? absent : undefined);
     const sizes = blobs.map((b) => b.size);
-    const check = () => checkTree(tables, sizes, lenient);
+    const check = () => checkTree(tables, sizes, lenient, strict);
     const { handle, report } = lenient ? withoutTraces(check) : check();
     report.problems.unshift(...absent);
     if (!lenient) mustName(tables, search);
@@ -63,7 +64,8 @@ export function reopenImage(
   const tables = readTables(fd, self.size, self.path);
   if (checked !== undefined) {
     const { inodes, directories, loaded } = checked;
-    const report = { inodes, directories, loaded, corrupt: 0, problems: [], prefetch: [] };
+    const none = { corrupt: 0, problems: [], odd: 0, firstOdd: undefined, prefetch: [] };
+    const report = { inodes, directories, loaded, ...none };
     return { handle: trustTree(tables, checked), files, report };
   }
   const sizes = blobs.map(({ size }) => size);

@@ -1,4 +1,6 @@
 import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
+import { OperationalError } from "../bytes/errors.ts";
+import { MAX_NAME } from "../bytes/limits.ts";
 import { SLASH, showName } from "../bytes/name.ts";
 import { forEachBelow, nameOf, nextName } from "../vfs/entries.ts";
 import {
@@ -36,12 +38,14 @@ const ROOT_PATH = Uint8Array.of(SLASH);
  * Everything from `start` down, each directory before what is in it, names in the order of the image.
  *
  * @param into false for a directory that is only to be named; all are entered by default
- * @throws Error for an answer that a checked image does not give
+ * @param isWhole false: names that are too long for Linux are left out
+ * @throws OperationalError for a directory that Linux cannot list whole; Error for an answer that a checked image does not give
  */
 export function* walk(
   fs: FileSystem,
   start: WalkEntry,
   into: (directory: WalkEntry) => boolean = () => true,
+  isWhole = true,
 ): Generator<WalkEntry> {
   yield start;
   let path = start.path;
@@ -56,7 +60,14 @@ export function* walk(
   for (let open = stack.at(-1); open !== undefined; open = stack.at(-1)) {
     const { node: parent, pathLength, entry } = open;
     const here = path.subarray(0, pathLength);
-    if (must(nextName(fs, parent, entry), here) === 0) {
+    const more = nextName(fs, parent, entry);
+    if (more < 0 && entry.nameLength > MAX_NAME) {
+      if (!isWhole) continue; // the next one is asked for: Linux would not do that
+      throw new OperationalError(
+        `${showName(here)}: cannot be listed, it has a name of ${entry.nameLength} bytes (want at most ${MAX_NAME})`,
+      );
+    }
+    if (must(more, here) === 0) {
       stack.pop();
       continue;
     }

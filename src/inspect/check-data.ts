@@ -23,7 +23,7 @@ const BUFFER = 1024 * 1024;
  */
 export async function checkData(view: ImageView): Promise<void> {
   for (let slot = 0; slot + 1 < view.files.length; slot++) await checkDigest(view, slot);
-  const seen = new Bits(Math.ceil(view.tables.meta.size / INODE_SLOT_SIZE));
+  const seen = new Bits(Math.ceil(view.tables.meta.addressed / INODE_SLOT_SIZE));
   const buffer = new Uint8Array(BUFFER);
   // A side blob is none, but is held to its digest; what other builders point into need be none.
   const { rafs, devices } = view.tables;

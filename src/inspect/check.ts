@@ -1,5 +1,6 @@
 import type { BlobSearch } from "../blob/locate.ts";
 import { UsageError } from "../bytes/errors.ts";
+import { oddities } from "../erofs/open.ts";
 import { rootOf, walk } from "../fs/walk.ts";
 import { checkData } from "./check-data.ts";
 import { describeLine } from "./describe.ts";
@@ -42,6 +43,8 @@ export async function checkImage(options: CheckOptions, print: (text: string) =>
   } finally {
     view.blobs.close();
   }
+  const odd = oddities(view.report);
+  if (odd !== undefined) print(`${odd}\n`);
   print(verdict(view));
   if (outputJson !== undefined) writeJson(outputJson, resultOf(view, options, seconds));
 }

@@ -64,7 +64,7 @@ function* samples(image: Image, fs: ImageFileSystem): Generator<Sample> {
   const { devices, isFlat } = image.handle;
   const missing = new Set(isFlat || devices.length === 0 ? [0] : devices.map((_, i) => i + 1));
   const extent: Extent = { device: 0, address: 0, length: 0 };
-  for (const file of walk(fs, rootOf(fs))) {
+  for (const file of walk(fs, rootOf(fs), () => true, false)) {
     if (missing.size === 0) return;
     const { ino, mode, size } = file.attr;
     if ((mode & S_IFMT) !== S_IFREG || file.path.length > MAX_PATH) continue;

@@ -120,6 +120,7 @@ function openLayer(path: string, bytes: number | Uint8Array, size: number): Laye
     tables,
     devices.map(() => Number.POSITIVE_INFINITY),
     false,
+    true,
   );
   return { path, image: new Image(handle), rafs, blobs: blobsOf(tables, rafs) };
 }

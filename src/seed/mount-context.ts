@@ -36,6 +36,7 @@ export interface MountWish {
   readonly virtualMountpoint: string;
   readonly places: BlobSearch;
   readonly lenient: boolean;
+  readonly strict: boolean;
   readonly fileRecords: FileRecords;
   readonly prefetch?: PrefetchOptions | undefined;
   /** Where first reads of it are written down; undefined: nowhere. */
@@ -47,7 +48,7 @@ export interface MountWish {
 
 /** @throws OperationalError, FormatError */
 export async function prepareMount(wish: MountWish, log: Logger): Promise<MountContext> {
-  const { virtualMountpoint, bootstrap, places, lenient, fileRecords: records, prefetch } = wish;
+  const { virtualMountpoint, bootstrap, places, lenient, strict, fileRecords: records, prefetch } = wish;
   const names = namesOf(virtualMountpoint);
   if (names === undefined)
     throw new OperationalError(
@@ -59,7 +60,7 @@ export async function prepareMount(wish: MountWish, log: Logger): Promise<MountC
   const { held: most, each: maxOpen } = fileBudget(wish.threads);
   const held = new HeldFiles(most);
   if (bootstrap === undefined) return { mountpoint, held, maxOpen, first: undefined };
-  const pinned = openAndPin({ bootstrap, places, lenient, id: "", records, prefetch }, held, log);
+  const pinned = openAndPin({ bootstrap, places, lenient, strict, id: "", records, prefetch }, held, log);
   const tracing = await startTracing(wish, log); // the list was read already: it may be the same file
   return { mountpoint, held, maxOpen, first: { names, pinned, tracing } };
 }

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { HeldFiles } from "../blob/held-files.ts";
 import type { BlobSearch } from "../blob/locate.ts";
+import { oddities } from "../erofs/open.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
 import { countsFiles, type FileRecords } from "./file-records.ts";
@@ -11,6 +12,8 @@ export interface ImageChoice {
   readonly bootstrap: string;
   readonly places: BlobSearch;
   readonly lenient: boolean;
+  /** Refuses what the kernel would show although it breaks the format. */
+  readonly strict?: boolean | undefined;
   /** What its configuration calls it; "" when it has none. */
   readonly id: string;
   /** What is recorded of its files. */
@@ -31,14 +34,16 @@ export interface PinnedImage {
 
 /** @throws OperationalError, FormatError: nothing is held then */
 export function openAndPin(choice: ImageChoice, held: HeldFiles, log: Logger): PinnedImage {
-  const { bootstrap, places, lenient } = choice;
+  const { bootstrap, places, lenient, strict } = choice;
   const prefetching = new Prefetching(choice.prefetch, log);
-  const image = openImage(bootstrap, places, lenient);
+  const image = openImage(bootstrap, places, lenient, strict);
   const { report } = image;
   if (report.corrupt > 0) {
     log.warn(`${bootstrap}: ${report.corrupt} broken entries will answer EUCLEAN; the first:`);
     for (const problem of report.problems) log.warn(`  ${problem.message}`);
   }
+  const odd = oddities(report);
+  if (odd !== undefined) log.warn(`${odd} (--strict refuses)`);
   if (countsFiles(choice.records))
     log.info(
       `${bootstrap}: push off: reads of pushed pages do not reach the daemon, and could not be counted by file`,

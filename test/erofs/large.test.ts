@@ -77,10 +77,15 @@ it.each([
   expect(process.memoryUsage().rss - before).toBeLessThan(100 * 2 ** 20);
 });
 
-it("an image that cannot be addressed is refused", () => {
-  const made = image("01-basic");
-  truncateSync(made.path, 4 * GIB + 1);
-  expect(refusal(made)).toBe("image @0x0: 4294967297 bytes is more than 4294967296 can be addressed");
+it("metadata behind 4 GiB are refused", () => {
+  const made = new Crafted(8, CHUNKED_FILE);
+  const size = made.directory(2, ROOT_AT / 32, ROOT_AT / 32, [["f", (4 * GIB) / 32, 1]]);
+  made.inode(ROOT_AT, HEAD.PLAIN, DIRECTORY, size, 2);
+  const { dir, path, places } = made.save();
+  truncateSync(path, 5 * GIB);
+  expect(refusal({ dir, path, places })).toBe(
+    "image @0x100000000: metadata behind byte 4294967296 of an image cannot be read",
+  );
 });
 
 it("an image that becomes shorter while it is read is refused", () => {
