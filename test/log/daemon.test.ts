@@ -39,7 +39,8 @@ it("--log-format text is nydusd's format, in a file, too", async () => {
   for (const line of lines(readFileSync(log, "utf8"))) expect(line).toMatch(/^\[20[^\]]*Z\] INFO \S/);
 });
 
-const ON_TERMINAL = 'script -qec "$(printf "%q " "$@")" /dev/null 2>&1 || true';
+/** Words as bash writes and reads them; a plain sh does not know all of that. */
+const ON_TERMINAL = 'SHELL=/bin/bash script -qec "$(printf "%q " "$@")" /dev/null 2>&1 || true';
 const COMMAND_LINE = [process.execPath, COMMAND, "-B", path, "--blob", `1=${devices[0]}`];
 
 describe("without a file", () => {

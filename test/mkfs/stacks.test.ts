@@ -150,9 +150,9 @@ function umoci(tars: readonly string[]): string {
   const work = scratchDir();
   sh(
     `cd "$W"; umoci init --layout oci; umoci new --image oci:t
-     for tar in $TARS; do umoci raw add-layer --image oci:t "$tar"; done
+     while IFS= read -r tar; do umoci raw add-layer --image oci:t "$tar"; done <<<"$TARS"
      umoci unpack --image oci:t bundle`,
-    { W: work, TARS: tars.join(" ") },
+    { W: work, TARS: tars.join("\n") },
   );
   return join(work, "bundle/rootfs");
 }

@@ -39,8 +39,8 @@ function refused(source: string, ...more: string[]): string {
 function umociLayout(dir: string): string {
   sh(
     `cd "$W"; umoci init --layout oci; umoci new --image oci:one
-     for tar in $TARS; do umoci raw add-layer --image oci:one "$tar"; done`,
-    { W: dir, TARS: LAYERS.join(" ") },
+     while IFS= read -r tar; do umoci raw add-layer --image oci:one "$tar"; done <<<"$TARS"`,
+    { W: dir, TARS: LAYERS.join("\n") },
   );
   return join(dir, "oci");
 }

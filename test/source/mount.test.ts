@@ -80,9 +80,9 @@ describe("nydusd-ts mount SOURCE… DIR", () => {
     const dir = workDir();
     sh(
       `cd "$W"; umoci init --layout oci; umoci new --image oci:one; umoci new --image oci:two
-       for tar in $TARS; do umoci raw add-layer --image oci:one "$tar"; done
+       while IFS= read -r tar; do umoci raw add-layer --image oci:one "$tar"; done <<<"$TARS"
        umoci unpack --image oci:one bundle`,
-      { W: dir, TARS: LAYERS.join(" ") },
+      { W: dir, TARS: LAYERS.join("\n") },
     );
     const layout = join(dir, "oci");
     const plain = (entries: readonly Expected[]) =>
