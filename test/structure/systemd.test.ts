@@ -1,5 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,7 +20,9 @@ const COMMAND = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url
 function verify(name: string, change = (text: string) => text): { status: number | null; stderr: string } {
   const dir = mkdtempSync(join(tmpdir(), "nydusd-ts-units-"));
   try {
-    const text = readFileSync(join(UNITS, name), "utf8").replaceAll("/usr/bin/nydusd-ts ", `${COMMAND} `);
+    const command = join(dir, "nydusd-ts"); // units have a quoting of their own for blanks in the clone's path
+    symlinkSync(COMMAND, command);
+    const text = readFileSync(join(UNITS, name), "utf8").replaceAll("/usr/bin/nydusd-ts ", `${command} `);
     const file = join(dir, name.replace("@.", "@x."));
     writeFileSync(file, change(text));
     const { status, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", file], {
