@@ -5,20 +5,31 @@
 #   $0       nydusd-ts.mjs
 
 # Whether the arguments ask for a mount that this very process serves, and that is to go on when it dies. Each argument is
-# compared as a whole: a name may have an option in it; one that is nothing but an option counts as that. The options are
-# those of `isKept` in src/daemon/options-from-flags.ts. What goes to the background gets a keeper there.
+# compared as a whole, and what an option takes is none, whatever it is called. The options are those of `isKept` in
+# src/daemon/options-from-flags.ts, and all that take a value. What goes to the background gets a keeper there.
 is_kept() {
   case ${1-} in
   fuse) shift && stays=1 ;;
   -*) stays=1 ;; # fuse is the command that need not be named
   *) stays='' ;;
   esac
+  value=''
   for arg; do
+    if [ -n "$value" ]; then
+      value=''
+      continue
+    fi
     case $arg in
     --) break ;;
     -h | --help | -V | --version | --daemonize) return 1 ;;
     --no-keeper | --recover | --supervisor | --supervisor=* | --user | --user=*) return 1 ;;
     --foreground) stays=1 ;;
+    -[ABCDLMlmo] | --apisock | --blob | --blob-dir | --bootstrap | --cache-dir | --config | --driver) value=1 ;;
+    --failover-policy | --fuse-threads | --hung-after | --id | --localfs-dir | --log-file | --log-format) value=1 ;;
+    --log-level | --log-rotation-size | --low-latency | --metrics-address | --mountpoint | --options) value=1 ;;
+    --pid-file | --platform | --prefetch | --prefetch-files | --prefetch-memory | --prefetch-rate | --push) value=1 ;;
+    --ref | --rlimit-nofile | --rw | --state-dir | --thread-num | --trace | --transport) value=1 ;;
+    --virtual-mountpoint) value=1 ;;
     esac
   done
   [ -n "$stays" ]

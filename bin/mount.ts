@@ -4,6 +4,7 @@ import { serveInBackground } from "../src/daemon/background.ts";
 import { Caller, type Order } from "../src/daemon/caller.ts";
 import { commonName, refuseDescriptors, withCommonNames } from "../src/daemon/descriptors.ts";
 import { formatFacts, type ReadyFacts } from "../src/daemon/facts.ts";
+import { preparedForHangup } from "../src/daemon/hangup.ts";
 import { openDaemonLog, runDaemon, serveImage } from "../src/daemon/main.ts";
 import { type BackendOptions, inBackground, inForeground, mountImage } from "../src/daemon/mount-backend.ts";
 import type { DaemonOptions } from "../src/daemon/options.ts";
@@ -31,6 +32,9 @@ interface SourceFlags extends BackendFlags {
   readonly platform?: WantedPlatform;
   readonly strictXattrs: boolean;
 }
+
+/** Set before a command in the foreground says that it is ready. */
+let ignoreHangup = (): void => {};
 
 /** The command that waits for this process; undefined: it is the one that was called. */
 export const caller = Caller.find();
@@ -113,6 +117,7 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
     return start(flags, options, openDaemonLog(options), prepared);
   }
   const { image, options } = await prepared();
+  if (!flags.foreground) ignoreHangup = await preparedForHangup();
   const ready = (facts: ReadyFacts, isServed: boolean): void => {
     sayReady(facts);
     // The mount does not wait for the disk.
@@ -179,12 +184,13 @@ async function start(
   order: () => Promise<Order>,
 ): Promise<void> {
   refuseDescriptors(options);
+  ignoreHangup = await preparedForHangup();
   const { mountpoint, logFile } = options;
   const { facts, ...process } = await serveInBackground({
     ...{ mountpoint, logFile, log, order },
     isKept: isKept(flags),
   });
-  say(`ready ${formatFacts(facts, undefined, process)}`);
+  tellReady(formatFacts(facts, undefined, process));
 }
 
 /** Loaded only when it is asked for. */
@@ -198,7 +204,13 @@ async function recoverSession(options: DaemonOptions): Promise<never> {
 /** The command that waits for this process is told, where there is one. */
 function sayReady(facts: ReadyFacts): void {
   if (caller !== undefined) caller.ready(facts, true);
-  else say(`ready ${formatFacts(facts)}`);
+  else tellReady(formatFacts(facts));
+}
+
+/** What was asked for is done: a terminal that goes away now, because of this line, is no reason to have failed. */
+function tellReady(text: string): void {
+  ignoreHangup();
+  say(`ready ${text}`);
 }
 
 const say = (text: string): void => {

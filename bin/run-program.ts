@@ -1,6 +1,7 @@
 import { CommanderError } from "commander";
 import { showBytes } from "../src/bytes/any-bytes.ts";
 import { messageOf } from "../src/bytes/errors.ts";
+import { outliveTerminal } from "../src/proc/terminal.ts";
 import { errorWord } from "./help.ts";
 
 /**
@@ -13,6 +14,9 @@ export async function runProgram(
   parse: () => Promise<unknown> | unknown,
   statusOf: (error: unknown) => number,
 ): Promise<void> {
+  outliveTerminal();
+  // Who reads what is said may go away, too.
+  process.stderr.on("error", () => {});
   try {
     await parse();
   } catch (error) {

@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { codeOf, messageOf, OperationalError } from "../src/bytes/errors.ts";
+import { outliveTerminal } from "../src/proc/terminal.ts";
 import { type DemoImage, withDemoImage } from "../src/source/demo-image.ts";
 import { mib } from "./progress.ts";
 
@@ -124,6 +125,7 @@ async function show({ tarBytes, bootstrapBytes, ms }: DemoImage, mountpoint: str
   return true;
 }
 
+outliveTerminal();
 process.stdout.on("error", () => {}); // a reader of our output that went away is no reason to stop serving
 
 const args = process.argv.slice(2);

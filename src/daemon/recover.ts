@@ -2,7 +2,6 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
-import { KEPT_DEVICE } from "../handover/keeper.ts";
 import { fuseDeviceOf, isAlive } from "../proc/processes.ts";
 import { allStates, defaultStateDir, type StateFile } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
@@ -21,7 +20,7 @@ export async function recover(options: DaemonOptions, log: Logger): Promise<neve
   const found = find(options);
   const env: NodeJS.ProcessEnv = {};
   const { loadSystemCalls } = await import("../syscalls/system-call.ts");
-  const { become, descriptorOf, inherit, inheritAs } = await import("../syscalls/process.ts");
+  const { become, descriptorOf, inherit } = await import("../syscalls/process.ts");
   await loadSystemCalls();
   if (found === undefined) log.warn(`${options.mountpoint}: no session to go on with: mounting it`);
   else {
@@ -34,7 +33,9 @@ export async function recover(options: DaemonOptions, log: Logger): Promise<neve
       env["NYDUSD_TS_AFRESH"] = base;
     } else {
       try {
-        inheritAs(descriptorOf(pid, device), KEPT_DEVICE);
+        const own = descriptorOf(pid, device);
+        inherit(own);
+        env["NYDUSD_TS_DEVICE"] = `${own}`;
       } catch (error) {
         throw new OperationalError(`cannot take the FUSE device of process ${pid}: ${messageOf(error)}`);
       }

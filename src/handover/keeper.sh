@@ -7,7 +7,8 @@
 # What a child tells it:                 What it tells a child:
 #   USR1  serving: a death matters now     NYDUSD_TS_ROLE     first, after (one that died), next (to one that serves),
 #   USR2  start the next one beside me                        refuse (answer EIO), clear (unmount)
-#   ALRM  end the next one                 NYDUSD_TS_KEEPER   its own pid; the device is descriptor 9
+#   ALRM  end the next one                 NYDUSD_TS_KEEPER   its own pid
+#                                          NYDUSD_TS_DEVICE   descriptor of the device
 #   exit 64+n  done, with status n         NYDUSD_TS_CRASHES  how many died so far
 #   exit 80    the next one serves         NYDUSD_TS_LAST     exit status of the last that did
 
@@ -16,7 +17,8 @@
 DELAYS="0 0 0 0.05 0.1 0.2 0.4 0.8 1.6 3 5 5"
 MOST=12
 
-child='' next='' last='' status=0 crashes=0 strikes=0 armed='' stopping='' caught='' command=''
+device=${NYDUSD_TS_ROLE:+${NYDUSD_TS_DEVICE:-}} # of a keeper before this one
+stdio='' child='' next='' last='' status=0 crashes=0 strikes=0 armed='' stopping='' caught='' command=''
 
 # Adds $1 to $command, for eval: in a trap "$@" belongs to the function that was interrupted.
 quote() {
@@ -32,8 +34,8 @@ quote() {
 
 # start ROLE: its pid is $!
 start() {
-  # A command in the background would have no stdin.
-  eval "NYDUSD_TS_ROLE=$1 NYDUSD_TS_KEEPER=$$ NYDUSD_TS_CRASHES=$crashes NYDUSD_TS_LAST=$last $command <&8 8<&- 2>&7 7>&- &"
+  env="NYDUSD_TS_ROLE=$1 NYDUSD_TS_KEEPER=$$ NYDUSD_TS_DEVICE=$device NYDUSD_TS_CRASHES=$crashes NYDUSD_TS_LAST=$last"
+  eval "$env $command $stdio &"
 }
 
 alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
@@ -43,10 +45,12 @@ tell() { [ -n "$2" ] && kill "-$1" "$2" 2>/dev/null; }
 well() {
   armed=1 strikes=0
   # The command that started this in the background waits for nothing more.
-  if [ "${NODE_CHANNEL_FD:-}" = 3 ]; then
+  case ${NODE_CHANNEL_FD:-} in
+  [3-9])
+    eval "exec $NODE_CHANNEL_FD>&-"
     unset NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE
-    exec 3>&-
-  fi
+    ;;
+  esac
 }
 
 begin_next() {
@@ -98,14 +102,45 @@ judge() {
   [ -n "$stopping" ] && role=clear stopping=clear
 }
 
-keep() {
+# Finds a number for a descriptor: what is open may be what a path on the command line means. Not every shell knows numbers
+# of two digits.
+free() {
+  for fd in 9 8 7 6 5 4 3 ${BASH_VERSION:+10 11 12 13 14 15 16 17 18 19}; do
+    [ -e "/proc/self/fd/$fd" ] || return 0
+  done
+  return 1
+}
+
+# Opens the device, and puts stdin and stderr aside: a command in the background would have no stdin.
+open_all() {
+  [ -e /proc/self/fd/0 ] || exec </dev/null
+  [ -e /proc/self/fd/1 ] || exec >/dev/null
+  [ -e /proc/self/fd/2 ] || exec 2>/dev/null
   # <> on what is not there would make a file.
-  if [ ! -e /proc/self/fd/9 ] && [ -c /dev/fuse ] && [ -r /dev/fuse ] && [ -w /dev/fuse ]; then
-    command exec 9<>/dev/fuse
+  if [ -z "$device" ] && [ -c /dev/fuse ] && [ -r /dev/fuse ] && [ -w /dev/fuse ] && free; then
+    eval "command exec $fd<>/dev/fuse" && device=$fd
   fi
-  exec 8<&0 7>&2
-  # It says whenever it learns that one was killed.
-  [ -z "${BASH_VERSION:-}" ] || exec 2>/dev/null
+  if free; then
+    eval "exec $fd<&0"
+    stdio="<&$fd $fd<&-"
+  fi
+  # bash says whenever it learns that one was killed.
+  if [ -n "${BASH_VERSION:-}" ] && free; then
+    eval "exec $fd>&2 2>/dev/null"
+    stdio="$stdio 2>&$fd $fd>&-"
+  fi
+}
+
+# Where there are not enough, bash has more.
+more() {
+  n=0
+  for fd in 3 4 5 6 7 8 9; do [ -e "/proc/self/fd/$fd" ] || n=$((n + 1)); done
+  [ $n -lt 2 ] && [ -z "${BASH_VERSION:-}" ] && command -v bash >/dev/null
+}
+
+keep() {
+  if more; then exec bash "$0" "$@"; fi
+  open_all
   trap 'caught=1 stopping=${stopping:-1}; tell TERM "$child"' TERM
   trap 'caught=1 stopping=${stopping:-1}; tell INT "$child"' INT
   trap 'caught=1; tell HUP "$child"' HUP

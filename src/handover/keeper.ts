@@ -4,8 +4,8 @@ import { fstatSync } from "node:fs";
 const ROLES = ["first", "after", "next", "refuse", "clear"] as const;
 type Role = (typeof ROLES)[number];
 
-/** Descriptor of the FUSE device that the keeper holds. */
-export const KEPT_DEVICE = 9;
+/** Descriptor of the FUSE device that the keeper holds, where it does not say which. */
+const KEPT_DEVICE = 9;
 /** `makedev(10, 229)` as stat gives it. */
 const FUSE_DEVICE = (10 << 8) | 229;
 /** Exit statuses of a process that did not die. */
@@ -30,12 +30,13 @@ export interface Keeper {
 /** @returns undefined for a process without a keeper */
 export function findKeeper(env: NodeJS.ProcessEnv = process.env, ppid = process.ppid): Keeper | undefined {
   const { NYDUSD_TS_KEEPER: pid, NYDUSD_TS_ROLE: word, NYDUSD_TS_CRASHES, NYDUSD_TS_LAST } = env;
+  const device = Number(env["NYDUSD_TS_DEVICE"] ?? KEPT_DEVICE);
   const role = ROLES.find((each) => each === word);
-  if (role === undefined || Number(pid) !== ppid || !isFuseDevice(KEPT_DEVICE)) return undefined;
+  if (role === undefined || Number(pid) !== ppid || !isFuseDevice(device)) return undefined;
   return {
     pid: ppid,
     role,
-    device: KEPT_DEVICE,
+    device,
     crashes: Number(NYDUSD_TS_CRASHES ?? 0),
     last: Number(NYDUSD_TS_LAST ?? 0),
     state: env["NYDUSD_TS_STATE"],

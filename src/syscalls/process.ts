@@ -17,10 +17,16 @@ export function descriptorOf(pid: number, fd: number): number {
   }
 }
 
-/** Gives an open file a second descriptor, that programs inherit. */
-export const inheritAs = (fd: number, as: number): void => {
-  systemCall("dup3", `${fd}, ${as}`, fd, as, 0);
-};
+/** `struct sigaction` of the kernel: handler, flags, on x86-64 the restorer, and the mask, 8 bytes each. */
+const SIGACTION_SIZE = 32;
+const SIG_IGN = 1n;
+
+/** Has the kernel ignore a signal, whatever becomes of handlers. */
+export function ignoreSignal(signal: number): void {
+  const action = Buffer.alloc(SIGACTION_SIZE);
+  action.writeBigUInt64LE(SIG_IGN);
+  systemCall("rt_sigaction", `${signal}`, signal, action, null, 8);
+}
 
 const F_SETFD = 2;
 

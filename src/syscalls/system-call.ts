@@ -21,6 +21,7 @@ export class SystemCallError extends Error {
  * arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
  */
 const X64 = {
+  rt_sigaction: 13,
   ioctl: 16,
   socket: 41,
   connect: 42,
@@ -31,12 +32,11 @@ const X64 = {
   execve: 59,
   fcntl: 72,
   mknodat: 259,
-  dup3: 292,
 };
 const GENERIC: typeof X64 = {
-  dup3: 24,
   fcntl: 25,
   ioctl: 29,
+  rt_sigaction: 134,
   mknodat: 33,
   socket: 198,
   connect: 203,

@@ -64,6 +64,8 @@ describe.each(SHELLS)("%s starts nydusd-ts", (shell) => {
     ["mount", "--foreground", "a --no-keeper b", "/mnt", "--blob", "1=--user"],
     ["mount", "--foreground", "--users", "/mnt"],
     ["mount", "--foreground", "--", "--user", "/mnt"],
+    ["mount", "--foreground", "--rw", "--user", "layer.tar", "/mnt"],
+    ["mount", "--foreground", "-L", "--help", "layer.tar", "/mnt", "--cache-dir", "--"],
     ["mount", "--foreground", "it's $HOME", '"two  words"', "*", "/mnt"],
   ];
   const alone: string[][] = [
@@ -80,6 +82,7 @@ describe.each(SHELLS)("%s starts nydusd-ts", (shell) => {
     ["mount", "layer.tar", "/mnt"],
     ["mount", "layer.tar", "/mnt", "--daemonize"],
     ["mount", "--", "--foreground", "/mnt"],
+    ["mount", "--rw", "--foreground", "/mnt"],
     ["fuse", "-B", "image.boot", "-M", "/mnt", "--daemonize"],
     ["-V"],
     ["--version"],
@@ -105,6 +108,21 @@ describe.each(SHELLS)("%s starts nydusd-ts", (shell) => {
   it.each(rows([...alone, ...others]))("by itself: $line", ({ args }) => {
     const { how, rest } = launch(shell, command, path, args);
     expect([how, rest]).toEqual(["alone", ["--v8-pool-size=1", command, ...args].join(" ")]);
+  });
+
+  it("as the options are, of which it knows those that take a value", () => {
+    const options = addMountOptions(new Command(), SOURCE_OPTIONS).options.filter(({ required }) => required);
+    const words = [
+      ...options.flatMap(({ short, long }) => [short, long]),
+      "-B",
+      "--bootstrap",
+      "-M",
+      "--mountpoint",
+    ];
+    const isNot = new Set(["--user", "--supervisor", "-s", "--shared-dir"]); // which decide, or are refused
+    for (const word of words)
+      if (word !== undefined && !isNot.has(word))
+        expect([word, launch(shell, command, path, ["fuse", word, "--help"]).how]).toEqual([word, "kept"]);
   });
 
   it("as the flags say, by which what goes to the background decides", () => {

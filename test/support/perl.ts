@@ -98,4 +98,21 @@ const idmapped = `
   syscall(429, $tree, $none, -100, $to, 4) == 0 or die "move_mount: $!";
   close($go); waitpid($child, 0);`;
 
-export const perl = { nr, handle, idmapped, remount, signals, xattrRooms, entries };
+/** Runs a command in a terminal that is closed as soon as it has said that it is ready; its pid, and how it ended. */
+const terminal = `
+  use POSIX; $| = 1;
+  sysopen(my $master, "/dev/ptmx", 2) or die $!;
+  my $zero = pack("i", 0); ioctl($master, 0x40045431, $zero) or die $!;
+  my $number = pack("i", 0); ioctl($master, 0x80045430, $number) or die $!;
+  my $name = "/dev/pts/" . unpack("i", $number);
+  my $pid = fork();
+  if ($pid == 0) {
+    setsid(); close($master); sysopen(my $tty, $name, 2) or die $!;
+    dup2(fileno($tty), $_) for 0, 1, 2; close($tty); exec(@ARGV) or die $!;
+  }
+  my $text = ""; while ($text !~ /^ready /m) { sysread($master, $text, 4096, length($text)) or last }
+  close($master);
+  print "$pid\\n"; waitpid($pid, 0);
+  print $? & 127 ? "signal " . ($? & 127) : "status " . ($? >> 8), "\\n"`;
+
+export const perl = { nr, handle, idmapped, terminal, remount, signals, xattrRooms, entries };
