@@ -1,17 +1,7 @@
-import { type Command, Option } from "commander";
+import { Option } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
-import { MOUNT_OPTIONS, type MountOption } from "./mount-options.ts";
-
-/** Options that are on the command line, by their long names, and their values. */
-export type Given = ReadonlyMap<string, unknown>;
-
-/** What was given, whether or not it is what would be without. */
-export const givenOptions = (command: Command): Given =>
-  new Map(
-    command.options
-      .filter((option) => command.getOptionValueSource(option.attributeName()) === "cli")
-      .map((option) => [option.long ?? "", command.getOptionValue(option.attributeName())]),
-  );
+import type { Given } from "./given.ts";
+import { MOUNT_OPTIONS, type MountOption, SOURCE_OPTIONS } from "./mount-options.ts";
 
 /**
  * Nothing that is given is ignored in silence.
@@ -23,7 +13,10 @@ export const givenOptions = (command: Command): Given =>
 // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one rule after the other, none within another
 export function checkGiven(given: Given, isNative: boolean): string[] {
   const warnings: string[] = [];
-  for (const { flags, needs = [], against = [], wants, forDirect } of MOUNT_OPTIONS) {
+  for (const { flags, needs = [], against = [], wants, idle, forDirect } of [
+    ...MOUNT_OPTIONS,
+    ...SOURCE_OPTIONS,
+  ]) {
     const name = nameOf(flags);
     if (!given.has(name)) continue;
     if (!needs.every((each) => given.has(each)))
@@ -33,10 +26,12 @@ export function checkGiven(given: Given, isNative: boolean): string[] {
       throw new UsageError(
         why === undefined
           ? `${name} has no meaning with ${other}`
-          : `${name} ${why}: it cannot be used with ${other}`,
+          : `${name} ${why}: it cannot be used with ${asGiven(given, other)}`,
       );
     }
     if (wants !== undefined && !given.has(wants)) warnings.push(`${name} has no effect without ${wants}`);
+    if (idle !== undefined && isGiven(given, name + (idle.value ?? "")) && isGiven(given, idle.with))
+      warnings.push(`${name}${idle.value ?? ""} has no effect with ${idle.with}: ${idle.why}`);
     if (forDirect && isNative) warnings.push(`${name} has no effect with fuse-native`);
   }
   return warnings;
@@ -51,8 +46,16 @@ export const givenForDaemon = (given: Given): string[] =>
 /** `-D, --localfs-dir <dir>` is `--localfs-dir`. */
 export const nameOf = (flags: MountOption["flags"]): string => new Option(flags).long ?? "";
 
-/** @param what an option, or one and its value */
+/** @param what an option, or one and its value, which a star may end */
 function isGiven(given: Given, what: string): boolean {
   const [name = "", value] = what.split(" ");
-  return given.has(name) && (value === undefined || given.get(name) === value);
+  if (!given.has(name) || value === undefined) return given.has(name);
+  const is = `${given.get(name)}`;
+  return value.endsWith("*") ? is.startsWith(value.slice(0, -1)) : is === value;
+}
+
+/** `--driver erofs*` as it was written. */
+function asGiven(given: Given, what: string): string {
+  const [name = ""] = what.split(" ");
+  return what.endsWith("*") ? `${name} ${given.get(name)}` : what;
 }

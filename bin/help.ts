@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { showBytes } from "../src/bytes/any-bytes.ts";
 
 /** Styles of a terminal: on and off. */
 const BOLD = [1, 22] as const;
@@ -19,7 +20,11 @@ const onTerminal =
 
 /** The words that an error, a warning begin with. */
 export const errorWord = onTerminal(styled(RED));
-export const warningWord = onTerminal(styled(YELLOW));
+const warningWord = onTerminal(styled(YELLOW));
+
+export const warn = (message: string): void => {
+  process.stderr.write(`${warningWord("warning:")} ${showBytes(message)}\n`);
+};
 
 /**
  * Colours of the help, which commander takes away where there is no terminal or NO_COLOR says so; for commands below, too.

@@ -10,7 +10,8 @@ import { prefetchList } from "../src/mkfs/prefetch.ts";
 import { WHITEOUT_SPECS, type WhiteoutSpec } from "../src/mkfs/whiteout.ts";
 import { OperationalError, UsageError } from "../src/bytes/errors.ts";
 import { writeJson } from "../src/inspect/json-file.ts";
-import { warningWord, withExamples } from "./help.ts";
+import { type Given, givenOptions } from "./given.ts";
+import { warn, withExamples } from "./help.ts";
 import { versionWord } from "./image-options.ts";
 
 interface OutputFlags {
@@ -46,8 +47,6 @@ const CONFLICTS: readonly (readonly [flags: string, message: string])[] = [
   ["--aligned-chunk", `conversion type '${TYPE}' conflicts with '--aligned-chunk'`],
   ["-E, --encrypt", `conversion type '${TYPE}' conflicts with '--encrypt'`],
 ];
-
-const warn = (message: string) => process.stderr.write(`${warningWord("warning:")} ${message}\n`);
 
 function addOutput(command: Command): Command {
   return command
@@ -95,7 +94,7 @@ export function addCreate(program: Command): void {
     "nydus-image-ts create -B layer.boot -D blobs layer.tar.gz",
   );
   addConflicts(command);
-  command.action((layers: string[], flags: CreateFlags) => create(layers, flags));
+  command.action((layers: string[], flags: CreateFlags) => create(layers, flags, givenOptions(command)));
 }
 
 export function addMerge(program: Command): void {
@@ -114,7 +113,24 @@ export function addMerge(program: Command): void {
   });
 }
 
-async function create(layers: string[], flags: CreateFlags): Promise<void> {
+/** Options of `create` that may be given where they change nothing, and when that is so. */
+const IDLE: readonly (readonly [
+  option: string,
+  isIdle: (layers: readonly string[], flags: CreateFlags) => string | undefined,
+])[] = [
+  ["--drop-unreferenced", ({ length }) => (length === 1 ? "one layer refers to its tar" : undefined)],
+  [
+    "--blob-link",
+    (layers, flags) =>
+      placeForLayers(layers, flags).blobDir === undefined
+        ? "without --blob-dir tars stay where they are"
+        : undefined,
+  ],
+  ["--compressor", () => "the data stay in tars, uncompressed"],
+  ["--digester", () => "tars are named by their sha256"],
+];
+
+async function create(layers: string[], flags: CreateFlags, given: Given): Promise<void> {
   const { blobId, blobLink, chunkSize, ignoreZeros } = flags;
   if (flags.type !== TYPE)
     throw new UsageError(`conversion type '${flags.type}' is not supported, only '${TYPE}'`);
@@ -127,9 +143,14 @@ async function create(layers: string[], flags: CreateFlags): Promise<void> {
   if (blobId !== undefined && layers.length > 1)
     throw new UsageError("--blob-id names the tar of one layer only");
   if (blobId !== undefined) mustBeBlobId(blobId);
+  for (const [option, isIdle] of IDLE) {
+    const why = given.has(option) ? isIdle(layers, flags) : undefined;
+    if (why !== undefined) warn(`${option} has no effect: ${why}`);
+  }
   const built = await createFrom({
     ...placeForLayers(layers, flags),
-    ...{ layers, blobId, blobLink, chunkSize, ignoreZeros, strictXattrs: flags.strictXattrs, warn },
+    ...{ layers, blobId, blobLink, isLinkAsked: given.has("--blob-link"), chunkSize, ignoreZeros },
+    ...{ strictXattrs: flags.strictXattrs, warn },
     isRepeatable: flags.repeatable,
     prefetch: readPrefetch(flags, layers),
     whiteouts: flags.whiteoutSpec,

@@ -25,6 +25,8 @@ export interface MountOption {
   readonly needs?: readonly string[];
   /** Has no effect without this one, but programs give it all the same: a warning says so. */
   readonly wants?: string;
+  /** Has no effect, when it has this value, with this option: a warning says so, and why. */
+  readonly idle?: { readonly value?: string; readonly with: string; readonly why: string };
   /** Refused with these options, or values of options: `--prefetch off`. */
   readonly against?: readonly Conflict[];
 }
@@ -100,6 +102,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
     about: "hand small files to the page cache ahead of sequential readers",
     ...ON_OFF,
     ...{ forDaemon: true, forDirect: true },
+    idle: { value: " on", with: "--file-stats", why: "each file's first read is to be seen" },
   },
   {
     flags: "--low-latency <when>",
@@ -144,7 +147,10 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
     group: MOUNT,
     about: "serve in this process, as the form without a command does",
     default: false,
-    against: [{ with: "--daemonize", why: "stays" }],
+    against: [
+      { with: "--daemonize", why: "stays" },
+      { with: "--driver erofs*", why: "is for a daemon, and the kernel needs none" },
+    ],
   },
   {
     flags: "--pid-file <file>",

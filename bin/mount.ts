@@ -21,8 +21,9 @@ import type { Log } from "../src/log/log.ts";
 import { transportFor } from "../src/session/choose.ts";
 import type { PreparedImage } from "../src/source/prepare.ts";
 import type { WantedPlatform } from "../src/source/platform.ts";
-import { checkGiven, type Given, givenForDaemon, givenOptions } from "./check-given.ts";
-import { warningWord, withExamples } from "./help.ts";
+import { checkGiven, givenForDaemon } from "./check-given.ts";
+import { type Given, givenOptions } from "./given.ts";
+import { warn, withExamples } from "./help.ts";
 import { addMountOptions, SOURCE_OPTIONS } from "./mount-options.ts";
 import { progress } from "./progress.ts";
 
@@ -109,6 +110,8 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
   if (caller !== undefined) return serveFor(caller, flags);
   const prepared = async () => {
     const image = await prepareSources(flags.foreground ? paths : paths.map(commonName), flags);
+    if (given.has("--cache-dir") && image.bootstrap === (flags.foreground ? first : commonName(first)))
+      warnings.push(`--cache-dir has no effect: ${first} is mounted as it is`);
     const options = withImage(await optionsFor(imageFlags(image, flags)), image);
     return { image, options: flags.foreground ? options : withCommonNames(options) };
   };
@@ -215,8 +218,4 @@ function tellReady(text: string): void {
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
-};
-
-const warn = (message: string): void => {
-  process.stderr.write(`${warningWord("warning:")} ${message}\n`);
 };

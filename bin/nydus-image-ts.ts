@@ -11,7 +11,8 @@ import { listTree } from "../src/inspect/ls.ts";
 import { statImages } from "../src/inspect/stat.ts";
 import { statisticsText } from "../src/inspect/stat-text.ts";
 import { addCompletion } from "./completion.ts";
-import { withExamples, withHelpStyle } from "./help.ts";
+import { givenOptions } from "./given.ts";
+import { warn, withExamples, withHelpStyle } from "./help.ts";
 import { addCreate, addMerge } from "./image-build.ts";
 import * as options from "./image-options.ts";
 import { runProgram } from "./run-program.ts";
@@ -104,6 +105,16 @@ options.addBlobOption(options.addImageOptions(unpack));
 withExamples(unpack, "nydus-image-ts unpack image.boot -D layers --output - | tar -tv");
 for (const command of program.commands) options.addLogOptions(command); // behind a command's own
 addCompletion(program);
+
+/** Nothing that is given is ignored in silence. */
+program.hook("preAction", (_, command) => {
+  const given = new Set([...givenOptions(program).keys(), ...givenOptions(command).keys()]);
+  const idle = (options: readonly string[], why: string) => {
+    for (const option of options) if (given.has(option)) warn(`${option} has no effect: ${why}`);
+  };
+  if (command !== unpack) idle(["--log-file"], `${command.name()} keeps no log`);
+  if (command === inspect) idle(["--blob-dir", "--config"], "inspect reads no tars");
+});
 
 process.stdout.on("error", () => process.exit(1)); // nothing reads it: that is what ends `ls | head`
 

@@ -23,6 +23,8 @@ export interface LayerRequest extends Omit<BuildOptions, "bootstrap" | "isConten
   readonly blobId: string | undefined;
   /** Whether a plain tar is put into the blob directory. */
   readonly blobLink: "hard" | "none";
+  /** That was said: a layer for which it means nothing is told. */
+  readonly isLinkAsked?: boolean;
   /** Read on after the end marker. */
   readonly ignoreZeros: boolean;
   /** The end of the names of tars that are written, which are not on disk then; without it they are. */

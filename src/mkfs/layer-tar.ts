@@ -111,7 +111,9 @@ class StreamedTar implements LayerTar {
   }
 
   place(id: string): void {
-    const { blobId, unsynced } = this.request;
+    const { blobId, unsynced, isLinkAsked, layer, warn } = this.request;
+    if (isLinkAsked)
+      warn(`--blob-link has no effect on ${layer.name}, which is compressed or comes through a pipe`);
     this.file.commit(join(this.blobDir, id + (unsynced ?? "")), blobId === undefined, false);
   }
 

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { checkGiven, givenForDaemon, givenOptions, nameOf } from "../../bin/check-given.ts";
+import { checkGiven, givenForDaemon, nameOf } from "../../bin/check-given.ts";
+import { givenOptions } from "../../bin/given.ts";
 import { addMountOptions, MOUNT_OPTIONS, SOURCE_OPTIONS } from "../../bin/mount-options.ts";
 
 /** What is on a command line of `mount`, or of `fuse` with a bootstrap. */
@@ -39,6 +40,14 @@ describe("an option that contradicts another one or has no effect is refused", (
       "--user u --transport fuse-native",
       "--user needs a daemon that mounts /dev/fuse itself: it cannot be used with --transport fuse-native",
     ],
+    [
+      "--foreground --driver erofs",
+      "--foreground is for a daemon, and the kernel needs none: it cannot be used with --driver erofs",
+    ],
+    [
+      "--driver erofs-loop --foreground",
+      "--foreground is for a daemon, and the kernel needs none: it cannot be used with --driver erofs-loop",
+    ],
     ["--recover --no-keeper", "--recover starts a keeper: it cannot be used with --no-keeper"],
     ["--recover --user u", "--recover starts a keeper: it cannot be used with --user"],
     ["--standby --no-keeper", "--standby has no meaning with --no-keeper"],
@@ -54,6 +63,11 @@ describe("an option that has no effect but may be there is told", () => {
   it.each([
     { line: "--id i", want: ["--id has no effect without --apisock"] },
     { line: "--log-rotation-size 100", want: ["--log-rotation-size has no effect without --log-file"] },
+    {
+      line: "--push on --file-stats --apisock a",
+      want: ["--push on has no effect with --file-stats: each file's first read is to be seen"],
+    },
+    { line: "--push off --file-stats --apisock a --foreground --driver fuse", want: [] },
     { line: "--fuse-threads 2 --push on", isNative: true, want: "--fuse-threads --push" },
     { line: "--low-latency off --standby", isNative: true, want: "--low-latency --standby" },
     { line: "--failover-policy none --state-dir d", isNative: true, want: "--failover-policy --state-dir" },
@@ -107,6 +121,39 @@ describe("the table of options", () => {
     expect(named.filter((name) => !known.has(name))).toEqual([]);
     expect(named.length).toBeGreaterThan(40);
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  it("says what each option means where the kernel shows the image, and where fuse-native does", () => {
+    // An option of a new kind fails here: somebody has to say which of the drivers honour it.
+    const all = [...MOUNT_OPTIONS, ...SOURCE_OPTIONS];
+    const by = (is: (option: (typeof all)[number]) => boolean) =>
+      all.filter(is).map(({ flags }) => nameOf(flags));
+    expect(by(({ forDaemon, forDirect }) => forDirect === true && forDaemon !== true)).toEqual([]);
+    // Each of these does the same by every driver.
+    expect(
+      by(({ forDaemon, needs }) => forDaemon !== true && needs?.includes("--metrics-address") !== true),
+    ).toEqual([
+      ...[
+        "--localfs-dir",
+        "--blob-dir",
+        "--blob",
+        "--config",
+        "--force",
+        "--options",
+        "--daemonize",
+        "--foreground",
+      ],
+      ...[
+        "--log-level",
+        "--log-file",
+        "--log-format",
+        "--log-rotation-size",
+        "--rlimit-nofile",
+        "--prefetch-files",
+      ],
+      ...["--prefetch", "--prefetch-rate", "--prefetch-memory"],
+      ...SOURCE_OPTIONS.map(({ flags }) => nameOf(flags)),
+    ]);
   });
 
   it("says of each option what it needs, but for those that have an effect on every mount", () => {
