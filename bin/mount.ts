@@ -3,6 +3,7 @@ import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { serveInBackground } from "../src/daemon/background.ts";
 import { Caller, type Order } from "../src/daemon/caller.ts";
 import { commonName, refuseDescriptors, withCommonNames } from "../src/daemon/descriptors.ts";
+import { mustBeMountable } from "../src/daemon/early-checks.ts";
 import { formatFacts, type ReadyFacts } from "../src/daemon/facts.ts";
 import { preparedForHangup } from "../src/daemon/hangup.ts";
 import { openDaemonLog, runDaemon, serveImage } from "../src/daemon/main.ts";
@@ -119,6 +120,8 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
     const options = await unprepared();
     return start(flags, options, openDaemonLog(options), prepared);
   }
+  await unprepared(); // a configuration that cannot be, before layers are read
+  await mustBeMountable(flags);
   const { image, options } = await prepared();
   if (!flags.foreground) ignoreHangup = await preparedForHangup();
   const ready = (facts: ReadyFacts, isServed: boolean): void => {

@@ -1,0 +1,43 @@
+import { accessSync, constants } from "node:fs";
+import { dirname } from "node:path";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { StateFile } from "../handover/state-file.ts";
+import { openLog } from "../log/log.ts";
+import { readList } from "../prefetch/list.ts";
+import { prepareMountpoint } from "../seed/mountpoint.ts";
+import { type BackendFlags, logTarget } from "./options-from-flags.ts";
+import { mayOverlay } from "./overlay.ts";
+import { findUser } from "./user.ts";
+
+/**
+ * What can be known before layers are read and decompressed, which takes minutes, is said before. All of it is looked at
+ * again where it is used: it may change meanwhile.
+ *
+ * @throws OperationalError, as those who use it throw it
+ */
+export async function mustBeMountable(flags: BackendFlags): Promise<void> {
+  const log = openLog(flags.logLevel, logTarget(flags));
+  try {
+    await prepareMountpoint(flags.mountpoint, flags.force, log);
+  } finally {
+    log.close();
+  }
+  if (flags.rw !== undefined) mayOverlay(flags.rw);
+  if (flags.user !== undefined) findUser(flags.user);
+  if (flags.prefetchFiles !== undefined && flags.prefetch === "on") readList(flags.prefetchFiles);
+  if (flags.stateDir !== undefined) StateFile.in(flags.stateDir, process.pid);
+  mustBePlaceable("trace", flags.trace, constants.F_OK); // it may be a pipe in a directory that nobody writes
+  mustBePlaceable("pid file", flags.pidFile);
+  mustBePlaceable("apisock", flags.apisock);
+}
+
+/** Whether a file can be made there, or in the place of one that is. */
+function mustBePlaceable(what: string, path: string | undefined, mode = constants.W_OK): void {
+  if (path === undefined) return;
+  try {
+    accessSync(dirname(path), mode);
+  } catch (error) {
+    const problem = codeOf(error) === "ENOENT" ? "no such directory" : messageOf(error);
+    throw new OperationalError(`${what} ${path}: ${problem}`);
+  }
+}
