@@ -1,6 +1,5 @@
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   ask,
@@ -15,7 +14,8 @@ import {
 } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
 
-const HOOK = fileURLToPath(new URL("../support/unexpected.mjs", import.meta.url));
+/** As an address: it has no blanks, which would end the option. */
+const HOOK = new URL("../support/unexpected.mjs", import.meta.url).href;
 const SHA256 = fixture("04-large").entries.find(({ path }) => path === "/m1p1")?.sha256;
 
 afterEach(() => {

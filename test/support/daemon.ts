@@ -5,9 +5,9 @@ import {
   spawn,
   spawnSync,
 } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
 import { textLine } from "../../src/log/log-line.ts";
@@ -286,14 +286,23 @@ export const sh = (script: string, env: Record<string, string> = {}): string =>
  * system call is made by perl, which every Debian has.
  */
 export function mountErofs(image: string, devices: readonly string[], mountpoint: string): void {
-  const options = devices.map((d) => `device=${d}`).join(",");
+  // A comma would end an option, so the kernel is told links.
+  const links = workDir();
+  const options = devices.map((device, i) => {
+    symlinkSync(resolve(device), join(links, `${i}`));
+    return `device=${join(links, `${i}`)}`;
+  });
   const SYS_MOUNT = process.arch === "arm64" ? 40 : 165;
   // perl's syscall wants strings that it could write to, and numbers that are numbers.
   const script =
     "my ($n, $rdonly, @s) = @ARGV; syscall($n + 0, $s[0], $s[1], $s[2], $rdonly + 0, $s[3]) == 0 or die qq($!\\n)";
-  execFileSync("perl", ["-e", script, String(SYS_MOUNT), "1", image, mountpoint, "erofs", options], {
-    timeout: PATIENCE_MS,
-  });
+  execFileSync(
+    "perl",
+    ["-e", script, String(SYS_MOUNT), "1", image, mountpoint, "erofs", options.join(",")],
+    {
+      timeout: PATIENCE_MS,
+    },
+  );
 }
 
 /** Open files and threads of a process. */
