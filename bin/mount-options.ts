@@ -132,7 +132,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   {
     flags: "-o, --options <list>",
     group: MOUNT,
-    about: "mount options, e.g. suid,dev",
+    about: "for the mount (suid,dev), for mount(8), or these options without dashes (ref=app:1.0)",
     parse: collect,
     default: [],
   },

@@ -17,15 +17,20 @@ import {
   logTarget,
   type MountFlags,
 } from "../src/daemon/options-from-flags.ts";
+import { refuseOwnFiles } from "../src/daemon/self-mount-guard.ts";
+import { remountImage } from "../src/daemon/remount-image.ts";
 import { isSuccessor } from "../src/handover/keeper.ts";
 import type { Log } from "../src/log/log.ts";
+import { mustKnow } from "../src/mounts/option-words.ts";
 import { transportFor } from "../src/session/choose.ts";
 import type { PreparedImage } from "../src/source/prepare.ts";
 import type { WantedPlatform } from "../src/source/platform.ts";
+import { shownName } from "../src/source/shown-name.ts";
 import { checkGiven, givenForDaemon } from "./check-given.ts";
 import { type Given, givenOptions } from "./given.ts";
 import { warn, withExamples } from "./help.ts";
 import { addMountOptions, SOURCE_OPTIONS } from "./mount-options.ts";
+import { takeWords } from "./option-words.ts";
 import { progress } from "./progress.ts";
 
 interface SourceFlags extends BackendFlags {
@@ -42,7 +47,7 @@ let ignoreHangup = (): void => {};
 export const caller = Caller.find();
 
 /** Adds the two commands that mount. @returns the one that need not be named */
-export function addMountCommands(program: Command): Command {
+export function addMountCommands(program: Command, isPlain: () => boolean): Command {
   const fuse = addMountOptions(
     program
       .command("fuse", { isDefault: true })
@@ -59,7 +64,11 @@ export function addMountCommands(program: Command): Command {
     "nydusd-ts -B image.boot --blob 1=layer.tar -M /mnt/rootfs --daemonize --pid-file /run/rootfs.pid",
     "nydusd-ts -M /mnt/images --apisock /run/images.sock      images come later, by nydusctl-ts mount",
   );
-  fuse.action((flags: MountFlags, command: Command) => fuseMount(flags, givenOptions(command)));
+  fuse.action((flags: MountFlags, command: Command) => {
+    const { words: options } = takeWords(command, flags.options, false);
+    mustKnow("fuse", options);
+    return fuseMount({ ...command.opts<MountFlags>(), options }, givenOptions(command));
+  });
   const mount = addMountOptions(
     program
       .command("mount <source...>")
@@ -79,9 +88,15 @@ export function addMountCommands(program: Command): Command {
     "nydusd-ts mount oci-layout /mnt/rootfs --platform linux/arm64",
     "nydusd-ts mount image.boot /mnt/rootfs --rw /var/lib/changes",
   );
-  mount.action((args: string[], flags: SourceFlags, command: Command) =>
-    mountSources(args.slice(0, -1), { ...flags, mountpoint: args.at(-1) ?? "" }, givenOptions(command)),
-  );
+  mount.action((args: string[], given: SourceFlags, command: Command) => {
+    const { words: options, isRemount } = takeWords(command, given.options, isPlain());
+    const mountpoint = args.at(-1) ?? "";
+    if (isRemount) return remountImage(mountpoint, options);
+    const paths = args.slice(0, -1);
+    const flags = command.opts<SourceFlags>();
+    const name = shownName(paths, flags.ref);
+    return mountSources(paths, { ...flags, mountpoint, name, options }, givenOptions(command));
+  });
   return fuse;
 }
 
@@ -90,6 +105,7 @@ async function fuseMount(flags: MountFlags, given: Given): Promise<void> {
   const asked = await daemonOptions(flags, check(given, flags));
   const options = flags.daemonize ? withCommonNames(asked) : asked;
   if (isSuccessor) return serve(options);
+  if (caller === undefined && !flags.recover) refuseOwnFiles(options);
   if (flags.daemonize && caller === undefined)
     return start(flags, options, openDaemonLog(options), async () => ({ options }));
   if (flags.recover) return recoverSession(options);
@@ -118,9 +134,12 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
   };
   if (flags.recover) {
     const options = await unprepared();
-    return start(flags, options, openDaemonLog(options), prepared);
+    return start(flags, options, openDaemonLog(options), async () => ({
+      options: (await prepared()).options,
+    }));
   }
-  await unprepared(); // a configuration that cannot be, before layers are read
+  // A configuration that cannot be, before layers are read.
+  refuseOwnFiles(await unprepared());
   await mustBeMountable(flags);
   const { image, options } = await prepared();
   if (!flags.foreground) ignoreHangup = await preparedForHangup();

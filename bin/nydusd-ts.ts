@@ -7,11 +7,12 @@ import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { doneWith, ownKeeper } from "../src/handover/keeper.ts";
 import { addCache } from "./cache.ts";
+import { type CommandLine, commandLine } from "./command-line.ts";
 import { addCompletion } from "./completion.ts";
 import { withExamples, withHelpStyle } from "./help.ts";
+import { addLs } from "./ls.ts";
 import { addMountCommands, caller } from "./mount.ts";
 import { runProgram } from "./run-program.ts";
-import { suggestion } from "./suggest.ts";
 import { addTrace } from "./trace.ts";
 
 /** `nydusd-ts`: mounts a TARFS image and serves it. No logic lives here. */
@@ -25,12 +26,14 @@ const say = (text: string): void => {
   process.stdout.write(`${showBytes(text)}\n`);
 };
 
-const fuse = addMountCommands(program);
+let line: CommandLine = { args: [], isPlain: false };
+const fuse = addMountCommands(program, () => line.isPlain);
 
 withExamples(program.command("umount <dir>"), "nydusd-ts umount /mnt/rootfs")
   .description("unmount an image and what was written over it; its daemon ends")
   .action(async (dir: string) => say(await unmountImage(dir)));
 
+addLs(program, say);
 addCache(program, say);
 addTrace(program);
 addCompletion(program);
@@ -44,16 +47,6 @@ withExamples(program.command("doctor"), "nydusd-ts doctor --json")
     say(json ? JSON.stringify(findings, null, 2) : findingsText(findings));
     process.exitCode = hasDriver ? 0 : 1;
   });
-
-/** Without this the default command would ask for its mountpoint. @throws UsageError */
-function mustBeCommand(word: string): void {
-  const known = [...program.commands.map((command) => command.name()), "help"];
-  if (word.startsWith("-") || known.includes(word)) return;
-  const meant = suggestion(word, known);
-  throw new UsageError(
-    `unknown command "${word}": ${meant === undefined ? `want ${known.join(", ")}` : `did you mean ${meant}?`}`,
-  );
-}
 
 withExamples(
   program,
@@ -70,10 +63,9 @@ process.stdout.on("error", () => {}); // a reader of our output that went away i
 
 await runProgram(
   () => {
-    const [, , word] = process.argv;
-    if (word === undefined) program.help({ error: true });
-    else mustBeCommand(word);
-    return program.parseAsync();
+    if (process.argv[2] === undefined) program.help({ error: true });
+    line = commandLine(program, process.argv.slice(2));
+    return program.parseAsync(line.args, { from: "user" });
   },
   (error) => {
     const status = error instanceof UsageError ? 2 : 1;

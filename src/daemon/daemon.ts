@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Keeper } from "../handover/keeper.ts";
 import type { Log } from "../log/log.ts";
 import type { Supervised } from "../seed/supervised.ts";
@@ -38,7 +39,11 @@ export async function openDaemon(
   const supervised = await superviseBy(options, log);
   // A process that is not root any more can neither write a state where root keeps it nor talk to a keeper that is.
   const file = options.user === undefined && name === "direct" ? stateFile(options, keeper) : undefined;
-  const outgoing = file && new OutgoingHandover({ file, keeper, onAdopt: () => control.handOver(), log });
+  const made = [options.pidFile, options.apiSocket]
+    .filter((path) => path !== undefined)
+    .map((path) => resolve(path));
+  const outgoing =
+    file && new OutgoingHandover({ file, keeper, made, onAdopt: () => control.handOver(), log });
   const control = new DaemonControl(outgoing, supervised, () => listeners.close(), log);
   const listeners = new Listeners(options, control, () => outgoing?.save(), log);
   const pool = name === "direct" ? new WorkerPool(options.threads, overflowBudget()) : undefined;

@@ -3,8 +3,10 @@ import type { Backing } from "../kernel-erofs/backing.ts";
 import type { Log, Logger } from "../log/log.ts";
 import { mountOverlay } from "../mounts/overlay.ts";
 import { mountAt } from "../mounts/table.ts";
+import { kindOf, mustKnow } from "../mounts/option-words.ts";
 import { unmount } from "../mounts/umount.ts";
 import { imageFacts, type ReadyFacts } from "./facts.ts";
+import { noteKernelMount } from "./kernel-mounts.ts";
 import type { DaemonOptions } from "./options.ts";
 import { mayOverlay } from "./overlay.ts";
 import { openDaemonLog, serveImage } from "./main.ts";
@@ -73,19 +75,30 @@ export async function mountImage(
   const daemonOnly = forDaemon.length === 0 ? undefined : `${forDaemon.join(", ")}: for the FUSE daemon only`;
   if (daemonOnly !== undefined && driver !== "auto" && driver !== "fuse")
     throw new UsageError(`--driver ${driver} cannot be used with ${daemonOnly}`);
+  const words = options.mountOptions;
+  if (driver !== "auto") mustKnow(driver === "fuse" ? "fuse" : "erofs", words);
+  const serve: ServeByFuse = (reason, ...how) => {
+    mustKnow("fuse", words);
+    return serveByFuse(reason, ...how);
+  };
+  const fuseWord = words.find((word) => kindOf(word) === "fuse");
   if (upper !== undefined) mayOverlay(upper);
   const log = openDaemonLog(options);
-  if (driver === "fuse") return serveByFuse("asked for", log);
-  if (daemonOnly !== undefined) return serveByFuse(daemonOnly, log);
+  if (driver === "fuse") return serve("asked for", log);
+  if (daemonOnly !== undefined) return serve(daemonOnly, log);
+  if (driver === "auto" && fuseWord !== undefined)
+    return serve(`-o ${fuseWord}: for the driver fuse only`, log);
   const context = await prepareMount(options, log);
   let backing: Backing;
   try {
     backing = await mountByKernel(context, options, BACKINGS[driver]);
   } catch (error) {
-    if (driver === "auto") return serveByFuse(messageOf(error), log, context);
-    await context.first?.pinned.prefetching.stop();
+    if (driver === "auto") return serve(messageOf(error), log, context);
+    await releaseMount(context);
     throw new OperationalError(`--driver ${driver}: ${messageOf(error)}`);
   }
+  context.claim.release();
+  noteKernelMount(context.mountpoint);
   log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
   if (upper !== undefined) await coverWithOverlay(context, upper, options, log);
   onReady({ ...imageFacts(context), driver: "erofs", backing, upper }, false);
@@ -97,13 +110,13 @@ export async function mountImage(
 /** Loaded only when it is used. @returns what the mount reads from */
 async function mountByKernel(
   { first, mountpoint }: MountContext,
-  { mountOptions }: BackendOptions,
+  { mountOptions, name }: BackendOptions,
   backings: readonly Backing[],
 ): Promise<Backing> {
   if (first === undefined) throw new OperationalError("there is no image to mount");
   const { mountDetached } = await import("../kernel-erofs/mount.ts");
   const { image, source } = first.pinned;
-  const mount = await mountDetached(image, source, mountOptions, backings);
+  const mount = await mountDetached(image, source, name ?? source, mountOptions, backings);
   try {
     mount.attach(mountpoint);
   } finally {

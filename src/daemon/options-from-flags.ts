@@ -14,6 +14,8 @@ import { placesIn } from "./places.ts";
 export interface MountFlags {
   readonly bootstrap?: string;
   readonly mountpoint: string;
+  /** What is mounted, as it was named, if not by a bootstrap. */
+  readonly name?: string;
   readonly virtualMountpoint: string;
   readonly localfsDir?: string;
   readonly blobDir: readonly string[];
@@ -112,6 +114,7 @@ export async function daemonOptions(flags: MountFlags, warnings: readonly string
   return {
     bootstrap: flags.bootstrap,
     mountpoint: flags.mountpoint,
+    name: flags.name,
     virtualMountpoint: flags.virtualMountpoint,
     blobDirs: [...dirs, ...(config?.blobDirs ?? [])],
     places: flags.bootstrap === undefined ? given : placesIn(flags.bootstrap, config, given),

@@ -12,6 +12,8 @@ export interface DaemonOptions extends LogTarget {
   /** The image to begin with; undefined: the management API will bring one. */
   readonly bootstrap: string | undefined;
   readonly mountpoint: string;
+  /** What is mounted, as the user named it: shown as the mount's source; undefined: the path of the image. */
+  readonly name?: string | undefined;
   /** Where that image is to be seen within the mount: `/` is all of it. */
   readonly virtualMountpoint: string;
   readonly places: BlobSearch;

@@ -1,5 +1,6 @@
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { dirname, resolve } from "node:path";
 import { delimiter } from "node:path";
 import type { BlobFile } from "../blob/locate.ts";
 import { makeDevice } from "../bytes/device-number.ts";
@@ -26,12 +27,39 @@ export function refuseSelfMount(options: DaemonOptions, { mountpoint, first }: M
   const isThere = (directory: string) => directory === mountpoint || isSame(directory, dev, ino);
   for (const [what, path] of touched(options, first))
     if (path !== undefined && leadsBelow(path, isThere))
-      throw new OperationalError(
-        `mountpoint ${options.mountpoint}: ${what} ${path} would lie below it, and the daemon would have to answer its own requests`,
-      );
+      throw new OperationalError(below(options, what, path));
   const path = process.env["PATH"]?.split(delimiter).filter((directory) => !leadsBelow(directory, isThere));
   if (path !== undefined) process.env["PATH"] = path.join(delimiter);
 }
+
+/**
+ * The same of what is made before anything is mounted: it would be in the directory then, and keep that from being mounted
+ * on. Not to be asked where something may be mounted already.
+ *
+ * @throws OperationalError naming what would lie there
+ */
+export function refuseOwnFiles(options: DaemonOptions): void {
+  let stats: Stats | undefined;
+  try {
+    stats = statSync(options.mountpoint, { throwIfNoEntry: false });
+  } catch {} // said when it is mounted on
+  if (stats === undefined || options.mountpoint === "/") return;
+  const { dev, ino } = stats;
+  for (const [what, path] of made(options))
+    if (path !== undefined && leadsBelow(dirname(resolve(path)), (directory) => isSame(directory, dev, ino)))
+      throw new OperationalError(below(options, what, path));
+}
+
+const below = ({ mountpoint }: DaemonOptions, what: string, path: string): string =>
+  `mountpoint ${mountpoint}: ${what} ${path} would lie below it, and the daemon would have to answer its own requests`;
+
+const made = (options: DaemonOptions): [what: string, path: string | undefined][] => [
+  ["log file", options.logFile],
+  ["pid file", options.pidFile],
+  ["apisock", options.apiSocket],
+  ["the state directory", options.stateDir],
+  ["trace", options.trace],
+];
 
 /** What a daemon may come back to: files of an image only when it cannot keep them all open. */
 function touched(
@@ -42,11 +70,7 @@ function touched(
     ["the working directory", process.cwd()],
     ["the program", process.argv[1]],
     ["the directory for temporary files", tmpdir()],
-    ["log file", options.logFile],
-    ["pid file", options.pidFile],
-    ["apisock", options.apiSocket],
-    ["the state directory", options.stateDir ?? defaultStateDir()],
-    ["trace", options.trace],
+    ...made({ ...options, stateDir: options.stateDir ?? defaultStateDir() }),
     ["upper directory", options.upper],
     ...(first?.pinned.image.files ?? [])
       .filter(({ path }) => path !== "")

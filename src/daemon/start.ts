@@ -53,10 +53,10 @@ export async function begin(daemon: Daemon, given: MountContext | undefined): Pr
   // Before anything is mounted: an address that is taken is found then.
   await listeners.openMetrics();
   const context = given ?? (await prepareMount(options, log));
-  const { mountpoint, held } = context;
-  if (owner !== undefined) mustReach(owner, mountpoint);
-  if (outgoing !== undefined) removeDeadStates(options, mountpoint);
+  const { mountpoint, held, claim } = context;
   try {
+    if (owner !== undefined) mustReach(owner, mountpoint);
+    if (outgoing !== undefined) removeDeadStates(options, mountpoint);
     refuseSelfMount(options, context);
     const guards = guard(daemon);
     const mounted = await mount(daemon, context, owner);
@@ -71,6 +71,8 @@ export async function begin(daemon: Daemon, given: MountContext | undefined): Pr
     outgoing?.end();
     await context.first?.pinned.prefetching.stop();
     throw error;
+  } finally {
+    claim.release(); // what is mounted can be seen
   }
 }
 

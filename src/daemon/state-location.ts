@@ -12,6 +12,13 @@ export const stateFile = ({ stateDir }: DaemonOptions, keeper: Keeper | undefine
     ? new StateFile(keeper.state)
     : StateFile.in(stateDir ?? defaultStateDir(), keeper?.pid ?? process.pid);
 
+/** The session at a mountpoint is over, which it could not say itself if it was killed. */
+export function removeStatesOf(mountpoint: string, dir: string): void {
+  try {
+    removeDead(dir, (each) => each !== mountpoint);
+  } catch {} // nothing is there, or it is another user's
+}
+
 /**
  * Another's may be recovered as long as its mount is there; what was at this mountpoint is over.
  *

@@ -1,38 +1,72 @@
 import { realpathSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
+import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 import { OperationalError } from "../bytes/errors.ts";
+import { defaultStateDir } from "../handover/state-file.ts";
 import { isOverlay } from "../mounts/overlay.ts";
-import { type MountEntry, mountAt } from "../mounts/table.ts";
+import { isImage, type MountEntry, mountAt, readMounts } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
+import { forgetUnmounted } from "./kernel-mounts.ts";
+import { removeStatesOf } from "./state-location.ts";
 
 /**
- * Unmounts an image by its mountpoint, kernel mount or daemon, and before it the overlay above it.
+ * Unmounts an image, kernel mount or daemon, and before it the overlay above it.
  *
+ * @param path its mountpoint, or what lies in it, however it is written
  * @returns one line that says what was done
  * @throws OperationalError when no image is mounted there
  */
 export async function unmountImage(path: string): Promise<string> {
-  let real: string;
-  try {
-    real = realpathSync(path);
-  } catch {
-    real = resolve(path); // a dead mount cannot be resolved, but it can be unmounted
-  }
-  let mount = mountAt(real);
-  if (mount === undefined) throw new OperationalError(`${path}: nothing is mounted there`);
-  if (!isImage(mount) && !isOverlay(mount))
-    throw new OperationalError(`${path}: ${mount.type} is mounted there, not an image`);
+  const said = escapeControlChars(path);
+  const real = canonical(path);
+  const top = mountOf(real);
+  if (top === undefined) throw new OperationalError(`${said}: nothing is mounted there`);
+  if (!isImage(top) && !isOverlay(top))
+    throw new OperationalError(`${said}: ${top.type} is mounted there, not an image`);
+  process.chdir("/"); // this process is no reason to find it busy
+  const { mountpoint } = top;
   let isBusy = false;
-  if (isOverlay(mount)) {
-    isBusy = (await unmount({ path: real }, mount.device)) === "detached";
-    mount = mountAt(real);
+  let mount: MountEntry | undefined = top;
+  if (isOverlay(top)) {
+    isBusy = (await unmount({ path: mountpoint }, top.device)) === "detached";
+    mount = mountAt(mountpoint);
   }
   // A daemon that saw its overlay go may have been faster.
   if (mount !== undefined && isImage(mount))
-    isBusy = (await unmount({ path: real }, mount.device)) === "detached" || isBusy;
+    isBusy = (await unmount({ path: mountpoint }, mount.device)) === "detached" || isBusy;
+  removeStatesOf(mountpoint, defaultStateDir());
+  forgetUnmounted();
+  const what = real === mountpoint ? said : `${escapeControlChars(mountpoint)}, where ${said} is`;
   return isBusy
-    ? `${path}: busy: detached; the mount ends when no process uses it any more`
-    : `${path}: unmounted`;
+    ? `${what}: busy: detached; the mount ends when no process uses it any more`
+    : `${what}: unmounted`;
 }
 
-const isImage = ({ type }: MountEntry): boolean => type === "erofs" || type.startsWith("fuse");
+/** A dead mount cannot be resolved, but it can be unmounted: what it is on can be. */
+function canonical(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {}
+  const whole = resolve(path);
+  try {
+    return join(realpathSync(dirname(whole)), basename(whole));
+  } catch {
+    return whole;
+  }
+}
+
+/**
+ * The mount at a path; for what lies in an image, that image's.
+ *
+ * @returns undefined for what is no mountpoint, and in none of ours
+ */
+function mountOf(path: string): MountEntry | undefined {
+  const here = mountAt(path);
+  if (here !== undefined) return here;
+  const all = readMounts();
+  for (let above = dirname(path); above !== "/"; above = dirname(above)) {
+    const mount = all.findLast(({ mountpoint }) => mountpoint === above);
+    if (mount !== undefined) return isImage(mount) || isOverlay(mount, all) ? mount : undefined;
+  }
+  return undefined;
+}

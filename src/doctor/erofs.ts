@@ -59,7 +59,7 @@ async function prove(backing: Backing): Promise<string> {
     let tiny: TinyImage | undefined;
     try {
       tiny = await tinyImage(place);
-      const mount = await mountDetached(tiny.image, tiny.path, [], [backing]);
+      const mount = await mountDetached(tiny.image, tiny.path, tiny.path, [], [backing]);
       mount.close();
       if (backing === "loop") await mustBeClear(tiny);
       return `from ${place}`;

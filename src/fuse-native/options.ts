@@ -31,7 +31,7 @@ export function optionString(source: string, subtype: string, options: readonly 
     `negative_timeout=${VALID}`,
     `max_background=${MAX_BACKGROUND}`,
     `congestion_threshold=${CONGESTION_THRESHOLD}`,
-    ...options,
+    ...options.map(escapeOption),
   ].join(",");
   const length = Buffer.byteLength(`-ofsname=${all}`);
   if (length < C_STRING) return all;

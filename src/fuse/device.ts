@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { accessSync, closeSync, constants, openSync, readFileSync, writeFileSync } from "node:fs";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { IMAGE_FLAGS } from "../mounts/defaults.ts";
+import { asSource, joinOptions } from "../mounts/options.ts";
 import { mountAt } from "../mounts/table.ts";
 
 /** Shown by `findmnt -t fuse.nydusd-ts`. */
@@ -55,13 +56,17 @@ export function mountDevice(
   options: readonly string[],
   { uid, gid }: Owner = ROOT,
 ): void {
-  // `-i`: no /sbin/mount.fuse helper; the descriptor goes over as the child's fd 3.
-  const all = [...options, "fd=3", "rootmode=40000", `user_id=${uid}`, `group_id=${gid}`].join(",");
-  const child = spawnSync("mount", ["-i", "-t", FUSE_TYPE, "-o", all, source, mountpoint], {
-    stdio: ["ignore", "pipe", "pipe", fd],
-    encoding: "utf8",
-    env: { ...process.env, LC_ALL: "C" },
-  });
+  // `-i`: no /sbin/mount.fuse helper; `-c`: names are shown as they are. The descriptor goes over as the child's fd 3.
+  const all = joinOptions([...options, "fd=3", "rootmode=40000", `user_id=${uid}`, `group_id=${gid}`]);
+  const child = spawnSync(
+    "mount",
+    ["-i", "-c", "-t", FUSE_TYPE, "-o", all, "--", asSource(source), mountpoint],
+    {
+      stdio: ["ignore", "pipe", "pipe", fd],
+      encoding: "utf8",
+      env: { ...process.env, LC_ALL: "C" },
+    },
+  );
   if (child.status === 0) return;
   closeSync(fd);
   const why = child.error

@@ -30,6 +30,8 @@ export interface OutgoingDeps {
   readonly file: StateFile;
   /** undefined: no keeper starts another process. */
   readonly keeper: Keeper | undefined;
+  /** Files beside the state that the session removes in the end. */
+  readonly made?: readonly string[];
   /** Told to hand over to a process that has a keeper, when this one has lost its own. */
   readonly onAdopt: () => void;
   readonly log: Logger;
@@ -74,11 +76,17 @@ export class OutgoingHandover {
 
   constructor(deps: OutgoingDeps) {
     this.of = {
-      ...{ signals: KEEPER_SIGNALS, listen: listenForSuccessor, clock: systemClock, kill: killSelf },
+      ...{
+        signals: KEEPER_SIGNALS,
+        listen: listenForSuccessor,
+        clock: systemClock,
+        kill: killSelf,
+        made: [],
+      },
       ...deps,
     };
     this.file = deps.file;
-    this.writer = new StateWriter(deps.file, deps.keeper?.pid ?? process.pid, deps.log);
+    this.writer = new StateWriter(deps.file, deps.keeper?.pid ?? process.pid, this.of.made, deps.log);
   }
 
   /** Called before workers and kernel learn of a change. */

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { MAX_SOCKET_PATH } from "../bytes/limits.ts";
@@ -138,8 +147,20 @@ function readState(path: string): SessionState | undefined {
 export function removeDead(dir: string, isNeeded: (mountpoint: string) => boolean): void {
   for (const { file, state } of allStates(dir)) {
     const isServed = isAlive(state.owner) || isAlive(state.serving);
-    if (!isServed && !isNeeded(state.mountpoint)) file.remove();
+    if (isServed || isNeeded(state.mountpoint)) continue;
+    for (const path of state.made ?? []) removeMade(path, state.owner.pid);
+    file.remove();
   }
+}
+
+/** A socket that nobody listens at, or a file that has the pid: what another has made meanwhile stays. */
+function removeMade(path: string, pid: number): void {
+  try {
+    const isLeft = lstatSync(path).isSocket()
+      ? !readFileSync("/proc/net/unix", "latin1").includes(` ${path}\n`)
+      : readFileSync(path, "latin1") === `${pid}\n`;
+    if (isLeft) rmSync(path);
+  } catch {} // it is gone
 }
 
 /** Sessions that are served, or were and did not end in order; what is no state is passed over. */

@@ -10,6 +10,7 @@ export class StateWriter {
   private readonly file: Pick<StateFile, "path" | "write" | "writeChecked" | "remove">;
   /** Pid of the process that outlives those that serve. */
   private readonly owner: number;
+  private readonly made: readonly string[];
   private readonly log: Logger;
   private transfer: Transferable | undefined;
   /** Number of the last request that the written totals count; undefined: nothing was written since INIT. */
@@ -20,9 +21,11 @@ export class StateWriter {
   private isFailing = false;
   private isOver = false;
 
-  constructor(file: StateWriter["file"], owner: number, log: Logger) {
+  /** @param made files that the session removes in the end */
+  constructor(file: StateWriter["file"], owner: number, made: readonly string[], log: Logger) {
     this.file = file;
     this.owner = owner;
+    this.made = made;
     this.log = log;
   }
 
@@ -62,7 +65,7 @@ export class StateWriter {
 
   private write(snapshot: SessionSnapshot): void {
     try {
-      this.file.write(stateOf(snapshot, this.owner));
+      this.file.write(stateOf(snapshot, this.owner, this.made));
       this.isFailing = false;
     } catch (error) {
       // Readers are served on; only a takeover would find an old state.

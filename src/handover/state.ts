@@ -7,11 +7,17 @@ export interface SessionState extends SessionSnapshot {
   readonly serving: ProcessState;
   /** The process that outlives those that serve: the keeper, or the only process there is. */
   readonly owner: ProcessState;
+  /** What it has made beside the state, and removes in the end: pid file and socket of the API. Absent in older states. */
+  readonly made?: readonly string[];
 }
 
 /** @param owner pid of the process that outlives those that serve */
-export const stateOf = (snapshot: SessionSnapshot, owner: number): SessionState => ({
-  ...snapshot,
+export const stateOf = (
+  snapshot: SessionSnapshot,
+  owner: number,
+  made: readonly string[] = [],
+): SessionState => ({
+  ...{ ...snapshot, made },
   serving: processState(process.pid),
   owner: processState(owner),
 });

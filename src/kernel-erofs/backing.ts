@@ -13,8 +13,11 @@ export interface BackingNames {
   readonly source: string;
   /** A device each, in slot order. */
   readonly devices: readonly string[];
-  /** @throws Error when a name may have led elsewhere; to be asked once the kernel has opened them */
-  verify(): void;
+  /**
+   * @param source the name that the kernel was told in the end
+   * @throws Error when it may have led elsewhere; to be asked once the kernel has opened it
+   */
+  verify(source: string): void;
   /** To be called once a mount holds what it needs, or none will. */
   release(): void;
 }
@@ -48,8 +51,8 @@ export function backedByFiles(image: OpenedImage, path: string): BackingNames {
   return {
     source,
     devices: image.files.slice(1).map(descriptorOf),
-    verify: () => {
-      const { dev, ino } = statSync(source);
+    verify: (told) => {
+      const { dev, ino } = statSync(told);
       if (dev !== self.dev || ino !== self.ino)
         throw new Error(`${path}: another file than the one that was checked`);
     },

@@ -5,6 +5,7 @@ import { fsconfig, fscreate, fsmount, fsopen, messages, moveMount } from "../sys
 import { loadSystemCalls } from "../syscalls/system-call.ts";
 import { type BackingNames, type Backing, backedByFiles, backedByLoops, mustBeWhole } from "./backing.ts";
 import { type KernelOptions, kernelOptions } from "./options.ts";
+import { withNamedSource } from "./named-source.ts";
 import { proveMount } from "./prove.ts";
 
 /** A mount that shows the image, and is nowhere yet: closing it, or the end of the process, is its end. */
@@ -33,26 +34,33 @@ const NAMES = { file: "from files", loop: "from loop devices" } as const;
  * Has the kernel mount an image that was checked, and proves that it shows what this program reads.
  *
  * @param image whose files are all held open
- * @param path of the image, shown as the mount's source
- * @param lists mount options, as after each `-o`
+ * @param path of the image
+ * @param name shown as the mount's source, where the kernel can be told
+ * @param words mount options, as after `-o`
  * @param backings tried in this order
  * @throws OperationalError with the reason for each backing; Error when it is the image's own fault
  */
 export async function mountDetached(
   image: OpenedImage,
   path: string,
-  lists: readonly string[],
+  name: string,
+  words: readonly string[],
   backings: readonly Backing[],
 ): Promise<DetachedMount> {
   const uid = process.geteuid?.() ?? 0;
   if (uid !== 0) throw new OperationalError(`user ${uid} may not mount EROFS`);
   mustBeWhole(image);
   await loadSystemCalls();
-  const options = kernelOptions(lists);
+  const options = kernelOptions(words);
   const reasons = new Map<string, Backing[]>();
   for (const backing of backings) {
     try {
-      const fd = make(image, backing === "file" ? backedByFiles(image, path) : backedByLoops(image), options);
+      const fd = make(
+        image,
+        backing === "file" ? backedByFiles(image, path) : backedByLoops(image),
+        name,
+        options,
+      );
       return { backing, attach: (mountpoint) => moveMount(fd, mountpoint), close: () => closeSync(fd) };
     } catch (error) {
       const reason = messageOf(error);
@@ -65,11 +73,14 @@ export async function mountDetached(
 }
 
 /** @returns descriptor of a proven mount */
-function make(image: OpenedImage, backed: BackingNames, options: KernelOptions): number {
+function make(image: OpenedImage, backed: BackingNames, name: string, options: KernelOptions): number {
   let mount: number | undefined;
   try {
-    mount = create(backed, options);
-    backed.verify();
+    mount = withNamedSource(name, backed.source, (source) => {
+      mount = create(source, backed.devices, options);
+      backed.verify(source);
+      return mount;
+    });
     proveMount(`/proc/self/fd/${mount}`, image);
     return mount;
   } catch (error) {
@@ -80,7 +91,11 @@ function make(image: OpenedImage, backed: BackingNames, options: KernelOptions):
   }
 }
 
-function create({ source, devices }: BackingNames, { attributes, parameters }: KernelOptions): number {
+function create(
+  source: string,
+  devices: readonly string[],
+  { attributes, parameters }: KernelOptions,
+): number {
   const fd = explained(undefined, () => fsopen("erofs"));
   try {
     return explained(fd, () => {

@@ -29,9 +29,9 @@ const WORDS: Readonly<Record<string, readonly [cleared: number, set: number]>> =
   nodiratime: [0, MOUNT_ATTR.NODIRATIME],
 };
 
-/** @param lists as after each `-o` */
-export function kernelOptions(lists: readonly string[]): KernelOptions {
-  const { ofMount, ofFileSystem } = splitOptions(lists);
+/** @param words as after `-o`, without those of mount(8) */
+export function kernelOptions(words: readonly string[]): KernelOptions {
+  const { ofMount, ofFileSystem } = splitOptions(words);
   let attributes = 0;
   for (const word of [...IMAGE_FLAGS, ...ofMount]) {
     const [cleared, set] = WORDS[word] ?? [0, 0];

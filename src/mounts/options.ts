@@ -1,8 +1,4 @@
-/** Mount options that are the mount's, whatever is mounted; all others are the file system's. */
-const OF_MOUNT = new Set([
-  ...["ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "symfollow", "nosymfollow"],
-  ...["atime", "noatime", "relatime", "strictatime", "diratime", "nodiratime"],
-]);
+import { kindOf } from "./option-words.ts";
 
 export interface SplitOptions {
   /** In their order: a later word wins over its opposite. */
@@ -10,11 +6,16 @@ export interface SplitOptions {
   readonly ofFileSystem: readonly string[];
 }
 
-/** @param lists as after each `-o`: words with commas between them */
-export function splitOptions(lists: readonly string[]): SplitOptions {
-  const words = lists.flatMap((list) => list.split(",")).filter((word) => word !== "");
-  return {
-    ofMount: words.filter((word) => OF_MOUNT.has(word)),
-    ofFileSystem: words.filter((word) => !OF_MOUNT.has(word)),
-  };
-}
+/** @param words as after `-o`, without those of mount(8) */
+export const splitOptions = (words: readonly string[]): SplitOptions => ({
+  ofMount: words.filter((word) => kindOf(word) === "mount"),
+  ofFileSystem: words.filter((word) => kindOf(word) !== "mount"),
+});
+
+/** Words as one argument of mount(8): it takes quotes away again. */
+export const joinOptions = (words: readonly string[]): string =>
+  words.map((word) => (word.includes(",") ? word.replace(/=(.*)$/s, '="$1"') : word)).join(",");
+
+/** A source as mount(8) takes it: of `LABEL=x` it would look for a device that has this label. */
+export const asSource = (name: string): string =>
+  /^(LABEL|UUID|PARTLABEL|PARTUUID|ID)=/.test(name) ? `./${name}` : name;

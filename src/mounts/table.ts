@@ -3,11 +3,16 @@ import { textOf } from "../bytes/any-bytes.ts";
 
 /** One line of mountinfo, as far as it is used here. */
 export interface MountEntry {
+  /** Of the mount, and of the one that it is mounted on. */
+  readonly id: number;
+  readonly parent: number;
   /** `major:minor` of the super block: names the bdi, too. */
   readonly device: string;
   readonly mountpoint: string;
   readonly type: string;
   readonly source: string;
+  /** Of the file system, as it shows them. */
+  readonly options: string;
 }
 
 /** Mounts of this process's namespace, in mount order: the last one at a path is the visible one. */
@@ -19,15 +24,21 @@ export function readMounts(): MountEntry[] {
 export function parseMountinfo(text: string): MountEntry[] {
   const entries: MountEntry[] = [];
   for (const line of text.split("\n")) {
-    const [fixed, rest] = line.split(" - ");
-    const [, , device, , mountpoint] = fixed?.split(" ") ?? [];
-    const [type, source] = rest?.split(" ") ?? [];
+    const cut = line.indexOf(" - "); // the first: a source may be called so, too
+    const [id, parent, device, , mountpoint] = line.slice(0, Math.max(cut, 0)).split(" ");
+    const [type, source, options = ""] = line.slice(cut + 3).split(" ");
     if (device === undefined || mountpoint === undefined || type === undefined || source === undefined)
       continue; // the end of the text
-    entries.push({ device, mountpoint: unescapeOctal(mountpoint), type, source: unescapeOctal(source) });
+    entries.push({
+      ...{ id: Number(id), parent: Number(parent), device, type, options },
+      ...{ mountpoint: unescapeOctal(mountpoint), source: unescapeOctal(source) },
+    });
   }
   return entries;
 }
+
+/** A mount that may be of an image: the kernel's, or a daemon's. */
+export const isImage = ({ type }: MountEntry): boolean => type === "erofs" || type.startsWith("fuse");
 
 /** The visible mount whose root is exactly `path`. */
 export const mountAt = (path: string): MountEntry | undefined =>

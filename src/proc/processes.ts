@@ -57,3 +57,47 @@ export function fuseDeviceOf(pid: number): number | undefined {
   const name = readdirSync(dir).find(isDevice);
   return name === undefined ? undefined : Number(name);
 }
+
+const CLOCK_TICKS = 100; // USER_HZ, the same on every architecture that Node runs on
+
+/** When a process began; undefined when there is none. */
+export function beganAt(pid: number): Date | undefined {
+  const start = startOf(pid);
+  const boot = /^btime (\d+)$/m.exec(readFileSync("/proc/stat", "latin1"))?.[1];
+  return start === undefined || boot === undefined
+    ? undefined
+    : new Date(1000 * (Number(boot) + start / CLOCK_TICKS));
+}
+
+/**
+ * Processes that have the device of a FUSE mount open, the oldest first: those that this user may look into, where the
+ * kernel says which connection a device is of.
+ *
+ * @param device `major:minor` of the mount
+ */
+export function serversOf(device: string): number[] {
+  const wanted = Number(device.split(":")[1]);
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids
+    .map(Number)
+    .filter((pid) => connectionsOf(pid).includes(wanted))
+    .sort((a, b) => (startOf(a) ?? 0) - (startOf(b) ?? 0));
+}
+
+/** FUSE connections that a process serves. */
+function connectionsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        if (readlinkSync(`/proc/${pid}/fd/${fd}`) !== "/dev/fuse") return [];
+        const info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1");
+        const connection = /^fuse_connection:\s*(\d+)$/m.exec(info)?.[1];
+        return connection === undefined ? [] : [Number(connection)];
+      } catch {
+        return []; // closed meanwhile
+      }
+    });
+  } catch {
+    return []; // gone, or another user's
+  }
+}

@@ -57,7 +57,8 @@ export function freshSeed(context: MountContext, options: FreshOptions): Session
 }
 
 /** Shown as the mount's source. */
-export const sourceOf = ({ first }: MountContext): string => first?.pinned.source ?? "nydusd-ts";
+export const sourceOf = ({ first, name }: MountContext): string =>
+  name ?? first?.pinned.source ?? "nydusd-ts";
 
 /**
  * What the kernel is to ask for at all is agreed on once, also for images that come later: then everything. What is not

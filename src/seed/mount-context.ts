@@ -1,6 +1,6 @@
 import { HeldFiles } from "../blob/held-files.ts";
 import type { BlobSearch } from "../blob/locate.ts";
-import { OperationalError } from "../bytes/errors.ts";
+import { UsageError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { setOpenFiles } from "../proc/file-limit.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
@@ -11,23 +11,29 @@ import type { PrefetchOptions } from "../session/prefetching.ts";
 import type { ImageAt } from "../session/seed.ts";
 import type { Tracing } from "../session/tracing.ts";
 import { counterRows } from "../session/worker-pool.ts";
+import type { Claim } from "./claim.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
 
 /** What there is before anything is mounted, for any mount backend. */
 export interface MountContext {
   /** Canonical path of a directory that can be mounted on. */
   readonly mountpoint: string;
+  /** No other process mounts there, until this is released: when it is mounted, or will not be. */
+  readonly claim: Claim;
   /** Keeps the files of images open, until the process ends or they are released. */
   readonly held: HeldFiles;
   /** Most files that a thread may keep open beyond those. */
   readonly maxOpen: number;
   /** The image to begin with. */
   readonly first: ImageAt | undefined;
+  /** Shown as the mount's source; undefined: the path of the image. */
+  readonly name: string | undefined;
 }
 
 /** What was asked for. */
 export interface MountWish {
   readonly mountpoint: string;
+  readonly name?: string | undefined;
   /** Mount over what is there. */
   readonly force: boolean;
   /** The image to begin with; undefined: there is none yet. */
@@ -48,25 +54,38 @@ export interface MountWish {
 
 /** @throws OperationalError, FormatError */
 export async function prepareMount(wish: MountWish, log: Logger): Promise<MountContext> {
-  const { virtualMountpoint, bootstrap, places, lenient, strict, fileRecords: records, prefetch } = wish;
+  const { virtualMountpoint } = wish;
   const names = namesOf(virtualMountpoint);
   if (names === undefined)
-    throw new OperationalError(
-      `virtual mountpoint ${virtualMountpoint}: want an absolute path without . and ..`,
-    );
+    throw new UsageError(`virtual mountpoint ${virtualMountpoint}: want an absolute path without . and ..`);
   // Not before: modules are loaded many at a time, those of the API more than 64.
   if (wish.openFiles !== undefined) setOpenFiles(wish.openFiles);
-  const mountpoint = await prepareMountpoint(wish.mountpoint, wish.force, log);
+  const { mountpoint, claim } = await prepareMountpoint(wish.mountpoint, wish.force, log);
+  try {
+    return { ...(await openFirst(wish, names, log)), mountpoint, claim, name: wish.name };
+  } catch (error) {
+    claim.release();
+    throw error;
+  }
+}
+
+async function openFirst(
+  wish: MountWish,
+  names: readonly string[],
+  log: Logger,
+): Promise<Pick<MountContext, "held" | "maxOpen" | "first">> {
+  const { bootstrap, places, lenient, strict, fileRecords: records, prefetch } = wish;
   const { held: most, each: maxOpen } = fileBudget(wish.threads);
   const held = new HeldFiles(most);
-  if (bootstrap === undefined) return { mountpoint, held, maxOpen, first: undefined };
+  if (bootstrap === undefined) return { held, maxOpen, first: undefined };
   const pinned = openAndPin({ bootstrap, places, lenient, strict, id: "", records, prefetch }, held, log);
   const tracing = await startTracing(wish, log); // the list was read already: it may be the same file
-  return { mountpoint, held, maxOpen, first: { names, pinned, tracing } };
+  return { held, maxOpen, first: { names, pinned, tracing } };
 }
 
 /** What was prepared is not used: another process prepares it for itself. */
-export async function releaseMount({ first, held }: MountContext): Promise<void> {
+export async function releaseMount({ first, held, claim }: MountContext): Promise<void> {
+  claim.release();
   if (first !== undefined) await unpinImage(first.pinned, held);
 }
 

@@ -4,20 +4,41 @@ import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { isDeadMount } from "../mounts/dead.ts";
 import { mountAt } from "../mounts/table.ts";
+import { type Claim, claimMountpoint } from "./claim.ts";
 import { detach } from "../mounts/umount.ts";
+
+/** A directory that can be mounted on. */
+export interface PreparedMountpoint {
+  /** Canonical path. */
+  readonly mountpoint: string;
+  readonly claim: Claim;
+}
 
 /**
  * Makes sure that a directory can be mounted on: it exists, no dead mount hides it, nothing is mounted there
- * and nothing is in it.
+ * and nothing is in it. No other process of ours finds the same until the claim is released.
  *
  * @param force mount over what is there all the same
- * @returns its canonical path
  * @throws OperationalError saying what to do
  */
-export async function prepareMountpoint(path: string, force: boolean, log: Logger): Promise<string> {
-  const real = await canonical(path, log);
-  if (!statSync(real).isDirectory()) throw new OperationalError(`mountpoint ${path}: not a directory`);
-  if (force) return real;
+export async function prepareMountpoint(
+  path: string,
+  force: boolean,
+  log: Logger,
+): Promise<PreparedMountpoint> {
+  const mountpoint = await canonical(path, log);
+  if (!statSync(mountpoint).isDirectory()) throw new OperationalError(`mountpoint ${path}: not a directory`);
+  const claim = claimMountpoint(mountpoint, path);
+  try {
+    if (!force) mustBeFree(mountpoint, path);
+    return { mountpoint, claim };
+  } catch (error) {
+    claim.release();
+    throw error;
+  }
+}
+
+function mustBeFree(real: string, path: string): void {
   const mount = mountAt(real);
   if (mount !== undefined)
     throw new OperationalError(
@@ -25,7 +46,6 @@ export async function prepareMountpoint(path: string, force: boolean, log: Logge
     );
   if (readdirSync(real).length > 0)
     throw new OperationalError(`mountpoint ${path}: not empty; choose another or use --force`);
-  return real;
 }
 
 async function canonical(path: string, log: Logger): Promise<string> {

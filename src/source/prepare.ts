@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, statSync } from "node:fs";
 import { type MovedBlob, mergeImages } from "../mkfs/merge.ts";
-import { OperationalError, UsageError } from "../bytes/errors.ts";
+import { UsageError } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
 import { wholeFile } from "../tar/layer-file.ts";
 import { Cache } from "./cache.ts";
@@ -66,8 +66,7 @@ export async function prepareImage(sources: Sources): Promise<PreparedImage> {
   );
   const image = found.find(({ source }) => source.kind === "image");
   if (image !== undefined) {
-    if (paths.length > 1)
-      throw new OperationalError(`${image.path}: an image is mounted alone, not with others`);
+    if (paths.length > 1) throw new UsageError(`${image.path}: an image is mounted alone, not with others`);
     mustBeUnchosen(sources);
     if (sources.strictXattrs)
       throw new UsageError(`--strict-xattrs has no meaning for ${image.path}: an image is mounted as it is`);

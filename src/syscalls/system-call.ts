@@ -31,13 +31,22 @@ const X64 = {
   getsockopt: 55,
   execve: 59,
   fcntl: 72,
+  fchdir: 81,
+  chroot: 161,
+  mount: 165,
   mknodat: 259,
+  unshare: 272,
+  setns: 308,
 };
 const GENERIC: typeof X64 = {
   fcntl: 25,
   ioctl: 29,
   rt_sigaction: 134,
   mknodat: 33,
+  mount: 40,
+  fchdir: 50,
+  chroot: 51,
+  unshare: 97,
   socket: 198,
   connect: 203,
   setsockopt: 208,
@@ -45,6 +54,7 @@ const GENERIC: typeof X64 = {
   sendmsg: 211,
   recvmsg: 212,
   execve: 221,
+  setns: 268,
 };
 const NUMBERS: Readonly<Record<string, typeof X64>> = {
   x64: X64,
@@ -53,6 +63,7 @@ const NUMBERS: Readonly<Record<string, typeof X64>> = {
   loong64: GENERIC,
 };
 const COMMON = {
+  open_tree: 428,
   move_mount: 429,
   fsopen: 430,
   fsconfig: 431,

@@ -69,7 +69,7 @@ describe.each(MOUNT_BACKENDS)("--rw with --driver %s %s %s", (...words) => {
     const daemon = await writable([...driver, "-o", "suid,noexec"], workDir());
     const [below, above] = mounts(daemon.mountpoint);
     expect(below.type).toMatch(/^(erofs|fuse\.nydusd-ts)$/);
-    expect(above).toMatchObject({ type: "overlay", source: "nydusd-ts-rw" });
+    expect(above).toMatchObject({ type: "overlay", source: path });
     const options = await ask('findmnt -no VFS-OPTIONS "$1" | tail -n 1', daemon.mountpoint);
     expect(options).toBe("rw,nodev,noexec,noatime\n");
     await umount(daemon);

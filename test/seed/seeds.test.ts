@@ -49,7 +49,10 @@ describe("freshSeed", () => {
   it.each(cases)("agrees on $traits for $name", ({ first, mayChange, traits, isFixed }) => {
     const held = new HeldFiles();
     const options = { mayChange, mountOptions: [], owner: undefined, device: 99, log: newLog() };
-    const seed = freshSeed({ mountpoint: "/", held, maxOpen: 4, first }, options);
+    const seed = freshSeed(
+      { mountpoint: "/", held, maxOpen: 4, first, name: undefined, claim: { release: () => {} } },
+      options,
+    );
     expect(seed).toMatchObject({ device: 99, agreed: undefined, takeovers: { all: 0, crashes: 0 } });
     expect(seed.terms).toMatchObject({ traits, isFixed });
     const filled: unknown[] = [];

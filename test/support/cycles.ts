@@ -39,7 +39,14 @@ async function cycle(withReaders: boolean): Promise<void> {
     log,
   );
   const pool = new WorkerPool(2);
-  const context = { first: { names: [], pinned }, held, maxOpen: 256, mountpoint };
+  const context = {
+    first: { names: [], pinned },
+    held,
+    maxOpen: 256,
+    mountpoint,
+    name: undefined,
+    claim: { release: () => {} },
+  };
   const seed = freshSeed(context, {
     mayChange: false,
     mountOptions: [],

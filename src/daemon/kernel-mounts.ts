@@ -1,0 +1,70 @@
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { replaceFile } from "../atomic-file/replace-file.ts";
+import { defaultStateDir } from "../handover/state-file.ts";
+import { type MountEntry, mountAt, readMounts } from "../mounts/table.ts";
+
+const END = ".mounted";
+
+/** That a mount of the kernel is ours: no process stays that could be asked. Says nothing by itself, see `isOf`. */
+interface KernelMount {
+  /** Mount ids are those of one namespace. */
+  readonly namespace: string;
+  readonly device: string;
+  readonly source: string;
+  /** ms since 1970 */
+  readonly since: number;
+}
+
+const namespaceOf = (): string => readlinkSync("/proc/self/ns/mnt");
+
+/** A note is of a mount that is there, and of no other one. */
+const isOf = (note: KernelMount, { type, device, source }: MountEntry): boolean =>
+  type === "erofs" && note.device === device && note.source === source;
+
+/** Notes that a mount was made here, just now. What cannot be written is a mount that `ls` does not know. */
+export function noteKernelMount(mountpoint: string, dir = defaultStateDir()): void {
+  try {
+    const mount = mountAt(mountpoint);
+    if (mount === undefined) return;
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    forgetUnmounted(dir);
+    const { device, source } = mount;
+    const note: KernelMount = { namespace: namespaceOf(), device, source, since: Date.now() };
+    const name = `${note.namespace.replace(/\D/g, "")}-${device.replace(":", "-")}${END}`;
+    replaceFile(join(dir, name), JSON.stringify(note), { mode: 0o600, isDurable: false });
+  } catch {}
+}
+
+/** Mounts of the kernel that were made here and are there still, with when. */
+export function kernelMounts(table: readonly MountEntry[], dir = defaultStateDir()): Map<MountEntry, Date> {
+  const found = new Map<MountEntry, Date>();
+  for (const { note } of notesIn(dir)) {
+    const mount = table.find((each) => isOf(note, each));
+    if (mount !== undefined) found.set(mount, new Date(note.since));
+  }
+  return found;
+}
+
+/** Removes notes of what was unmounted meanwhile. Another namespace's mounts cannot be seen from here. */
+export function forgetUnmounted(dir = defaultStateDir()): void {
+  const table = readMounts();
+  for (const { path, note } of notesIn(dir))
+    if (note.namespace === namespaceOf() && !table.some((mount) => isOf(note, mount)))
+      rmSync(path, { force: true });
+}
+
+function notesIn(dir: string): { path: string; note: KernelMount }[] {
+  let names: string[] = [];
+  try {
+    names = readdirSync(dir).filter((name) => name.endsWith(END));
+  } catch {} // nothing was ever mounted
+  return names.flatMap((name) => {
+    const path = join(dir, name);
+    try {
+      return [{ path, note: JSON.parse(readFileSync(path, "utf8")) as KernelMount }];
+    } catch {
+      return []; // it goes away, or is another's
+    }
+  });
+}
