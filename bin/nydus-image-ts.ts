@@ -17,6 +17,8 @@ import { addCreate, addMerge } from "./image-build.ts";
 import * as options from "./image-options.ts";
 import { runProgram } from "./run-program.ts";
 
+const SIGN_OF_LIFE_MS = 10_000;
+
 type Flags<T> = options.ImageFlags & T;
 
 /** `nydus-image-ts`: builds images and looks at them, without mounting them. No logic lives here. */
@@ -106,6 +108,12 @@ withExamples(unpack, "nydus-image-ts unpack image.boot -D layers --output - | ta
 for (const command of program.commands) options.addLogOptions(command); // behind a command's own
 addCompletion(program);
 
+/** A line now and then while a command has nothing to say yet. */
+function signOfLife(name: string): void {
+  const seconds = () => Math.round(performance.now() / 1000);
+  setInterval(() => process.stderr.write(`${name}: at work for ${seconds()} s\n`), SIGN_OF_LIFE_MS).unref();
+}
+
 /** Nothing that is given is ignored in silence. */
 program.hook("preAction", (_, command) => {
   const given = new Set([...givenOptions(program).keys(), ...givenOptions(command).keys()]);
@@ -114,6 +122,7 @@ program.hook("preAction", (_, command) => {
   };
   if (command !== unpack) idle(["--log-file"], `${command.name()} keeps no log`);
   if (command === inspect) idle(["--blob-dir", "--config"], "inspect reads no tars");
+  else signOfLife(command.name());
 });
 
 process.stdout.on("error", () => process.exit(1)); // nothing reads it: that is what ends `ls | head`
