@@ -72,7 +72,7 @@ export function addCreate(program: Command): void {
     program
       .command("create <layer...>")
       .description(
-        "build a bootstrap from a tar (plain, gzip or zstd); several layers, the lowest first, become one image",
+        "build a bootstrap from a tar, compressed or not; several layers, the lowest first, become one image",
       ),
   )
     .option("-t, --type <type>", "only tar-tarfs", TYPE)

@@ -75,7 +75,7 @@ export function addMountCommands(program: Command, isPlain: () => boolean): Comm
       .usage("[options] <source...> <dir>")
       .description(
         "mount what there is, and return: a bootstrap, whose tars are found beside it unless options say otherwise; or " +
-          "layers, the lowest first, as tar, tar.gz or tar.zst (- for stdin); or an OCI image layout or archive; or what " +
+          "layers, the lowest first, as tars, compressed or not (- for stdin); or an OCI image layout or archive, or what " +
           "docker save wrote",
       ),
     SOURCE_OPTIONS,
@@ -126,7 +126,7 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
   if (flags.recover && (caller !== undefined || flags.foreground)) return recoverSession(await unprepared());
   if (caller !== undefined) return serveFor(caller, flags);
   const prepared = async () => {
-    const image = await prepareSources(flags.foreground ? paths : paths.map(commonName), flags);
+    const image = await prepareSources(flags.foreground ? paths : paths.map(commonName), flags, given);
     if (given.has("--cache-dir") && image.bootstrap === (flags.foreground ? first : commonName(first)))
       warnings.push(`--cache-dir has no effect: ${first} is mounted as it is`);
     const options = withImage(await optionsFor(imageFlags(image, flags)), image);
@@ -158,11 +158,17 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
   process.exitCode = await mountImage(options, ready, flags.foreground ? inThisProcess : inAnother);
 }
 
-async function prepareSources(paths: readonly string[], flags: SourceFlags): Promise<PreparedImage> {
+async function prepareSources(
+  paths: readonly string[],
+  flags: SourceFlags,
+  given: Given,
+): Promise<PreparedImage> {
   const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less
-  const { cacheDir, ref, platform, strictXattrs, blobDir: blobDirs } = flags;
+  const { cacheDir, ref, platform, strictXattrs, blobDir: blobDirs, mountpoint } = flags;
+  const blobOptions = ["--blob", "--blob-dir", "--localfs-dir"].filter((name) => given.has(name));
   const report = progress(process.stderr.isTTY);
-  return prepareImage({ paths, cacheDir, blobDirs, ref, platform, strictXattrs, report, warn });
+  const choice = { ref, platform, blobDirs, blobOptions };
+  return prepareImage({ paths, mountpoint, cacheDir, ...choice, strictXattrs, report, warn });
 }
 
 const imageFlags = (

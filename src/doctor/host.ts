@@ -70,6 +70,8 @@ export const examineDecompressors = (): Finding[] =>
       ["igzip", "install isal: gzip layers are decompressed faster"],
       ["pigz", "install pigz: gzip layers are decompressed beside this process; not needed with igzip"],
       ["zstd", "install zstd: zstd layers are decompressed faster, and their checksums are verified"],
+      ["xz", "install xz-utils: xz layers cannot be read without it"],
+      ["bzip2", "install bzip2: bzip2 layers cannot be read without it"],
     ] as const
   ).map(([name, advice]) =>
     findProgram([name]) === undefined ? warn(name, "not on the PATH", advice) : ok(name, "on the PATH"),

@@ -1,13 +1,13 @@
 import { crc32c } from "../bytes/crc32c.ts";
 import { FormatError } from "../bytes/errors.ts";
 import { put16, put32, put48, put64, put8 } from "../bytes/fit.ts";
+import { EROFS_AT, EROFS_MAGIC, HEAD, kindOf, refusalOf } from "../bytes/magic.ts";
 import { s64, TWO_32, u64 } from "../bytes/u64.ts";
 
 /** `struct erofs_super_block`, 128 bytes at byte 1024. Source: linux/fs/erofs/erofs_fs.h. */
-export const SUPER_AT = 1024;
+export const SUPER_AT = EROFS_AT;
 const SUPER_SIZE = 128;
 export const SUPER_END = SUPER_AT + SUPER_SIZE;
-export const EROFS_MAGIC = 0xe0f5e1e2;
 /** As nydus: its device ids have 8 bits. It also bounds the work for a crafted image. */
 const MAX_DEVICES = 254;
 
@@ -86,17 +86,21 @@ export interface Superblock {
  */
 export function readSuperblock(view: DataView, size: number, file: string): Superblock {
   const bad = (field: number, problem: string) => new FormatError(problem, { file, at: SUPER_AT + field });
-  if (size < SUPER_END || view.byteLength < SUPER_END)
+  if (size < SUPER_END || view.byteLength < SUPER_END) {
+    mustBeNothingElse(view, file);
     throw new FormatError(`${size} bytes is too short for an EROFS superblock, want at least ${SUPER_END}`, {
       file,
       at: 0,
     });
+  }
   const u8 = (field: number) => view.getUint8(SUPER_AT + field);
   const u16 = (field: number) => view.getUint16(SUPER_AT + field, true);
   const u32 = (field: number) => view.getUint32(SUPER_AT + field, true);
 
-  if (u32(0) !== EROFS_MAGIC)
+  if (u32(0) !== EROFS_MAGIC) {
+    mustBeNothingElse(view, file);
     throw bad(0, `magic is 0x${u32(0).toString(16)}, want 0x${EROFS_MAGIC.toString(16)}`);
+  }
   const blockBits = u8(BLOCK_BITS);
   if (blockBits < 9 || blockBits > 12) throw bad(BLOCK_BITS, `block size is 2^${blockBits}, want 2^9…2^12`);
   const blockSize = 1 << blockBits;
@@ -155,6 +159,13 @@ export function readSuperblock(view: DataView, size: number, file: string): Supe
         `checksum is 0x${stored.toString(16)}, the superblock's is 0x${found.toString(16)}`,
       );
   }
+}
+
+/** What was meant for another command is told by its name. */
+function mustBeNothingElse({ buffer, byteOffset, byteLength }: DataView, file: string): void {
+  const found = kindOf(new Uint8Array(buffer, byteOffset, Math.min(byteLength, HEAD)));
+  if (found !== undefined && found.reads !== "erofs")
+    throw new FormatError(refusalOf(found, "no bootstrap and no EROFS image", file), { file, at: 0 });
 }
 
 function checkFeatures(incompat: number, bad: (field: number, problem: string) => FormatError): void {

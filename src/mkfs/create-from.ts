@@ -6,7 +6,7 @@ import { type CreateRequest, createImage, type LayerImage } from "./create.ts";
 import { createLayers } from "./create-layers.ts";
 import { mergeImages } from "./merge.ts";
 
-export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "done"> {
+export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "isOfImage" | "done"> {
   /** Paths, the lowest first. */
   readonly layers: readonly string[];
 }
@@ -17,7 +17,7 @@ export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "done">
  * @throws what the first layer that fails throws; nothing but tars of layers that were whole is left behind then
  */
 export async function createFrom(request: CreateFromRequest): Promise<BuildResult> {
-  const layers = request.layers.map(wholeFile);
+  const layers = request.layers.map((path) => wholeFile(path));
   if (layers.length === 1) return createImage({ ...request, layer: layers[0] });
   const jobs = layers.map((layer) => ({
     request: { ...request, layer, blobId: undefined, prefetch: [] },

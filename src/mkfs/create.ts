@@ -11,6 +11,7 @@ import {
 } from "./bootstrap.ts";
 import type { XattrRules } from "./kept-xattrs.ts";
 import { openTar } from "./layer-tar.ts";
+import { mustBeNoArchive } from "./no-tar.ts";
 import { TarIndexer } from "./tar-indexer.ts";
 import { hasMarkers } from "./whiteout.ts";
 import { type StoredSideBlob, storeSideBlob } from "./write-side-blob.ts";
@@ -19,6 +20,8 @@ import { type StoredSideBlob, storeSideBlob } from "./write-side-blob.ts";
 export interface LayerRequest extends Omit<BuildOptions, "bootstrap" | "isContent">, XattrRules {
   /** The layer, compressed or not. */
   readonly layer: LayerFile;
+  /** An image's digests say that it is meant as it is: it may be empty, or look like an archive of images. */
+  readonly isOfImage?: boolean;
   /** undefined: the sha256 of the tar. */
   readonly blobId: string | undefined;
   /** Whether a plain tar is put into the blob directory. */
@@ -98,6 +101,7 @@ async function buildLayer<T>(
     const index = new TarIndexer(request, tar);
     const size = await tar.whole((soFar) => index.read(soFar, false));
     index.read(size, true);
+    if (!request.isOfImage) mustBeNoArchive(tar.fd, { at: tar.at, size }, request.layer.name);
     const tree = index.entries.finish();
     side = await storeSideBlob(index.entries.side, tar, request);
     // The bootstrap is planned and written while the end of the tar may still be hashed.

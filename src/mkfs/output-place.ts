@@ -24,7 +24,7 @@ export function placeForLayers(layers: readonly string[], said: Said): OutputPla
   const [layer] = layers;
   if (bootstrap !== undefined || blobDir !== undefined) return mustBePlace(said);
   if (layer === undefined || layers.length > 1 || STDIN.has(layer)) return mustBePlace(said);
-  const name = basename(layer).replace(/(\.tar)?(\.(gz|zst|zstd))?$|\.tgz$/, "");
+  const name = basename(layer).replace(/(\.tar)?(\.(gz|zst|zstd|xz|bz2))?$|\.t(gz|xz|bz2)$/, "");
   return mustBePlace({ bootstrap: join(dirname(layer), `${name}.boot`), blobDir: dirname(layer) });
 }
 

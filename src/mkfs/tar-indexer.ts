@@ -1,34 +1,66 @@
+import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { FileBytes } from "../tar/file-bytes.ts";
 import { TarReader } from "../tar/reader.ts";
 import type { LayerRequest } from "./create.ts";
 import { TarTree } from "./from-tar.ts";
 import type { LayerTar } from "./layer-tar.ts";
+import { mustBeEmptyTar, refuseOtherKind } from "./no-tar.ts";
+
+/** @see https://github.com/containerd/stargz-snapshotter/blob/main/docs/estargz.md (external TOC) */
+const STARGZ_TOC = "stargz.index.json";
 
 /** Takes the entries of a tar that may still be growing into a tree; only headers are read. */
 export class TarIndexer {
   readonly entries: TarTree;
   private readonly reader: TarReader;
+  private readonly request: LayerRequest;
+  private readonly tar: LayerTar;
   private isOver = false;
+  private count = 0;
+  private onlyName = "";
 
-  constructor(request: LayerRequest, { fd, at }: LayerTar) {
+  constructor(request: LayerRequest, tar: LayerTar) {
+    this.request = request;
+    this.tar = tar;
     const { name } = request.layer;
     const warn = (message: string) => request.warn(`${name}: ${message}`);
     this.entries = new TarTree(name, { ...request, warn });
-    this.reader = new TarReader(new FileBytes(fd, name, at), name, { ...request, warn });
+    this.reader = new TarReader(new FileBytes(tar.fd, name, tar.at), name, { ...request, warn });
   }
 
   /**
    * Reads as far as `limit` bytes of the tar allow.
    *
    * @param isEnd there are no more
-   * @throws FormatError naming entry and offset
+   * @throws FormatError naming entry and offset; OperationalError when it is something else than a tar
    */
   read(limit: number, isEnd: boolean): void {
+    const { request, reader, tar } = this;
+    const { layer, isOfImage = false } = request;
+    const part = { at: tar.at, size: limit };
+    try {
+      this.take(limit, isEnd);
+    } catch (error) {
+      if (reader.isBlank && error instanceof FormatError) refuseOtherKind(tar.fd, part, layer.name);
+      throw error;
+    }
+    if (isEnd && this.count === 1 && this.onlyName === STARGZ_TOC)
+      throw new OperationalError(
+        `${layer.name}: a table of contents of an eStargz layer, which is elsewhere: nothing but ${STARGZ_TOC} is in it`,
+      );
+    if (reader.isBlank) mustBeEmptyTar(tar.fd, part, layer.name, { isEnd, isOfImage });
+  }
+
+  private take(limit: number, isEnd: boolean): void {
     while (!this.isOver) {
       const entry = this.reader.next(limit, isEnd);
       if (entry === "more") return;
       if (entry === undefined) this.isOver = true;
-      else this.entries.add(entry);
+      else {
+        this.count++;
+        if (this.count === 1) this.onlyName = Buffer.from(entry.path).toString();
+        this.entries.add(entry);
+      }
     }
   }
 }

@@ -1,6 +1,16 @@
 import { SHA256 } from "../bytes/sha256.ts";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, utimesSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { link, open, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -19,8 +29,11 @@ export const defaultCacheDir = (): string =>
 export interface KnownFile {
   /** sha256 of its tar. */
   readonly id: string;
-  /** The file is that tar itself, or the tar is in the cache; or the tar, in the cache, is an archive of images. */
-  readonly kind: "plain" | "compressed" | "archive";
+  /**
+   * A layer: the file is that tar itself, or the tar is in the cache. Or what was decompressed or expanded of it is in
+   * the cache, whatever that is.
+   */
+  readonly kind: "plain" | "compressed" | "stored";
   /** Blob in the cache with what the tar cannot show: see mkfs/side-blob. */
   readonly side?: string | undefined;
   /** The layer takes nothing away: by itself, it is an image already. */
@@ -54,8 +67,35 @@ export class Cache {
   constructor(dir: string) {
     this.dir = dir;
     this.blobs = join(dir, "blobs");
-    for (const name of FOLDERS) mkdirSync(join(dir, name), { recursive: true, mode: 0o700 });
+    try {
+      for (const name of FOLDERS) mkdirSync(join(dir, name), { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw unusable(dir, messageOf(error));
+    }
     mustBeOwnCache(dir);
+  }
+
+  /**
+   * To be asked before work: whether so much can be written here.
+   *
+   * @param bytes at least
+   * @throws OperationalError with what the system says
+   */
+  mustTake(bytes: number): void {
+    const probe = join(this.blobs, `.${randomBytes(8).toString("hex")}`);
+    try {
+      writeFileSync(probe, "x", { flag: "wx", mode: 0o600 });
+      rmSync(probe);
+    } catch (error) {
+      throw unusable(this.dir, messageOf(error));
+    }
+    const { bavail, bsize } = statfsSync(this.blobs);
+    const free = bavail * bsize;
+    if (free < bytes)
+      throw unusable(
+        this.dir,
+        `${mib(free)} free, decompressed layers take ${mib(bytes)} at least: make room, e.g. with nydusd-ts cache gc`,
+      );
   }
 
   /** Bootstrap of the layer whose tar has this id. */
@@ -161,7 +201,7 @@ export class Cache {
   /** Files in the cache without which a note is worth nothing. */
   private needs({ id, kind, side }: KnownFile): string[] {
     const paths = kind === "plain" ? [] : [this.blob(id)];
-    if (kind !== "archive") paths.push(this.layer(id));
+    if (kind !== "stored") paths.push(this.layer(id));
     if (side !== undefined) paths.push(this.blob(side));
     return paths;
   }
@@ -186,14 +226,18 @@ export function mustBeOwnCache(dir: string): void {
       mustBeOwnDirectory(path);
     } catch (error) {
       if (codeOf(error) === "ENOENT") continue;
-      throw new OperationalError(`cache ${path}: ${messageOf(error)}; name another with --cache-dir`);
+      throw unusable(path, messageOf(error));
     }
 }
 
+const unusable = (path: string, why: string): OperationalError =>
+  new OperationalError(`cache ${path}: ${why}; name another with --cache-dir`);
+
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
 function parse(note: string): KnownFile | undefined {
   const [id = "", kind, isImage, side, xattrs] = note.split(" ");
-  if (!SHA256.test(id) || !(kind === "plain" || kind === "compressed" || kind === "archive"))
-    return undefined;
+  if (!SHA256.test(id) || !(kind === "plain" || kind === "compressed" || kind === "stored")) return undefined;
   const hasAllXattrs = xattrs === "xattrs";
   return { id, kind, side: side || undefined, isImage: isImage === "image", hasAllXattrs };
 }

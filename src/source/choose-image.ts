@@ -4,6 +4,7 @@ import type { ImageLayer } from "./documents.ts";
 import { type Candidate, findImages, foundAll } from "./find-images.ts";
 import type { ImageEntry, ImageList } from "./image-entry.ts";
 import { describeImages } from "./image-table.ts";
+import { describeType } from "./media-types.ts";
 import { hostPlatform, type Platform, showPlatform, type WantedPlatform } from "./platform.ts";
 import { rankPlatform } from "./platform-rank.ts";
 
@@ -55,9 +56,9 @@ export function chooseImage(
 
 function whyNone({ entries, artifacts }: ImageList, ref: string | undefined): string {
   const artifact = artifacts.find(({ names, digest }) => ref === digest || names.includes(ref ?? ""));
-  if (artifact !== undefined) return `${ref} is no image, but an artifact: ${artifact.type}`;
+  if (artifact !== undefined) return `${ref} is no image, but an artifact: ${describeType(artifact.type)}`;
   if (entries.length > 0) return `no image ${ref}`;
-  const types = [...new Set(artifacts.map(({ type }) => type))].join(", ");
+  const types = [...new Set(artifacts.map(({ type }) => describeType(type)))].join(", ");
   return types === "" ? "no image in it" : `no image in it, only artifacts: ${types}`;
 }
 

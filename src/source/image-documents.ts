@@ -32,6 +32,7 @@ const descriptor = z.object({
   size: z.number().int().nonnegative().optional(),
   platform: rawPlatform.nullish(),
   annotations: z.record(z.string(), z.string().nullish()).nullish(),
+  urls: listOf(z.string()),
 });
 export const index = z.object({ artifactType: z.string().nullish(), manifests: listOf(descriptor) });
 export const manifest = z.object({

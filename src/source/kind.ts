@@ -1,83 +1,127 @@
-import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { messageOf, OperationalError } from "../bytes/errors.ts";
-import { EROFS_MAGIC, SUPER_AT } from "../erofs/superblock.ts";
-import { wholeFile } from "../tar/layer-file.ts";
-import { compressionOf, openLayer } from "../tar/source.ts";
-import { Archive, beginsArchive } from "./archive.ts";
-import type { Cache } from "./cache.ts";
+import { readdirSync, statSync } from "node:fs";
+import { OperationalError, UsageError } from "../bytes/errors.ts";
+import { formOf, type ImageForm } from "../tar/image-form.ts";
+import { type LayerFile, wholeFile } from "../tar/layer-file.ts";
+import { Archive } from "./archive.ts";
+import { type Arrival, arrivalOf } from "./arrive.ts";
+import type { Documents } from "./documents.ts";
+import type { PrepareContext } from "./layers.ts";
+import { type NamedSource, namedSource, type Transport } from "./spelling.ts";
+import { storeAll } from "./store.ts";
 
 /** What a source is. */
 export type Source =
   /** An image to mount as it is. */
-  | { readonly kind: "image" }
-  /** One layer's tar, compressed or not. */
-  | { readonly kind: "layer" }
-  /** A directory of images. */
-  | { readonly kind: "oci-layout" }
-  /** Images in a tar. */
-  | { readonly kind: "archive"; readonly archive: Archive }
-  /** Images in a tar that is compressed. */
-  | { readonly kind: "compressed-archive" };
+  | { readonly kind: "image"; readonly path: string }
+  /** One layer's tar. */
+  | { readonly kind: "layer"; readonly file: LayerFile }
+  /** Images in a directory or a tar, and how they are laid out. */
+  | {
+      readonly kind: "images";
+      readonly docs: Documents;
+      readonly form: ImageForm;
+      readonly named: NamedSource;
+      readonly isDirectory: boolean;
+    };
 
-/** Decompressed bytes in which the first entry of a tar is looked for. */
-const HEAD = 64 << 10;
+export interface SourceContext {
+  /** Made when it is asked for. */
+  readonly prepare: () => PrepareContext;
+  readonly warn: (message: string) => void;
+  /** Directories that links in a layout may lead to. */
+  readonly blobDirs: readonly string[];
+  /** Where the image is to be seen. */
+  readonly mountpoint: string | undefined;
+}
+
+/** Those of standard input. */
+const STDIN = new Set(["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"]);
 
 /**
- * @param cache asked first what a compressed file is: looking into it takes a decompressor
- * @throws OperationalError when there is nothing of use
+ * What sources are. Those that come compressed or through a pipe are in the cache then.
+ *
+ * @throws UsageError, OperationalError when one is nothing of use
  */
-export async function sourceOf(path: string, cache: () => Cache): Promise<Source> {
-  if (path === "-") return { kind: "layer" };
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) throw new OperationalError(`${path}: no such file`);
-  if (stats.isDirectory()) {
-    if (existsSync(join(path, "oci-layout"))) return { kind: "oci-layout" };
-    throw new OperationalError(`${path}: a directory, but no OCI image layout: it has no file oci-layout`);
-  }
-  if (!stats.isFile()) return { kind: "layer" }; // a fifo or device: read once
-  const head = headOf(path);
-  if (head.length >= SUPER_AT + 4 && head.readUInt32LE(SUPER_AT) === EROFS_MAGIC) return { kind: "image" };
-  if (compressionOf(head) !== "none") {
-    const known = cache().find(wholeFile(path));
-    const isArchive = known === undefined ? await isCompressedArchive(path) : known.kind === "archive";
-    return { kind: isArchive ? "compressed-archive" : "layer" };
-  }
-  const archive = Archive.open(path);
-  return archive === undefined ? { kind: "layer" } : { kind: "archive", archive };
+export async function sourcesOf(said: readonly string[], context: SourceContext): Promise<Source[]> {
+  const all = said.map((one) => {
+    const named = namedSource(one);
+    return { said: one, named, arrival: arrivalOf(named.path) };
+  });
+  if (all.filter(({ arrival }) => arrival.kind === "stream" && STDIN.has(arrival.path)).length > 1)
+    throw new UsageError("standard input is named twice: it can be read once");
+  const toStore = all.filter(({ arrival }) => isToStore(arrival));
+  const files = toStore.map(({ named: { path } }) => wholeFile(path));
+  const ids = files.length === 0 ? [] : await storeAll(files, context.prepare());
+  const stored = new Map(toStore.map(({ said: one }, i) => [one, ids[i]]));
+  return Promise.all(
+    all.map(async ({ said: one, named, arrival }) => {
+      if (arrival.kind === "directory") return directory(named, context);
+      const id = stored.get(one);
+      const path = id === undefined ? arrival.path : context.prepare().cache.blob(id);
+      return file(wholeFile(path, wholeFile(named.path).name), named, context);
+    }),
+  );
 }
 
-function headOf(path: string): Buffer {
-  const head = Buffer.alloc(SUPER_AT + 4);
-  let fd: number;
-  try {
-    fd = openSync(path, "r");
-  } catch (error) {
-    throw new OperationalError(messageOf(error));
+/** Whether it is known only when it was read. */
+const isToStore = (arrival: Arrival): boolean =>
+  arrival.kind === "stream" ||
+  (arrival.kind === "file" && !["tar", "erofs", undefined].includes(arrival.found?.reads));
+
+async function file(at: LayerFile, named: NamedSource, { warn }: SourceContext): Promise<Source> {
+  const { path, name } = at;
+  const { transport } = named;
+  if (transport === "oci" || transport === "dir")
+    throw new OperationalError(
+      `${name}: a file, not a directory: want oci-archive:${path} or docker-archive:${path}`,
+    );
+  const arrival = arrivalOf(path);
+  if (arrival.kind === "file" && arrival.found?.reads === "erofs") {
+    if (transport === undefined) return { kind: "image", path };
+    throw new OperationalError(`${name}: ${arrival.found.what}, no archive`);
   }
-  try {
-    return head.subarray(0, readSync(fd, head, 0, head.length, 0));
-  } finally {
-    closeSync(fd);
-  }
+  const isForced = transport !== undefined;
+  const mixed = (what: string) =>
+    warn(
+      `${name}: taken for a layer, though ${what} is among its files; oci-archive:FILE or docker-archive:FILE ` +
+        "mounts the image in that",
+    );
+  const archive = Archive.open(path, name, isForced, mixed);
+  if (archive !== undefined)
+    return { kind: "images", docs: archive, form: archive.form, named, isDirectory: false };
+  if (isForced) throw new OperationalError(`${name}: no archive of images`);
+  return { kind: "layer", file: at };
 }
 
-/** Decompresses a little of it. What is damaged is reported when all of it is read. */
-async function isCompressedArchive(path: string): Promise<boolean> {
-  const layer = await openLayer(wholeFile(path));
-  if (layer.kind === "plain") return false;
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of layer.chunks) {
-      pieces.push(chunk);
-      bytes += chunk.length;
-      if (bytes >= HEAD) break;
-    }
-  } catch {
-    return false;
-  } finally {
-    await layer.close();
-  }
-  return beginsArchive(Buffer.concat(pieces), path);
+async function directory(named: NamedSource, context: SourceContext): Promise<Source> {
+  const { path, transport } = named;
+  if (transport === "oci-archive" || transport === "docker-archive")
+    throw new OperationalError(`${path}: a directory, not an archive: want oci:${path} or dir:${path}`);
+  // Its schema library costs 90 ms: only where there are documents.
+  const { directoryDocuments } = await import("./documents.ts");
+  const docs = directoryDocuments(path, context.blobDirs);
+  const form = formOf(docs)?.form;
+  if (form === undefined || !isOf(form, transport)) throw plainDirectory(path, transport, context.mountpoint);
+  return { kind: "images", docs, form, named, isDirectory: true };
+}
+
+const isOf = (form: ImageForm, transport: Transport | undefined): boolean =>
+  transport === undefined || (transport === "dir") === (form === "dir");
+
+function plainDirectory(
+  path: string,
+  transport: Transport | undefined,
+  target: string | undefined,
+): OperationalError {
+  if (transport === "dir")
+    return new OperationalError(`${path}: a directory, but not of skopeo's form dir: it has no file version`);
+  const none = `${path}: a directory, but no OCI image layout: it has no file oci-layout`;
+  if (transport !== undefined) return new OperationalError(none);
+  if (target !== undefined && statSync(target, { throwIfNoEntry: false })?.isFile())
+    return new OperationalError(
+      `${path}: a directory, and ${target} is a file: the image comes first, then the directory to mount it on`,
+    );
+  const names = new Set(readdirSync(path));
+  const tree = names.has("rootfs") && names.has("config.json") ? `${path}/rootfs` : path;
+  return new OperationalError(`${none}; tar -C ${tree} -cf FILE.tar . makes a layer of what is in it`);
 }

@@ -3,8 +3,10 @@ import { OperationalError } from "../bytes/errors.ts";
 import { bytesOf } from "../mkfs/create-from.ts";
 import { createLayers, type LayerJob } from "../mkfs/create-layers.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
+import { leastSize } from "../tar/least-size.ts";
 import { type Cache, type KnownFile, UNSYNCED } from "./cache.ts";
 import type { ImageLayer } from "./documents.ts";
+import { inOnePiece } from "./sparse-member.ts";
 import { type Report, sharedCell } from "./report.ts";
 
 const CHUNK_SIZE = 0x10_0000;
@@ -41,7 +43,10 @@ export async function prepareLayers(
   context: PrepareContext,
 ): Promise<BuiltLayer[]> {
   const { cache, strictXattrs } = context;
-  const all = layers.map(({ file, diffId }): BuiltLayer | MissingLayer => {
+  const whole = await Promise.all(
+    layers.map(async ({ file, diffId }) => ({ file: await inOnePiece(file, context), diffId })),
+  );
+  const all = whole.map(({ file, diffId }): BuiltLayer | MissingLayer => {
     const found = cache.find(file);
     const known = strictXattrs && !found?.hasAllXattrs ? undefined : found;
     if (known === undefined) return { file, diffId, known, done: sharedCell() };
@@ -60,11 +65,14 @@ async function buildLayers(
   missing: readonly MissingLayer[],
   { cache, report, strictXattrs, warn }: PrepareContext,
 ): Promise<void> {
+  cache.mustTake(missing.reduce((sum, { file }) => sum + leastSize(file), 0));
   const jobs = missing.map(
-    ({ file, done }): LayerJob => ({
+    ({ file, diffId, done }): LayerJob => ({
       bytes: bytesOf(file),
       request: {
-        ...{ layer: file, blobDir: cache.blobs, blobId: undefined, blobLink: "none" },
+        // What the cache has is named by its sha256.
+        ...{ layer: file, blobId: file.part ? undefined : cache.idOf(file.path) },
+        ...{ isOfImage: diffId !== undefined, blobDir: cache.blobs, blobLink: "none" },
         ...{ chunkSize: CHUNK_SIZE, isRepeatable: false, ignoreZeros: false, prefetch: [] },
         ...{ whiteouts: "oci", strictXattrs, warn },
         ...{ unsynced: UNSYNCED, done },

@@ -3,6 +3,7 @@ import { artifactTypeOf, artifactTypeSaid } from "./artifact.ts";
 import { type Documents, imageLayers, readDocument } from "./documents.ts";
 import type { Artifact, ImageEntry, ImageList, PlatformImage } from "./image-entry.ts";
 import { type Descriptor, imageConfig, index, isIndex, manifest } from "./image-documents.ts";
+import { mustBeTars } from "./media-types.ts";
 import { normalizePlatform, showPlatform } from "./platform.ts";
 
 const REF = "org.opencontainers.image.ref.name";
@@ -117,6 +118,7 @@ function imageOf(docs: Documents, descriptor: Descriptor): Omit<PlatformImage, "
   const platform = normalizePlatform(descriptor.platform) ?? normalizePlatform(said);
   const digests = [digest, config.digest];
   try {
+    mustBeTars(docs, layers, blobName);
     const sizes = layers.map(({ size }) => size);
     const made = imageLayers(docs, config.digest, rootfs.diff_ids, layers.map(blobName), sizes);
     return { digests, platform, layers: made };

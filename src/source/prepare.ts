@@ -1,15 +1,12 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, statSync } from "node:fs";
 import { type MovedBlob, mergeImages } from "../mkfs/merge.ts";
-import { UsageError } from "../bytes/errors.ts";
+import { OperationalError, UsageError } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
-import { wholeFile } from "../tar/layer-file.ts";
 import { Cache } from "./cache.ts";
-import { chooseImage } from "./choose-image.ts";
-import { decompressArchive } from "./compressed-archive.ts";
-import type { Documents, ImageLayer } from "./documents.ts";
 import { emptyLayer } from "./empty-layer.ts";
-import { type Source, sourceOf } from "./kind.ts";
+import type { ImageLayer } from "./documents.ts";
+import { type Source, sourcesOf } from "./kind.ts";
 import { type BuiltLayer, type PrepareContext, prepareLayers } from "./layers.ts";
 import type { WantedPlatform } from "./platform.ts";
 import type { Report } from "./report.ts";
@@ -20,11 +17,18 @@ export interface Sources {
   /** Which of several images is meant: its name, or a digest. */
   readonly ref?: string | undefined;
   readonly platform?: WantedPlatform | undefined;
-  /** A bootstrap or image; or layers and OCI layouts and archives, whose layers count as given here, lowest first. */
+  /**
+   * As people name them: a bootstrap or image; or layers and OCI layouts and archives, whose layers count as given here,
+   * lowest first.
+   */
   readonly paths: readonly string[];
+  /** Where the image is to be seen. */
+  readonly mountpoint?: string;
   readonly cacheDir: string;
   /** Directories that links in OCI layouts may lead to. */
   readonly blobDirs: readonly string[];
+  /** Options that say where the blobs of a bootstrap are, as they were given. */
+  readonly blobOptions?: readonly string[];
   readonly report: Report;
   /** Refuse layers with extended attributes that an image does not keep. */
   readonly strictXattrs?: boolean | undefined;
@@ -55,66 +59,46 @@ export interface PreparedImage {
  * @throws UsageError, OperationalError, FormatError; nothing half-made is left behind
  */
 export async function prepareImage(sources: Sources): Promise<PreparedImage> {
-  const { paths, report, strictXattrs = false, warn } = sources;
-  let cache: Cache | undefined; // none is made for an image that is mounted as it is
-  const cached = () => {
-    cache ??= new Cache(sources.cacheDir);
-    return cache;
+  const { paths, report, strictXattrs = false, warn, blobDirs, mountpoint } = sources;
+  let made: PrepareContext | undefined; // no cache is made for an image that is mounted as it is
+  const prepare = () => {
+    made ??= { cache: new Cache(sources.cacheDir), report, strictXattrs, warn };
+    return made;
   };
-  const found = await Promise.all(
-    paths.map(async (path) => ({ path, source: await sourceOf(path, cached) })),
-  );
-  const image = found.find(({ source }) => source.kind === "image");
+  const found = await sourcesOf(paths, { prepare, warn, blobDirs, mountpoint });
+  const image = found.find((source) => source.kind === "image");
+  mustMean(sources, found);
   if (image !== undefined) {
     if (paths.length > 1) throw new UsageError(`${image.path}: an image is mounted alone, not with others`);
-    mustBeUnchosen(sources);
     if (sources.strictXattrs)
       throw new UsageError(`--strict-xattrs has no meaning for ${image.path}: an image is mounted as it is`);
     return { bootstrap: image.path, blobDirs: [], blobs: [], within: new Map(), makeDurable: async () => {} };
   }
-  const context: PrepareContext = { cache: cached(), report, strictXattrs, warn };
   const layers: ImageLayer[] = [];
-  for (const { path, source } of found) layers.push(...(await layersOf(path, source, sources, context)));
-  if (layers.every(({ diffId }) => diffId === undefined)) mustBeUnchosen(sources);
-  return imageOf(await prepareLayers(layers, context), context);
+  for (const source of found) layers.push(...(await layersOf(source, sources)));
+  if (layers.length === 0) layers.push(emptyLayer(prepare().cache));
+  return imageOf(await prepareLayers(layers, prepare()), prepare());
 }
 
-/** Images are chosen by documents, which these sources do not have. @throws UsageError */
-function mustBeUnchosen({ ref, platform, paths }: Sources): void {
-  const option = ref !== undefined ? "--ref" : platform !== undefined ? "--platform" : undefined;
-  if (option !== undefined)
-    throw new UsageError(
-      `${option} has no meaning for ${paths.join(", ")}: no OCI layout, no archive of images`,
+/** An option that has no meaning for what there is was a mistake. @throws OperationalError */
+function mustMean({ ref, platform, paths, blobOptions = [] }: Sources, found: readonly Source[]): void {
+  const has = (kind: Source["kind"]) => found.some((source) => source.kind === kind);
+  const choosing = [ref !== undefined ? "--ref" : "", platform !== undefined ? "--platform" : ""];
+  const [chosen] = choosing.filter(Boolean);
+  const what = paths.join(", ");
+  if (chosen !== undefined && !has("images"))
+    throw new OperationalError(`${chosen} has no meaning for ${what}: no OCI layout, no archive of images`);
+  const isLayout = found.some((source) => source.kind === "images" && source.isDirectory);
+  const idle = has("image") ? undefined : blobOptions.find((option) => option === "--blob" || !isLayout);
+  if (idle !== undefined)
+    throw new OperationalError(
+      `${idle} has no meaning for ${what}: it says where the tars of a bootstrap are`,
     );
 }
 
-async function layersOf(
-  path: string,
-  source: Source,
-  choice: Sources,
-  context: PrepareContext,
-): Promise<readonly ImageLayer[]> {
-  if (source.kind === "oci-layout") return documented(path, choice, context);
-  if (source.kind === "archive") return documented(source.archive, choice, context);
-  if (source.kind !== "compressed-archive") return [{ file: wholeFile(path), diffId: undefined }];
-  const inside = await decompressArchive(path, context);
-  return typeof inside === "string"
-    ? [{ file: wholeFile(inside), diffId: undefined }]
-    : documented(inside, choice, context);
-}
-
-/** Its schema library costs 90 ms: only where there are documents. */
-async function documented(
-  from: string | Documents,
-  choice: Sources,
-  { cache }: PrepareContext,
-): Promise<readonly ImageLayer[]> {
-  const { directoryDocuments } = await import("./documents.ts");
-  const docs = typeof from === "string" ? directoryDocuments(from, choice.blobDirs) : from;
-  const { imagesIn } = await import("./image-list.ts");
-  const { ref, platform, warn } = choice;
-  const layers = chooseImage(docs.name, imagesIn(docs), { ref, platform }, warn);
-  return layers.length > 0 ? layers : [emptyLayer(cache)];
+async function layersOf(source: Source, choice: Sources): Promise<readonly ImageLayer[]> {
+  if (source.kind === "layer") return [{ file: source.file, diffId: undefined }];
+  return source.kind === "image" ? [] : (await import("./images-of.ts")).imageLayersOf(source, choice);
 }
 
 /** Lays layers over one another. Tars that are parts of an archive are found in that: it is the blob of all of them. */
@@ -131,7 +115,8 @@ function imageOf(built: readonly BuiltLayer[], { cache, warn }: PrepareContext):
   const [first, ...others] = layers;
   const isLayer = others.length === 0 && first?.known.isImage === true && first.moved === undefined;
   const bootstrap = isLayer ? cache.layer(first.known.id) : cache.image(keys);
-  if (!existsSync(bootstrap))
+  if (!existsSync(bootstrap)) {
+    cache.mustTake(0);
     mergeImages({
       layers: layers.map(({ known }) => cache.layer(known.id)),
       moved: layers.map(({ moved }) => moved),
@@ -142,6 +127,7 @@ function imageOf(built: readonly BuiltLayer[], { cache, warn }: PrepareContext):
       whiteouts: "oci",
       warn,
     });
+  }
   cache.use([bootstrap]);
   const used = blobIds(bootstrap);
   const blobs = layers

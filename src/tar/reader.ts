@@ -42,6 +42,7 @@ export class TarReader {
   private limit = 0;
   private isEnd = false;
   private isOver = false;
+  private hasHeader = false;
 
   /**
    * @param source gives bytes below the `limit` of the call of `next` that is under way
@@ -61,6 +62,11 @@ export class TarReader {
   /** Where the archive ends, its end marker included; valid once `next` returned undefined. */
   get end(): number {
     return Math.min(this.cursor, this.limit);
+  }
+
+  /** No header was found so far: nothing shows yet that this is a tar. */
+  get isBlank(): boolean {
+    return !this.hasHeader;
   }
 
   /** No byte below this one is asked for any more. */
@@ -95,6 +101,7 @@ export class TarReader {
     if (this.header.isZero) return this.zeroBlock(at);
     const problem = this.header.checksumProblem();
     if (problem !== undefined) this.refuse(problem, at);
+    this.hasHeader = true;
     const h = this.header.bytes;
     const type = typeOf(h);
     if (isExtension(type)) return this.extension(h, at, type.letter);

@@ -3,6 +3,16 @@ import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { OperationalError } from "../bytes/errors.ts";
+import {
+  type Compression,
+  type FileKind,
+  HEAD,
+  kindOf,
+  LONG_HEAD,
+  refusalOf,
+  kindOfTail,
+  TAIL,
+} from "../bytes/magic.ts";
 import { type ByteStream, peek } from "./byte-stream.ts";
 import type { LayerFile, Part } from "./layer-file.ts";
 import { gunzip, gunzipAtOnce, unzstd } from "./library.ts";
@@ -19,35 +29,62 @@ export type Layer =
       readonly taken: () => number;
     } & ByteStream);
 
-export type Compression = "none" | "gzip" | "zstd";
-
-/** Bytes that tell. */
-const MAGIC = 4;
 const READ = 256 << 10;
 /** Of compressed bytes: what starting a program costs is more than what it saves (8 ms of CPU a layer, measured). */
 const SHORT = 256 << 10;
 
 /** Programs that decompress standard input, the fastest first; see docs/decisions/0006-decompressors.md. */
-const PROGRAMS: Record<"gzip" | "zstd", readonly string[]> = { gzip: ["igzip", "pigz"], zstd: ["zstd"] };
+const PROGRAMS: Record<Compression, readonly string[]> = {
+  gzip: ["igzip", "pigz"],
+  zstd: ["zstd"],
+  xz: ["xz"],
+  bzip2: ["lbzip2", "pbzip2", "bzip2"],
+};
 const ARGS = ["-d", "-c"];
+/** Debian's packages of programs that this process cannot do without. */
+const PACKAGE = { xz: "xz-utils", bzip2: "bzip2" } as const;
 
-/** What the first bytes of a file show it to be. */
-export function compressionOf(head: Uint8Array): Compression {
-  if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
-  if (head.length < MAGIC) return "none";
-  const magic = new DataView(head.buffer, head.byteOffset, MAGIC).getUint32(0, true);
-  // A zstd frame, or one to be skipped, of which there are 16.
-  return magic === 0xfd2fb528 || (magic & 0xfffffff0) >>> 0 === 0x184d2a50 ? "zstd" : "none";
+/** What the first bytes of a file show it to be compressed with. */
+export function compressionOf(head: Uint8Array): Compression | "none" {
+  const reads = kindOf(head)?.reads;
+  return reads === undefined || reads === "tar" || reads === "erofs" ? "none" : reads;
 }
 
 /**
- * Opens a layer: a tar, plain or compressed with gzip or zstd, in whatever number of parts.
+ * The compression of a layer.
+ *
+ * @param found what its bytes show it to be, if anything
+ * @param path for commands that help; a stream has none
+ * @throws OperationalError when that is no layer
+ */
+function compressionOfLayer(found: FileKind | undefined, name: string, path = name): Compression | "none" {
+  if (found === undefined || found.reads === "tar") return "none";
+  if (found.reads === undefined || found.reads === "erofs")
+    throw new OperationalError(`${name}: ${refusalOf(found, "no layer", path)}`);
+  return found.reads;
+}
+
+/** What a file is: by its beginning, by its end, or by what lies deeper in it. */
+export function kindOfFile(fd: number, { at, size }: Part): FileKind | undefined {
+  const bytes = (from: number, length: number) => {
+    const buffer = new Uint8Array(Math.max(0, Math.min(length, size - from)));
+    return buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, at + from));
+  };
+  const found = kindOf(bytes(0, HEAD));
+  if (found?.reads === "tar" || found?.reads === "erofs") return found;
+  return (
+    (size >= TAIL ? kindOfTail(bytes(size - TAIL, TAIL)) : undefined) ?? found ?? kindOf(bytes(0, LONG_HEAD))
+  );
+}
+
+/**
+ * Opens a layer: a tar, plain or compressed with gzip, zstd, xz or bzip2, in whatever number of parts.
  *
  * @param file a file or part of one, fifo or device; "-" for standard input
  * @param stdin what "-" reads
  * @returns "plain" for an uncompressed regular file
- * @throws OperationalError (from the chunks, too) naming the path when it is no file to read, or its compressed data
- * are damaged or cut off; a Node system error naming it when it cannot be opened
+ * @throws OperationalError (from the chunks, too) naming the path when it is no file to read or something else
+ * than a layer, or its compressed data are damaged or cut off; a Node system error naming it when it cannot be opened
  */
 export async function openLayer(
   { path, name, part }: LayerFile,
@@ -59,7 +96,9 @@ export async function openLayer(
   if (stats.isFile()) return openFile(fd, part ?? { at: 0, size: stats.size }, part === undefined, name);
   if (stats.isDirectory()) {
     closeSync(fd);
-    throw new OperationalError(`${name}: a directory, not a tar`);
+    throw new OperationalError(
+      `${name}: a directory, not a tar; tar -C ${path} -cf FILE.tar . makes one of it`,
+    );
   }
   // A socket object waits for a fifo without holding a thread; all others close the descriptor, too.
   const isPipe = stats.isFIFO() || stats.isSocket();
@@ -70,14 +109,13 @@ export async function openLayer(
 }
 
 async function openFile(fd: number, part: Part, isWhole: boolean, name: string): Promise<Layer> {
-  let compression: Compression;
+  let compression: Compression | "none";
   try {
-    const head = new Uint8Array(Math.min(MAGIC, part.size));
-    compression = compressionOf(head.subarray(0, readSync(fd, head, 0, head.length, part.at)));
+    compression = compressionOfLayer(kindOfFile(fd, part), name);
     if (compression === "none") return { kind: "plain", fd, ...part };
     const short = compression === "gzip" && part.size <= SHORT ? shortLayer(fd, part) : undefined;
     if (short !== undefined) return short;
-    const program = findProgram(PROGRAMS[compression]);
+    const program = programFor(compression, name);
     if (isWhole && program !== undefined) return throughFile(fd, program, name, compression);
   } catch (error) {
     closeSync(fd);
@@ -136,21 +174,25 @@ async function* thenClose(
   }
 }
 
-/** How far the process that shares an open file has read. @see https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
-const positionOf = (fd: number): number =>
+/** How far the processes that share an open file have read. @see https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
+export const positionOf = (fd: number): number =>
   Number(/^pos:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1] ?? 0);
 
 async function openStream(readable: Readable, name: string): Promise<Layer> {
-  const { head, stream } = await peek(readable, name, MAGIC);
-  const compression = compressionOf(head);
-  return compression === "none"
-    ? { kind: "stream", ...counting(stream) }
-    : decompress(stream, name, compression);
+  const { head, stream } = await peek(readable, name, HEAD);
+  try {
+    const compression = compressionOfLayer(kindOf(head), name, "FILE");
+    if (compression !== "none") return decompress(stream, name, compression);
+    return { kind: "stream", ...counting(stream) };
+  } catch (error) {
+    await stream.close();
+    throw error;
+  }
 }
 
-function decompress(input: ByteStream, name: string, compression: "gzip" | "zstd"): Layer {
+function decompress(input: ByteStream, name: string, compression: Compression): Layer {
+  const program = programFor(compression, name);
   const { taken, ...counted } = counting(input);
-  const program = findProgram(PROGRAMS[compression]);
   const stream =
     program !== undefined
       ? throughProgram(program, ARGS, counted, name, compression)
@@ -158,6 +200,16 @@ function decompress(input: ByteStream, name: string, compression: "gzip" | "zstd
         ? gunzip(counted, name)
         : unzstd(counted, name);
   return { kind: "stream", ...stream, taken };
+}
+
+/** @throws OperationalError when it is not there and nothing in this process does its work */
+function programFor(compression: Compression, name: string): string | undefined {
+  const program = findProgram(PROGRAMS[compression]);
+  if (program === undefined && (compression === "xz" || compression === "bzip2"))
+    throw new OperationalError(
+      `${name}: ${compression} data, which takes the program ${compression}: apt install ${PACKAGE[compression]}`,
+    );
+  return program;
 }
 
 function counting(stream: ByteStream): ByteStream & { taken: () => number } {

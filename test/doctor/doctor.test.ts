@@ -15,7 +15,7 @@ interface Finding {
 const NAMES = [
   ...["kernel", "fuse-device", "fusermount", "driver-fuse", "erofs", "loop-control"],
   ...["driver-erofs-file", "driver-erofs-loop", "user-namespaces", "overlayfs", "containerd"],
-  ...["igzip", "pigz", "zstd"],
+  ...["igzip", "pigz", "zstd", "xz", "bzip2"],
 ];
 
 /** What scripts rely on. @returns states by name */

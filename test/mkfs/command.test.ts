@@ -199,7 +199,11 @@ describe("create", () => {
       "Error: a layer that is compressed or comes through a pipe needs --blob-dir to be written to",
     ],
     ["create -B x.boot none.tar", 1, "Error: ENOENT: no such file or directory, open 'none.tar'"],
-    ["create -B x.boot blobs", 1, "Error: blobs: a directory, not a tar"],
+    [
+      "create -B x.boot blobs",
+      1,
+      "Error: blobs: a directory, not a tar; tar -C blobs -cf FILE.tar . makes one of it",
+    ],
     [
       `create -B x.boot --prefetch-policy fs -D blobs -`,
       2,
@@ -363,7 +367,7 @@ describe("merge", () => {
       1,
       /^Error: bootstrap none\.boot: ENOENT: no such file or directory, open 'none\.boot'\n$/,
     ],
-    ["a tar", LAYER_WORD, 1, /^Error: .*layer\.tar @0x400: magic is /],
+    ["a tar", LAYER_WORD, 1, /^Error: .*layer\.tar @0x0: a tar, no bootstrap and no EROFS image; /],
   ];
   it.each(wrong)("%s", async (_, layers, status, want) => {
     const { left, ...said } = await run(`merge -B m.boot ${layers}`);

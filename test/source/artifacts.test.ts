@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { chosen, type Descriptor, INDEX, MemoryLayout, NAME, named, REF } from "./memory-layout.ts";
+import { describeType } from "../../src/source/media-types.ts";
 
 describe("what is no image is not offered", () => {
   const EMPTY = {
@@ -69,9 +70,9 @@ describe("what is no image is not offered", () => {
     docs.index(docs.image(["a"]), thing);
     expect(chosen(docs)).toBe("a");
     expect(chosen(docs, thing.digest)).toContain(
-      `L: ${thing.digest} is no image, but an artifact: ${type}; there are: linux/amd64 sha256:`,
+      `L: ${thing.digest} is no image, but an artifact: ${describeType(type)}; there are: linux/amd64 sha256:`,
     );
-    expect(chosen(docs.index(thing))).toBe(`L: no image in it, only artifacts: ${type}`);
+    expect(chosen(docs.index(thing))).toBe(`L: no image in it, only artifacts: ${describeType(type)}`);
   });
 
   it.each([

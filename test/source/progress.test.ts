@@ -30,11 +30,18 @@ it("progress is a bar on a terminal", async () => {
   expect(stdout).toMatch(/ready image=/);
 });
 
-it.each(["INT", "TERM", "HUP"])("SIG%s while layers are built in threads leaves nothing", async (signal) => {
+const stopped = ["INT", "TERM", "HUP"].flatMap((signal) => [
+  { signal, what: "layers are decompressed", source: "l1.gz l2.gz l3.gz" },
+  { signal, what: "layers of an image are built in threads", source: "image" },
+]);
+it.each(stopped)("SIG$signal while $what leaves nothing", async ({ signal, source }) => {
   const dir = workDir();
   const script = `cd "$1"; mkdir m; for i in 1 2 3; do head -c 30M /dev/urandom >f$i; tar -cf - f$i | gzip -1 >l$i.gz; rm f$i; done
-    mkdir bin; printf '#!/bin/sh\\nhead -c 20000000 /dev/zero; sleep 20' >bin/igzip; chmod +x bin/igzip
-    PATH=$1/bin:$PATH "$2" "$3" mount l1.gz l2.gz l3.gz m --cache-dir cache >&2 &
+    mkdir bin image; truncate -s 20M big; ln l?.gz image
+    printf '#!/bin/sh\\ntar -cf - -C %s big; sleep 20' "$1" >bin/igzip; chmod +x bin/igzip
+    id=sha256:$(printf %064d 0); printf '{"rootfs":{"diff_ids":["%s","%s","%s"]}}' $id $id $id >image/config
+    echo '[{"Config":"config","Layers":["l1.gz","l2.gz","l3.gz"]}]' >image/manifest.json
+    PATH=$1/bin:$PATH "$2" "$3" mount ${source} m --cache-dir cache >&2 &
     for i in $(seq 200); do [ "$(ls -A cache/blobs 2>/dev/null | wc -l)" = 2 ] && break; sleep 0.05; done
     ls -A cache/blobs | wc -l; kill -${signal} $!; wait $! || echo $?`;
   const { stdout } = await shell(script, dir, process.execPath, COMMAND);

@@ -195,7 +195,9 @@ describe("openLayer refuses", () => {
       `ENOENT: no such file or directory, open '${dir}/none'`,
     ));
   it("a directory", async () =>
-    expect(await message(openLayer(wholeFile(dir)))).toBe(`${dir}: a directory, not a tar`));
+    expect(await message(openLayer(wholeFile(dir)))).toBe(
+      `${dir}: a directory, not a tar; tar -C ${dir} -cf FILE.tar . makes one of it`,
+    ));
   it("what its program refuses, with its words", async () => {
     script("igzip", "echo no >&2; echo 'good' >&2; exit 3");
     const at = file(gz);
