@@ -18,7 +18,8 @@ import { findUser } from "./user.ts";
 export async function mustBeMountable(flags: BackendFlags): Promise<void> {
   const log = openLog(flags.logLevel, logTarget(flags));
   try {
-    await prepareMountpoint(flags.mountpoint, flags.force, log);
+    // Not kept until then: another mount may be there first, and is told.
+    (await prepareMountpoint(flags.mountpoint, flags.force, log)).claim.release();
   } finally {
     log.close();
   }
