@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { escapeControlChars } from "../src/bytes/escape-control-chars.ts";
 import type { ListedMount } from "../src/daemon/list-mounts.ts";
+import { withExamples } from "./help.ts";
 
 /** `nydusd-ts ls`: what is mounted. */
 export function addLs(program: Command, say: (text: string) => void): void {
-  program
-    .command("ls")
+  withExamples(program.command("ls"), "nydusd-ts ls --json")
     .description(
       "list the mounts of nydusd-ts: what is mounted where, by which driver and process, since when",
     )
