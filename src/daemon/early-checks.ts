@@ -1,10 +1,10 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { StateFile } from "../handover/state-file.ts";
 import { openLog } from "../log/log.ts";
 import { readList } from "../prefetch/list.ts";
-import { prepareMountpoint } from "../seed/mountpoint.ts";
+import { findMountpoint } from "../seed/mountpoint.ts";
 import { type BackendFlags, logTarget } from "./options-from-flags.ts";
 import { mayOverlay } from "./overlay.ts";
 import { findUser } from "./user.ts";
@@ -18,14 +18,17 @@ import { findUser } from "./user.ts";
 export async function mustBeMountable(flags: BackendFlags): Promise<void> {
   const log = openLog(flags.logLevel, logTarget(flags));
   try {
-    // Not kept until then: another mount may be there first, and is told.
-    (await prepareMountpoint(flags.mountpoint, flags.force, log)).claim.release();
+    // Not claimed: another mount may be there first, and is told.
+    await findMountpoint(flags.mountpoint, flags.force, log);
   } finally {
     log.close();
   }
   if (flags.rw !== undefined) mayOverlay(flags.rw);
   if (flags.user !== undefined) findUser(flags.user);
-  if (flags.prefetchFiles !== undefined && flags.prefetch === "on") readList(flags.prefetchFiles);
+  const { prefetchFiles: list } = flags;
+  // What comes by a pipe can be read once.
+  const isLater = list === undefined || statSync(list, { throwIfNoEntry: false })?.isFIFO();
+  if (!isLater && flags.prefetch === "on") readList(list);
   if (flags.stateDir !== undefined) StateFile.in(flags.stateDir, process.pid);
   mustBePlaceable("trace", flags.trace, constants.F_OK); // it may be a pipe in a directory that nobody writes
   mustBePlaceable("pid file", flags.pidFile);

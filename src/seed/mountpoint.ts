@@ -16,21 +16,29 @@ export interface PreparedMountpoint {
 
 /**
  * Makes sure that a directory can be mounted on: it exists, no dead mount hides it, nothing is mounted there
- * and nothing is in it. No other process of ours finds the same until the claim is released.
+ * and nothing is in it.
  *
  * @param force mount over what is there all the same
+ * @returns its canonical path
  * @throws OperationalError saying what to do
  */
+export async function findMountpoint(path: string, force: boolean, log: Logger): Promise<string> {
+  const mountpoint = await canonical(path, log);
+  if (!statSync(mountpoint).isDirectory()) throw new OperationalError(`mountpoint ${path}: not a directory`);
+  if (!force) mustBeFree(mountpoint, path);
+  return mountpoint;
+}
+
+/** The same, and no other process of ours finds it until the claim is released. @throws OperationalError */
 export async function prepareMountpoint(
   path: string,
   force: boolean,
   log: Logger,
 ): Promise<PreparedMountpoint> {
-  const mountpoint = await canonical(path, log);
-  if (!statSync(mountpoint).isDirectory()) throw new OperationalError(`mountpoint ${path}: not a directory`);
+  const mountpoint = await findMountpoint(path, force, log);
   const claim = claimMountpoint(mountpoint, path);
   try {
-    if (!force) mustBeFree(mountpoint, path);
+    if (!force) mustBeFree(mountpoint, path); // another one may have been faster
     return { mountpoint, claim };
   } catch (error) {
     claim.release();
