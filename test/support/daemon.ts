@@ -117,7 +117,8 @@ export async function start(
   command: readonly [string, ...string[]] = [process.execPath, COMMAND],
 ): Promise<Daemon> {
   const [program, ...before] = command;
-  const stays = short[0] === "mount" ? ["--foreground"] : [];
+  const isDaemon = short[0] === "mount" && !short.some((word) => word.startsWith("erofs"));
+  const stays = isDaemon ? ["--foreground"] : [];
   const child = launch(program, [...before, ...short, mountpoint, ...stays, ...args]);
   let text = "";
   const exited = new Promise<number | string>((resolve) =>
