@@ -39,8 +39,10 @@ export function claimMountpoint(mountpoint: string, said: string, dir = defaultS
         if (codeOf(error) !== "EEXIST") return NONE;
       }
       const holder = holderOf(path);
-      if (holder !== undefined && (isAlive(holder) || tries === TRIES))
-        throw new OperationalError(`mountpoint ${said}: process ${holder.pid} is about to mount on it`);
+      if (tries === TRIES || (holder !== undefined && isAlive(holder)))
+        throw new OperationalError(
+          `mountpoint ${said}: ${holder === undefined ? `what ${path} names` : `process ${holder.pid}`} is about to mount on it`,
+        );
       // Put aside first: of several that find it, one can.
       try {
         renameSync(path, `${own}.dead`);

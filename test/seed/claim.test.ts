@@ -1,0 +1,48 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { processState } from "../../src/proc/processes.ts";
+import { claimMountpoint } from "../../src/seed/claim.ts";
+import { scratchDir } from "../support/image.ts";
+
+/** A directory to mount on, one for claims, and the file of the claim. */
+function places(): { mountpoint: string; dir: string; file: string } {
+  const mountpoint = scratchDir();
+  const dir = join(scratchDir(), "state");
+  const { dev, ino } = statSync(mountpoint);
+  return { mountpoint, dir, file: join(dir, `mounting-${dev}-${ino}`) };
+}
+
+describe("a mountpoint is claimed by one process at a time", () => {
+  it("is refused to the second, and free when the first lets go, with nothing left", () => {
+    const { mountpoint, dir } = places();
+    const claim = claimMountpoint(mountpoint, "m", dir);
+    expect(() => claimMountpoint(mountpoint, "m", dir)).toThrow(
+      `mountpoint m: process ${process.pid} is about to mount on it`,
+    );
+    claim.release();
+    expect(readdirSync(dir)).toEqual([]);
+    claimMountpoint(mountpoint, "m", dir).release();
+  });
+
+  const dead: [what: string, text: string][] = [
+    ["of a process that is gone", JSON.stringify({ ...processState(process.pid), started: 1 })],
+    ["of nothing that can be read", "{"],
+  ];
+  it.each(dead)("a claim %s does not count", (_, text) => {
+    const { mountpoint, dir, file } = places();
+    mkdirSync(dir);
+    writeFileSync(file, text);
+    const claim = claimMountpoint(mountpoint, "m", dir);
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(processState(process.pid));
+    claim.release();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it("asks no one where nothing can be written", () => {
+    const { mountpoint } = places();
+    const file = join(scratchDir(), "file");
+    writeFileSync(file, "");
+    claimMountpoint(mountpoint, "m", join(file, "state")).release();
+  });
+});
