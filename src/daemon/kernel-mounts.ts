@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "../atomic-file/replace-file.ts";
-import { defaultStateDir } from "../handover/state-file.ts";
+import { defaultStateDir, makeStateDir } from "../handover/state-file.ts";
 import { type MountEntry, mountAt, readMounts } from "../mounts/table.ts";
 
 const END = ".mounted";
@@ -27,7 +27,7 @@ export function noteKernelMount(mountpoint: string, dir = defaultStateDir()): vo
   try {
     const mount = mountAt(mountpoint);
     if (mount === undefined) return;
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeStateDir(dir);
     forgetUnmounted(dir);
     const { device, source } = mount;
     const note: KernelMount = { namespace: namespaceOf(), device, source, since: Date.now() };

@@ -26,6 +26,15 @@ export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.en
     : `${env["XDG_RUNTIME_DIR"]}/nydusd-ts`;
 }
 
+/** Not its parents: Node never ends to make those where it cannot, as in /proc. @throws the system error */
+export function makeStateDir(dir: string): void {
+  try {
+    mkdirSync(dir, { mode: 0o700 });
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+}
+
 const CHECKED = ".checked";
 
 /**

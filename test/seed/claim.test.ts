@@ -44,5 +44,16 @@ describe("a mountpoint is claimed by one process at a time", () => {
     const file = join(scratchDir(), "file");
     writeFileSync(file, "");
     claimMountpoint(mountpoint, "m", join(file, "state")).release();
+    claimMountpoint(mountpoint, "m", "/proc/none").release();
+  });
+
+  it("clears what others have left, and nothing of those that live", () => {
+    const { mountpoint, dir } = places();
+    mkdirSync(dir);
+    writeFileSync(join(dir, "mounting-1-2"), JSON.stringify({ ...processState(process.pid), started: 1 }));
+    writeFileSync(join(dir, "mounting-3-4"), JSON.stringify(processState(process.pid)));
+    writeFileSync(join(dir, "7-9.state"), "{}");
+    claimMountpoint(mountpoint, "m", dir).release();
+    expect(readdirSync(dir)).toEqual(["7-9.state", "mounting-3-4"]);
   });
 });
