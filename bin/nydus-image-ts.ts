@@ -128,6 +128,6 @@ program.hook("preAction", (_, command) => {
 process.stdout.on("error", () => process.exit(1)); // nothing reads it: that is what ends `ls | head`
 
 await runProgram(
-  () => (process.argv.length === 2 ? program.help({ error: true }) : program.parseAsync()),
+  () => (process.argv.length === 2 ? program.help() : program.parseAsync()),
   (error) => (error instanceof UsageError || error instanceof MergeError ? 2 : 1),
 );

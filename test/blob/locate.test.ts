@@ -345,7 +345,7 @@ describe("an image file is refused", () => {
     {
       name: "a tar instead",
       of: (p) => copyFileSync(fixture("01-basic").devices[0], p),
-      want: "b @0x400: magic is 0x69622f2e, want 0xe0f5e1e2",
+      want: "b @0x0: a tar, no bootstrap and no EROFS image; nydusd-ts mount b DIR mounts it, nydus-image-ts create b builds a bootstrap of it",
     },
   ];
   it.each(cases)("$name", ({ of, want }) => {
