@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync } from "node:fs";
+import { closeSync, existsSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -7,6 +7,7 @@ import type { Writable } from "node:stream";
 import { defaultStateDir } from "../handover/state-file.ts";
 import { logPath, openLogFile } from "../log/log-file.ts";
 import { mustBeOwnDirectory } from "../safe-open/own.ts";
+import { makeDirectories } from "../safe-open/make-directories.ts";
 
 const NAME = "nydusd-ts";
 /** Where systemd's journal takes lines, as it does of services. */
@@ -75,7 +76,7 @@ function inOwnFile(mountpoint: string): LogPlace {
   const dirs = [...(process.geteuid?.() === 0 ? ["/var/log"] : []), state].map((dir) => join(dir, NAME));
   for (const dir of [...dirs, defaultStateDir()]) {
     try {
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      makeDirectories(dir, 0o700);
       mustBeOwnDirectory(dir);
       return inFile(join(dir, fileNameOf(mountpoint)));
     } catch {} // the next one

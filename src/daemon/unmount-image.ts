@@ -9,6 +9,9 @@ import { unmount } from "../mounts/umount.ts";
 import { forgetUnmounted } from "./kernel-mounts.ts";
 import { removeStatesOf } from "./state-location.ts";
 
+/** Mounts that are named. */
+const MAX_NAMES = 5;
+
 /**
  * Unmounts an image, kernel mount or daemon, and before it the overlay above it.
  *
@@ -23,6 +26,7 @@ export async function unmountImage(path: string): Promise<string> {
   if (top === undefined) throw new OperationalError(`${said}: nothing is mounted there`);
   if (!isImage(top) && !isOverlay(top))
     throw new OperationalError(`${said}: ${top.type} is mounted there, not an image`);
+  mustBeUppermost(said, top);
   process.chdir("/"); // this process is no reason to find it busy
   const { mountpoint } = top;
   let isBusy = false;
@@ -40,6 +44,17 @@ export async function unmountImage(path: string): Promise<string> {
   return isBusy
     ? `${what}: busy: detached; the mount ends when no process uses it any more`
     : `${what}: unmounted`;
+}
+
+/** What is mounted in it would go with it, and is not ours. @throws OperationalError */
+function mustBeUppermost(said: string, { mountpoint }: MountEntry): void {
+  const inside = readMounts().filter((mount) => mount.mountpoint.startsWith(`${mountpoint}/`));
+  if (inside.length === 0) return;
+  const names = inside.slice(0, MAX_NAMES).map((mount) => escapeControlChars(mount.mountpoint));
+  const more = inside.length > MAX_NAMES ? ` and ${inside.length - MAX_NAMES} more` : "";
+  throw new OperationalError(
+    `${said}: something is mounted in it: ${names.join(", ")}${more}; unmount that first, or all of it with umount -R`,
+  );
 }
 
 /** A dead mount cannot be resolved, but it can be unmounted: what it is on can be. */

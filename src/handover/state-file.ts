@@ -15,6 +15,7 @@ import { replaceFile } from "../atomic-file/replace-file.ts";
 import { isAlive, startOf } from "../proc/processes.ts";
 import type { CheckedState } from "../session/snapshot.ts";
 import { formatChecked, formatState, parseChecked, parseState, type SessionState } from "./state.ts";
+import { makeDirectories } from "../safe-open/make-directories.ts";
 
 const temporaryOf = (path: string): string => `${path}.tmp`;
 
@@ -62,7 +63,7 @@ export class StateFile {
    */
   static in(dir: string, owner: number): StateFile {
     try {
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      makeDirectories(dir, 0o700);
       const { uid, mode } = statSync(dir);
       if (uid !== process.geteuid?.()) throw new Error(`belongs to user ${uid}`);
       if ((mode & 0o022) !== 0) throw new Error("others may write there");

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
-import { constants, readFileSync } from "node:fs";
-import { chmod, chown, type FileHandle, mkdir, open } from "node:fs/promises";
+import { constants, readFileSync, statSync } from "node:fs";
+import { chmod, chown, type FileHandle, lstat, mkdir, open, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { SAFE_FLAGS } from "./defaults.ts";
@@ -49,6 +49,7 @@ export async function mountOverlay(
   let lower: FileHandle | undefined;
   try {
     lower = await open(mountpoint, constants.O_RDONLY | constants.O_DIRECTORY);
+    mustBeUnused(path);
     await makeDirectories(path, lower);
     await mount(mountpoint, path, lower.fd, words);
   } catch (error) {
@@ -59,11 +60,47 @@ export async function mountOverlay(
   return mountAt(mountpoint)?.device ?? "";
 }
 
+/**
+ * Two overlays with the same changes destroy them, says overlayfs, and takes them all the same.
+ *
+ * @throws Error naming the other's mountpoint
+ */
+function mustBeUnused(path: string): void {
+  const own = placeOf(join(path, "upper"));
+  if (own === undefined) return;
+  const other = readMounts().find((each) => {
+    const upper = each.type === "overlay" ? upperOf(each) : undefined;
+    return upper !== undefined && placeOf(join(upper, "upper")) === own;
+  });
+  if (other !== undefined) throw new Error(`it has the changes of ${other.mountpoint}, which is mounted`);
+}
+
+/** @returns undefined for what is not there */
+function placeOf(path: string): string | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats && `${stats.dev}:${stats.ino}`;
+}
+
+/** What overlayfs has in a work directory; `work` has no permissions, or is empty. */
+const OF_OVERLAY = new Set(["work", "index", "incompat"]);
+
+/** Overlayfs empties its work directory without asking. @throws Error for one with something else in it */
+async function mustBeWorkDirectory(path: string): Promise<void> {
+  for (const name of await readdir(path)) {
+    const at = join(path, name);
+    const stats = await lstat(at);
+    const isEmpty = name === "work" && stats.isDirectory() && (await readdir(at)).length === 0;
+    if (isEmpty || (OF_OVERLAY.has(name) && (name !== "work" || (stats.mode & 0o777) === 0))) continue;
+    throw new Error(`${at} is no overlay's, and overlayfs would delete it: choose another directory`);
+  }
+}
+
 /** The overlay's root is `upper`, so a new one takes after the image's root. */
 async function makeDirectories(path: string, lower: FileHandle): Promise<void> {
   const upper = join(path, "upper");
   await makeDirectory(path);
-  await makeDirectory(join(path, "work"));
+  const work = join(path, "work");
+  if (!(await makeDirectory(work))) await mustBeWorkDirectory(work);
   if (!(await makeDirectory(upper))) return;
   const { mode, uid, gid } = await lower.stat();
   await chown(upper, uid, gid);

@@ -2,7 +2,6 @@ import { SHA256 } from "../bytes/sha256.ts";
 import { createHash, randomBytes } from "node:crypto";
 import {
   existsSync,
-  mkdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -20,6 +19,7 @@ import { temporaryName } from "../atomic-file/temporary.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { mustBeOwnDirectory } from "../safe-open/own.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
+import { makeDirectories } from "../safe-open/make-directories.ts";
 
 /** XDG base directory specification. */
 export const defaultCacheDir = (): string =>
@@ -68,7 +68,7 @@ export class Cache {
     this.dir = dir;
     this.blobs = join(dir, "blobs");
     try {
-      for (const name of FOLDERS) mkdirSync(join(dir, name), { recursive: true, mode: 0o700 });
+      for (const name of FOLDERS) makeDirectories(join(dir, name), 0o700);
     } catch (error) {
       throw unusable(dir, messageOf(error));
     }
@@ -85,9 +85,10 @@ export class Cache {
     const probe = join(this.blobs, `.${randomBytes(8).toString("hex")}`);
     try {
       writeFileSync(probe, "x", { flag: "wx", mode: 0o600 });
-      rmSync(probe);
     } catch (error) {
       throw unusable(this.dir, messageOf(error));
+    } finally {
+      rmSync(probe, { force: true }); // on a full disk there is an empty one
     }
     const { bavail, bsize } = statfsSync(this.blobs);
     const free = bavail * bsize;

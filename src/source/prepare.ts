@@ -153,7 +153,7 @@ function imageOf(built: readonly BuiltLayer[], { cache, warn }: PrepareContext):
 
 /**
  * Archives with plain tars in them, as blobs by path. Hashing one whole would read everything twice: where its layers
- * lie says as much.
+ * lie, and how long it is, says as much.
  */
 function archivesOf(layers: readonly BuiltLayer[]): Map<string, { id: string; size: number }> {
   const parts = new Map<string, string[]>();
@@ -164,9 +164,13 @@ function archivesOf(layers: readonly BuiltLayer[]): Map<string, { id: string; si
   }
   return new Map(
     [...parts].map(([path, lines]) => {
-      const id = createHash("sha256").update(lines.join("\n")).digest("hex");
+      const { size } = statSync(path);
+      // Its length, too: another archive may begin with the same layers at the same places.
+      const id = createHash("sha256")
+        .update([...lines, size].join("\n"))
+        .digest("hex");
       // An id of 64 digits would be taken for the sha256 of a file.
-      return [path, { id: `archive-${id.slice(0, 56)}`, size: statSync(path).size }];
+      return [path, { id: `archive-${id.slice(0, 56)}`, size }];
     }),
   );
 }

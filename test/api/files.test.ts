@@ -62,9 +62,9 @@ it("--file-stats sums what is asked about each file over all workers", async () 
   expect(await latest()).toEqual([[other]]);
 
   const shown = async (line: string) => JSON.parse((await ctl(["-S", sock, ...line.split(" ")])).stdout);
-  expect(Object.keys(await shown("files"))).toContain(`${other}`);
-  expect(await shown("pattern")).toMatchObject([{ path: "/hl_large" }, { path: "/exact256k" }]);
-  expect(await shown("files --latest")).toEqual([]);
+  expect(Object.keys(await shown("files --json"))).toContain(`${other}`);
+  expect(await shown("pattern --json")).toMatchObject([{ path: "/hl_large" }, { path: "/exact256k" }]);
+  expect(await shown("files --latest --json")).toEqual([]);
   expect(await stop()).toBe(0);
 });
 

@@ -88,13 +88,19 @@ const ROWS: Row[] = [
     name: "mount, the cache",
     free: 1000,
     words: '"$NYDUSD" mount --driver fuse --cache-dir "$D/cache" "$T/data.tar.gz" "$P"',
-    says: /^Error: .*\/disk\/cache\/.*: ENOSPC: no space left on device, write$/m,
+    says: /^Error: cache .*\/disk\/cache: 1\.\d MiB free, decompressed layers take 2\.9 MiB at least: make room, /m,
+  },
+  {
+    name: "mount, the cache, of what comes by a pipe",
+    free: 1000,
+    words: '"$NYDUSD" mount --driver fuse --cache-dir "$D/cache" - "$P" < <(cat "$T/data.tar.gz")',
+    says: /^Error: .*\/disk\/cache\/.*: ENOSPC: no space left on device, write/m,
   },
   {
     name: "mount, a cache that has no room at all",
     free: 0,
     words: '"$NYDUSD" mount --driver fuse --cache-dir "$D/cache" "$T/small.tar" "$P"',
-    says: /^Error: .*\/disk\/cache\/.*: ENOSPC: no space left on device/m,
+    says: /^Error: cache .*\/disk\/cache: ENOSPC: no space left on device, write; name another with --cache-dir$/m,
   },
   {
     name: "mount, the pid file",

@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { mountAt, readMounts } from "../../src/mounts/table.ts";
 import {
@@ -46,6 +46,49 @@ async function umount(daemon: Daemon): Promise<void> {
 const CHANGE =
   'cd "$1"; echo new >new; echo more >>etc/keep; rm d2f; mv hl_a moved; rm -r opq; mkdir opq; echo x >opq/x; ln -s new link; chmod 700 f2d';
 const LOOK = 'cd "$1"; ls; cat new moved opq/x etc/keep; readlink link; ls opq; stat -c %a f2d';
+
+describe("a directory for changes", () => {
+  it("is refused when a mounted image has its changes there, by name", async () => {
+    const upper = join(workDir(), "made");
+    const first = await writable(["auto"], upper);
+    const { status, stderr } = run(["mount", ...BLOBS, "--rw", upper, path, emptyDir()]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      `Error: --rw ${upper}: it has the changes of ${first.mountpoint}, which is mounted\n`,
+    );
+    await umount(first);
+  });
+
+  it.each(["work/file", "work/work/file"])("is refused when overlayfs would delete its %s", (name) => {
+    const upper = workDir();
+    mkdirSync(join(upper, dirname(name)), { recursive: true });
+    writeFileSync(join(upper, name), "precious");
+    const mountpoint = emptyDir();
+    const { status, stderr } = run(["mount", ...BLOBS, "--rw", upper, path, mountpoint]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^Error: --rw .* is no overlay's, and overlayfs would delete it: choose another directory$/m,
+    );
+    expect(readFileSync(join(upper, name), "utf8")).toBe("precious");
+    expect(mounts(mountpoint)).toEqual([]);
+  });
+});
+
+describe("umount of an image that something else is mounted in", () => {
+  it("is refused, and names it", async () => {
+    const daemon = await writable(["auto"], join(workDir(), "made"));
+    const inside = join(daemon.mountpoint, "inside");
+    await ask('mkdir "$1"; mount -t tmpfs none "$1"; echo here >"$1/file"', inside);
+    const { status, stderr } = run(["umount", daemon.mountpoint]);
+    expect([status, stderr]).toEqual([
+      1,
+      `Error: ${daemon.mountpoint}: something is mounted in it: ${inside}; unmount that first, or all of it with umount -R\n`,
+    ]);
+    expect(await ask('cat "$1/file"', inside)).toBe("here\n");
+    await ask('umount "$1"', inside);
+    await umount(daemon);
+  });
+});
 
 describe.each(MOUNT_BACKENDS)("--rw with --driver %s %s %s", (...words) => {
   const driver = words.filter((word) => word !== undefined);

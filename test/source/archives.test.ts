@@ -152,6 +152,15 @@ describe("an archive is mounted", () => {
     expect(await daemon.stop()).toBe(0);
   });
 
+  it("after a longer one that begins with the same layers", async () => {
+    const dir = workDir();
+    const short = pack(dockerDir(join(dir, "short"), LAYERS, "app:1"));
+    const long = join(dir, "long.tar");
+    sh('cp "$SHORT" "$LONG"; truncate -s +10240 "$LONG"', { SHORT: short, LONG: long });
+    const cache = join(dir, "cache");
+    for (const source of [long, short]) expect(await mounted(source, cache)).toEqual(WANT);
+  });
+
   it("as one layer when it only looks like an archive, compressed or not", async () => {
     const dir = workDir();
     sh(
