@@ -5,8 +5,9 @@ import { delimiter } from "node:path";
 import type { BlobFile } from "../blob/locate.ts";
 import { makeDevice } from "../bytes/device-number.ts";
 import { OperationalError } from "../bytes/errors.ts";
+import { FUSE_TYPE } from "../fuse/device.ts";
 import { leadsBelow } from "../mounts/below.ts";
-import { readMounts } from "../mounts/table.ts";
+import { mountAt, readMounts } from "../mounts/table.ts";
 import { defaultStateDir } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { MountContext } from "../seed/mount-context.ts";
@@ -39,6 +40,8 @@ export function refuseSelfMount(options: DaemonOptions, { mountpoint, first }: M
  * @throws OperationalError naming what would lie there
  */
 export function refuseOwnFiles(options: DaemonOptions): void {
+  // Its server may have died while another process holds the device: then it would never answer.
+  if (mountAt(resolve(options.mountpoint))?.type === FUSE_TYPE) return;
   let stats: Stats | undefined;
   try {
     stats = statSync(options.mountpoint, { throwIfNoEntry: false });

@@ -38,9 +38,9 @@ describe("help", () => {
   it("has colours where they are wanted, and obeys NO_COLOR", () => {
     const help = (env: NodeJS.ProcessEnv) => run(["doctor", "--help"], env).stdout.includes("\u001b[");
     expect([
-      help({ FORCE_COLOR: "1" }),
+      help({ FORCE_COLOR: "1", NO_COLOR: undefined }),
       help({ FORCE_COLOR: "1", NO_COLOR: "1" }),
-      help({ FORCE_COLOR: undefined }),
+      help({ FORCE_COLOR: undefined, NO_COLOR: undefined }),
     ]).toEqual([true, false, false]);
   });
 });
