@@ -115,13 +115,17 @@ function plainDirectory(
 ): OperationalError {
   if (transport === "dir")
     return new OperationalError(`${path}: a directory, but not of skopeo's form dir: it has no file version`);
+  const names = new Set(readdirSync(path));
+  if (names.has("oci-layout"))
+    return new OperationalError(
+      `${path}: an OCI image layout whose index.json is ${names.has("index.json") ? "no JSON" : "not there"}: copy it again`,
+    );
   const none = `${path}: a directory, but no OCI image layout: it has no file oci-layout`;
   if (transport !== undefined) return new OperationalError(none);
   if (target !== undefined && statSync(target, { throwIfNoEntry: false })?.isFile())
     return new OperationalError(
       `${path}: a directory, and ${target} is a file: the image comes first, then the directory to mount it on`,
     );
-  const names = new Set(readdirSync(path));
   const tree = names.has("rootfs") && names.has("config.json") ? `${path}/rootfs` : path;
   return new OperationalError(`${none}; tar -C ${tree} -cf FILE.tar . makes a layer of what is in it`);
 }

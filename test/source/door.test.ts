@@ -408,6 +408,18 @@ describe("refused by name, with what helps", () => {
     );
   });
   it.each([
+    ["there", undefined, "not there"],
+    ["JSON", "{", "no JSON"],
+  ])("a layout whose index.json is not %s", async (_, index, want) => {
+    const dir = workDir();
+    writeFileSync(join(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+    if (index !== undefined) writeFileSync(join(dir, "index.json"), index);
+    for (const source of [dir, `oci:${dir}`])
+      expect(await messageOf(treeOf([source]))).toBe(
+        `${dir}: an OCI image layout whose index.json is ${want}: copy it again`,
+      );
+  });
+  it.each([
     ["+encrypted", "an encrypted layer: skopeo copy --decryption-key"],
     ["application/vnd.oci.image.layer.nydus.blob.v1", "a nydus blob: "],
     ["application/vnd.example.thing", "an artifact or something else, no layer of an image"],
