@@ -31,6 +31,7 @@ export function inPrivateRoot<T>(shown: readonly Shown[], work: () => T): T {
   const home = [openSync("/proc/self/ns/mnt", "r"), ...["/", "."].map((path) => openSync(path, O_PATH))];
   const [namespace = -1, root = -1, cwd = -1] = home;
   try {
+    systemCall("chroot", "/", "/"); // changes nothing: who may not (CAP_SYS_CHROOT) would not get back either
     systemCall("unshare", "mnt", CLONE_NEWNS); // and with it root and working directory, from other threads
     try {
       systemCall("mount", "private", null, "/", null, MS_REC + MS_PRIVATE, null);
