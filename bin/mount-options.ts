@@ -122,6 +122,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
     flags: "--strict",
     about: "refuse names and symlinks that break the format, which are shown as Linux shows them",
     default: false,
+    against: [{ with: "--lenient" }],
   },
   {
     flags: "--force",

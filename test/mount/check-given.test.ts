@@ -138,6 +138,7 @@ describe("the table of options", () => {
         "--blob-dir",
         "--blob",
         "--config",
+        "--strict",
         "--force",
         "--options",
         "--daemonize",
