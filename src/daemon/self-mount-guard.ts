@@ -5,12 +5,12 @@ import { delimiter } from "node:path";
 import type { BlobFile } from "../blob/locate.ts";
 import { makeDevice } from "../bytes/device-number.ts";
 import { OperationalError } from "../bytes/errors.ts";
-import { FUSE_TYPE } from "../fuse/device.ts";
 import { leadsBelow } from "../mounts/below.ts";
-import { mountAt, readMounts } from "../mounts/table.ts";
+import { readMounts } from "../mounts/table.ts";
 import { defaultStateDir } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { MountContext } from "../seed/mount-context.ts";
+import { isMountedAt } from "../seed/mountpoint.ts";
 
 const OWN = "lies in this daemon's own mount: the daemon would have to answer its own requests";
 
@@ -41,7 +41,7 @@ export function refuseSelfMount(options: DaemonOptions, { mountpoint, first }: M
  */
 export function refuseOwnFiles(options: DaemonOptions): void {
   // Its server may have died while another process holds the device: then it would never answer.
-  if (mountAt(resolve(options.mountpoint))?.type === FUSE_TYPE) return;
+  if (isMountedAt(options.mountpoint)) return;
   let stats: Stats | undefined;
   try {
     stats = statSync(options.mountpoint, { throwIfNoEntry: false });

@@ -1,9 +1,11 @@
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
+import { resolve } from "node:path";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { FUSE_TYPE } from "../fuse/device.ts";
 import type { Logger } from "../log/log.ts";
 import { isDeadMount } from "../mounts/dead.ts";
-import { mountAt } from "../mounts/table.ts";
+import { mountAt, readMounts } from "../mounts/table.ts";
 import { type Claim, claimMountpoint } from "./claim.ts";
 import { detach } from "../mounts/umount.ts";
 
@@ -54,6 +56,12 @@ function mustBeFree(real: string, path: string): void {
     );
   if (readdirSync(real).length > 0)
     throw new OperationalError(`mountpoint ${path}: not empty; choose another or use --force`);
+}
+
+/** Whether an image is served there. It may be dead, and then cannot be asked. */
+export function isMountedAt(mountpoint: string): boolean {
+  const path = resolve(mountpoint);
+  return readMounts().some((mount) => mount.mountpoint === path && mount.type === FUSE_TYPE);
 }
 
 async function canonical(path: string, log: Logger): Promise<string> {

@@ -1,15 +1,13 @@
 import { closeSync } from "node:fs";
 import { connect } from "node:net";
-import { resolve } from "node:path";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
-import { FUSE_TYPE } from "../fuse/device.ts";
 import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { Logger } from "../log/log.ts";
-import { readMounts } from "../mounts/table.ts";
 import type { Transferable } from "../session/transport.ts";
 import { isFuseDevice } from "../handover/keeper.ts";
 import { formatState, parseState, stateOf } from "../handover/state.ts";
 import { IncomingSession } from "./incoming.ts";
+import { isMountedAt } from "./mountpoint.ts";
 import { crashed, type Found } from "./resumed.ts";
 
 /** A state has less than a kilobyte an image. */
@@ -111,12 +109,6 @@ export class Supervised {
     if (this.taken !== undefined) this.give(this.taken);
   }
 }
-
-/** What is mounted there may be dead, and then cannot be asked. */
-const isMountedAt = (mountpoint: string): boolean => {
-  const path = resolve(mountpoint);
-  return readMounts().some((mount) => mount.mountpoint === path && mount.type === FUSE_TYPE);
-};
 
 function isDead(socket: string): Promise<boolean> {
   return new Promise((done) => {
