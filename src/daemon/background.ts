@@ -19,11 +19,11 @@ export interface BackgroundOrder {
   readonly log: Logger;
 }
 
-/** A mount that is there; `pid` and `log` when a process serves it. */
+/** A mount that is there; `log` and `pid` when a process serves it: in this order in the ready line, whose end scripts read. */
 export interface InBackground {
   readonly facts: ReadyFacts;
-  readonly pid?: number;
   readonly log?: string;
+  readonly pid?: number;
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -42,7 +42,7 @@ export async function serveInBackground(what: BackgroundOrder): Promise<InBackgr
   for (const signal of SIGNALS) process.on(signal, stop);
   try {
     const { facts, isServed } = await answerOf(child, what, place);
-    return isServed ? { facts, pid: child.pid ?? 0, log: place.name } : { facts };
+    return isServed ? { facts, log: place.name, pid: child.pid ?? 0 } : { facts };
   } finally {
     for (const signal of SIGNALS) process.off(signal, stop);
     place.close();

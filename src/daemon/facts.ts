@@ -45,7 +45,7 @@ const FIELDS = [
  * The ready line but for its first word: `key=value …`, where a value that would not be one word is a string of JSON.
  *
  * @param ms since this process began
- * @param more of a daemon in the background: its pid, and where its log is
+ * @param more of a daemon in the background: where its log is, and its pid, the last
  */
 export function formatFacts(
   facts: ReadyFacts,

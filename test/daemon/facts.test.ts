@@ -30,7 +30,7 @@ describe("formatFacts", () => {
   it.each(cases)("%s", (_, facts, line) => expect(formatFacts(facts, 1.6)).toBe(line));
 
   it("of a daemon in the background", () =>
-    expect(formatFacts({ mountpoint: "/m" }, 2, { pid: 7, log: "/var/log/a b.log" })).toBe(
-      'mountpoint=/m ms=2 pid=7 log="/var/log/a b.log"',
+    expect(formatFacts({ mountpoint: "/m" }, 2, { log: "/var/log/a b.log", pid: 7 })).toBe(
+      'mountpoint=/m ms=2 log="/var/log/a b.log" pid=7',
     ));
 });

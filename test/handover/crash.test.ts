@@ -198,7 +198,7 @@ it("a killed keeper leaves a mount that is served; --recover keeps it again, or 
     '"$1" --mountpoint "$2" --recover --state-dir "$3" --daemonize "$4" "$5" "$6" "$7"',
     ...[KEPT, daemon.mountpoint, daemon.stateDir, ...image],
   );
-  const keeper = Number(/^ready .* pid=(\d+) log=/m.exec(background.stdout)?.[1]);
+  const keeper = Number(/^ready .* pid=(\d+)$/m.exec(background.stdout)?.[1]);
   expect([background.status, keeper > 0]).toEqual([0, true]);
   expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(sum);
   for (const pid of [keeper, stateOf(daemon.stateDir)?.serving.pid ?? 0]) kill(pid);

@@ -201,7 +201,7 @@ it("--daemonize tells the keeper's pid, which stays the same across a crash", as
   const pid = Number(readFileSync(pidFile, "utf8"));
   expect([status, stdout]).toEqual([
     0,
-    expect.stringMatching(new RegExp(`^ready .* pid=${pid} log=\\S+\n$`)),
+    expect.stringMatching(new RegExp(`^ready .* log=\\S+ pid=${pid}\n$`)),
   ]);
   expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toContain("keeper.sh");
   const before = stateOf(join(dir, "state"))?.serving.pid ?? 0;

@@ -69,7 +69,7 @@ describe("without a file", () => {
     const args = [...COMMAND_LINE, "-M", mountpoint, ...flags, "--daemonize"];
     const { stdout } = await shell(ON_TERMINAL, ...args);
     expect(run(["umount", mountpoint]).status).toBe(0);
-    expect(stdout).toMatch(/^ready .* pid=\d+ log=\S+\r?$/m);
+    expect(stdout).toMatch(/^ready .* log=\S+ pid=\d+\r?$/m);
     expect(stdout).toMatch(new RegExp(LINE[format].source, "m"));
   });
 });

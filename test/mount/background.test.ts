@@ -83,7 +83,7 @@ it("a crash never reads standard input again", async () => {
   const mnt = emptyDir();
   const script = 'cat "$1/l.tar" | "$2" "$3" mount --driver fuse --cache-dir "$1/c" -L "$1/log" - "$4"';
   const { stdout } = await shell(script, dir, process.execPath, COMMAND, mnt);
-  const keeper = Number(/ pid=(\d+) log=/.exec(stdout)?.[1]);
+  const keeper = Number(/ pid=(\d+)$/m.exec(stdout)?.[1]);
   const [serving = 0] = childrenOf(keeper);
   kill(serving);
   await until(() => childrenOf(keeper).some((pid) => pid !== serving), "the next process");
@@ -129,7 +129,7 @@ describe("the log goes on", () => {
     const { dir } = layers();
     const mnt = emptyDir();
     const script = `${ALONE}
-      "$node" "$command" mount --driver fuse --cache-dir "$dir/c" "$dir/l.tar" "$mnt" 2>/dev/null | sed 's/.* log=//'
+      "$node" "$command" mount --driver fuse --cache-dir "$dir/c" "$dir/l.tar" "$mnt" 2>/dev/null | sed 's/.* log=//;s/ .*//'
       cat "$mnt/one"; "$node" "$command" umount "$mnt" >/dev/null; cat /var/log/nydusd-ts/*; stat -c %a /var/log/nydusd-ts/*`;
     const { stdout, stderr } = await shell(
       'unshare -m bash -euc "$@"',
@@ -153,7 +153,7 @@ describe("the log goes on", () => {
     await new Promise<void>((done) => journal.listen(socket, done));
     const script = `${ALONE}
       touch /run/systemd/journal/stdout; mount --bind "$socket" /run/systemd/journal/stdout
-      "$node" "$command" mount --driver fuse --cache-dir "$dir/c" "$dir/l.tar" "$mnt" 2>/dev/null | sed 's/.* log=//'
+      "$node" "$command" mount --driver fuse --cache-dir "$dir/c" "$dir/l.tar" "$mnt" 2>/dev/null | sed 's/.* log=//;s/ .*//'
       "$node" "$command" umount "$mnt" >/dev/null`;
     const { stdout } = await shell(
       'unshare -m bash -euc "$@"',
@@ -184,7 +184,7 @@ it("a log file that was asked for has each line once, and the terminal has the r
   ];
   const { stdout, stderr, status } = run([...words, tar, mnt]);
   expect([status, stderr]).toEqual([0, ""]);
-  expect(stdout).toMatch(new RegExp(` pid=\\d+ log=${log}.log\\n$`));
+  expect(stdout).toMatch(new RegExp(` log=${log}.log pid=\\d+\\n$`));
   expect(readFileSync(`${log}.log`, "utf8").match(/driver fuse: asked for/g)).toHaveLength(1);
   expect(run(["umount", mnt]).status).toBe(0);
 });

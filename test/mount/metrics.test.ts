@@ -117,7 +117,7 @@ it("--daemonize under a writable overlay tells its metrics", async () => {
     ...["--metrics-address", "0", "--daemonize", "--log-file", join(workDir(), "log")],
   ]);
   expect(status).toBe(0);
-  const address = / metrics=(\S+) .* pid=\d+ log=\S+\n$/.exec(stdout)?.[1] ?? "";
+  const address = / metrics=(\S+) .* log=\S+ pid=\d+\n$/.exec(stdout)?.[1] ?? "";
   expect(await ready(address)).toEqual([200, "serving\n"]);
   expect(run(["umount", mountpoint]).status).toBe(0);
   await expect(ready(address)).rejects.toThrow();

@@ -38,7 +38,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     );
     const pid = Number(readFileSync(pidFile, "utf8"));
     expect(line).toMatch(
-      new RegExp(`^${LISTING.join("\n")}\n${pid}\nready image=.* ms=\\d+ pid=${pid} log=\\S+/daemon.log\n$`),
+      new RegExp(`^${LISTING.join("\n")}\n${pid}\nready image=.* ms=\\d+ log=\\S+/daemon.log pid=${pid}\n$`),
     );
     expect(readFileSync(`/proc/${pid}/cmdline`, "latin1")).toContain(mountpoint);
     process.kill(pid, "SIGTERM");
