@@ -1,5 +1,5 @@
-import type { LayerFile } from "../tar/layer-file.ts";
 import { syncDirectory } from "../atomic-file/replace-file.ts";
+import type { LayerFile } from "../tar/layer-file.ts";
 import {
   type BuildOptions,
   type BuildResult,
@@ -101,7 +101,7 @@ async function buildLayer<T>(
     const index = new TarIndexer(request, tar);
     const size = await tar.whole((soFar) => index.read(soFar, false));
     index.read(size, true);
-    if (!request.isOfImage) mustBeNoArchive(tar.fd, { at: tar.at, size }, request.layer.name);
+    if (!request.isOfImage) mustBeNoArchive(tar.fd, index.members, request.layer.name);
     const tree = index.entries.finish();
     side = await storeSideBlob(index.entries.side, tar, request);
     // The bootstrap is planned and written while the end of the tar may still be hashed.

@@ -1,9 +1,9 @@
 import { readSync } from "node:fs";
 import { OperationalError } from "../bytes/errors.ts";
 import { LONG_HEAD } from "../bytes/magic.ts";
-import { readImageArchive } from "../tar/image-archive.ts";
-import type { Part } from "../tar/layer-file.ts";
 import { FileBytes } from "../tar/file-bytes.ts";
+import { type ArchiveMembers, archiveOf } from "../tar/image-archive.ts";
+import type { Part } from "../tar/layer-file.ts";
 import { TarReader } from "../tar/reader.ts";
 import { kindOfFile } from "../tar/source.ts";
 
@@ -76,8 +76,8 @@ export function mustBeOfUse(fd: number, size: number, name: string, isEnd: boole
 }
 
 /** @throws OperationalError when the tar is an archive of images, which has layers but is none */
-export function mustBeNoArchive(fd: number, part: Part, name: string): void {
-  const archive = readImageArchive(fd, part, name, () => {});
+export function mustBeNoArchive(fd: number, members: ArchiveMembers, name: string): void {
+  const archive = archiveOf(fd, members, () => {});
   if (archive !== undefined)
     throw new OperationalError(
       `${name}: ${archive.what}, no layer; nydusd-ts mount ${name} DIR mounts the image in it`,

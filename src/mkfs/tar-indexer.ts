@@ -1,5 +1,6 @@
 import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { FileBytes } from "../tar/file-bytes.ts";
+import { ArchiveMembers } from "../tar/image-archive.ts";
 import { TarReader } from "../tar/reader.ts";
 import type { LayerRequest } from "./create.ts";
 import { TarTree } from "./from-tar.ts";
@@ -12,6 +13,8 @@ const STARGZ_TOC = "stargz.index.json";
 /** Takes the entries of a tar that may still be growing into a tree; only headers are read. */
 export class TarIndexer {
   readonly entries: TarTree;
+  /** Of a layer that is not known to be one. */
+  readonly members: ArchiveMembers;
   private readonly reader: TarReader;
   private readonly request: LayerRequest;
   private readonly tar: LayerTar;
@@ -22,6 +25,7 @@ export class TarIndexer {
   constructor(request: LayerRequest, tar: LayerTar) {
     this.request = request;
     this.tar = tar;
+    this.members = new ArchiveMembers(tar.at);
     const { name } = request.layer;
     const warn = (message: string) => request.warn(`${name}: ${message}`);
     this.entries = new TarTree(name, { ...request, warn });
@@ -59,6 +63,7 @@ export class TarIndexer {
       else {
         this.count++;
         if (this.count === 1) this.onlyName = Buffer.from(entry.path).toString();
+        if (!this.request.isOfImage && !this.members.isFull) this.members.add(entry);
         this.entries.add(entry);
       }
     }

@@ -16,7 +16,8 @@ export class FileBytes implements TarBytes {
   private readonly fd: number;
   private readonly file: string;
   private readonly base: number;
-  private buffer = new Uint8Array(MOST);
+  /** As long as the longest step so far: many tars have a few kilobytes. */
+  private buffer = new Uint8Array(LEAST);
   /** The window: `[start, end)` of the file is in the buffer. */
   private start = 0;
   private end = 0;
@@ -43,8 +44,9 @@ export class FileBytes implements TarBytes {
     const isNear = at >= this.start && at <= this.end + this.step;
     this.step = isNear ? Math.min(2 * this.step, MOST) : LEAST;
     const room = Math.max(this.step, length);
-    if (room > this.buffer.length) this.buffer = new Uint8Array(room);
-    else if (length <= MOST && this.buffer.length > MOST) this.buffer = new Uint8Array(MOST);
+    // What a long extension took is given back.
+    if (room > this.buffer.length || (room <= MOST && this.buffer.length > MOST))
+      this.buffer = new Uint8Array(room);
     this.start = at;
     this.end = at;
     while (this.end < at + length) {

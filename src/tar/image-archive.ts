@@ -1,9 +1,9 @@
 import { readSync } from "node:fs";
 import { posix } from "node:path";
 import { FormatError } from "../bytes/errors.ts";
-import type { Piece } from "./entry.ts";
+import type { Piece, TarEntry } from "./entry.ts";
 import { FileBytes } from "./file-bytes.ts";
-import { type ImageForm, namedByManifest, formOf } from "./image-form.ts";
+import { formOf, type ImageForm, namedByManifest } from "./image-form.ts";
 import type { Part } from "./layer-file.ts";
 import { TarReader } from "./reader.ts";
 
@@ -53,26 +53,45 @@ export function readImageArchive(
   name: string,
   others: "any" | ((what: string) => void),
 ): ImageArchive | undefined {
-  const names = new MemberNames();
+  const found = new ArchiveMembers(part.at);
+  const reader = new TarReader(new FileBytes(fd, name, part.at), name);
   try {
-    if (!readMembers(fd, part, name, names, others === "any")) return undefined;
+    for (let entry = reader.next(part.size, true); entry !== undefined; ) {
+      if (entry === "more" || (found.isFull && others !== "any")) return undefined;
+      found.add(entry);
+      entry = reader.next(part.size, true);
+    }
   } catch (error) {
     if (error instanceof FormatError) return undefined;
     throw error;
   }
-  const { members } = names;
+  return archiveOf(fd, found, others);
+}
+
+/**
+ * As `readImageArchive`, of a tar whose entries were read.
+ *
+ * @param found all of its entries, or enough of them
+ */
+export function archiveOf(
+  fd: number,
+  found: ArchiveMembers,
+  others: "any" | ((what: string) => void),
+): ImageArchive | undefined {
+  if (found.isFull && others !== "any") return undefined;
+  const { members } = found;
   const files = {
     has: (path: string) => storedMember(members, path) !== undefined,
     bytes: (path: string) => memberBytes(fd, storedMember(members, path)),
   };
   const said = formOf(files);
-  const hasOthers = names.others(said?.form === "docker" ? namedByManifest(files) : []);
+  const hasOthers = found.others(said?.form === "docker" ? namedByManifest(files) : []);
   if (hasOthers && others !== "any") {
     if (said !== undefined) others(said.what);
     return undefined;
   }
   const isSure = said !== undefined && said.form !== "docker-before-1.10";
-  if (!isSure && !names.isTelling) return undefined;
+  if (!isSure && !found.isTelling) return undefined;
   if (said !== undefined) return { ...said, members };
   return { form: "unclear", what: "an archive of images without its documents", members };
 }
@@ -95,18 +114,32 @@ export function memberBytes(fd: number, member: StoredMember | undefined): Buffe
   return bytes;
 }
 
-/** What the names of a tar's entries say. */
-class MemberNames {
+/** What the entries of a tar say of its being an archive of images. */
+export class ArchiveMembers {
   readonly members = new Map<string, Member>();
   isTelling = false;
+  private readonly at: number;
   private readonly rest: string[] = [];
 
-  add(path: string, member: Member | undefined): void {
-    if (member !== undefined) this.members.set(path, member);
-    if (TELLING.test(path)) this.isTelling = true;
-    else if (!USUAL.test(path) && !ASIDE.test(path)) this.rest.push(path);
+  /** @param at where in its file the tar begins */
+  constructor(at: number) {
+    this.at = at;
   }
 
+  add({ path, link, kind, dataAt, size, sparse }: TarEntry): void {
+    const { at } = this;
+    const name = plainName(Buffer.from(path).toString());
+    const pieces = sparse?.map((piece) => ({ ...piece, dataAt: at + piece.dataAt }));
+    const target = () => Buffer.from(link).toString();
+    if (kind === "file") this.members.set(name, { at: at + dataAt, size, ...(pieces && { pieces }) });
+    else if (kind === "hardlink") this.members.set(name, { link: plainName(target()) });
+    else if (kind === "symlink")
+      this.members.set(name, { link: plainName(posix.join(posix.dirname(name), target())) });
+    if (TELLING.test(name)) this.isTelling = true;
+    else if (!USUAL.test(name) && !ASIDE.test(name)) this.rest.push(name);
+  }
+
+  /** It has more other files than an archive of images can have. */
   get isFull(): boolean {
     return this.rest.length > MAX_OTHERS;
   }
@@ -118,29 +151,6 @@ class MemberNames {
       for (let path = plainName(each); path !== "."; path = posix.dirname(path)) known.add(path);
     return this.rest.some((path) => !known.has(path));
   }
-}
-
-/** @returns false when it has more other files than an archive of images can have */
-function readMembers(
-  fd: number,
-  { at, size }: Part,
-  name: string,
-  names: MemberNames,
-  isAny: boolean,
-): boolean {
-  const reader = new TarReader(new FileBytes(fd, name, at), name);
-  for (let entry = reader.next(size, true); entry !== undefined; entry = reader.next(size, true)) {
-    if (entry === "more" || (names.isFull && !isAny)) return false;
-    const path = plainName(Buffer.from(entry.path).toString());
-    const link = Buffer.from(entry.link).toString();
-    const { kind, dataAt, sparse } = entry;
-    const pieces = sparse?.map((piece) => ({ ...piece, dataAt: at + piece.dataAt }));
-    if (kind === "file") names.add(path, { at: at + dataAt, size: entry.size, ...(pieces && { pieces }) });
-    else if (kind === "hardlink") names.add(path, { link: plainName(link) });
-    else if (kind === "symlink") names.add(path, { link: plainName(posix.join(posix.dirname(path), link)) });
-    else names.add(path, undefined);
-  }
-  return true;
 }
 
 /** Without "./", "/" in front and "/" behind. */
