@@ -7,8 +7,8 @@ const FNV_PRIME = 0x01000193;
  * @param to at most the length: for each name that is looked up, so it is not checked here
  * @see http://www.isthe.com/chongo/tech/comp/fnv/
  */
-export function fnv(bytes: Uint8Array, from: number, to: number, seed = 0): number {
-  let h = Math.imul(seed ^ BASIS, FNV_PRIME);
+export function fnv(bytes: Uint8Array, from: number, to: number): number {
+  let h = Math.imul(BASIS, FNV_PRIME);
   for (let i = from; i < to; i++) h = Math.imul(h ^ (bytes[i] as number), FNV_PRIME);
   return (h ^ (h >>> 15)) >>> 0;
 }

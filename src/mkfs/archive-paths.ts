@@ -1,6 +1,6 @@
-import { MAX_NAME, MAX_SYMLINKS } from "../bytes/limits.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../bytes/errno.ts";
 import { DOT, isDots, nameEnd, SLASH, showName } from "../bytes/name.ts";
+import { MAX_NAME, MAX_PATH, MAX_STEPS, MAX_SYMLINKS } from "./budget.ts";
 import { type Attributes, FLAG, NONE, ROOT, type Tree } from "./tree.ts";
 import { markerOf } from "./whiteout.ts";
 
@@ -20,6 +20,13 @@ interface PathWalk {
   /** What lies below something that is no directory is nowhere, instead of wrong. */
   readonly isNowhere: boolean;
   readonly fail: Fail;
+  readonly spent: Spent;
+}
+
+/** What one path has taken so far, its symlinks together: they can lead through one another, each many times. */
+interface Spent {
+  links: number;
+  names: number;
 }
 
 /** Throws, given what is wrong with the entry at hand. */
@@ -53,6 +60,7 @@ export class ArchivePaths {
    * @throws what `fail` throws
    */
   resolve(path: Uint8Array, into: PathTarget, make: boolean, fail: Fail, isNowhere = false): void {
+    if (path.length > MAX_PATH) fail(`a path of ${path.length} bytes, want at most ${MAX_PATH}`);
     let end = path.length;
     while (end > 0 && path[end - 1] === SLASH) end--;
     let at = end;
@@ -63,7 +71,12 @@ export class ArchivePaths {
     into.directory =
       isName && this.isLast(path, at)
         ? this.lastDirectory
-        : this.follow({ path, make, isNowhere, fail }, ROOT, 0, isName ? at : end, 0);
+        : this.follow(
+            { path, make, isNowhere, fail, spent: { links: 0, names: 0 } },
+            ROOT,
+            0,
+            isName ? at : end,
+          );
     into.nameAt = at;
     into.nameLength = isName ? length : 0;
     if (!isName || into.directory === NONE) return;
@@ -73,8 +86,9 @@ export class ArchivePaths {
 
   /** The directory behind a live symlink; what is missing on its way is made. */
   through(node: number, fail: Fail): number {
-    const way = { path: this.tree.name(node), make: true, isNowhere: false, fail };
-    return this.jump(way, this.tree.parent[node], node, 0);
+    const spent = { links: 0, names: 0 };
+    const way = { path: this.tree.name(node), make: true, isNowhere: false, fail, spent };
+    return this.jump(way, this.tree.parent[node], node);
   }
 
   private isLast(path: Uint8Array, length: number): boolean {
@@ -84,23 +98,25 @@ export class ArchivePaths {
   }
 
   /** The directory that `path[from, to)` leads to from `start`. */
-  private follow(way: PathWalk, start: number, from: number, to: number, links: number): number {
+  private follow(way: PathWalk, start: number, from: number, to: number): number {
     const { tree } = this;
     const { path } = way;
     let directory = path[from] === SLASH ? ROOT : start;
     for (let at = from; at < to && directory !== NONE; ) {
       const end = nameEnd(path, at, to);
       const length = end - at;
+      tree.steps++;
+      if (++way.spent.names > MAX_STEPS) way.fail(`more than ${MAX_STEPS} names on its way`);
       if (length === 2 && path[at] === DOT && path[at + 1] === DOT)
         directory = directory === ROOT ? ROOT : tree.parent[directory];
       else if (length > 0 && !(length === 1 && path[at] === DOT))
-        directory = this.step(way, directory, at, length, links);
+        directory = this.step(way, directory, at, length);
       at = end + 1;
     }
     return directory;
   }
 
-  private step(way: PathWalk, directory: number, at: number, length: number, links: number): number {
+  private step(way: PathWalk, directory: number, at: number, length: number): number {
     const { tree } = this;
     const { path, make, isNowhere, fail } = way;
     if (length > MAX_NAME) fail(`a name of ${length} bytes, want at most ${MAX_NAME}`);
@@ -120,19 +136,21 @@ export class ArchivePaths {
     if (type !== S_IFLNK && isNowhere) return NONE;
     if (type !== S_IFLNK)
       fail(`it lies below "${showName(path.subarray(0, at + length))}", which is no directory`);
-    return this.jump(way, directory, node, links);
+    return this.jump(way, directory, node);
   }
 
   /** Where a symlink in `directory` leads. */
-  private jump(way: PathWalk, directory: number, node: number, links: number): number {
+  private jump(way: PathWalk, directory: number, node: number): number {
     const { tree } = this;
     const inode = tree.inode[node];
-    if (links >= MAX_SYMLINKS)
-      way.fail(`"${showName(tree.name(node))}" is one of too many symlinks on its way`);
+    if (++way.spent.links > MAX_SYMLINKS)
+      way.fail(
+        `"${showName(tree.name(node))}" is one of too many symlinks on its way: more than ${MAX_SYMLINKS}`,
+      );
     const target = tree.where[inode];
     // A copy: what is made on the way may move the pool.
     const text = tree.pool.bytes.slice(target, target + tree.size[inode]);
-    return this.follow({ ...way, path: text }, directory, 0, text.length, links + 1);
+    return this.follow({ ...way, path: text }, directory, 0, text.length);
   }
 }
 

@@ -1,15 +1,15 @@
-import { MAX_PATH } from "../bytes/limits.ts";
 import * as errno from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
+import { MAX_PATH } from "../bytes/limits.ts";
 import { showName } from "../bytes/name.ts";
 import { xattrArea } from "../erofs/xattr-area.ts";
 import type { EntryKind, TarEntry } from "../tar/entry.ts";
+import { ArchivePaths, type Fail, implicitParent, type PathTarget } from "./archive-paths.ts";
 import { hasChunkMap } from "./chunk-map.ts";
-import { type Fail, implicitParent, ArchivePaths, type PathTarget } from "./archive-paths.ts";
-import { SideBlob, TAR_BLOB } from "./side-blob.ts";
-import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
 import { KeptXattrs, type XattrRules } from "./kept-xattrs.ts";
 import { LayerMarkers } from "./layer-markers.ts";
+import { SideBlob, TAR_BLOB } from "./side-blob.ts";
+import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
 import { isMarker } from "./whiteout.ts";
 
 const TYPE: Record<Exclude<EntryKind, "hardlink">, number> = {
@@ -43,7 +43,10 @@ export class TarTree {
   private readonly markers: LayerMarkers | undefined;
   private readonly place: PathTarget = { directory: ROOT, nameAt: 0, nameLength: 0 };
   private readonly attributes: Attributes = implicitParent();
+  /** Whose target's directory is not there. */
   private readonly pending: PendingLink[] = [];
+  /** By the node of the target. */
+  private readonly waiting = new Map<number, PendingLink[]>();
   /** Sparse files that chunks of the tar cannot say, by inode. */
   private readonly unmapped = new Map<number, TarEntry>();
   private readonly file: string;
@@ -96,22 +99,36 @@ export class TarTree {
    * @throws FormatError when a target never came, or too much would have to be copied
    */
   finish(): Tree {
-    for (let left = this.pending.length; left > 0; ) {
-      const waiting = this.pending.splice(0);
-      for (const { node, entry } of waiting) {
-        this.current = entry;
-        // Something else has taken the name since.
-        if (!this.tree.isLive(node)) this.link(node, entry);
-      }
-      if (this.pending.length === left) {
-        this.current = this.pending[0].entry;
-        this.fail(`hard link to "${showName(this.current.link)}", which is not in the archive`);
-      }
-      left = this.pending.length;
-    }
+    this.linkWaiting();
     this.layOutSide();
     this.xattrs.report();
     return this.tree;
+  }
+
+  /** Each link is looked at once, and once more when its target has come: a chain takes no more than its length. */
+  private linkWaiting(): void {
+    const { tree, waiting } = this;
+    const ready = this.takeWaiting();
+    for (const link of ready) {
+      tree.steps++;
+      this.current = link.entry;
+      // Something else may have taken the name since.
+      if (!tree.isLive(link.node)) this.link(link.node, link.entry);
+      if (!tree.isLive(link.node)) continue;
+      for (const next of waiting.get(link.node) ?? []) ready.push(next);
+      waiting.delete(link.node);
+    }
+    const [first] = this.takeWaiting();
+    if (first === undefined) return;
+    this.current = first.entry;
+    this.fail(`hard link to "${showName(first.entry.link)}", which is not in the archive`);
+  }
+
+  /** In the order of the archive. */
+  private takeWaiting(): PendingLink[] {
+    const all = [...this.waiting.values(), this.pending.splice(0)].flat();
+    this.waiting.clear();
+    return all.sort((a, b) => a.entry.at - b.entry.at);
   }
 
   /** Not before the end: what another entry has replaced needs no copy. */
@@ -128,19 +145,26 @@ export class TarTree {
   private link(node: number, entry: TarEntry): void {
     const { tree, place } = this;
     this.paths.resolve(entry.link, place, false, this.fail);
-    const target =
-      place.nameLength === 0 || place.directory === NONE
-        ? place.directory
-        : tree.find(place.directory, entry.link, place.nameAt, place.nameLength);
+    const { directory } = place;
+    const isName = directory !== NONE && place.nameLength > 0;
+    const target = isName ? tree.node(directory, entry.link, place.nameAt, place.nameLength) : directory;
     if (!tree.isLive(target)) {
       if (tree.isLive(node)) this.replace(node, NONE);
-      this.pending.push({ node, entry });
+      this.wait({ node, entry }, target);
       return;
     }
     if (this.markers?.isMarker(target))
       this.fail(`hard link to "${showName(entry.link)}", which is a whiteout`);
     if (this.isDirectory(target)) this.fail(`hard link to "${showName(entry.link)}", which is a directory`);
     if (target !== node) this.replace(node, tree.inode[target]);
+  }
+
+  /** @param target NONE when not even its directory is there: no other link can bring that, but a later entry */
+  private wait(link: PendingLink, target: number): void {
+    const others = this.waiting.get(target);
+    if (target === NONE) this.pending.push(link);
+    else if (others === undefined) this.waiting.set(target, [link]);
+    else others.push(link);
   }
 
   private replace(node: number, inode: number): void {

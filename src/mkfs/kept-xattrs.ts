@@ -3,6 +3,7 @@ import { showName } from "../bytes/name.ts";
 import { NO_NAMESPACE, NO_REST, xattrIndexOf } from "../erofs/xattr.ts";
 import type { NamedValue } from "../erofs/xattr-area.ts";
 import type { Fail } from "./archive-paths.ts";
+import { MAX_ALL_XATTRS, MAX_XATTRS } from "./budget.ts";
 import { aclBytes, aclProblem, isMinimal, readAcl, withMode } from "./posix-acl.ts";
 import type { WhiteoutSpec } from "./whiteout.ts";
 
@@ -32,6 +33,8 @@ const MAX_TOLD = 16;
 export class KeptXattrs {
   /** How many were left out. */
   leftOut = 0;
+  /** How many were looked at. */
+  private seen = 0;
   private readonly rules: XattrRules;
   /** By name and reason. */
   private readonly counts = new Map<string, number>();
@@ -47,6 +50,10 @@ export class KeptXattrs {
    */
   of(xattrs: readonly NamedValue[], mode: number, fail: Fail): readonly NamedValue[] {
     if (xattrs.length === 0) return xattrs;
+    if (xattrs.length > MAX_XATTRS) fail(`${xattrs.length} extended attributes, want at most ${MAX_XATTRS}`);
+    this.seen += xattrs.length;
+    if (this.seen > MAX_ALL_XATTRS)
+      fail(`with it all entries have ${this.seen} extended attributes, want at most ${MAX_ALL_XATTRS}`);
     const kept: NamedValue[] = [];
     for (const { name, value } of xattrs) {
       const verdict = judge(name, value, mode, this.rules.whiteouts);

@@ -3,7 +3,6 @@ import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { Image } from "../erofs/image.ts";
 import { checkTree, type ImageTables, readTables } from "../erofs/open.ts";
 import { BLOB_SIZE, RAFS_AT, type Rafs } from "../erofs/rafs.ts";
-import { BLOCK } from "./chunk-map.ts";
 import {
   type BuildOptions,
   type BuildResult,
@@ -11,6 +10,7 @@ import {
   placeBootstrap,
   planBootstrap,
 } from "./bootstrap.ts";
+import { BLOCK } from "./chunk-map.ts";
 import type { XattrRules } from "./kept-xattrs.ts";
 import { LayerMerge } from "./layer-merge.ts";
 import type { Blob } from "./plan.ts";
@@ -74,20 +74,20 @@ export function mergeImages(request: MergeRequest): BuildResult {
       );
   }
   const merged = new LayerMerge(request);
-  const blobs: Blob[] = [];
+  const blobs = new BlobNumbers();
   layers.forEach(({ image, blobs: own }, i) => {
     const moved = request.moved?.[i];
     const places = own.map((blob) =>
       blob.id === moved?.from
-        ? { blob: numberOf(blobs, moved.to), shift: moved.at }
-        : { blob: numberOf(blobs, blob), shift: 0 },
+        ? { blob: blobs.of(moved.to), shift: moved.at }
+        : { blob: blobs.of(blob), shift: 0 },
     );
     merged.add(image, places);
   });
   merged.xattrs.report();
   const { chunkSize, hasOwners } = first.rafs;
   const options = { ...request, chunkSize, isRepeatable: !hasOwners };
-  const plan = planBootstrap(options, merged.tree, blobs, "merged image");
+  const plan = planBootstrap(options, merged.tree, blobs.all, "merged image");
   const count = plan.blobs.length;
   if (count > MAX_BLOBS)
     throw new MergeError(
@@ -144,10 +144,16 @@ function blobsOf({ meta, devices }: ImageTables, { blobs, blobTable }: Rafs): Bl
 }
 
 /** Layers that share a tar share its number. */
-function numberOf(all: Blob[], blob: Blob): number {
-  const known = all.findIndex(({ id }) => id === blob.id);
-  if (known >= 0) return known;
-  if (all.length === MAX_LAYER_BLOBS)
-    throw new MergeError(`layers with more than ${MAX_LAYER_BLOBS} blobs in all`);
-  return all.push(blob) - 1;
+class BlobNumbers {
+  readonly all: Blob[] = [];
+  private readonly known = new Map<string, number>();
+
+  of(blob: Blob): number {
+    const known = this.known.get(blob.id);
+    if (known !== undefined) return known;
+    if (this.all.length === MAX_LAYER_BLOBS)
+      throw new MergeError(`layers with more than ${MAX_LAYER_BLOBS} blobs in all`);
+    this.known.set(blob.id, this.all.length);
+    return this.all.push(blob) - 1;
+  }
 }

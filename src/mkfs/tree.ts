@@ -1,7 +1,8 @@
-import { fit16, fit32, fit8 } from "../bytes/fit.ts";
-import { fnv } from "../bytes/fnv.ts";
+import { fit8, fit16, fit32 } from "../bytes/fit.ts";
 import { compareBytes, SLASH } from "../bytes/name.ts";
 import type { Piece } from "../tar/entry.ts";
+import { inodeBytes, MetadataBudget, nameBytes } from "./budget.ts";
+import { hashName } from "./name-hash.ts";
 import { Pool } from "./pool.ts";
 
 /** A piece of a sparse file in one of the tree's blobs. */
@@ -52,10 +53,15 @@ const SEPARATOR = Uint8Array.of(SLASH);
  * A file tree as columns: a node is a name in a directory, an inode is what names share. Both are numbers; a row
  * of objects would take five times the memory of a million entries.
  *
- * A removed node stays in its directory as a dead row, so that nothing has to be moved; the same name brings it back.
+ * A removed node stays as a dead row, so that nothing has to be moved; the same name brings it back. A directory that is
+ * emptied forgets its children, so that emptying it again costs nothing: they are listed anew when their names come back.
  */
 export class Tree {
   readonly pool = new Pool();
+  /** What the image would take at the least. */
+  readonly budget = new MetadataBudget();
+  /** Steps of loops whose length an archive can choose: names followed, table slots looked at, children removed. */
+  steps = 0;
   nodes = 0;
   inodes = 0;
   parent = new Int32Array(FIRST);
@@ -65,6 +71,8 @@ export class Tree {
   inode = new Int32Array(FIRST);
   firstChild = new Int32Array(FIRST);
   sibling = new Int32Array(FIRST);
+  /** Whether a node is among its directory's children, dead or alive. */
+  private listed = new Uint8Array(FIRST);
 
   mode = new Uint16Array(FIRST);
   flags = new Uint8Array(FIRST);
@@ -91,7 +99,8 @@ export class Tree {
   /** The live or dead node of a name, or NONE. */
   find(parent: number, name: Uint8Array, at: number, length: number): number {
     const mask = this.table.length - 1;
-    for (let slot = hash(parent, name, at, length) & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = hashName(parent, name, at, length) & mask; ; slot = (slot + 1) & mask) {
+      this.steps++;
       const node = this.table[slot] - 1;
       if (node < 0) return NONE;
       if (
@@ -106,13 +115,23 @@ export class Tree {
   /** The node of a name, made dead if it was not there. @param length at most 255 */
   node(parent: number, name: Uint8Array, at: number, length: number): number {
     const found = this.find(parent, name, at, length);
-    if (found !== NONE) return found;
+    if (found !== NONE) {
+      if (this.listed[found] === 0) this.list(found);
+      return found;
+    }
+    this.budget.add(nameBytes(length));
     const node = this.newNode(parent, this.pool.add(name, at, length), length);
-    this.sibling[node] = this.firstChild[parent];
-    this.firstChild[parent] = node;
+    this.list(node);
     if (this.nodes * 2 > this.table.length) this.rehash();
     else this.enter(node);
     return node;
+  }
+
+  private list(node: number): void {
+    const parent = this.parent[node];
+    this.sibling[node] = this.firstChild[parent];
+    this.firstChild[parent] = node;
+    this.listed[node] = 1;
   }
 
   isLive(node: number): boolean {
@@ -121,6 +140,7 @@ export class Tree {
 
   /** Makes an inode that no node has yet. */
   newInode(a: Attributes): number {
+    this.budget.add(inodeBytes(a));
     const i = this.inodes++;
     if (i === this.mode.length) this.growInodes();
     this.set(i, a);
@@ -144,12 +164,15 @@ export class Tree {
   /** Removes what is below a node. */
   clear(node: number): void {
     const stack = [node];
-    for (let top = stack.pop(); top !== undefined; top = stack.pop())
+    for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
       for (let child = this.firstChild[top]; child !== NONE; child = this.sibling[child]) {
-        if (this.inode[child] === NONE) continue;
+        this.steps++;
+        this.listed[child] = 0;
         this.inode[child] = NONE;
         stack.push(child);
       }
+      this.firstChild[top] = NONE;
+    }
   }
 
   /** Removes a node and what is below it. */
@@ -184,8 +207,8 @@ export class Tree {
 
   private enter(node: number): void {
     const mask = this.table.length - 1;
-    let slot = hash(this.parent[node], this.pool.bytes, this.nameAt[node], this.nameLength[node]) & mask;
-    while (this.table[slot] !== 0) slot = (slot + 1) & mask;
+    let slot = hashName(this.parent[node], this.pool.bytes, this.nameAt[node], this.nameLength[node]) & mask;
+    for (; this.table[slot] !== 0; slot = (slot + 1) & mask) this.steps++;
     this.table[slot] = node + 1;
   }
 
@@ -201,6 +224,7 @@ export class Tree {
     this.inode = grown(this.inode, Int32Array);
     this.firstChild = grown(this.firstChild, Int32Array);
     this.sibling = grown(this.sibling, Int32Array);
+    this.listed = grown(this.listed, Uint8Array);
   }
 
   private growInodes(): void {
@@ -226,7 +250,3 @@ function grown<T extends Column>(old: T, make: new (length: number) => T): T {
   longer.set(old);
   return longer;
 }
-
-/** FNV-1a over the name, begun with the parent. */
-const hash = (parent: number, name: Uint8Array, at: number, length: number): number =>
-  fnv(name, at, at + length, parent);

@@ -152,6 +152,45 @@ describe("what no program writes", () => {
       { "/": "0040755", "/a": "0100644 x3", "/b": "0100644 x3", "/c": "0100644 x3" },
     ],
     [
+      "hard links to one another, the last first",
+      [
+        { name: "a", type: "1", link: "b" },
+        file("b", "taken away"),
+        { name: "b", type: "1", link: "d/c" },
+        { name: "d/c", type: "1", link: "e" },
+        file("e"),
+      ],
+      {
+        "/": "0040755",
+        "/a": "0100644 x4",
+        "/b": "0100644 x4",
+        "/d": "0040755",
+        "/d/c": "0100644 x4",
+        "/e": "0100644 x4",
+      },
+    ],
+    [
+      "40 symlinks on one way",
+      [
+        dir("d/"),
+        { name: "a", type: "2", link: "d" },
+        { name: "b", type: "2", pax: { linkpath: `${"a/../".repeat(38)}a` } },
+        file("b/f"),
+      ],
+      {
+        "/": "0040755",
+        "/a": "0120777 d",
+        "/b": `0120777 ${"a/../".repeat(38)}a`,
+        "/d": "0040755",
+        "/d/f": "0100644",
+      },
+    ],
+    [
+      "a directory that is emptied and filled again",
+      [file("d/a"), file("d/b"), file("d"), file("d2"), dir("d/"), file("d/b", "again")],
+      { "/": "0040755", "/d": "0040755", "/d/b": "0100644", "/d2": "0100644" },
+    ],
+    [
       "a hard link to a symlink and to a device",
       [
         { name: "s", type: "2", link: "t" },
@@ -229,7 +268,41 @@ describe("a layer is refused", () => {
     [
       "symlinks in a circle",
       [{ name: "a", type: "2", link: "b" }, { name: "b", type: "2", link: "a" }, file("a/f")],
-      /@0x400: entry "a\/f": ".*" is one of too many symlinks on its way$/,
+      /@0x400: entry "a\/f": ".*" is one of too many symlinks on its way: more than 40$/,
+    ],
+    [
+      "symlinks that lead through one another, 41 in all",
+      [
+        dir("d/"),
+        { name: "a", type: "2", link: "d" },
+        { name: "b", type: "2", pax: { linkpath: `${"a/../".repeat(39)}a` } },
+        file("b/f"),
+      ],
+      /entry "b\/f": "a" is one of too many symlinks on its way: more than 40$/,
+    ],
+    [
+      "a path longer than the kernel's",
+      [file("x", "", { pax: { path: `${"a/".repeat(2048)}f` } })],
+      /@0x0: entry "a.*f": a path of 4097 bytes, want at most 4095$/,
+    ],
+    [
+      "more names on the way than two paths have",
+      [
+        dir("d/"),
+        { name: "l", type: "2", pax: { linkpath: "./".repeat(2047) } },
+        { name: "m", type: "2", pax: { linkpath: "l/".repeat(3) } },
+        file("m/f"),
+      ],
+      /entry "m\/f": more than 4096 names on its way$/,
+    ],
+    [
+      "more extended attributes than a list of them holds",
+      [
+        file("x", "", {
+          pax: Object.fromEntries(Array.from({ length: 1025 }, (_, i) => [`SCHILY.xattr.user.${i}`, ""])),
+        }),
+      ],
+      /@0x0: entry "x": 1025 extended attributes, want at most 1024$/,
     ],
     [
       "a root that is a symlink",
