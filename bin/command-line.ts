@@ -22,7 +22,14 @@ export function commandLine(program: Command, args: readonly string[]): CommandL
   const [source, dir] = plainWords(program, args);
   if (source === undefined) return { args, isPlain: false };
   if (dir !== undefined && isSource(source)) return { args: ["mount", ...args], isPlain: true };
-  if (first.startsWith("-")) return { args, isPlain: false }; // commander says what is wrong with it
+  if (first.startsWith("-")) {
+    const isOfProgram = program.options.some(({ short, long }) => short === first || long === first);
+    if (known.includes(source) && !isOfProgram)
+      throw new UsageError(
+        `${first}: options stand behind the command: ${program.name()} ${source} ${first}`,
+      );
+    return { args, isPlain: false }; // commander says what is wrong with it
+  }
   const meant = suggestion(first, known);
   throw new UsageError(
     `unknown command "${first}": ${meant === undefined ? `want ${known.join(", ")}` : `did you mean ${meant}?`}`,

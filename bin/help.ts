@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { showBytes } from "../src/bytes/any-bytes.ts";
+import { explainUsage } from "./explain-usage.ts";
 
 /** Styles of a terminal: on and off. */
 const BOLD = [1, 22] as const;
@@ -41,7 +42,8 @@ export const withHelpStyle = (program: Command, showGlobalOptions = false): Comm
       styleOptionText: styled(CYAN),
     })
     .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error:/, (word) => errorWord(word))),
+      outputError: (text, write) =>
+        write(showBytes(explainUsage(program, text)).replace(/^Error:/, (word) => errorWord(word))),
     });
 
 /** Examples behind a command's own options. */

@@ -17,14 +17,14 @@ import {
   logTarget,
   type MountFlags,
 } from "../src/daemon/options-from-flags.ts";
-import { refuseOwnFiles } from "../src/daemon/self-mount-guard.ts";
 import { remountImage } from "../src/daemon/remount-image.ts";
+import { refuseOwnFiles } from "../src/daemon/self-mount-guard.ts";
 import { isSuccessor } from "../src/handover/keeper.ts";
 import type { Log } from "../src/log/log.ts";
 import { mustKnow } from "../src/mounts/option-words.ts";
 import { transportFor } from "../src/session/choose.ts";
-import type { PreparedImage } from "../src/source/prepare.ts";
 import type { WantedPlatform } from "../src/source/platform.ts";
+import type { PreparedImage } from "../src/source/prepare.ts";
 import { shownName } from "../src/source/shown-name.ts";
 import { checkGiven, givenForDaemon } from "./check-given.ts";
 import { type Given, givenOptions } from "./given.ts";
@@ -56,7 +56,8 @@ export function addMountCommands(program: Command, isPlain: () => boolean): Comm
         "-B, --bootstrap <file>",
         "the image: RAFS v6 bootstrap, EROFS image or flattened disk; without it, --apisock brings images later",
       )
-      .requiredOption("-M, --mountpoint <dir>", "directory to mount on"),
+      // Asked for when it is used: what is wrong with another option is said first.
+      .option("-M, --mountpoint <dir>", "directory to mount on (required)"),
   );
   withExamples(
     fuse,
@@ -65,6 +66,8 @@ export function addMountCommands(program: Command, isPlain: () => boolean): Comm
     "nydusd-ts -M /mnt/images --apisock /run/images.sock      images come later, by nydusctl-ts mount",
   );
   fuse.action((flags: MountFlags, command: Command) => {
+    if (command.getOptionValue("mountpoint") === undefined)
+      throw new UsageError("required option '-M, --mountpoint <dir>' not specified");
     const { words: options } = takeWords(command, flags.options, false);
     mustKnow("fuse", options);
     return fuseMount({ ...command.opts<MountFlags>(), options }, givenOptions(command));

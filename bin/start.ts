@@ -1,10 +1,10 @@
 import "../src/path-bytes/program.ts";
 import { spawn } from "node:child_process";
 import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { codeOf, messageOf, OperationalError } from "../src/bytes/errors.ts";
+import { userHome } from "../src/bytes/user-directories.ts";
 import { outliveTerminal } from "../src/proc/terminal.ts";
 import { type DemoImage, withDemoImage } from "../src/source/demo-image.ts";
 import { mib } from "./progress.ts";
@@ -95,8 +95,9 @@ const daemonArgs = ({ bootstrap, blobDirs, blobs }: DemoImage, mountpoint: strin
 /** In the user's runtime directory, which goes away by itself, or at home. */
 async function makeMountpoint(): Promise<string> {
   const runtime = process.env["XDG_RUNTIME_DIR"];
+  const home = userHome();
   const problems: string[] = [];
-  for (const parent of runtime ? [runtime, homedir()] : [homedir()]) {
+  for (const parent of runtime ? [runtime, home] : [home]) {
     const path = join(parent, "nydusd-ts-demo");
     try {
       await mkdir(path);

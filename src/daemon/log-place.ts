@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Writable } from "node:stream";
+import { bytesOf } from "../bytes/any-bytes.ts";
+import { userDirectory } from "../bytes/user-directories.ts";
 import { defaultStateDir } from "../handover/state-file.ts";
 import { logPath, openLogFile } from "../log/log-file.ts";
-import { mustBeOwnDirectory } from "../safe-open/own.ts";
 import { makeDirectories } from "../safe-open/make-directories.ts";
+import { mustBeOwnDirectory } from "../safe-open/own.ts";
 
 const NAME = "nydusd-ts";
 /** Where systemd's journal takes lines, as it does of services. */
@@ -72,7 +73,7 @@ function inSyslog(mountpoint: string): LogPlace | undefined {
 
 /** The first directory of these that can be written. */
 function inOwnFile(mountpoint: string): LogPlace {
-  const state = process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local/state");
+  const state = userDirectory("XDG_STATE_HOME", ".local/state");
   const dirs = [...(process.geteuid?.() === 0 ? ["/var/log"] : []), state].map((dir) => join(dir, NAME));
   for (const dir of [...dirs, defaultStateDir()]) {
     try {
@@ -90,11 +91,11 @@ function inFile(path: string): LogPlace {
 }
 
 /** `/mnt/a-b` is `mnt-a%2db.log`: each path has a file of its own, and the name needs no quotes. */
-function fileNameOf(mountpoint: string): string {
+export function fileNameOf(mountpoint: string): string {
   const escaped = resolve(mountpoint)
     .slice(1)
     .replace(/[^\w/.:]/gu, (c) =>
-      [...Buffer.from(c)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join(""),
+      [...bytesOf(c)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join(""),
     )
     .replaceAll("/", "-");
   const name = escaped === "" ? "-" : escaped;

@@ -1,11 +1,11 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { escapeControlChars } from "../bytes/escape-control-chars.ts";
-import { OperationalError } from "../bytes/errors.ts";
 import { defaultStateDir } from "../handover/state-file.ts";
 import { isOverlay } from "../mounts/overlay.ts";
 import { isImage, type MountEntry, mountAt, readMounts } from "../mounts/table.ts";
-import { unmount } from "../mounts/umount.ts";
+import { type Unmounted, unmount } from "../mounts/umount.ts";
 import { forgetUnmounted } from "./kernel-mounts.ts";
 import { removeStatesOf } from "./state-location.ts";
 
@@ -32,18 +32,27 @@ export async function unmountImage(path: string): Promise<string> {
   let isBusy = false;
   let mount: MountEntry | undefined = top;
   if (isOverlay(top)) {
-    isBusy = (await unmount({ path: mountpoint }, top.device)) === "detached";
+    isBusy = (await leave(said, top)) === "detached";
     mount = mountAt(mountpoint);
   }
   // A daemon that saw its overlay go may have been faster.
-  if (mount !== undefined && isImage(mount))
-    isBusy = (await unmount({ path: mountpoint }, mount.device)) === "detached" || isBusy;
+  if (mount !== undefined && isImage(mount)) isBusy = (await leave(said, mount)) === "detached" || isBusy;
   removeStatesOf(mountpoint, defaultStateDir());
   forgetUnmounted();
   const what = real === mountpoint ? said : `${escapeControlChars(mountpoint)}, where ${said} is`;
   return isBusy
     ? `${what}: busy: detached; the mount ends when no process uses it any more`
     : `${what}: unmounted`;
+}
+
+/** @throws OperationalError with what umount(8) says */
+async function leave(said: string, { mountpoint, device }: MountEntry): Promise<Unmounted> {
+  try {
+    return await unmount({ path: mountpoint }, device);
+  } catch (error) {
+    const cure = process.geteuid?.() === 0 ? "" : " Root, and who has mounted it, may: sudo nydusd-ts umount";
+    throw new OperationalError(`${said}: ${messageOf(error)}${cure}`);
+  }
 }
 
 /** What is mounted in it would go with it, and is not ours. @throws OperationalError */

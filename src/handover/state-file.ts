@@ -8,23 +8,23 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, isAbsolute, join } from "node:path";
+import { replaceFile } from "../atomic-file/replace-file.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { MAX_SOCKET_PATH } from "../bytes/limits.ts";
-import { replaceFile } from "../atomic-file/replace-file.ts";
 import { isAlive, startOf } from "../proc/processes.ts";
+import { makeDirectories } from "../safe-open/make-directories.ts";
 import type { CheckedState } from "../session/snapshot.ts";
 import { formatChecked, formatState, parseChecked, parseState, type SessionState } from "./state.ts";
-import { makeDirectories } from "../safe-open/make-directories.ts";
 
 const temporaryOf = (path: string): string => `${path}.tmp`;
 
 /** Below it, what says something of sessions that are served now. Gone after a restart, as they are. */
 export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.env): string {
   if (uid === 0) return "/run/nydusd-ts";
-  return env["XDG_RUNTIME_DIR"] === undefined
-    ? `/tmp/nydusd-ts-${uid}`
-    : `${env["XDG_RUNTIME_DIR"]}/nydusd-ts`;
+  const runtime = env["XDG_RUNTIME_DIR"];
+  // Relative or empty, it says nothing (XDG base directory specification).
+  return runtime !== undefined && isAbsolute(runtime) ? `${runtime}/nydusd-ts` : `/tmp/nydusd-ts-${uid}`;
 }
 
 /** Not its parents: Node never ends to make those where it cannot, as in /proc. @throws the system error */

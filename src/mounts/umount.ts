@@ -1,19 +1,25 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { Mountpoint } from "./tracked-mountpoint.ts";
 import { mountAt } from "./table.ts";
+import type { Mountpoint } from "./tracked-mountpoint.ts";
 
 const run = promisify(execFile);
 
 /** Longest a umount(8) may take; it waits for the kernel alone. */
 const TIMEOUT_MS = 10_000;
 
-/** umount(8) without helpers; throws an Error with its words. Never call it from a thread that serves. */
+/** umount(8) without helpers; throws an Error with its words, and no more. Never call it from a thread that serves. */
 async function umount(flags: readonly string[], mountpoint: string): Promise<void> {
-  await run("umount", ["-i", ...flags, mountpoint], {
-    timeout: TIMEOUT_MS,
-    env: { ...process.env, LC_ALL: "C" },
-  });
+  try {
+    await run("umount", ["-i", ...flags, mountpoint], {
+      timeout: TIMEOUT_MS,
+      env: { ...process.env, LC_ALL: "C" },
+    });
+  } catch (error) {
+    const said = error instanceof Error && "stderr" in error ? `${error.stderr}` : "";
+    const [words = ""] = said.split("\n");
+    throw words === "" ? error : new Error(words.replace(/^umount: /, "").replace(`${mountpoint}: `, ""));
+  }
 }
 
 /** Takes the mount out of the tree at once: no path leads there any more, programs inside go on. */

@@ -4,6 +4,7 @@ import { type ImageArchive, memberBytes, readImageArchive, storedMember } from "
 import type { ImageForm } from "../tar/image-form.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 import type { Documents } from "./documents.ts";
+import { NOT_THERE } from "./not-whole.ts";
 
 /** The files of an archive of an image, by name: where they lie in it. */
 export class Archive implements Documents {
@@ -30,7 +31,7 @@ export class Archive implements Documents {
     path: string,
     name: string,
     isForced: boolean,
-    onMixed: (what: string) => void,
+    onMixed: (what: string, form: ImageForm) => void,
   ): Archive | undefined {
     const fd = openSync(path, "r");
     try {
@@ -58,7 +59,7 @@ export class Archive implements Documents {
     const fd = openSync(this.path, "r");
     try {
       const bytes = memberBytes(fd, storedMember(this.members, name));
-      if (bytes === undefined) throw new OperationalError(`${this.shownName(name)}: not there`);
+      if (bytes === undefined) throw new OperationalError(`${this.shownName(name)}: ${NOT_THERE}`);
       return bytes;
     } finally {
       closeSync(fd);

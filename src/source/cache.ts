@@ -1,4 +1,3 @@
-import { SHA256 } from "../bytes/sha256.ts";
 import { createHash, randomBytes } from "node:crypto";
 import {
   existsSync,
@@ -11,19 +10,18 @@ import {
   writeFileSync,
 } from "node:fs";
 import { link, open, unlink } from "node:fs/promises";
-import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { registerTemporary, unregisterTemporary } from "../atomic-file/clean-up.ts";
 import { replaceFile } from "../atomic-file/replace-file.ts";
 import { temporaryName } from "../atomic-file/temporary.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { SHA256 } from "../bytes/sha256.ts";
+import { userDirectory } from "../bytes/user-directories.ts";
+import { makeDirectories } from "../safe-open/make-directories.ts";
 import { mustBeOwnDirectory } from "../safe-open/own.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
-import { makeDirectories } from "../safe-open/make-directories.ts";
 
-/** XDG base directory specification. */
-export const defaultCacheDir = (): string =>
-  join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "nydusd-ts");
+export const defaultCacheDir = (): string => join(userDirectory("XDG_CACHE_HOME", ".cache"), "nydusd-ts");
 
 /** What a file was found to be. */
 export interface KnownFile {
@@ -95,7 +93,7 @@ export class Cache {
     if (free < bytes)
       throw unusable(
         this.dir,
-        `${mib(free)} free, decompressed layers take ${mib(bytes)} at least: make room, e.g. with nydusd-ts cache gc`,
+        `${mib(free)} free, decompressed layers take ${mib(bytes)} at least: ${MAKE_ROOM}`,
       );
   }
 
@@ -232,7 +230,10 @@ export function mustBeOwnCache(dir: string): void {
 }
 
 const unusable = (path: string, why: string): OperationalError =>
-  new OperationalError(`cache ${path}: ${why}; name another with --cache-dir`);
+  new OperationalError(`cache ${path}: ${why}; ${CACHE_ADVICE}`);
+
+export const CACHE_ADVICE = "name another with --cache-dir";
+export const MAKE_ROOM = "make room, e.g. with nydusd-ts cache gc";
 
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 

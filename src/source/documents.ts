@@ -1,11 +1,12 @@
-import { elementAt } from "../bytes/element-at.ts";
 import { createHash } from "node:crypto";
 import { closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
+import { elementAt } from "../bytes/element-at.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { openBeneath } from "../safe-open/beneath.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
+import { NOT_THERE } from "./not-whole.ts";
 
 /** The files that make up images: in a directory, or in an archive. */
 export interface Documents {
@@ -86,7 +87,8 @@ export function documentBytes(docs: Documents, name: string, wanted?: string): B
     if ((docs.size(name) ?? 0) > MAX_DOCUMENT) throw new Error("too large for a document");
     bytes = docs.bytes(name);
   } catch (error) {
-    throw error instanceof OperationalError ? error : new OperationalError(`${said}: ${messageOf(error)}`);
+    if (error instanceof OperationalError) throw error;
+    throw new OperationalError(`${said}: ${codeOf(error) === "ENOENT" ? NOT_THERE : messageOf(error)}`);
   }
   const found = wanted === undefined ? undefined : digestOf(bytes, wanted.split(":")[0]);
   if (found !== wanted) throw new OperationalError(`${said}: its digest is ${found}, want ${wanted}`);
@@ -132,7 +134,7 @@ export function imageLayers(
     const size = docs.size(name);
     if (size === undefined || size !== (sizes[i] ?? size))
       throw new OperationalError(
-        `${docs.shownName(name)}: ${size === undefined ? "not there" : `${size} bytes, want ${sizes[i]} bytes`}`,
+        `${docs.shownName(name)}: ${size === undefined ? NOT_THERE : `${size} bytes, want ${sizes[i]} bytes`}`,
       );
     return { file: docs.layer(name), diffId: diffId.slice("sha256:".length) };
   });

@@ -81,11 +81,13 @@ async function file(at: LayerFile, named: NamedSource, { warn }: SourceContext):
     throw new OperationalError(`${name}: ${arrival.found.what}, no archive`);
   }
   const isForced = transport !== undefined;
-  const mixed = (what: string) =>
-    warn(
-      `${name}: taken for a layer, though ${what} is among its files; oci-archive:FILE or docker-archive:FILE ` +
-        "mounts the image in that",
-    );
+  const mixed = (what: string, form: ImageForm) => {
+    const cure =
+      form === "docker-before-1.10"
+        ? "if that is meant, docker load it, and docker save it again"
+        : "oci-archive:FILE or docker-archive:FILE mounts the image in that";
+    warn(`${name}: taken for a layer, though ${what} is among its files; ${cure}`);
+  };
   const archive = Archive.open(path, name, isForced, mixed);
   if (archive !== undefined)
     return { kind: "images", docs: archive, form: archive.form, named, isDirectory: false };

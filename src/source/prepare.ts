@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, statSync } from "node:fs";
-import { type MovedBlob, mergeImages } from "../mkfs/merge.ts";
+import { join } from "node:path";
 import { OperationalError, UsageError } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
-import { Cache } from "./cache.ts";
-import { emptyLayer } from "./empty-layer.ts";
+import { type MovedBlob, mergeImages } from "../mkfs/merge.ts";
+import { CACHE_ADVICE, Cache, MAKE_ROOM } from "./cache.ts";
 import type { ImageLayer } from "./documents.ts";
+import { emptyLayer } from "./empty-layer.ts";
 import { type Source, sourcesOf } from "./kind.ts";
 import { type BuiltLayer, type PrepareContext, prepareLayers } from "./layers.ts";
 import type { WantedPlatform } from "./platform.ts";
@@ -59,6 +60,19 @@ export interface PreparedImage {
  * @throws UsageError, OperationalError, FormatError; nothing half-made is left behind
  */
 export async function prepareImage(sources: Sources): Promise<PreparedImage> {
+  try {
+    return await prepared(sources);
+  } catch (error) {
+    const said = error instanceof OperationalError ? error.message : "";
+    if (!said.startsWith(join(sources.cacheDir)) || !FULL.test(said)) throw error;
+    throw new OperationalError(`${said}: ${MAKE_ROOM}; ${CACHE_ADVICE}`, { cause: error });
+  }
+}
+
+/** How much a pipe brings is known when the cache is full. */
+const FULL = /: (ENOSPC|EDQUOT): /;
+
+async function prepared(sources: Sources): Promise<PreparedImage> {
   const { paths, report, strictXattrs = false, warn, blobDirs, mountpoint } = sources;
   let made: PrepareContext | undefined; // no cache is made for an image that is mounted as it is
   const prepare = () => {

@@ -43,6 +43,8 @@ const FILE_NAME =
  * @throws OperationalError for what is elsewhere, with the command that brings it here
  */
 export function namedSource(said: string): NamedSource {
+  // An unset variable of a script.
+  if (said === "") throw new OperationalError("a source is an empty string: want a file, a directory or -");
   if (said === "-" || existsSync(said)) return { path: said };
   for (const [prefix, what, help] of ELSEWHERE) {
     if (!prefix.test(said)) continue;

@@ -51,7 +51,7 @@ export function readImageArchive(
   fd: number,
   part: Part,
   name: string,
-  others: "any" | ((what: string) => void),
+  others: "any" | ((what: string, form: ImageForm) => void),
 ): ImageArchive | undefined {
   const found = new ArchiveMembers(part.at);
   const reader = new TarReader(new FileBytes(fd, name, part.at), name);
@@ -76,7 +76,7 @@ export function readImageArchive(
 export function archiveOf(
   fd: number,
   found: ArchiveMembers,
-  others: "any" | ((what: string) => void),
+  others: "any" | ((what: string, form: ImageForm) => void),
 ): ImageArchive | undefined {
   if (found.isFull && others !== "any") return undefined;
   const { members } = found;
@@ -87,7 +87,7 @@ export function archiveOf(
   const said = formOf(files);
   const hasOthers = found.others(said?.form === "docker" ? namedByManifest(files) : []);
   if (hasOthers && others !== "any") {
-    if (said !== undefined) others(said.what);
+    if (said !== undefined) others(said.what, said.form);
     return undefined;
   }
   const isSure = said !== undefined && said.form !== "docker-before-1.10";

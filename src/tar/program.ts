@@ -70,7 +70,7 @@ export function throughProgram(
     const lost = await fed;
     if (lost !== undefined) throw lost;
     if (how === "") return;
-    const words = complaint().trim().replace(/\s+/g, " ");
+    const words = lastWords(program, complaint());
     throw new OperationalError(
       `${path}: not ${what}, damaged or cut off: ${program} ${how}${words && `: ${words}`}`,
     );
@@ -97,6 +97,19 @@ export function throughProgram(
     }
   };
   return { chunks: chunks(), into, close };
+}
+
+/**
+ * What a program complains of: its first line, and those that are indented below it, without its name and what is no news.
+ * bzip2 goes on with a page of advice, igzip says "Error (null)" of standard input.
+ */
+function lastWords(program: string, complaint: string): string {
+  const [first = ""] = complaint.trim().split(/\n(?!\s)/);
+  return first
+    .replace(`${program}: `, "")
+    .replace(/^Error \(null\) /, "")
+    .replace(/\s*\*Possible\* reason follows\.$/, "")
+    .replace(/\s+/g, " ");
 }
 
 /** A program at work. */

@@ -1,16 +1,16 @@
-import { closeSync, createReadStream, fstatSync, open, readFileSync, readSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, open, readFileSync, readSync, statSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
-import { OperationalError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import {
   type Compression,
   type FileKind,
   HEAD,
   kindOf,
+  kindOfTail,
   LONG_HEAD,
   refusalOf,
-  kindOfTail,
   TAIL,
 } from "../bytes/magic.ts";
 import { type ByteStream, peek } from "./byte-stream.ts";
@@ -91,7 +91,10 @@ export async function openLayer(
   stdin: () => Readable = () => process.stdin,
 ): Promise<Layer> {
   if (path === "-") return openStream(stdin(), name);
-  const fd = await promisify(open)(path, "r");
+  const fd = await promisify(open)(path, "r").catch((error: unknown) => {
+    const problem = codeOf(error) === "ENOENT" ? "no such file" : messageOf(error);
+    throw new OperationalError(`${name}: ${problem}${deviceAdvice(path)}`);
+  });
   const stats = fstatSync(fd);
   if (stats.isFile()) return openFile(fd, part ?? { at: 0, size: stats.size }, part === undefined, name);
   if (stats.isDirectory()) {
@@ -106,6 +109,13 @@ export async function openLayer(
     ? new Socket({ fd, writable: false })
     : createReadStream("", { fd, highWaterMark: READ });
   return openStream(readable, name);
+}
+
+/** A node of a device says nothing of whether there is one, and whether a container may use it. */
+function deviceAdvice(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats?.isBlockDevice() && !stats?.isCharacterDevice()) return "";
+  return "; a device, which is not there, or which this process may not use: name a file that has its bytes";
 }
 
 async function openFile(fd: number, part: Part, isWhole: boolean, name: string): Promise<Layer> {

@@ -2,10 +2,9 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { programRun } from "../support/programs.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url));
 const DIR = mkdtempSync(join(tmpdir(), "idle-"));
 beforeAll(() => {
   const script = "echo hello >f; tar -cf one.tar f; tar -czf two.tar.gz f; mkdir blobs";
@@ -16,10 +15,7 @@ beforeAll(() => {
 afterAll(() => rmSync(DIR, { recursive: true }));
 
 function image(line: string) {
-  const { status, stderr } = spawnSync(process.execPath, [PROGRAM, ...line.split(" ")], {
-    cwd: DIR,
-    encoding: "utf8",
-  });
+  const { status, stderr } = programRun("nydus-image-ts", line.split(" "), DIR);
   return { status, stderr };
 }
 

@@ -28,6 +28,10 @@ beforeAll(() => {
   sh(
     `cd "$D"; mkdir many; (cd many; seq -f 'a-rather-long-name-%05.0f' 12000 | xargs touch); tar -cf many.tar many
       head -c 3000000 /dev/urandom >data; tar -czf data.tar.gz data; echo small >small; tar -cf small.tar small
+      id=$(gzip -dc data.tar.gz | sha256sum | cut -c-64)
+      echo '[{"Config":"config.json","Layers":["data.tar.gz"]}]' >manifest.json
+      echo "{\\"os\\":\\"linux\\",\\"architecture\\":\\"amd64\\",\\"rootfs\\":{\\"type\\":\\"layers\\",\\"diff_ids\\":[\\"sha256:$id\\"]}}" >config.json
+      tar -cf saved.tar manifest.json config.json data.tar.gz; gzip -k saved.tar
       node "$I" create -B many.boot --blob-id many many.tar >/dev/null`,
     { D: dir, I: IMAGE_TS },
   );
@@ -94,7 +98,19 @@ const ROWS: Row[] = [
     name: "mount, the cache, of what comes by a pipe",
     free: 1000,
     words: '"$NYDUSD" mount --driver fuse --cache-dir "$D/cache" - "$P" < <(cat "$T/data.tar.gz")',
-    says: /^Error: .*\/disk\/cache\/.*: ENOSPC: no space left on device, write/m,
+    says: /^Error: .*\/disk\/cache\/.*: ENOSPC: no space left on device, write: make room, e.g. with nydusd-ts cache gc; name another with --cache-dir$/m,
+  },
+  {
+    name: "mount, the cache, of a layer in an archive",
+    free: 1000,
+    words: '"$NYDUSD" mount --driver fuse --cache-dir "$D/cache" "$T/saved.tar" "$P"',
+    says: /^Error: cache .*\/disk\/cache: 1\.\d MiB free, decompressed layers take 2\.9 MiB at least: make room, /m,
+  },
+  {
+    name: "mount, the cache, of an archive that is compressed",
+    free: 1000,
+    words: '"$NYDUSD" mount --driver fuse --cache-dir "$D/cache" "$T/saved.tar.gz" "$P"',
+    says: /^Error: cache .*\/disk\/cache: 1\.\d MiB free, decompressed layers take \d\.\d MiB at least: make room, /m,
   },
   {
     name: "mount, a cache that has no room at all",

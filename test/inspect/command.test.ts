@@ -57,7 +57,11 @@ describe("what is right exits 0 and says nothing on stderr", () => {
 
 describe("what is wrong", () => {
   const cases = [
-    { args: ["nope"], status: 2, want: "error: unknown command 'nope'\n" },
+    {
+      args: ["nope"],
+      status: 2,
+      want: "Error: unknown command 'nope'; want create, merge, check, inspect, stat, ls, unpack, completion\n",
+    },
     { args: ["check"], status: 2, want: "Error: missing argument: the path of the bootstrap\n" },
     {
       args: ["check", "a", "-B", "b"],
@@ -74,11 +78,11 @@ describe("what is wrong", () => {
       status: 2,
       want: "Error: --blob is given twice without an id: want ID=PATH\n",
     },
-    { args: ["unpack", "a"], status: 2, want: "error: required option '--output <tar>' not specified\n" },
+    { args: ["unpack", "a"], status: 2, want: "Error: required option '--output <tar>' not specified\n" },
     {
       args: ["check", "-l", "loud", "a"],
       status: 2,
-      want: "error: option '-l, --log-level <level>' argument 'loud' is invalid. Allowed choices are error, warn, info, debug, trace.\n",
+      want: "Error: option '-l, --log-level <level>' argument 'loud' is invalid. Allowed choices are error, warn, info, debug, trace.\n",
     },
     { args: ["check", "/no/where"], status: 1, want: "Error: bootstrap /no/where: no such file\n" },
     {

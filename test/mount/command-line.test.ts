@@ -5,18 +5,18 @@ import { run, runMount } from "../support/daemon.ts";
 
 describe("a wrong command line ends with status 2", () => {
   const threads = (n: string) =>
-    `error: option '--thread-num, --fuse-threads <n>' argument '${n}' is invalid. want a whole number from 1 to 1024.`;
-  const blob = (s: string) => `error: option '--blob <ID=PATH>' argument '${s}' is invalid. want ID=PATH.`;
+    `Error: option '--thread-num, --fuse-threads <n>' argument '${n}' is invalid. want a whole number from 1 to 1024.`;
+  const blob = (s: string) => `Error: option '--blob <ID=PATH>' argument '${s}' is invalid. want ID=PATH.`;
   const choice = (option: string, s: string, choices: string) =>
-    `error: option '${option}' argument '${s}' is invalid. Allowed choices are ${choices}.`;
+    `Error: option '${option}' argument '${s}' is invalid. Allowed choices are ${choices}.`;
   const rotation = (n: string) =>
-    `error: option '--log-rotation-size <MiB>' argument '${n}' is invalid. want a whole number from 0 to 1048576.`;
+    `Error: option '--log-rotation-size <MiB>' argument '${n}' is invalid. want a whole number from 0 to 1048576.`;
   const address = (s: string) =>
-    `error: option '--metrics-address <[HOST:]PORT>' argument '${s}' is invalid. want [HOST:]PORT.`;
+    `Error: option '--metrics-address <[HOST:]PORT>' argument '${s}' is invalid. want [HOST:]PORT.`;
   it.each<[line: string, want: string]>([
     ["", "Error: nothing to mount: want --bootstrap, or --apisock to be told of images later"],
-    ["-B x --frobnicate", "error: unknown option '--frobnicate'"],
-    ["-B x --mountpiont y", "error: unknown option '--mountpiont'\n(Did you mean --mountpoint?)"],
+    ["-B x --frobnicate", "Error: unknown option '--frobnicate'"],
+    ["-B x --mountpiont y", "Error: unknown option '--mountpiont'\n(Did you mean --mountpoint?)"],
     ["-B x --thread-num 0", threads("0")],
     ["-B x --thread-num 1025", threads("1025")],
     ["-B x --fuse-threads 1.5", threads("1.5")],
@@ -34,7 +34,7 @@ describe("a wrong command line ends with status 2", () => {
     ["-B x --log-rotation-size 1048577", rotation("1048577")],
     [
       "-B x --rlimit-nofile -1",
-      "error: option '--rlimit-nofile <n>' argument '-1' is invalid. want a whole number from 0 to 1073741824.",
+      "Error: option '--rlimit-nofile <n>' argument '-1' is invalid. want a whole number from 0 to 1073741824.",
     ],
     ["-B x --metrics-address host", address("host")],
     ["-B x --metrics-address :9100", address(":9100")],
@@ -42,7 +42,7 @@ describe("a wrong command line ends with status 2", () => {
     ["-B x --metrics-address 127.0.0.1:65536", address("127.0.0.1:65536")],
     [
       "-B x --metrics-address 0 --hung-after 0",
-      "error: option '--hung-after <seconds>' argument '0' is invalid. want a whole number from 1 to 86400.",
+      "Error: option '--hung-after <seconds>' argument '0' is invalid. want a whole number from 1 to 86400.",
     ],
     ["-A /a --trace t", "Error: --trace has no meaning without --bootstrap"],
     ["-A /a --prefetch-files f", "Error: --prefetch-files has no meaning without --bootstrap"],
@@ -61,16 +61,16 @@ describe("a wrong command line ends with status 2", () => {
     ["-B x --upgrade", "Error: --upgrade has no meaning without --supervisor"],
     [
       "-B x --failover-policy no",
-      "error: option '--failover-policy <policy>' argument 'no' is invalid. Allowed choices are resend, flush, none.",
+      "Error: option '--failover-policy <policy>' argument 'no' is invalid. Allowed choices are resend, flush, none.",
     ],
     ["-B x --prefetch off --prefetch-files f", "Error: --prefetch-files has no meaning with --prefetch off"],
     [
       "-B x --prefetch-rate 1.5",
-      "error: option '--prefetch-rate <MiB/s>' argument '1.5' is invalid. want a whole number from 0 to 1048576.",
+      "Error: option '--prefetch-rate <MiB/s>' argument '1.5' is invalid. want a whole number from 0 to 1048576.",
     ],
     [
       "-B x --prefetch-memory 0",
-      "error: option '--prefetch-memory <MiB>' argument '0' is invalid. want a whole number from 1 to 1073741824.",
+      "Error: option '--prefetch-memory <MiB>' argument '0' is invalid. want a whole number from 1 to 1073741824.",
     ],
     ["-B x --writable", "Error: --writable is not supported: an image is read-only; put an overlayfs on top"],
     [
@@ -85,10 +85,10 @@ describe("a wrong command line ends with status 2", () => {
 
   it.each([
     ["mount x", "Error: missing argument: want a source and the directory to mount it on"],
-    ["umount", "error: missing required argument 'dir'"],
+    ["umount", "Error: missing required argument 'dir'"],
     ["unmount /mnt", 'Error: unknown command "unmount": did you mean umount?'],
     ["-B x --mountpoint=", "Error: the mountpoint is an empty string"],
-    ["-B x", "error: required option '-M, --mountpoint <dir>' not specified"],
+    ["-B x", "Error: required option '-M, --mountpoint <dir>' not specified"],
   ])("%s", (line, want) => {
     expect(run(line.split(" "))).toEqual({ status: 2, stdout: "", stderr: `${want}\n` });
   });

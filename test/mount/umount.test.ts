@@ -1,8 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { ask, blobFlags, emptyDir, hold, isMounted, mountErofs, run, workDir } from "../support/daemon.ts";
+import {
+  ask,
+  blobFlags,
+  emptyDir,
+  hold,
+  isMounted,
+  mountErofs,
+  run,
+  shell,
+  workDir,
+} from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
 import { kernelMount, NO_KERNEL_DRIVER } from "../support/kernel.ts";
 import { needs } from "../support/needs.ts";
+import { forUser, USER } from "../support/user.ts";
 
 const { path, devices } = fixture("04-large");
 
@@ -30,6 +41,18 @@ describe("nydusd-ts umount", () => {
     });
     expect(isMounted(mountpoint)).toBe(false);
     expect(await holder.release()).toHaveLength(5);
+  });
+
+  it("says who may, to another user", async () => {
+    const { node, command, mountpoint } = forUser();
+    mountErofs(path, devices, mountpoint);
+    const as = ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups"];
+    const { status, stderr } = await shell('exec "$@"', ...as, node, command, "umount", mountpoint);
+    expect(stderr).toBe(
+      `Error: ${mountpoint}: must be superuser to unmount. Root, and who has mounted it, may: sudo nydusd-ts umount\n`,
+    );
+    expect(status).toBe(1);
+    expect(run(["umount", mountpoint]).status).toBe(0);
   });
 
   it("leaves an overlay that is not its own", async () => {

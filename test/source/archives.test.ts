@@ -265,12 +265,12 @@ describe("an archive is refused", () => {
     [
       "a layer that is not there",
       (dir) => sh('cd "$D"; rm -r "$L"', { D: dir, L: manifest(dir).Layers[1] }),
-      /a\.tar: \w{64}\/layer\.tar: not there\n$/,
+      /a\.tar: \w{64}\/layer\.tar: not there: not all of the image was copied; copy it again, e\.g\. with skopeo copy\n$/,
     ],
     [
       "a configuration that is not there",
       (dir) => rewrite(dir, { Config: "none.json" }),
-      /a\.tar: none\.json: not there\n$/,
+      /a\.tar: none\.json: not there: not all of the image was copied; copy it again, e\.g\. with skopeo copy\n$/,
     ],
     [
       "a configuration whose layers are others",

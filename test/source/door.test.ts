@@ -303,6 +303,47 @@ describe("nothing is refused that is an empty tar, or an empty layer of an image
   });
 });
 
+describe("an archive among other files is a layer, and told with what mounts the image in it", () => {
+  const others = { "usr/bin/x": "x" };
+  it.each([
+    [
+      "an OCI archive",
+      { ...OCI, ...others },
+      /oci-archive:FILE or docker-archive:FILE mounts the image in that$/,
+    ],
+    [
+      "one of Docker before 1.10",
+      { ...without(DOCKER, "manifest.json"), ...others },
+      /before Docker 1\.10 is among its files; if that is meant, docker load it, and docker save it again$/,
+    ],
+  ])("%s", async (_, files: Files, want) => {
+    const { warnings } = await treeOf([write(packed(files))]);
+    expect(warnings).toEqual([expect.stringMatching(want)]);
+  });
+});
+
+describe("an image that was not copied whole", () => {
+  const dir = workDir();
+  it.each([
+    [
+      "its manifest",
+      sha256(
+        manifestOf(CONFIG, [
+          [TAR, LOWER],
+          [TAR, UPPER],
+        ]),
+      ),
+    ],
+    ["its configuration", sha256(CONFIG)],
+    ["a layer", sha256(UPPER)],
+  ])("lacks %s", async (name, id) => {
+    const lacking = put(without(OCI, `blobs/sha256/${id}`), join(dir, name));
+    await expect(treeOf([lacking])).rejects.toThrow(
+      `${id}: not there: not all of the image was copied; copy it again, e.g. with skopeo copy`,
+    );
+  });
+});
+
 describe("refused by name, with what helps", () => {
   const zeros = (length: number) => new Uint8Array(length);
   const at = (offset: number, bytes: string, length = 4096): Uint8Array => {

@@ -191,18 +191,36 @@ describe("openLayer refuses", () => {
   const message = async (of: Promise<Layer>) => of.then(hashOf).catch((error: Error) => error.message);
 
   it("what is not there", async () =>
-    expect(await message(openLayer(wholeFile(join(dir, "none"))))).toBe(
-      `ENOENT: no such file or directory, open '${dir}/none'`,
-    ));
+    expect(await message(openLayer(wholeFile(join(dir, "none"))))).toBe(`${dir}/none: no such file`));
   it("a directory", async () =>
     expect(await message(openLayer(wholeFile(dir)))).toBe(
       `${dir}: a directory, not a tar; tar -C ${dir} -cf FILE.tar . makes one of it`,
     ));
   it("what its program refuses, with its words", async () => {
-    script("igzip", "echo no >&2; echo 'good' >&2; exit 3");
+    script("igzip", "echo no good >&2; echo 'and advice' >&2; exit 3");
     const at = file(gz);
     expect(await message(openLayer(wholeFile(at)))).toBe(
       `${at}: not gzip, damaged or cut off: igzip ended with status 3: no good`,
+    );
+  });
+  it.each([
+    ["igzip: Error (null) does not contain a complete gzip file", "does not contain a complete gzip file"],
+    [
+      "\nigzip: Compressed file ends unexpectedly;\n\tperhaps it is corrupted?  *Possible* reason follows.\nigzip: x",
+      "Compressed file ends unexpectedly; perhaps it is corrupted?",
+    ],
+    ["igzip: (stdin): Unexpected end of input", "(stdin): Unexpected end of input"],
+    ["", ""],
+  ])("what is of use of the words %j", async (said, want) => {
+    script("igzip", `cat >&2 <<'END'\n${said}\nEND\nexit 1`);
+    const words = (await message(openLayer(wholeFile(file(gz))))).split("status 1")[1];
+    expect(words).toBe(want === "" ? "" : `: ${want}`);
+  });
+  it("a device that is not there", async () => {
+    const at = join(dir, "device");
+    execFileSync("mknod", [at, "b", "250", "99"]);
+    expect(await message(openLayer(wholeFile(at)))).toMatch(
+      /^\S+\/device: ENXIO: .*; a device, which is not there, or which this process may not use: name a file /,
     );
   });
   it("what kills its program", async () => {
