@@ -14,9 +14,14 @@ it("sh is among the shells that are tried", () => expect(SHELLS.length).toBeGrea
 const FLAGS = `mark() { echo $$ >"$D/.$1"; mv "$D/.$1" "$D/$1"; }
   await() { until [ -e "$D/$1" ]; do sleep 0.02; done; }
   ended() { await "$1"; while grep -qs '^State:.[^Z]' "/proc/$(cat "$D/$1")/status"; do sleep 0.02; done; }`;
-/** What a program that is kept can use. A keeper that sleeps again has heard what it was told. */
+/**
+ * What a program that is kept can use. A keeper that sleeps again has heard what it was told; one that has buried a child,
+ * too, has gone on to the next: \`buried NAME\` waits for that.
+ */
 const PRELUDE = `${FLAGS}
-  tell() { kill -"$1" "$NYDUSD_TS_KEEPER"; until grep -q '^State:.S' "/proc/$NYDUSD_TS_KEEPER/status"; do :; done; }; is() { [ "$NYDUSD_TS_ROLE" = "$1" ]; }
+  asleep() { until grep -q '^State:.S' "/proc/$NYDUSD_TS_KEEPER/status"; do :; done; }
+  tell() { kill -"$1" "$NYDUSD_TS_KEEPER"; asleep; }
+  buried() { while [ -e "/proc/$(cat "$D/$1")" ]; do sleep 0.02; done; asleep; }; is() { [ "$NYDUSD_TS_ROLE" = "$1" ]; }
   echo "$NYDUSD_TS_ROLE $NYDUSD_TS_CRASHES $NYDUSD_TS_LAST"; `;
 
 /** @param outside what is done with the keeper, $keeper, meanwhile */
@@ -59,7 +64,7 @@ describe.each(SHELLS)("%s", (kind) => {
     ],
     [
       "one that dies is followed by the one beside it",
-      "if is next; then mark next; ended first; exit 65; fi; mark first; tell USR1; tell USR2; await next; kill -9 $$",
+      "if is next; then mark next; buried first; exit 65; fi; mark first; tell USR1; tell USR2; await next; kill -9 $$",
       "first 0 \nnext 0 \nstatus 1\n",
     ],
     [
