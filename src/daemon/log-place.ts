@@ -7,8 +7,7 @@ import { bytesOf } from "../bytes/any-bytes.ts";
 import { userDirectory } from "../bytes/user-directories.ts";
 import { defaultStateDir } from "../handover/state-file.ts";
 import { logPath, openLogFile } from "../log/log-file.ts";
-import { makeDirectories } from "../safe-open/make-directories.ts";
-import { mustBeOwnDirectory } from "../safe-open/own.ts";
+import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 
 const NAME = "nydusd-ts";
 /** Where systemd's journal takes lines, as it does of services. */
@@ -77,8 +76,7 @@ function inOwnFile(mountpoint: string): LogPlace {
   const dirs = [...(process.geteuid?.() === 0 ? ["/var/log"] : []), state].map((dir) => join(dir, NAME));
   for (const dir of [...dirs, defaultStateDir()]) {
     try {
-      makeDirectories(dir, 0o700);
-      mustBeOwnDirectory(dir);
+      mustBeOwnDirectory(dir, { make: 0o700 });
       return inFile(join(dir, fileNameOf(mountpoint)));
     } catch {} // the next one
   }

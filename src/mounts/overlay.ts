@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { constants, readFileSync, statSync } from "node:fs";
-import { chmod, chown, type FileHandle, lstat, mkdir, open, readdir } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { SAFE_FLAGS } from "./defaults.ts";
 import { asSource, splitOptions } from "./options.ts";
 import { isImage, type MountEntry, mountAt, readMounts } from "./table.ts";
+import { makeUpperAndWork } from "./upper-directory.ts";
 
 const TIMEOUT_MS = 10_000;
 
@@ -50,7 +51,7 @@ export async function mountOverlay(
   try {
     lower = await open(mountpoint, constants.O_RDONLY | constants.O_DIRECTORY);
     mustBeUnused(path);
-    await makeDirectories(path, lower);
+    await makeUpperAndWork(path, lower);
     await mount(mountpoint, path, lower.fd, words);
   } catch (error) {
     throw new OperationalError(`--rw ${upper}: ${messageOf(error)}`);
@@ -79,43 +80,6 @@ function mustBeUnused(path: string): void {
 function placeOf(path: string): string | undefined {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats && `${stats.dev}:${stats.ino}`;
-}
-
-/** What overlayfs has in a work directory; `work` has no permissions, or is empty. */
-const OF_OVERLAY = new Set(["work", "index", "incompat"]);
-
-/** Overlayfs empties its work directory without asking. @throws Error for one with something else in it */
-async function mustBeWorkDirectory(path: string): Promise<void> {
-  for (const name of await readdir(path)) {
-    const at = join(path, name);
-    const stats = await lstat(at);
-    const isEmpty = name === "work" && stats.isDirectory() && (await readdir(at)).length === 0;
-    if (isEmpty || (OF_OVERLAY.has(name) && (name !== "work" || (stats.mode & 0o777) === 0))) continue;
-    throw new Error(`${at} is no overlay's, and overlayfs would delete it: choose another directory`);
-  }
-}
-
-/** The overlay's root is `upper`, so a new one takes after the image's root. */
-async function makeDirectories(path: string, lower: FileHandle): Promise<void> {
-  const upper = join(path, "upper");
-  await makeDirectory(path);
-  const work = join(path, "work");
-  if (!(await makeDirectory(work))) await mustBeWorkDirectory(work);
-  if (!(await makeDirectory(upper))) return;
-  const { mode, uid, gid } = await lower.stat();
-  await chown(upper, uid, gid);
-  await chmod(upper, mode & 0o7777);
-}
-
-/** Not `recursive`: that never ends where a directory cannot be made below one that exists, as in /proc. */
-async function makeDirectory(path: string): Promise<boolean> {
-  try {
-    await mkdir(path, { mode: 0o755 });
-    return true;
-  } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
-    throw error;
-  }
 }
 
 /**

@@ -46,7 +46,12 @@ function open(path: string, flags: number, name: string): number {
   try {
     return openSync(path, flags);
   } catch (error) {
-    if (error instanceof Error) error.message = error.message.replace(`'${path}'`, `'${name}'`);
-    throw error;
+    throw renamed(error, path, name);
   }
+}
+
+/** An error of the system as it would be said of the name, where `path` leads through a descriptor. */
+export function renamed(error: unknown, path: string, name: string): unknown {
+  if (error instanceof Error) error.message = error.message.replace(`'${path}'`, `'${name}'`);
+  return error;
 }

@@ -1,24 +1,16 @@
+import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { MAX_SYMLINKS } from "../bytes/limits.ts";
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  realpathSync,
-  statSync,
-} from "node:fs";
-import { dirname } from "node:path";
+import { pathOf, renamed } from "./open-file.ts";
+import { openLinkedDirectory } from "./own-directory.ts";
+import { isTrusted, strangerOf } from "./strangers.ts";
 
 const { O_NOFOLLOW, O_NONBLOCK } = constants;
-const STICKY = 0o1000;
-const OTHERS_WRITE = 0o002;
 
 /**
  * Opens a file to write to it, where others may have put something in its place: what the kernel does when
  * fs.protected_symlinks, fs.protected_regular and fs.protected_fifos are set, which is not so everywhere. A link that
- * belongs to root or to this user is followed; a stranger's is not, and in a directory where every user may make files
+ * belongs to root or to this user is followed, on the way, too; a stranger's is not, and where strangers may make files
  * neither is a stranger's file taken. A fifo without a reader is an error (ENXIO), not a reason to wait.
  *
  * @param flags O_TRUNC is for afterwards: until then it may be another user's file
@@ -28,58 +20,52 @@ const OTHERS_WRITE = 0o002;
 export function openOwn(path: string, flags: number, mode: number): number {
   let at = path;
   for (let links = 0; links < MAX_SYMLINKS; links++) {
-    const opened = openHere(at, flags, mode);
-    if (typeof opened === "string") {
-      at = opened;
-      continue;
-    }
-    try {
-      mustBeOwnFile(opened, at);
-      return opened;
-    } catch (error) {
-      closeSync(opened);
-      throw error;
-    }
+    const found = openIn(at, flags, mode);
+    if (typeof found === "number") return found;
+    at = found;
   }
   throw new Error(`more than ${MAX_SYMLINKS} links`);
 }
 
 /** @returns the descriptor, or where a link leads that may be followed */
-function openHere(path: string, flags: number, mode: number): number | string {
+function openIn(path: string, flags: number, mode: number): number | string {
+  const dir = openLinkedDirectory(dirname(path));
   try {
-    return openSync(path, flags | O_NOFOLLOW | O_NONBLOCK, mode);
+    const found = openHere(dir, path, flags, mode);
+    if (typeof found === "string") return found;
+    try {
+      mustBeOwnFile(found, dir, path);
+      return found;
+    } catch (error) {
+      closeSync(found);
+      throw error;
+    }
+  } finally {
+    closeSync(dir);
+  }
+}
+
+function openHere(dir: number, path: string, flags: number, mode: number): number | string {
+  const here = `/proc/self/fd/${dir}/${basename(path)}`;
+  try {
+    return openSync(here, flags | O_NOFOLLOW | O_NONBLOCK, mode);
   } catch (error) {
     // ELOOP, or EACCES in a sticky directory.
-    const link = lstatSync(path, { throwIfNoEntry: false });
-    if (!link?.isSymbolicLink()) throw error;
+    const link = lstatSync(here, { throwIfNoEntry: false });
+    if (!link?.isSymbolicLink()) throw renamed(error, here, path);
     if (!isTrusted(link.uid)) throw new Error(`${path} is a link that belongs to user ${link.uid}`);
+    const real = pathOf(dir);
     // The links of /proc lead to what is open, whatever they say: /dev/stdout leads to one.
-    if (realpathSync(dirname(path)).startsWith("/proc/"))
-      return openSync(path, (flags | O_NONBLOCK) & ~constants.O_CREAT);
-    const target = readlinkSync(path);
+    if (real.startsWith("/proc/")) return openSync(here, (flags | O_NONBLOCK) & ~constants.O_CREAT);
+    const target = readlinkSync(here);
     return target.startsWith("/") ? target : `${dirname(path)}/${target}`;
   }
 }
 
-/** Where every user may make files, one that is open may be a stranger's, or have a stranger's name. */
-function mustBeOwnFile(fd: number, path: string): void {
-  const { mode } = statSync(dirname(path));
-  if ((mode & STICKY) === 0 || (mode & OTHERS_WRITE) === 0) return;
+/** Where others may make files, one that is open may be a stranger's, or have a stranger's name. */
+function mustBeOwnFile(fd: number, dir: number, path: string): void {
+  if (strangerOf(fstatSync(dir)) === undefined) return;
   const { uid, nlink } = fstatSync(fd);
   if (nlink > 1) throw new Error(`${path} has ${nlink} names`);
   if (!isTrusted(uid)) throw new Error(`${path} belongs to user ${uid}`);
 }
-
-/**
- * A directory whose contents are believed: no other user may have put them there.
- *
- * @throws Error saying what is wrong with it
- */
-export function mustBeOwnDirectory(path: string): void {
-  const stats = lstatSync(path);
-  if (!stats.isDirectory()) throw new Error("not a directory");
-  if (!isTrusted(stats.uid)) throw new Error(`belongs to user ${stats.uid}`);
-  if ((stats.mode & OTHERS_WRITE) !== 0) throw new Error("every user may write to it");
-}
-
-const isTrusted = (uid: number): boolean => uid === 0 || uid === process.geteuid?.();

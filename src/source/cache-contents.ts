@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, lstatSync, openSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
+import { SHA256 } from "../bytes/sha256.ts";
 import { readTables } from "../erofs/open.ts";
 import { FOLDERS, mustBeOwnCache, UNSYNCED } from "./cache.ts";
 
@@ -27,16 +28,16 @@ const LEFTOVER_MS = 3_600_000;
  * @throws OperationalError when it is not this user's own: what is listed may be removed next
  */
 export function cacheContents(dir: string): CacheFile[] {
-  if (existsSync(dir)) mustBeOwnCache(dir);
+  mustBeOwnCache(dir);
   const all: CacheFile[] = [];
   for (const folder of FOLDERS)
     for (const name of namesIn(join(dir, folder))) {
       const path = join(dir, folder, name);
       // The same tar, for as long as a process may be about to open it: see `Cache.makeDurable`.
       if (name.endsWith(UNSYNCED) && existsSync(path.slice(0, -UNSYNCED.length))) continue;
-      const stats = statSync(path, { throwIfNoEntry: false });
-      if (stats === undefined) continue;
-      const kind = isLeftover(name) ? "leftover" : KIND[folder];
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      const kind = kindOf(folder, name);
+      if (kind === undefined || !stats?.isFile()) continue; // not made here
       const isBootstrap = kind === "image" || kind === "layer";
       all.push({
         kind,
@@ -70,9 +71,21 @@ export function removeGarbage(garbage: readonly CacheFile[]): void {
   for (const { path } of sorted) for (const each of [path, path + UNSYNCED]) rmSync(each, { force: true });
 }
 
-/** What a process is making, and what was not on disk when the system went down. */
-const isLeftover = (name: string): boolean =>
-  name.startsWith(".") || (/^\w+\.\w+-/.test(name) && !name.endsWith(UNSYNCED));
+/** What a process is making, and a blob that was not on disk when the system went down. */
+const LEFTOVER = /^\.(.+\.)?[0-9a-f]{16,24}(\.tmp)?$|^[0-9a-f]{64}\.[0-9a-f-]{36}$/;
+const NAME = {
+  images: /^[0-9a-f]{64}\.boot$/,
+  layers: /^[0-9a-f]{64}\.boot$/,
+  blobs: SHA256,
+  files: SHA256,
+} as const;
+
+/** @returns undefined for a name that no cache gives: whoever has put that there may keep it */
+function kindOf(folder: keyof typeof NAME, name: string): CacheFile["kind"] | undefined {
+  const plain = folder === "blobs" && name.endsWith(UNSYNCED) ? name.slice(0, -UNSYNCED.length) : name;
+  if (NAME[folder].test(plain)) return KIND[folder];
+  return LEFTOVER.test(name) ? "leftover" : undefined;
+}
 
 function namesIn(dir: string): string[] {
   try {

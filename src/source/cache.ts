@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import {
+  closeSync,
   existsSync,
+  lstatSync,
   readFileSync,
-  realpathSync,
   rmSync,
   statfsSync,
   statSync,
@@ -17,8 +18,7 @@ import { temporaryName } from "../atomic-file/temporary.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { SHA256 } from "../bytes/sha256.ts";
 import { userDirectory } from "../bytes/user-directories.ts";
-import { makeDirectories } from "../safe-open/make-directories.ts";
-import { mustBeOwnDirectory } from "../safe-open/own.ts";
+import { mustBeOwnDirectory, openOwnDirectory } from "../safe-open/own-directory.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 
 export const defaultCacheDir = (): string => join(userDirectory("XDG_CACHE_HOME", ".cache"), "nydusd-ts");
@@ -65,12 +65,7 @@ export class Cache {
   constructor(dir: string) {
     this.dir = dir;
     this.blobs = join(dir, "blobs");
-    try {
-      for (const name of FOLDERS) makeDirectories(join(dir, name), 0o700);
-    } catch (error) {
-      throw unusable(dir, messageOf(error));
-    }
-    mustBeOwnCache(dir);
+    mustBeOwnCache(dir, { make: 0o700 });
   }
 
   /**
@@ -218,19 +213,36 @@ export class Cache {
   }
 }
 
-/** @throws OperationalError naming the directory */
-export function mustBeOwnCache(dir: string): void {
-  for (const path of [realpathSync(dir), ...FOLDERS.map((name) => join(dir, name))])
+/**
+ * @param options without `make` what is not there is passed over
+ * @throws OperationalError naming the directory, unless nobody but root and this user can change what is in there
+ */
+export function mustBeOwnCache(dir: string, options: { readonly make?: number } = {}): void {
+  const look = <T>(path: string, work: () => T): T | undefined => {
     try {
-      mustBeOwnDirectory(path);
+      return work();
     } catch (error) {
-      if (codeOf(error) === "ENOENT") continue;
+      if (options.make === undefined && codeOf(error) === "ENOENT") return undefined;
       throw unusable(path, messageOf(error));
     }
+  };
+  const from = look(dir, () => openOwnDirectory(dir, options));
+  if (from === undefined) return;
+  try {
+    for (const name of FOLDERS)
+      look(join(dir, name), () => {
+        // A folder is the cache's own, not what somebody keeps elsewhere under such names.
+        if (lstatSync(join(dir, name), { throwIfNoEntry: false })?.isSymbolicLink())
+          throw new Error("not a directory");
+        mustBeOwnDirectory(name, { ...options, from });
+      });
+  } finally {
+    closeSync(from);
+  }
 }
 
 const unusable = (path: string, why: string): OperationalError =>
-  new OperationalError(`cache ${path}: ${why}; ${CACHE_ADVICE}`);
+  new OperationalError(`cache ${why.startsWith("/") ? why : `${path}: ${why}`}; ${CACHE_ADVICE}`);
 
 export const CACHE_ADVICE = "name another with --cache-dir";
 export const MAKE_ROOM = "make room, e.g. with nydusd-ts cache gc";

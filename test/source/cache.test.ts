@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
@@ -85,10 +85,26 @@ it("cache gc keeps the tar that an image needs, and what a mount has just used",
 
 it("cache gc takes leftovers of killed runs, but not what somebody is just making", async () => {
   const { cache } = await filled();
-  writeFileSync(join(cache, "blobs/.layer.0123456789ab.tmp"), "x");
-  expect(gc(cache, "--older-than", "0s").stdout).not.toMatch(/layer\.0123/);
-  age(cache, 1, /layer\.0123/);
-  expect(gc(cache).stdout).toMatch(/^\S+\/blobs\/\.layer\.0123456789ab\.tmp\n1 files, /);
+  writeFileSync(join(cache, "blobs/.blob.0123456789abcdef01234567.tmp"), "x");
+  expect(gc(cache, "--older-than", "0s").stdout).not.toMatch(/blob\.0123/);
+  age(cache, 1, /blob\.0123/);
+  expect(gc(cache).stdout).toMatch(/^\S+\/blobs\/\.blob\.0123456789abcdef01234567\.tmp\n1 files, /);
+});
+
+it("cache gc leaves alone what has no name that a cache gives", async () => {
+  const { cache } = await filled();
+  const strange = [
+    "images/vm.qcow2",
+    "images/.hidden",
+    "files/letter",
+    "blobs/notes.1-old.tmp",
+    "layers/a.boot",
+  ];
+  for (const name of strange) writeFileSync(join(cache, name), "x");
+  mkdirSync(join(cache, "blobs", "0".repeat(64)));
+  age(cache, 100, /./);
+  gc(cache);
+  expect(names(cache)).toEqual(strange.toSorted());
 });
 
 it("a mounted image outlives the cache, and is built again without it", async () => {

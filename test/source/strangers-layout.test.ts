@@ -124,6 +124,7 @@ it("a cache that others may write to is neither used nor cleared", () => {
   writeFileSync(join(victim, "file"), "");
   const cases: [name: string, make: string, said: string][] = [
     ["theirs", 'mkdir "$C"; chown 65534 "$C"', "belongs to user 65534"],
+    ["a-group's", 'mkdir "$C"; chgrp 65534 "$C"; chmod 770 "$C"', "group 65534, or an ACL, may write to it"],
     ["everybody's", 'mkdir "$C"; chmod 1777 "$C"', "every user may write to it"],
     ["a-link-within", 'mkdir "$C"; ln -s "$V" "$C/blobs"', "not a directory"],
   ];

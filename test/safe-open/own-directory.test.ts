@@ -1,0 +1,184 @@
+import { chmodSync, chownSync, lchownSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { messageOf } from "../../src/bytes/errors.ts";
+import { mustBeOwnDirectory } from "../../src/safe-open/own-directory.ts";
+import { sh } from "../support/daemon.ts";
+import { scratchDir } from "../support/image.ts";
+import { USER } from "../support/user.ts";
+
+/** @returns what is wrong with it, "" when nothing is */
+function wrong(path: string, dir: string, make?: number): string {
+  try {
+    mustBeOwnDirectory(path, { make });
+    return "";
+  } catch (error) {
+    return messageOf(error).replaceAll(dir, "DIR");
+  }
+}
+
+const own = (path: string, mode: number, uid = 0, gid = 0) => {
+  mkdirSync(path);
+  chownSync(path, uid, gid);
+  chmodSync(path, mode);
+};
+const link = (to: string, path: string, uid: number) => {
+  symlinkSync(to, path);
+  lchownSync(path, uid, uid);
+};
+
+/** Gives the user permissions by an ACL. @see https://man7.org/linux/man-pages/man5/acl.5.html */
+const allow = (path: string, permissions: number) =>
+  sh(
+    `python3 -c 'import os, struct, sys
+p, user, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+NONE = 0xffffffff
+rows = [(1, 7, NONE), (2, p, user), (4, 0, NONE), (16, p, NONE), (32, 0, NONE)]
+os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *r) for r in rows))
+' "$P" "$U" "$A"`,
+    { P: `${permissions}`, U: `${USER}`, A: path },
+  );
+
+const theirs = `belongs to user ${USER}`;
+const rows: [what: string, make: (dir: string) => void, path: string, want: string][] = [
+  ["one of root's", (d) => own(join(d, "a"), 0o700), "a", ""],
+  ["one that all may read", (d) => own(join(d, "a"), 0o755), "a", ""],
+  ["a stranger's", (d) => own(join(d, "a"), 0o700, USER), "a", theirs],
+  ["one that all may write", (d) => own(join(d, "a"), 0o777), "a", "every user may write to it"],
+  ["one like /tmp", (d) => own(join(d, "a"), 0o1777), "a", "every user may write to it"],
+  ["a group's", (d) => own(join(d, "a"), 0o770, 0, USER), "a", `group ${USER}, or an ACL, may write to it`],
+  [
+    "one with an ACL",
+    (d) => {
+      own(join(d, "a"), 0o700);
+      allow(join(d, "a"), 7);
+    },
+    "a",
+    "group 0, or an ACL, may write to it",
+  ],
+  [
+    "one with an ACL to read",
+    (d) => {
+      own(join(d, "a"), 0o700);
+      allow(join(d, "a"), 5);
+    },
+    "a",
+    "",
+  ],
+  ["a file", (d) => writeFileSync(join(d, "a"), ""), "a", "not a directory"],
+  [
+    "below a stranger's",
+    (d) => {
+      own(join(d, "a"), 0o755, USER);
+      own(join(d, "a/b"), 0o700);
+    },
+    "a/b",
+    `DIR/a ${theirs}`,
+  ],
+  [
+    "below one that all may write",
+    (d) => {
+      own(join(d, "a"), 0o777);
+      own(join(d, "a/b"), 0o700);
+    },
+    "a/b",
+    "DIR/a every user may write to it",
+  ],
+  [
+    "below one like /tmp",
+    (d) => {
+      own(join(d, "a"), 0o1777);
+      own(join(d, "a/b"), 0o700);
+    },
+    "a/b",
+    "",
+  ],
+  [
+    "below a stranger's that is like /tmp",
+    (d) => {
+      own(join(d, "a"), 0o1777, USER);
+      own(join(d, "a/b"), 0o700);
+    },
+    "a/b",
+    `DIR/a ${theirs}`,
+  ],
+  [
+    "by root's link",
+    (d) => {
+      own(join(d, "a"), 0o700);
+      link("a", join(d, "to"), 0);
+    },
+    "to",
+    "",
+  ],
+  [
+    "by a stranger's link",
+    (d) => {
+      own(join(d, "a"), 0o700);
+      link("a", join(d, "to"), USER);
+    },
+    "to",
+    `DIR/to is a link that ${theirs}`,
+  ],
+  [
+    "by a stranger's link on the way",
+    (d) => {
+      own(join(d, "a"), 0o700);
+      own(join(d, "a/b"), 0o700);
+      link(join(d, "a"), join(d, "to"), USER);
+    },
+    "to/b",
+    `DIR/to is a link that ${theirs}`,
+  ],
+  [
+    "by links to a stranger's link",
+    (d) => {
+      own(join(d, "a"), 0o700);
+      link("a", join(d, "to"), USER);
+      link("x/../to", join(d, "via"), 0);
+      own(join(d, "x"), 0o700);
+    },
+    "via",
+    `DIR/to is a link that ${theirs}`,
+  ],
+  ["by a link to itself", (d) => link("to", join(d, "to"), 0), "to", "more than 40 links"],
+];
+
+describe("a directory that is believed, and written to", () => {
+  it.each(rows)("%s", (_, make, path, want) => {
+    const dir = scratchDir();
+    make(dir);
+    expect(wrong(join(dir, path), dir)).toBe(want);
+  });
+
+  it("is made with all that is missing above it, with these permissions", () => {
+    const dir = scratchDir();
+    const path = join(dir, "a", "b", "c");
+    expect(wrong(path, dir)).toMatch("ENOENT");
+    expect(wrong(path, dir, 0o700)).toBe("");
+    expect(wrong(path, dir, 0o755)).toBe("");
+    for (const each of ["a", "a/b/c"]) expect(statSync(join(dir, each)).mode & 0o777).toBe(0o700);
+  });
+
+  it("is not made below a stranger's, nor by a stranger's link", () => {
+    const dir = scratchDir();
+    own(join(dir, "a"), 0o755, USER);
+    own(join(dir, "b"), 0o755);
+    link("b", join(dir, "to"), USER);
+    for (const path of ["a/new", "to/new/newer"]) expect(wrong(join(dir, path), dir, 0o700)).toMatch(theirs);
+    for (const path of ["a/new", "b/new"])
+      expect(statSync(join(dir, path), { throwIfNoEntry: false })).toBe(undefined);
+  });
+
+  it.each<[where: string, path: (dir: string) => string, want: string]>([
+    ["where the kernel makes none", () => "/proc/none", "ENOENT"],
+    ["below that", () => "/proc/none/a/b", "ENOENT"],
+    ["below a file", (dir) => join(dir, "file", "a"), "not a directory"],
+    ["below a link to nothing that cannot be", (dir) => join(dir, "dangling", "a"), "ENOENT"],
+  ])("cannot be made %s", (_, path, want) => {
+    const dir = scratchDir();
+    writeFileSync(join(dir, "file"), "");
+    symlinkSync("/proc/nothing", join(dir, "dangling"));
+    expect(wrong(path(dir), dir, 0o700)).toMatch(want);
+  });
+});
