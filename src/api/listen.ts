@@ -14,12 +14,7 @@ const ANSWER_MS = 2_000;
  * @throws OperationalError naming the path
  */
 export async function listenAt(server: Server, path: string): Promise<void> {
-  const length = Buffer.byteLength(path);
-  if (length > MAX_SOCKET_PATH)
-    throw new OperationalError(`apisock ${path}: ${length} bytes long, want ${MAX_SOCKET_PATH} at most`);
-  // Node says "permission denied" of a directory that is not there.
-  if (!existsSync(dirname(path))) throw new OperationalError(`apisock ${path}: no such directory`);
-  await clear(path);
+  if ((await mustBeFree(path)) === "left") unlinkSync(path);
   const before = process.umask(0o177); // from the first moment on; binding happens within this call
   try {
     server.listen(path);
@@ -32,7 +27,16 @@ export async function listenAt(server: Server, path: string): Promise<void> {
   });
 }
 
-async function clear(path: string): Promise<void> {
+/**
+ * @returns whether a process that is gone has left a socket there
+ * @throws OperationalError when it is no path for a socket, or another process answers there
+ */
+export async function mustBeFree(path: string): Promise<"left" | "free"> {
+  const length = Buffer.byteLength(path);
+  if (length > MAX_SOCKET_PATH)
+    throw new OperationalError(`apisock ${path}: ${length} bytes long, want ${MAX_SOCKET_PATH} at most`);
+  // Node says "permission denied" of a directory that is not there.
+  if (!existsSync(dirname(path))) throw new OperationalError(`apisock ${path}: no such directory`);
   try {
     if (!lstatSync(path).isSocket())
       throw new OperationalError(`apisock ${path}: is there, and is no socket`);
@@ -41,10 +45,11 @@ async function clear(path: string): Promise<void> {
       throw new OperationalError(
         `apisock ${path}: ${answer === "" ? "another process answers there" : `in use, or not: ${answer}`}`,
       );
-    unlinkSync(path);
+    return "left";
   } catch (error) {
     if (error instanceof OperationalError) throw error;
-    if (codeOf(error) !== "ENOENT") throw new OperationalError(`apisock ${path}: ${messageOf(error)}`);
+    if (codeOf(error) === "ENOENT") return "free";
+    throw new OperationalError(`apisock ${path}: ${messageOf(error)}`);
   }
 }
 

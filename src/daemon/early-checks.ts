@@ -1,5 +1,6 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { createServer } from "node:net";
+import { dirname, resolve } from "node:path";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { StateFile } from "../handover/state-file.ts";
 import { openLog } from "../log/log.ts";
@@ -23,7 +24,7 @@ export async function mustBeMountable(flags: BackendFlags): Promise<void> {
   } finally {
     log.close();
   }
-  if (flags.rw !== undefined) mayOverlay(flags.rw);
+  if (flags.rw !== undefined) mayOverlay(flags.rw, flags.mountpoint);
   if (flags.user !== undefined) findUser(flags.user);
   const { prefetchFiles: list } = flags;
   // What comes by a pipe can be read once.
@@ -33,6 +34,14 @@ export async function mustBeMountable(flags: BackendFlags): Promise<void> {
   mustBePlaceable("trace", flags.trace, constants.F_OK); // it may be a pipe in a directory that nobody writes
   mustBePlaceable("pid file", flags.pidFile);
   mustBePlaceable("apisock", flags.apisock);
+  if (!flags.upgrade) await mustBeListenable(flags);
+}
+
+/** Loaded only when it is asked for. What takes a session over may have its addresses later. */
+async function mustBeListenable({ apisock, metricsAddress }: BackendFlags): Promise<void> {
+  if (apisock !== undefined) await (await import("../api/listen.ts")).mustBeFree(resolve(apisock));
+  if (metricsAddress !== undefined)
+    (await (await import("../prometheus/http.ts")).bind(metricsAddress, createServer())).close();
 }
 
 /** Whether a file can be made there, or in the place of one that is. */

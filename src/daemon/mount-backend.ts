@@ -1,14 +1,13 @@
 import { messageOf, OperationalError, UsageError } from "../bytes/errors.ts";
 import type { Backing } from "../kernel-erofs/backing.ts";
 import type { Log, Logger } from "../log/log.ts";
-import { mountOverlay } from "../mounts/overlay.ts";
 import { mountAt } from "../mounts/table.ts";
 import { kindOf, mustKnow } from "../mounts/option-words.ts";
 import { unmount } from "../mounts/umount.ts";
 import { imageFacts, type ReadyFacts } from "./facts.ts";
 import { noteKernelMount } from "./kernel-mounts.ts";
 import type { DaemonOptions } from "./options.ts";
-import { mayOverlay } from "./overlay.ts";
+import { coverWithOverlay, mayOverlay } from "./overlay.ts";
 import { openDaemonLog, serveImage } from "./main.ts";
 import { type MountContext, prepareMount, releaseMount } from "../seed/mount-context.ts";
 
@@ -82,7 +81,7 @@ export async function mountImage(
     return serveByFuse(reason, ...how);
   };
   const fuseWord = words.find((word) => kindOf(word) === "fuse");
-  if (upper !== undefined) mayOverlay(upper);
+  if (upper !== undefined) mayOverlay(upper, options.mountpoint);
   const log = openDaemonLog(options);
   if (driver === "fuse") return serve("asked for", log);
   if (daemonOnly !== undefined) return serve(daemonOnly, log);
@@ -100,7 +99,7 @@ export async function mountImage(
   context.claim.release();
   noteKernelMount(context.mountpoint);
   log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
-  if (upper !== undefined) await coverWithOverlay(context, upper, options, log);
+  if (upper !== undefined) await makeWritable(context, upper, options, log);
   onReady({ ...imageFacts(context), driver: "erofs", backing, upper }, false);
   // Through the descriptors of this process: the image can be unmounted meanwhile.
   await context.first?.pinned.prefetching.finish();
@@ -126,7 +125,7 @@ async function mountByKernel(
 }
 
 /** @throws OperationalError: the image is unmounted then */
-async function coverWithOverlay(
+async function makeWritable(
   { mountpoint, first }: MountContext,
   upper: string,
   { mountOptions }: BackendOptions,
@@ -134,7 +133,7 @@ async function coverWithOverlay(
 ): Promise<void> {
   const device = mountAt(mountpoint)?.device;
   try {
-    await mountOverlay(mountpoint, upper, mountOptions);
+    await coverWithOverlay(mountpoint, upper, mountOptions);
   } catch (error) {
     await first?.pinned.prefetching.stop();
     await unmount({ path: mountpoint }, device).catch((problem) => log.error(messageOf(problem)));

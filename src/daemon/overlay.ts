@@ -1,15 +1,69 @@
-import { OperationalError } from "../bytes/errors.ts";
+import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
-import { isOverlay, mountOverlay } from "../mounts/overlay.ts";
+import { isOverlay, mountOverlay, mustBeUnused } from "../mounts/overlay.ts";
 import { mountAt, readMounts } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
+import { claimChanges } from "../seed/claim.ts";
 import type { Ended } from "../session/ended.ts";
 import type { Served, SessionObserver } from "./lifecycle.ts";
 
-/** @throws OperationalError: mounting an overlay is for root, of the host or of a user namespace */
-export function mayOverlay(upper: string): void {
+/**
+ * What can be known of changes before anything is mounted.
+ *
+ * @throws OperationalError: mounting an overlay is for root, of the host or of a user namespace; and where no directory is
+ */
+export function mayOverlay(upper: string, mountpoint: string): void {
+  const refuse = (problem: string): never => {
+    throw new OperationalError(`--rw ${upper}: ${problem}`);
+  };
   const uid = process.geteuid?.() ?? 0;
-  if (uid !== 0) throw new OperationalError(`--rw ${upper}: user ${uid} may not mount an overlay`);
+  if (uid !== 0) refuse(`user ${uid} may not mount an overlay: run it as root, or in unshare -Urm`);
+  if (upper === "") refuse("an empty string: want a directory that keeps the changes");
+  for (const path of [upper, join(upper, "upper"), join(upper, "work")])
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
+      refuse(
+        `${path === upper ? "" : `${path} is `}not a directory: want a directory that keeps the changes`,
+      );
+  const parent = dirname(resolve(upper));
+  if (!existsSync(upper) && !existsSync(parent)) refuse(`there is no directory ${parent}: make it first`);
+  if (isBelow(existsSync(upper) ? upper : parent, mountpoint))
+    refuse(
+      `lies below the mountpoint, where the image will hide it: choose a directory beside ${mountpoint}`,
+    );
+  mustBeUnused(upper);
+}
+
+function isBelow(path: string, mountpoint: string): boolean {
+  try {
+    return join(realpathSync(path), "/").startsWith(join(realpathSync(mountpoint), "/"));
+  } catch {
+    return false; // what is wrong with the mountpoint is said where it is prepared
+  }
+}
+
+/**
+ * Mounts an overlay, while no other process is about to mount one with the same changes.
+ *
+ * @throws OperationalError; nothing is mounted then
+ */
+export async function coverWithOverlay(
+  mountpoint: string,
+  upper: string,
+  words: readonly string[],
+): Promise<string> {
+  try {
+    mkdirSync(resolve(upper), { mode: 0o755 });
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw new OperationalError(`--rw ${upper}: ${messageOf(error)}`);
+  }
+  const claim = claimChanges(upper);
+  try {
+    return await mountOverlay(mountpoint, upper, words);
+  } finally {
+    claim.release();
+  }
 }
 
 /**
@@ -36,7 +90,7 @@ export class Overlay implements SessionObserver {
     const device =
       above !== undefined && isOverlay(above)
         ? above.device
-        : await mountOverlay(mountpoint, this.upper, this.options);
+        : await coverWithOverlay(mountpoint, this.upper, this.options);
     this.mounted = { below, device };
   }
 

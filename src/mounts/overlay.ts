@@ -50,11 +50,13 @@ export async function mountOverlay(
   let lower: FileHandle | undefined;
   try {
     lower = await open(mountpoint, constants.O_RDONLY | constants.O_DIRECTORY);
-    mustBeUnused(path);
+    mustBeUnused(upper);
     await makeUpperAndWork(path, lower);
     await mount(mountpoint, path, lower.fd, words);
   } catch (error) {
-    throw new OperationalError(`--rw ${upper}: ${messageOf(error)}`);
+    throw error instanceof OperationalError
+      ? error
+      : new OperationalError(`--rw ${upper}: ${messageOf(error)}`);
   } finally {
     await lower?.close();
   }
@@ -64,16 +66,19 @@ export async function mountOverlay(
 /**
  * Two overlays with the same changes destroy them, says overlayfs, and takes them all the same.
  *
- * @throws Error naming the other's mountpoint
+ * @throws OperationalError naming the other's mountpoint
  */
-function mustBeUnused(path: string): void {
-  const own = placeOf(join(path, "upper"));
+export function mustBeUnused(changes: string): void {
+  const own = placeOf(join(resolve(changes), "upper"));
   if (own === undefined) return;
   const other = readMounts().find((each) => {
     const upper = each.type === "overlay" ? upperOf(each) : undefined;
     return upper !== undefined && placeOf(join(upper, "upper")) === own;
   });
-  if (other !== undefined) throw new Error(`it has the changes of ${other.mountpoint}, which is mounted`);
+  if (other !== undefined)
+    throw new OperationalError(
+      `--rw ${changes}: it has the changes of ${other.mountpoint}, which is mounted: choose another directory`,
+    );
 }
 
 /** @returns undefined for what is not there */

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server } from "node:net";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 
 /** Where to listen. */
@@ -60,12 +60,7 @@ export async function listen(
   );
   server.maxConnections = MAX_CONNECTIONS;
   server.on("connection", (socket) => socket.unref());
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) =>
-      reject(new OperationalError(`metrics address ${show(host, port)}: ${reasonOf(error)}`)),
-    );
-    server.listen(port, host, resolve);
-  });
+  await bind({ host, port }, server);
   server.on("error", (error) => warn(`the metrics address: ${messageOf(error)}`));
   server.unref();
   return {
@@ -75,6 +70,17 @@ export async function listen(
       server.closeAllConnections();
     },
   };
+}
+
+/** @throws OperationalError when the address cannot be listened on */
+export async function bind<S extends Server>({ host, port }: Address, server: S): Promise<S> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) =>
+      reject(new OperationalError(`metrics address ${show(host, port)}: ${reasonOf(error)}`)),
+    );
+    server.listen(port, host, resolve);
+  });
+  return server;
 }
 
 async function reply(request: IncomingMessage, response: ServerResponse, answer: Answerer): Promise<void> {

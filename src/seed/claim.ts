@@ -4,10 +4,12 @@ import { codeOf, OperationalError } from "../bytes/errors.ts";
 import { defaultStateDir, makeStateDir } from "../handover/state-file.ts";
 import { isAlive, type ProcessState, processState } from "../proc/processes.ts";
 
-const PREFIX = "mounting-";
+/** What a directory is claimed for: names of claims begin with it. */
+const MOUNTING = "mounting-";
+const CHANGING = "changing-";
 const TRIES = 10;
 
-/** That this process is about to mount on a directory, and another one must not. */
+/** That this process is about to mount on a directory, or to have changes kept in it, and another one must not. */
 export interface Claim {
   release(): void;
 }
@@ -22,9 +24,27 @@ const NONE: Claim = { release: () => {} };
  * @param said how it was written
  * @throws OperationalError when another process is about to mount there
  */
-export function claimMountpoint(mountpoint: string, said: string, dir = defaultStateDir()): Claim {
-  const { dev, ino } = statSync(mountpoint);
-  const path = join(dir, `${PREFIX}${dev}-${ino}`);
+export const claimMountpoint = (mountpoint: string, said: string, dir = defaultStateDir()): Claim =>
+  claimDirectory(MOUNTING, mountpoint, dir, (who) => `mountpoint ${said}: ${who} is about to mount on it`);
+
+/**
+ * Claims the directory of an overlay's changes, which must be there, from when it is looked at until they are used: overlayfs lets
+ * two overlays destroy the same changes.
+ *
+ * @throws OperationalError when another process is about to use them
+ */
+export const claimChanges = (upper: string, dir = defaultStateDir()): Claim =>
+  claimDirectory(CHANGING, upper, dir, (who) => `--rw ${upper}: ${who} is about to keep changes in it`);
+
+/** @param refusal says who has claimed it */
+function claimDirectory(
+  prefix: string,
+  directory: string,
+  dir: string,
+  refusal: (who: string) => string,
+): Claim {
+  const { dev, ino } = statSync(directory);
+  const path = join(dir, `${prefix}${dev}-${ino}`);
   const own = join(dir, `claim-${process.pid}-${ino}`);
   try {
     makeStateDir(dir);
@@ -44,7 +64,7 @@ export function claimMountpoint(mountpoint: string, said: string, dir = defaultS
       const holder = holderOf(path);
       if (tries === TRIES || (holder !== undefined && isAlive(holder)))
         throw new OperationalError(
-          `mountpoint ${said}: ${holder === undefined ? `what ${path} names` : `process ${holder.pid}`} is about to mount on it`,
+          refusal(holder === undefined ? `what ${path} names` : `process ${holder.pid}`),
         );
       putAside(path, own);
     }
@@ -65,7 +85,7 @@ function claimOf(path: string): Claim {
 /** What processes that were killed have left. */
 function removeAbandoned(dir: string, own: string): void {
   for (const name of readdirSync(dir)) {
-    if (!name.startsWith(PREFIX)) continue;
+    if (!name.startsWith(MOUNTING) && !name.startsWith(CHANGING)) continue;
     const holder = holderOf(join(dir, name));
     if (holder !== undefined && !isAlive(holder)) putAside(join(dir, name), own);
   }

@@ -156,7 +156,7 @@ describe("where EROFS may not be mounted", () => {
       `${mountpoint}: unmounted`,
       `Error: --driver erofs: user ${USER} may not mount EROFS`,
       "status 1",
-      `Error: --rw ${dir}/up: user ${USER} may not mount an overlay`,
+      `Error: --rw ${dir}/up: user ${USER} may not mount an overlay: run it as root, or in unshare -Urm`,
       "status 1",
       "",
     ]);

@@ -57,13 +57,30 @@ const CHANGE =
 const LOOK = 'cd "$1"; ls; cat new moved opq/x etc/keep; readlink link; ls opq; stat -c %a f2d';
 
 describe("a directory for changes", () => {
+  it("is one mount's, of several that begin at the same instant", async () => {
+    const upper = join(workDir(), "made");
+    const mountpoints = [emptyDir(), emptyDir(), emptyDir()];
+    const all = await Promise.all(
+      mountpoints.map((mountpoint) =>
+        shell('exec "$@"', process.execPath, COMMAND, "mount", ...BLOBS, "--rw", upper, path, mountpoint),
+      ),
+    );
+    expect(all.map(({ status }) => status).sort()).toEqual([0, 1, 1]);
+    const said = all.filter(({ status }) => status === 1).map(({ stderr }) => stderr.split("\n").at(-2));
+    for (const line of said)
+      expect(line).toMatch(
+        /^Error: --rw \S+: (process \d+ is about to keep changes in it|it has the changes of )/,
+      );
+    expect(mountpoints.filter((mountpoint) => mounts(mountpoint).length > 0)).toHaveLength(1);
+    for (const mountpoint of mountpoints) run(["umount", mountpoint]);
+  });
   it("is refused when a mounted image has its changes there, by name", async () => {
     const upper = join(workDir(), "made");
     const first = await writable(["auto"], upper);
     const { status, stderr } = run(["mount", ...BLOBS, "--rw", upper, path, emptyDir()]);
     expect(status).toBe(1);
     expect(stderr).toContain(
-      `Error: --rw ${upper}: it has the changes of ${first.mountpoint}, which is mounted\n`,
+      `Error: --rw ${upper}: it has the changes of ${first.mountpoint}, which is mounted: choose another directory\n`,
     );
     await umount(first);
   });
@@ -184,8 +201,9 @@ describe.each(MOUNT_BACKENDS)("--rw with --driver %s %s %s", (...words) => {
   );
 
   it("mounts nothing when the overlay cannot be made", async () => {
-    const upper = workDir();
-    writeFileSync(join(upper, "upper"), "");
+    const dir = workDir();
+    await ask('cd "$1"; mkdir l u w o; mount -t overlay -o lowerdir=l,upperdir=u,workdir=w other o', dir);
+    const upper = join(dir, "o/changes");
     const mountpoint = emptyDir();
     const args = ["mount", "--driver", ...driver, path, mountpoint, ...BLOBS, "--rw", upper];
     const { status, stdout, stderr } = run(args);

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { processState } from "../../src/proc/processes.ts";
-import { claimMountpoint } from "../../src/seed/claim.ts";
+import { claimChanges, claimMountpoint } from "../../src/seed/claim.ts";
 import { scratchDir } from "../support/image.ts";
 
 /** A directory to mount on, one for claims, and the file of the claim. */
@@ -23,6 +23,16 @@ describe("a mountpoint is claimed by one process at a time", () => {
     claim.release();
     expect(readdirSync(dir)).toEqual([]);
     claimMountpoint(mountpoint, "m", dir).release();
+  });
+
+  it("is no claim of the changes that may be kept there, which one process has at a time, too", () => {
+    const { mountpoint, dir } = places();
+    const claims = [claimMountpoint(mountpoint, "m", dir), claimChanges(mountpoint, dir)];
+    expect(() => claimChanges(mountpoint, dir)).toThrow(
+      `--rw ${mountpoint}: process ${process.pid} is about to keep changes in it`,
+    );
+    for (const claim of claims) claim.release();
+    expect(readdirSync(dir)).toEqual([]);
   });
 
   const dead: [what: string, text: string][] = [
