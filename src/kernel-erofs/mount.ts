@@ -6,6 +6,7 @@ import { loadSystemCalls } from "../syscalls/system-call.ts";
 import { type BackingNames, type Backing, backedByFiles, backedByLoops, mustBeWhole } from "./backing.ts";
 import { type KernelOptions, kernelOptions } from "./options.ts";
 import { withNamedSource } from "./named-source.ts";
+import { unchangeable } from "./private-copy.ts";
 import { proveMount } from "./prove.ts";
 
 /** A mount that shows the image, and is nowhere yet: closing it, or the end of the process, is its end. */
@@ -51,6 +52,21 @@ export async function mountDetached(
   if (uid !== 0) throw new OperationalError(`user ${uid} may not mount EROFS`);
   mustBeWhole(image);
   await loadSystemCalls();
+  const own = unchangeable(image, path);
+  try {
+    return mountOwn(own.image, own.path, name, words, backings);
+  } finally {
+    own.close();
+  }
+}
+
+function mountOwn(
+  image: OpenedImage,
+  path: string,
+  name: string,
+  words: readonly string[],
+  backings: readonly Backing[],
+): DetachedMount {
   const options = kernelOptions(words);
   const reasons = new Map<string, Backing[]>();
   for (const backing of backings) {
