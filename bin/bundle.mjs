@@ -11,6 +11,7 @@ const ENTRIES = {
   "nydusctl-ts": "bin/nydusctl-ts.ts",
   start: "bin/start.ts",
   "hash-thread": "src/mkfs/hash-thread.ts",
+  "hash-disk-thread": "src/block/hash-disk-thread.ts",
   "layer-thread": "src/mkfs/layer-thread.ts",
   worker: "src/session/worker.ts",
   "readahead-thread": "src/session/readahead-thread.ts",

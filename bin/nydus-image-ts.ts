@@ -14,6 +14,7 @@ import { addCompletion } from "./completion.ts";
 import { givenOptions } from "./given.ts";
 import { warn, withExamples, withHelpStyle } from "./help.ts";
 import { addCreate, addMerge } from "./image-build.ts";
+import { addExport, addVerify } from "./image-export.ts";
 import * as options from "./image-options.ts";
 import { runProgram } from "./run-program.ts";
 
@@ -105,6 +106,8 @@ const unpack = program
   });
 options.addBlobOption(options.addImageOptions(unpack));
 withExamples(unpack, "nydus-image-ts unpack image.boot -D layers --output - | tar -tv");
+addExport(program);
+addVerify(program);
 for (const command of program.commands) options.addLogOptions(command); // behind a command's own
 addCompletion(program);
 

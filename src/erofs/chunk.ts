@@ -77,3 +77,15 @@ export function putWideChunkIndex(v: DataView, at: number, block: number, device
   put48(v, at + BLOCK_LO, at + BLOCK_HI, block < 0 ? NULL_WIDE_BLOCK : block);
   put16(v, at + DEVICE, fit8(device));
 }
+
+/**
+ * Writes where an entry of either form points, keeping the form: a block of device 0.
+ *
+ * @param format of its file
+ * @param block not of a hole
+ */
+export function putChunkBlock(v: DataView, entry: number, format: number, block: number): void {
+  if (!(format & CHUNK_INDEXES)) put32(v, entry, block);
+  else if (format & CHUNK_48BIT) putWideChunkIndex(v, entry, block, 0);
+  else putChunkIndex(v, entry, block, 0, 0);
+}

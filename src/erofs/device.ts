@@ -72,13 +72,15 @@ export interface DeviceSlot {
 /** Writes a slot over zeros. @param isWide the image has 48BIT */
 export function putDevice(v: DataView, at: number, slot: DeviceSlot, isWide: boolean): void {
   putAscii(v, at, slot.id, TAG_SIZE);
-  if (isWide) {
-    put48(v, at + BLOCKS, at + BLOCKS_HI, slot.blocks);
-    put48(v, at + UNIADDR, at + UNIADDR_HI, slot.unifiedBlock);
-  } else {
-    put32(v, at + BLOCKS, slot.blocks);
-    put32(v, at + UNIADDR, slot.unifiedBlock);
-  }
+  if (isWide) put48(v, at + BLOCKS, at + BLOCKS_HI, slot.blocks);
+  else put32(v, at + BLOCKS, slot.blocks);
+  putUnifiedBlock(v, at, slot.unifiedBlock, isWide);
+}
+
+/** Writes where a slot's device lies in the unified address space. */
+export function putUnifiedBlock(v: DataView, at: number, block: number, isWide: boolean): void {
+  if (isWide) put48(v, at + UNIADDR, at + UNIADDR_HI, block);
+  else put32(v, at + UNIADDR, block);
 }
 
 /** What addresses mean in an image. */

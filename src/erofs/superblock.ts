@@ -145,20 +145,54 @@ export function readSuperblock(view: DataView, size: number, file: string): Supe
     prefixesAt: u32(PREFIX_START) * 4,
   };
 
-  /** crc32c over [1024, end of block), the checksum field itself taken as zero, without final inversion. */
   function checkChecksum(v: DataView, bs: number, stored: number, path: string): void {
-    const end = bs > SUPER_AT ? bs : SUPER_AT + bs;
-    if (v.byteLength < end)
+    if (v.byteLength < checksummedEnd(bs))
       throw new FormatError(`${size} bytes end inside the checksummed block`, { file: path, at: 0 });
-    const block = new Uint8Array(v.buffer, v.byteOffset + SUPER_AT, end - SUPER_AT).slice();
-    block.fill(0, CHECKSUM, CHECKSUM + 4);
-    const found = crc32c(0xffffffff, block);
+    const found = checksumOf(v, bs);
     if (found !== stored)
       throw bad(
         CHECKSUM,
         `checksum is 0x${stored.toString(16)}, the superblock's is 0x${found.toString(16)}`,
       );
   }
+}
+
+/** Where the block ends that the checksum is of; it begins with the superblock. */
+const checksummedEnd = (blockSize: number): number =>
+  blockSize > SUPER_AT ? blockSize : SUPER_AT + blockSize;
+
+/** crc32c over [1024, end of block), the checksum field itself taken as zero, without final inversion. */
+function checksumOf(v: DataView, blockSize: number): number {
+  const block = new Uint8Array(
+    v.buffer,
+    v.byteOffset + SUPER_AT,
+    checksummedEnd(blockSize) - SUPER_AT,
+  ).slice();
+  block.fill(0, CHECKSUM, CHECKSUM + 4);
+  return crc32c(0xffffffff, block);
+}
+
+/** Makes the checksum fit again after a change, where the image has one. @param v holds the first 8192 bytes, or all */
+export function sealSuperblock(v: DataView): void {
+  if (!(v.getUint32(SUPER_AT + COMPAT, true) & COMPAT_SB_CHKSUM)) return;
+  put32(v, SUPER_AT + CHECKSUM, checksumOf(v, 1 << v.getUint8(SUPER_AT + BLOCK_BITS)));
+}
+
+/**
+ * Turns the superblock into one without devices and without what RAFS adds.
+ *
+ * @param blocks of the image, which holds all data itself
+ * @param isWide the image has 48BIT
+ */
+export function putSingleDevice(v: DataView, blocks: number, isWide: boolean): void {
+  const u32 = (at: number) => v.getUint32(SUPER_AT + at, true);
+  put32(v, SUPER_AT + COMPAT, (u32(COMPAT) & ~COMPAT_RAFS) >>> 0);
+  put32(v, SUPER_AT + INCOMPAT, (u32(INCOMPAT) & ~INCOMPAT_DEVICE_TABLE) >>> 0);
+  put16(v, SUPER_AT + EXTRA_DEVICES, 0);
+  put16(v, SUPER_AT + DEVICE_SLOT, 0);
+  if (isWide && u64(v, SUPER_AT + ROOT_NID_8B) > 0) put48(v, SUPER_AT + BLOCKS, SUPER_AT + ROOT_NID, blocks);
+  else put32(v, SUPER_AT + BLOCKS, blocks);
+  sealSuperblock(v);
 }
 
 /** What was meant for another command is told by its name. */

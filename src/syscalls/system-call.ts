@@ -21,6 +21,7 @@ export class SystemCallError extends Error {
  * arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
  */
 const X64 = {
+  lseek: 8,
   rt_sigaction: 13,
   ioctl: 16,
   socket: 41,
@@ -37,6 +38,7 @@ const X64 = {
   mknodat: 259,
   unshare: 272,
   setns: 308,
+  copy_file_range: 326,
 };
 const GENERIC: typeof X64 = {
   fcntl: 25,
@@ -45,6 +47,7 @@ const GENERIC: typeof X64 = {
   mknodat: 33,
   mount: 40,
   fchdir: 50,
+  lseek: 62,
   chroot: 51,
   unshare: 97,
   socket: 198,
@@ -55,6 +58,7 @@ const GENERIC: typeof X64 = {
   recvmsg: 212,
   execve: 221,
   setns: 268,
+  copy_file_range: 285,
 };
 const NUMBERS: Readonly<Record<string, typeof X64>> = {
   x64: X64,

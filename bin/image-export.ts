@@ -1,0 +1,137 @@
+import { basename, join } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { exportDisk, type Verity, type VerityRequest } from "../src/block/export.ts";
+import { openImageDisk } from "../src/block/image-disk.ts";
+import { verifyDisk } from "../src/block/verify-disk.ts";
+import { OperationalError, UsageError } from "../src/bytes/errors.ts";
+import { HASH_BLOCK } from "../src/verity/hash-tree.ts";
+import { MAX_SALT } from "../src/verity/superblock.ts";
+import { withExamples } from "./help.ts";
+import * as options from "./image-options.ts";
+
+interface ExportFlags extends options.ImageFlags {
+  block: boolean;
+  output?: string;
+  verity: boolean;
+  verityOnly: boolean;
+  veritySuperblock: boolean;
+  salt?: Uint8Array;
+  singleDevice: boolean;
+  threads?: string;
+}
+
+interface VerifyFlags extends options.ImageFlags {
+  hashFile?: string;
+  hashOffset?: number;
+  dataBlocks?: number;
+  salt?: Uint8Array;
+}
+
+const HEX = /^(?:[0-9a-f]{2})*$/i;
+const ROOT = /^[0-9a-f]{64}$/i;
+
+export function addExport(program: Command): void {
+  const command = program
+    .command("export")
+    .description("write the image and its tars as one disk, for virtual machines and block devices")
+    .option("--block", "as a block device, the only form", false)
+    .option("-O, --output <file>", "where to; <blob-dir>/<name of the bootstrap>.disk when absent")
+    .option("--single-device", "for kernels that know no device table in a disk: any from 5.19", false)
+    .option("--verity", "put the hash tree of dm-verity behind the disk, and print what opens it", false)
+    .option("--verity-only", "write the hash tree alone, of a disk that is served elsewhere", false)
+    .option(
+      "--verity-superblock",
+      "in front of the tree, its parameters, which veritysetup then finds",
+      false,
+    )
+    .option("--salt <hex>", "of the hash tree; none when absent", salt)
+    .addOption(new Option("--threads <n>", "of nydus-image; as many as there are CPUs").hideHelp())
+    .action(async (image: string | undefined, flags: ExportFlags) => writeDisk(image, flags));
+  options.addBlobOption(options.addImageOptions(command));
+  withExamples(
+    command,
+    "nydus-image-ts export --block -B image.boot -D layers -O image.disk",
+    "nydus-image-ts export --block --verity image.boot -D layers",
+  );
+}
+
+export function addVerify(program: Command): void {
+  const command = program
+    .command("verify")
+    .description("hold an exported disk to the root digest of its dm-verity tree")
+    .argument("<disk>", "what export --verity wrote, or with --hash-file a disk")
+    .argument("<root>", "the root digest, 64 hex digits")
+    .option("--hash-file <file>", "the tree that export --verity-only wrote")
+    .option("--hash-offset <bytes>", "where superblock or tree begin", count)
+    .option("--data-blocks <n>", "how many blocks the tree is of", count)
+    .option("--salt <hex>", "of the hash tree", salt)
+    .action((disk: string, root: string, flags: VerifyFlags) => {
+      if (!ROOT.test(root)) throw new UsageError(`root digest ${root}: want 64 hex digits`);
+      const { hashFile, hashOffset, dataBlocks } = flags;
+      const request = { hashFile, hashOffset, dataBlocks, salt: flags.salt };
+      const problems = verifyDisk({ disk, root: Buffer.from(root, "hex"), ...request });
+      if (problems.length > 0) throw new OperationalError(`${disk}: ${problems.join(`\n${disk}: `)}`);
+      process.stdout.write(`${disk}: all of it has the root digest ${root.toLowerCase()}\n`);
+    });
+  withExamples(command, "nydus-image-ts verify image.disk 5e1c…");
+}
+
+async function writeDisk(argument: string | undefined, flags: ExportFlags): Promise<void> {
+  const image = options.imageOf(argument, flags);
+  if (!flags.block) throw new UsageError("want --block, the only form of an export");
+  const search = (await options.blobSearchOf(flags)) ?? options.besideOf(image);
+  const output = flags.output ?? defaultOutput(image, flags);
+  const disk = openImageDisk(image, search, flags.singleDevice);
+  try {
+    const verity = verityOf(flags, disk.tables.sb.blockSize);
+    const done = new Float64Array(new SharedArrayBuffer(8));
+    const made = await exportDisk({ disk: disk.disk, files: disk.files, output, verity }, done);
+    if (made !== undefined) process.stdout.write(`dm-verity options: ${verityText(made, flags)}\n`);
+  } finally {
+    disk.close();
+  }
+}
+
+function verityOf(flags: ExportFlags, dataBlock: number): VerityRequest | undefined {
+  const { verity, verityOnly, veritySuperblock } = flags;
+  if (!verity && !verityOnly) {
+    if (veritySuperblock || flags.salt !== undefined)
+      throw new UsageError(
+        `${veritySuperblock ? "--verity-superblock" : "--salt"} is of a hash tree: want --verity`,
+      );
+    return undefined;
+  }
+  const salt = flags.salt ?? new Uint8Array(0);
+  return { dataBlock, salt, hasSuperblock: veritySuperblock, isAlone: verityOnly };
+}
+
+/** The words of nydus-image, which its snapshotter reads. */
+function verityText(made: Verity, { veritySuperblock }: ExportFlags): string {
+  const root = Buffer.from(made.root).toString("hex");
+  const at = `--hash-offset ${made.hashOffset} ${root}`;
+  if (veritySuperblock) return at;
+  const hex = Buffer.from(made.salt).toString("hex");
+  return (
+    `--no-superblock --format=1 -s ${hex || '""'} --hash=sha256 --data-block-size=${made.dataBlock} ` +
+    `--hash-block-size=${HASH_BLOCK} --data-blocks ${made.dataBlocks} ${at}`
+  );
+}
+
+function defaultOutput(image: string, { blobDir }: ExportFlags): string {
+  const [dir] = blobDir;
+  if (dir === undefined) throw new UsageError("want --output, or --blob-dir, where the disk is put then");
+  return join(dir, `${basename(image)}.disk`);
+}
+
+function salt(value: string): Uint8Array {
+  if (!HEX.test(value) || value.length > 2 * MAX_SALT)
+    throw new InvalidArgumentError(`want at most ${MAX_SALT} bytes as pairs of hex digits`);
+  return Buffer.from(value, "hex");
+}
+
+function count(value: string): number {
+  const number = Number(value);
+  if (value.trim() === "" || !Number.isSafeInteger(number) || number < 0)
+    throw new InvalidArgumentError("want a whole number");
+  return number;
+}

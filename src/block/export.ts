@@ -1,0 +1,118 @@
+import { fstatSync, ftruncateSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import { AtomicFile } from "../atomic-file/atomic-file.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { alignUp } from "../bytes/u64.ts";
+import { loadSystemCalls } from "../syscalls/system-call.ts";
+import { DIGEST_SIZE, HASH_BLOCK, levelsOf, treeSize, type VerityParameters } from "../verity/hash-tree.ts";
+import { verityHeader } from "../verity/superblock.ts";
+import { upperLevels } from "../verity/upper-levels.ts";
+import { copyRuns } from "./copy-runs.ts";
+import type { DiskFile } from "./disk-reader.ts";
+import type { FlatDisk } from "./flat-disk.ts";
+import { hashInThreads } from "./hash-threads.ts";
+
+/** File systems on which files can have blocks in common: btrfs, XFS, bcachefs. Source: include/uapi/linux/magic.h. */
+const SHARING = new Set([0x9123683e, 0x58465342, 0xca451a4e]);
+
+/** A disk that is to become a file. */
+export interface ExportRequest {
+  readonly disk: FlatDisk;
+  /** As the runs of the disk number them. */
+  readonly files: readonly DiskFile[];
+  readonly output: string;
+  readonly verity?: VerityRequest | undefined;
+}
+
+export interface VerityRequest {
+  readonly dataBlock: number;
+  readonly salt: Uint8Array;
+  readonly hasSuperblock: boolean;
+  /** The tree alone is written, of a disk that is nowhere. */
+  readonly isAlone: boolean;
+}
+
+/** What `veritysetup` has to be told. */
+export interface Verity extends VerityParameters {
+  readonly root: Uint8Array;
+  /** Byte of the file where superblock or tree begin. */
+  readonly hashOffset: number;
+}
+
+/**
+ * Writes a disk to a file, which appears when it is whole.
+ *
+ * @param done a cell in shared memory, told how many bytes are done
+ * @throws OperationalError, or the system error of opening the output
+ */
+export async function exportDisk(request: ExportRequest, done: Float64Array): Promise<Verity | undefined> {
+  const { disk, files, output, verity } = request;
+  await loadSystemCalls();
+  mustHaveRoom(request);
+  const out = new AtomicFile(output);
+  try {
+    if (!verity?.isAlone) ftruncateSync(out.fd, disk.size);
+    let made: Verity | undefined;
+    if (verity !== undefined) made = await writeVerity(request, verity, out, done);
+    else
+      await copyRuns(disk, files, out, (n) => {
+        done[0] = (done[0] ?? 0) + n;
+      });
+    await out.flushed();
+    out.commit();
+    return made;
+  } finally {
+    out.discard();
+  }
+}
+
+async function writeVerity(
+  { disk, files }: ExportRequest,
+  { dataBlock, salt, hasSuperblock, isAlone }: VerityRequest,
+  out: AtomicFile,
+  done: Float64Array,
+): Promise<Verity> {
+  const parameters: VerityParameters = { dataBlock, dataBlocks: disk.size / dataBlock, salt };
+  const hashOffset = isAlone ? 0 : alignUp(disk.size, HASH_BLOCK);
+  const treeAt = hashOffset + (hasSuperblock ? HASH_BLOCK : 0);
+  const [lowest] = levelsOf(parameters.dataBlocks);
+  ftruncateSync(out.fd, treeAt + treeSize(parameters.dataBlocks));
+  const digests = new Uint8Array(new SharedArrayBuffer((lowest?.blocks ?? 1) * DIGEST_SIZE));
+  await hashInThreads({
+    ...{ size: disk.size, runs: disk.runs, files, parameters, digests, done },
+    copyTo: isAlone ? undefined : out.fd,
+    tree: { fd: out.fd, at: treeAt + (lowest?.at ?? 0) * HASH_BLOCK },
+    next: new Int32Array(new SharedArrayBuffer(4)),
+  });
+  const root = upperLevels(parameters, digests, (block, at) => out.write(block, treeAt + at));
+  if (hasSuperblock) out.write(verityHeader(parameters, root), hashOffset);
+  return { ...parameters, root, hashOffset };
+}
+
+/** @throws OperationalError when the file system of the output has no room for what will be written */
+function mustHaveRoom({ disk, files, output, verity }: ExportRequest): void {
+  const dir = dirname(output);
+  const space = roomIn(dir);
+  const isShared = SHARING.has(space.type) && verity === undefined;
+  const data = verity?.isAlone || isShared ? 0 : disk.runs.reduce((sum, { length }) => sum + length, 0);
+  // A file with holes takes less than its length.
+  const stored = files.reduce((sum, { fd }) => sum + storedBytes(fd), 0);
+  const tree = verity === undefined ? 0 : treeSize(disk.size / verity.dataBlock) + HASH_BLOCK;
+  const wanted = Math.min(data, stored) + tree;
+  if (wanted > space.free)
+    throw new OperationalError(`${output}: ${wanted} bytes are needed, ${dir} has room for ${space.free}`);
+}
+
+function storedBytes(fd: number): number {
+  const { blocks, size } = fstatSync(fd);
+  return Math.max(512 * blocks, size === 0 ? Number.MAX_SAFE_INTEGER : 0);
+}
+
+function roomIn(dir: string): { type: number; free: number } {
+  try {
+    const { type, bavail, bsize } = statfsSync(dir);
+    return { type, free: bavail * bsize };
+  } catch (error) {
+    throw new OperationalError(`${dir}: ${messageOf(error)}`);
+  }
+}

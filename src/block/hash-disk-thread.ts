@@ -1,0 +1,5 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { hashDisk } from "./hash-disk.ts";
+
+if (parentPort === null) throw new Error("block/hash-disk-thread runs in a worker thread only");
+hashDisk(workerData);

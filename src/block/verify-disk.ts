@@ -1,0 +1,121 @@
+import { closeSync } from "node:fs";
+import { FormatError, OperationalError } from "../bytes/errors.ts";
+import { alignUp } from "../bytes/u64.ts";
+import { readTables } from "../erofs/open.ts";
+import { mustBeRegular, openFile } from "../safe-open/open-file.ts";
+import { checkHashTree, type Mismatch } from "../verity/check-tree.ts";
+import { HASH_BLOCK, treeSize, type VerityParameters } from "../verity/hash-tree.ts";
+import { readVerityHeader } from "../verity/superblock.ts";
+import { DiskReader } from "./disk-reader.ts";
+import { FlatDisk } from "./flat-disk.ts";
+import { type ImageDisk, openImageDisk } from "./image-disk.ts";
+import { whoseBytes } from "./whose-bytes.ts";
+
+/** What `verify` is told; what it is not told is found in the disk. */
+export interface VerifyRequest {
+  readonly disk: string;
+  readonly root: Uint8Array;
+  /** The file that the tree is in, when it is not the disk. */
+  readonly hashFile?: string | undefined;
+  readonly hashOffset?: number | undefined;
+  readonly dataBlocks?: number | undefined;
+  readonly salt?: Uint8Array | undefined;
+}
+
+/** Messages that are enough for anybody. */
+const MAX_PROBLEMS = 20;
+
+/**
+ * Holds a disk to the root digest of its hash tree.
+ *
+ * @returns a line for each part that is wrong, the first ones; none when all is right
+ * @throws OperationalError, FormatError when there is no disk or no tree
+ */
+export function verifyDisk(request: VerifyRequest): readonly string[] {
+  const disk = openFile(request.disk, mustBeRegular);
+  const hashes = request.hashFile === undefined ? disk : openFile(request.hashFile, mustBeRegular);
+  try {
+    const { dataBlock, size } = dataOf(request.disk, disk.fd, disk.stats.size);
+    const length = request.dataBlocks === undefined ? size : request.dataBlocks * dataBlock;
+    const inDisk = reader(disk.fd, disk.stats.size, request.disk);
+    const inTree = reader(hashes.fd, hashes.stats.size, request.hashFile ?? request.disk);
+    const offset = request.hashOffset ?? (request.hashFile === undefined ? alignUp(length, HASH_BLOCK) : 0);
+    const header = headerAt(inTree, offset);
+    const parameters: VerityParameters = {
+      dataBlock: header?.dataBlock ?? dataBlock,
+      dataBlocks: request.dataBlocks ?? header?.dataBlocks ?? length / dataBlock,
+      salt: request.salt ?? header?.salt ?? new Uint8Array(0),
+    };
+    const treeAt = offset + (header === undefined ? 0 : HASH_BLOCK);
+    const treeEnd = treeAt + treeSize(parameters.dataBlocks);
+    if (treeEnd > inTree.disk.size)
+      throw new FormatError(`no hash tree of ${parameters.dataBlocks} blocks from byte ${treeAt} on`, {
+        file: request.hashFile ?? request.disk,
+        at: inTree.disk.size,
+      });
+    const problems: string[] = [];
+    const end = parameters.dataBlocks * parameters.dataBlock;
+    if (
+      request.hashFile === undefined &&
+      offset > end &&
+      !isZero(inDisk, end, Math.min(offset - end, HASH_BLOCK))
+    )
+      problems.push(`byte ${end}: padding in front of the tree, want zeros`);
+    const source = {
+      data: (at: number, into: Uint8Array) => inDisk.read(at, into),
+      tree: (at: number, into: Uint8Array) => inTree.read(treeAt + at, into),
+    };
+    const wrong: Mismatch[] = [];
+    for (const mismatch of checkHashTree(parameters, request.root, source)) {
+      if (problems.length + wrong.length === MAX_PROBLEMS) break;
+      wrong.push(mismatch);
+    }
+    return [...problems, ...describe(request.disk, wrong, parameters.dataBlock, treeAt)];
+  } finally {
+    closeSync(disk.fd);
+    if (hashes !== disk) closeSync(hashes.fd);
+  }
+}
+
+/** What the disk itself says of its data, whether or not a block of its metadata is wrong. */
+function dataOf(file: string, fd: number, length: number): { dataBlock: number; size: number } {
+  const { sb, devices } = readTables(fd, length, file);
+  const ends = devices.map(({ unifiedAt, blocks }) => unifiedAt + blocks * sb.blockSize);
+  return { dataBlock: sb.blockSize, size: Math.max(sb.blocks * sb.blockSize, ...ends) };
+}
+
+const reader = (fd: number, size: number, name: string): DiskReader =>
+  new DiskReader(new FlatDisk(size, [{ at: 0, length: size, source: { file: 0, from: 0 } }]), [{ fd, name }]);
+
+function headerAt(tree: DiskReader, at: number): VerityParameters | undefined {
+  if (at + HASH_BLOCK > tree.disk.size) return undefined;
+  const bytes = new Uint8Array(HASH_BLOCK);
+  tree.read(at, bytes);
+  return readVerityHeader(bytes);
+}
+
+function isZero(disk: DiskReader, at: number, length: number): boolean {
+  const bytes = new Uint8Array(length);
+  disk.read(at, bytes);
+  return bytes.every((byte) => byte === 0);
+}
+
+/** Names layer and file of what is wrong, where the image can still be read. */
+function describe(path: string, wrong: readonly Mismatch[], dataBlock: number, treeAt: number): string[] {
+  let image: ImageDisk | undefined;
+  try {
+    if (wrong.length > 0) image = openImageDisk(path, { dirs: [], files: new Map() }, false);
+  } catch (error) {
+    if (!(error instanceof FormatError || error instanceof OperationalError)) throw error;
+  }
+  const open = image;
+  const lines = wrong.map((one) => {
+    if (one.what === "tree")
+      return `byte ${treeAt + one.at}: a block of the hash tree is wrong, and all below it unknown`;
+    const at = one.block * dataBlock;
+    const whose = open === undefined ? "" : `: ${whoseBytes(open, at, dataBlock)}`;
+    return `byte ${at}: data block ${one.block} is wrong${whose}`;
+  });
+  open?.close();
+  return lines;
+}
