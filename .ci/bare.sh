@@ -7,21 +7,14 @@ readonly BARE_PAIRS="20:10 22:10 24:11 26:12"
 # What the builds of Node themselves want of a Debian.
 readonly BARE_PACKAGES=libatomic1
 
-# The file that says where this machine has Debian from.
-bare_sources() {
-  # shellcheck disable=SC2016 # apt's own words
-  apt-get indextargets --format '$(SOURCESENTRY)' 'Identifier: Packages' 'Origin: Debian' 'Component: main' |
-    sed 's/:[0-9]*$//' | sort -u | head -n 1
-}
-
 # The root, and the builds of Node and npm beside it.
 bare_root() {
   local codename sources pair
   codename=$(. /etc/os-release && [ "$ID" = debian ] && echo "$VERSION_CODENAME") ||
     { echo "this machine is no Debian to make another from" && return 1; }
   [ "$(id -u)" = 0 ] || { echo "only root can make a root" && return 1; }
-  [ -n "$(bare_sources)" ] || apt-get update -qq
-  sources=$(bare_sources)
+  sources=$(sh test/debian-archive.sh)
+  sources=${sources#* }
   [ -n "$sources" ] || { echo "apt-get knows no Debian archive, see /etc/apt/sources.list.d" && return 1; }
   mmdebstrap --mode=root --variant=minbase --include="$BARE_PACKAGES" "$codename" "$tmp/root" "$sources" ||
     { echo "mmdebstrap made no root from $sources: is Debian's archive there?" && return 1; }

@@ -49,13 +49,6 @@ install_packages() { # lists may be absent or old; one broken source of many is 
   DEBIAN_FRONTEND=noninteractive "$@" >>"$log" 2>&1
 }
 
-# Debian's main archive as this machine reaches it: "URI file:line", from whatever form its sources have.
-main_archive() {
-  codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-none}")
-  apt-get indextargets --format '$(REPO_URI) $(SOURCESENTRY)' \
-    'Identifier: Packages' 'Origin: Debian' 'Component: main' "Codename: $codename" | head -n 1
-}
-
 # In a shell of its own: it changes directory, and is cut short by whatever fails.
 build_erofs() (
   set -eux
@@ -92,10 +85,10 @@ get_erofs() {
     install_packages erofs-utils || fail "apt-get could not install erofs-utils: see $log"
     return
   fi
-  archive=$(main_archive)
+  archive=$(sh "$root/test/debian-archive.sh")
   [ -n "$archive" ] || fail "no erofs-utils $EROFS_AT_LEAST or newer: this system has none and is not Debian; install it by hand"
   sources=${archive#* }
-  keyring=$(sed -n 's/.*[Ss]igned-[Bb]y[:=] *\(\/[^] ,]*\).*/\1/p' "${sources%:*}" | head -n 1)
+  keyring=$(sed -n 's/.*[Ss]igned-[Bb]y[:=] *\(\/[^] ,]*\).*/\1/p' "$sources" | head -n 1)
   say "building erofs-utils from Debian's source (a minute)"
   install_packages gcc libc6-dev make autoconf automake libtool pkg-config ||
     fail "apt-get could not install a compiler for erofs-utils: see $log"
