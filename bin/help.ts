@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { showBytes } from "../src/bytes/any-bytes.ts";
+import type { Level } from "../src/log/log-line.ts";
 import { explainUsage } from "./explain-usage.ts";
 
 /** Styles of a terminal: on and off. */
@@ -23,7 +24,15 @@ const onTerminal =
 export const errorWord = onTerminal(styled(RED));
 const warningWord = onTerminal(styled(YELLOW));
 
+let hasWarnings = true;
+
+/** A level of the log that is below warnings takes them away from standard error, too. */
+export const warnFrom = (level: Level | undefined): void => {
+  hasWarnings = level !== "error";
+};
+
 export const warn = (message: string): void => {
+  if (!hasWarnings) return;
   process.stderr.write(`${warningWord("warning:")} ${showBytes(message)}\n`);
 };
 

@@ -106,6 +106,8 @@ export function addMerge(program: Command): void {
   command.action((layers: string[], flags: OutputFlags) => {
     const prefetch = readPrefetch(flags, []);
     const { bootstrap, blobDir } = mustBePlace(flags);
+    if (flags.bootstrap !== undefined && flags.blobDir !== undefined)
+      warn("--blob-dir has no effect: merge writes no tar, and --bootstrap says where the bootstrap goes");
     const { whiteoutSpec: whiteouts, strictXattrs, dropUnreferenced } = flags;
     const rules = { whiteouts, strictXattrs, warn };
     const request = { layers, bootstrap, blobDir, prefetch, ...rules, keepsBlobs: !dropUnreferenced };

@@ -10,7 +10,7 @@ import { collect } from "./parse-values.ts";
 /** Where tars are; bin does not know the room that looks for them. */
 type BlobSearch = UnpackOptions["search"];
 
-interface LogFlags {
+export interface LogFlags {
   logFile?: string;
   logLevel?: Level;
 }

@@ -26,9 +26,15 @@ export interface MountOption {
   /** Has no effect without this one, but programs give it all the same: a warning says so. */
   readonly wants?: string;
   /** Has no effect, when it has this value, with this option: a warning says so, and why. */
-  readonly idle?: { readonly value?: string; readonly with: string; readonly why: string };
+  readonly idle?: Idle;
   /** Refused with these options, or values of options: `--prefetch off`. */
   readonly against?: readonly Conflict[];
+}
+
+interface Idle {
+  readonly value?: string;
+  readonly with: string;
+  readonly why: string;
 }
 
 interface Conflict {
@@ -48,6 +54,11 @@ const NOT_YET: readonly (readonly [flags: string, why: string])[] = [
 const ON_OFF = { choices: ["on", "off"], default: "on" } as const;
 const STARTS_A_KEEPER = "starts a keeper";
 
+/** nydus-snapshotter gives the next daemon what it gave to the one before. */
+const OF_IMAGE = {
+  idle: { with: "--upgrade", why: "what is mounted comes from the supervisor" },
+} as const;
+
 const TARS = "Where the tars are:";
 const MOUNT = "The mount:";
 const DAEMON = "The FUSE daemon:";
@@ -60,18 +71,21 @@ const AHEAD = "Reading ahead:";
 export const MOUNT_OPTIONS: readonly MountOption[] = [
   {
     flags: "-D, --localfs-dir <dir>",
+    ...OF_IMAGE,
     group: TARS,
     about: "directory that holds the tars under their blob ids",
     against: [{ with: "--config", why: "says where the tars are" }],
   },
   {
     flags: "--blob-dir <dir>",
+    ...OF_IMAGE,
     group: TARS,
     about: "the same, may be given several times",
     ...{ parse: collect, default: [] },
   },
   {
     flags: "--blob <ID=PATH>",
+    ...OF_IMAGE,
     group: TARS,
     about: "file of one blob, by id or by its number from 1",
     ...{ parse: collectBlob, default: [] },
@@ -113,6 +127,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--lenient",
+    ...OF_IMAGE,
     group: MOUNT,
     about: "serve what is valid of a broken image; the rest answers EUCLEAN",
     default: false,
@@ -120,12 +135,14 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--strict",
+    ...OF_IMAGE,
     about: "refuse names and symlinks that break the format, which are shown as Linux shows them",
     default: false,
     against: [{ with: "--lenient" }],
   },
   {
     flags: "--force",
+    ...OF_IMAGE,
     group: MOUNT,
     about: "mount over a directory that is not empty or mounted on already",
     default: false,
@@ -177,11 +194,15 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "-m, --virtual-mountpoint <path>",
+    ...OF_IMAGE,
     group: MOUNT,
     about: "where the image is to be seen within the mount",
     default: "/",
     forDaemon: true,
     needs: ["--bootstrap"],
+    against: [
+      { with: "--transport fuse-native", why: "is within the mount, and that shows one image at its root" },
+    ],
   },
   {
     flags: "--id <id>",
@@ -237,7 +258,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
     group: SURVIVE,
     about: "with --supervisor: mount nothing, wait to be told to take a session over",
     default: false,
-    forDaemon: true,
+    ...{ forDaemon: true, forDirect: true },
     needs: ["--supervisor"],
   },
   {
@@ -298,6 +319,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--prefetch-files <file>",
+    ...OF_IMAGE,
     group: AHEAD,
     about: "warm the tars of these files: a path a line, or a trace",
     needs: ["--bootstrap"],
@@ -305,6 +327,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--prefetch <when>",
+    ...OF_IMAGE,
     group: AHEAD,
     about: "warm what the list names, or the table of the image; a configuration may turn the table off",
     ...ON_OFF,
@@ -312,6 +335,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--prefetch-rate <MiB/s>",
+    ...OF_IMAGE,
     group: AHEAD,
     about: "how fast, 0 has no limit",
     parse: integer(0, 1 << 20),
@@ -320,6 +344,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--prefetch-memory <MiB>",
+    ...OF_IMAGE,
     group: AHEAD,
     about: "how much (default: half of the memory that is available)",
     parse: integer(1, 1 << 30),
@@ -328,6 +353,7 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
   },
   {
     flags: "--trace <file>",
+    ...OF_IMAGE,
     group: AHEAD,
     about: "write down what is read first: a list for --prefetch-files",
     forDaemon: true,

@@ -7,7 +7,13 @@ import { mustBeMountable } from "../src/daemon/early-checks.ts";
 import { formatFacts, type ReadyFacts } from "../src/daemon/facts.ts";
 import { preparedForHangup } from "../src/daemon/hangup.ts";
 import { openDaemonLog, runDaemon, serveImage } from "../src/daemon/main.ts";
-import { type BackendOptions, inBackground, inForeground, mountImage } from "../src/daemon/mount-backend.ts";
+import {
+  type BackendOptions,
+  inBackground,
+  inForeground,
+  mountImage,
+  mustHonour,
+} from "../src/daemon/mount-backend.ts";
 import type { DaemonOptions } from "../src/daemon/options.ts";
 import {
   type BackendFlags,
@@ -105,7 +111,10 @@ export function addMountCommands(program: Command, isPlain: () => boolean): Comm
 
 /** @throws UsageError for options that contradict each other or have no effect */
 async function fuseMount(flags: MountFlags, given: Given): Promise<void> {
-  const asked = await daemonOptions(flags, check(given, flags));
+  const warnings = check(given, flags);
+  if (flags.upgrade && given.has("--bootstrap"))
+    warnings.push("--bootstrap has no effect with --upgrade: what is mounted comes from the supervisor");
+  const asked = await daemonOptions(flags, warnings);
   const options = flags.daemonize ? withCommonNames(asked) : asked;
   if (isSuccessor) return serve(options);
   if (caller === undefined && !flags.recover) refuseOwnFiles(options);
@@ -121,6 +130,11 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
   if (first === undefined)
     throw new UsageError("missing argument: want a source and the directory to mount it on");
   const warnings = check(new Map([...given, ["--bootstrap", first]]), flags);
+  mustHonour(flags.driver, givenForDaemon(given), flags.options);
+  if (flags.upgrade)
+    throw new UsageError(
+      "--upgrade takes what is mounted from the supervisor: nydusd-ts --upgrade, without mount",
+    );
   const optionsFor = (image: Partial<MountFlags>): Promise<BackendOptions> =>
     backendOptions({ ...flags, ...image }, warnings, givenForDaemon(given));
   // What goes on with a session finds its image there, and never reads a source again.
@@ -130,8 +144,11 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
   if (caller !== undefined) return serveFor(caller, flags);
   const prepared = async () => {
     const image = await prepareSources(flags.foreground ? paths : paths.map(commonName), flags, given);
-    if (given.has("--cache-dir") && image.bootstrap === (flags.foreground ? first : commonName(first)))
+    const isAsItIs = image.bootstrap === (flags.foreground ? first : commonName(first));
+    if (given.has("--cache-dir") && isAsItIs)
       warnings.push(`--cache-dir has no effect: ${first} is mounted as it is`);
+    if (given.has("--config") && !isAsItIs)
+      warnings.push(`the directories of --config have no effect: ${paths.join(", ")} has its tars in itself`);
     const options = withImage(await optionsFor(imageFlags(image, flags)), image);
     return { image, options: flags.foreground ? options : withCommonNames(options) };
   };

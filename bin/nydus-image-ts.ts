@@ -12,7 +12,7 @@ import { statImages } from "../src/inspect/stat.ts";
 import { statisticsText } from "../src/inspect/stat-text.ts";
 import { addCompletion } from "./completion.ts";
 import { givenOptions } from "./given.ts";
-import { warn, withExamples, withHelpStyle } from "./help.ts";
+import { warn, warnFrom, withExamples, withHelpStyle } from "./help.ts";
 import { addCreate, addMerge } from "./image-build.ts";
 import { addExport, addVerify } from "./image-export.ts";
 import * as options from "./image-options.ts";
@@ -119,6 +119,7 @@ function signOfLife(name: string): void {
 
 /** Nothing that is given is ignored in silence. */
 program.hook("preAction", (_, command) => {
+  warnFrom({ ...program.opts<options.LogFlags>(), ...command.opts<options.LogFlags>() }.logLevel);
   const given = new Set([...givenOptions(program).keys(), ...givenOptions(command).keys()]);
   const idle = (options: readonly string[], why: string) => {
     for (const option of options) if (given.has(option)) warn(`${option} has no effect: ${why}`);

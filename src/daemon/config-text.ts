@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { parse as parseToml, TomlError } from "smol-toml";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { descriptorOf } from "./own-descriptor.ts";
 import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 
 /** nydusd's own limit (`ConfigV2::from_file`). */
@@ -16,10 +17,13 @@ export function readText(path: string): string {
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a fifo must not block
     const stats = fstatSync(fd);
-    if (!stats.isFile()) throw new OperationalError("is not a regular file");
-    if (stats.size > MAX_BYTES)
-      throw new OperationalError(`is ${stats.size} bytes long, want ${MAX_BYTES} at most`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(fd));
+    const isPiped = stats.isFIFO() && descriptorOf(path) !== undefined; // somebody writes to what is open already
+    if (!stats.isFile() && !isPiped) throw new OperationalError("is not a regular file");
+    const bytes = stats.size > MAX_BYTES ? undefined : readFileSync(isPiped ? path : fd);
+    const length = bytes?.length ?? stats.size;
+    if (bytes === undefined || length > MAX_BYTES)
+      throw new OperationalError(`is ${length} bytes long, want ${MAX_BYTES} at most`);
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
     throw problem(
       path,

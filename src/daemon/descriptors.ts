@@ -1,28 +1,9 @@
 import { realpathSync, statSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
 import { OperationalError } from "../bytes/errors.ts";
 import type { DaemonOptions } from "./options.ts";
+import { descriptorOf } from "./own-descriptor.ts";
 
-const STANDARD = new Map([
-  ["/dev/stdin", 0],
-  ["/dev/stdout", 1],
-  ["/dev/stderr", 2],
-]);
 const STDERR = 2;
-
-/** The descriptor of this process that a path is another name of: `/dev/stdin`, `/dev/fd/63`, `/proc/self/fd/5`. */
-function descriptorOf(path: string): number | undefined {
-  const standard = STANDARD.get(resolve(path));
-  if (standard !== undefined) return standard;
-  const name = basename(path);
-  try {
-    return /^\d+$/.test(name) && realpathSync(dirname(path)) === `/proc/${process.pid}/fd`
-      ? Number(name)
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** The name that a file has for every process; the same path where it has none, or is a pipe. */
 export function commonName(path: string): string {

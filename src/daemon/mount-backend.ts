@@ -32,6 +32,25 @@ export type OnReady = (facts: ReadyFacts, isServed: boolean) => void;
  */
 export type ServeByFuse = (reason: string, log: Log, context?: MountContext) => Promise<number>;
 
+/**
+ * To be asked before layers are read.
+ *
+ * @param forDaemon as in BackendOptions
+ * @throws UsageError for a driver that cannot honour what was given
+ */
+export function mustHonour(
+  driver: Driver,
+  forDaemon: readonly string[],
+  mountOptions: readonly string[],
+): void {
+  if (driver === "auto") return;
+  if (driver !== "fuse" && forDaemon.length > 0)
+    throw new UsageError(
+      `--driver ${driver} cannot be used with ${forDaemon.join(", ")}: for the FUSE daemon only`,
+    );
+  mustKnow(driver === "fuse" ? "fuse" : "erofs", mountOptions);
+}
+
 /** This process is the daemon. */
 export const inForeground =
   (options: DaemonOptions, onReady: OnReady): ServeByFuse =>
@@ -72,10 +91,7 @@ export async function mountImage(
 ): Promise<number> {
   const { driver, forDaemon, upper } = options;
   const daemonOnly = forDaemon.length === 0 ? undefined : `${forDaemon.join(", ")}: for the FUSE daemon only`;
-  if (daemonOnly !== undefined && driver !== "auto" && driver !== "fuse")
-    throw new UsageError(`--driver ${driver} cannot be used with ${daemonOnly}`);
   const words = options.mountOptions;
-  if (driver !== "auto") mustKnow(driver === "fuse" ? "fuse" : "erofs", words);
   const serve: ServeByFuse = (reason, ...how) => {
     mustKnow("fuse", words);
     return serveByFuse(reason, ...how);

@@ -8,6 +8,9 @@ import type { ConfigPrefetch, DaemonConfig } from "./config.ts";
 import type { MOUNT_BACKENDS, BackendOptions } from "./mount-backend.ts";
 import type { MonitoringOptions } from "./monitoring.ts";
 import type { DaemonOptions } from "./options.ts";
+import { IN_BACKGROUND } from "./caller.ts";
+import { descriptorOf } from "./own-descriptor.ts";
+import { isSuccessor } from "../handover/keeper.ts";
 import { placesIn } from "./places.ts";
 
 /** What a user says of a mount, as words and numbers. */
@@ -108,7 +111,8 @@ export async function daemonOptions(flags: MountFlags, warnings: readonly string
   // An unset variable of a script: it would mean the working directory.
   if (flags.mountpoint === "") throw new UsageError("the mountpoint is an empty string");
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
-  const config = flags.config === undefined ? undefined : await loadConfig(flags.config);
+  const config =
+    flags.config === undefined || isElsewhere(flags.config) ? undefined : await loadConfig(flags.config);
   const dirs = [...flags.blobDir, ...(flags.localfsDir === undefined ? [] : [flags.localfsDir])];
   const given = { dirs, files: new Map(flags.blob) };
   return {
@@ -181,8 +185,22 @@ function prefetchOptions(
   };
 }
 
+/**
+ * A descriptor of the process that was called: this one gets what was read of it with the order, or goes on with a session, whose
+ * images are in the state.
+ */
+const isElsewhere = (path: string): boolean =>
+  (isSuccessor || process.env[IN_BACKGROUND] !== undefined) && descriptorOf(path) !== undefined;
+
+/** What was read from descriptors of this process, by path: a pipe can be read once. */
+const readOnce = new Map<string, DaemonConfig>();
+
 /** The schema library costs 90 ms and 13 MB (measured): only when there is a file. */
 async function loadConfig(path: string): Promise<DaemonConfig> {
+  const known = readOnce.get(path);
+  if (known !== undefined) return known;
   const { readConfig } = await import("./config.ts");
-  return readConfig(path);
+  const config = readConfig(path);
+  if (descriptorOf(path) !== undefined) readOnce.set(path, config);
+  return config;
 }

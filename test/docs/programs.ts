@@ -41,7 +41,7 @@ export const commandWords = async (): Promise<CommandWords[]> =>
   (await definitions()).map((program) => programWords(program));
 
 /** commander parses nothing meanwhile. */
-async function definitions(): Promise<Command[]> {
+export async function definitions(): Promise<Command[]> {
   const found: Command[] = [];
   const parse = vi.spyOn(Command.prototype, "parseAsync").mockImplementation(async function (this: Command) {
     found.push(this);

@@ -10,9 +10,9 @@ import { newAttr, newEntry, ROOT_NODE } from "../../src/vfs/file-system.ts";
 import { nextName } from "../../src/vfs/entries.ts";
 import { build, file, merge } from "../mkfs/support.ts";
 import { type Made, tarOf } from "../mkfs/emit.ts";
-import { mountErofs, sh, workDir } from "../support/daemon.ts";
+import { emptyDir, mountErofs, run, sh, workDir } from "../support/daemon.ts";
 import { placesOf, serve, serveOpened } from "../support/image.ts";
-import { NO_KERNEL_DRIVER } from "../support/kernel.ts";
+import { KERNEL_DRIVERS, NO_KERNEL_DRIVER } from "../support/kernel.ts";
 
 const BLOCK = 512;
 const text = (length: number): string =>
@@ -192,6 +192,28 @@ describe("what breaks the format, and is shown as the kernel shows it", () => {
       expect(shown).toEqual(byKernel(root));
     }
   });
+
+  it.each([["--driver", "fuse"], ...KERNEL_DRIVERS.map((driver) => ["--driver", driver])])(
+    "a symlink as nydus-image writes it is mounted by %s %s with one warning, and refused with --strict",
+    async (...driver) => {
+      const dir = workDir();
+      const tar = join(dir, "layer.tar");
+      writeFileSync(tar, tarOf([file("a"), symlink(text(600)), file("z")]));
+      const path = join(dir, "image.boot");
+      await build(tar, { bootstrap: path, blobId: "layer.tar" });
+      const image = new Crafted(path);
+      asNydus(image, text(600));
+      writeFileSync(path, image.bytes);
+      const words = ["mount", ...driver, path, emptyDir(), "--blob", `1=${tar}`];
+      const strict = run([...words, "--strict"]);
+      expect(strict).toMatchObject({ status: 1, stdout: "" });
+      expect(strict.stderr).toMatch(new RegExp(`^Error: .*${path} @0x[0-9a-f]+: ${NUL}\n$`, "m"));
+      const usual = run(words);
+      expect(usual.status, usual.stderr).toBe(0);
+      expect(usual.stderr.match(/shown as Linux shows it/g)).toHaveLength(1);
+      expect(run(["umount", words[4] ?? ""]).status).toBe(0);
+    },
+  );
 
   it("a name that is too long ends a walk, or is left out of it", async () => {
     const dir = workDir();

@@ -123,40 +123,6 @@ describe("the table of options", () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it("says what each option means where the kernel shows the image, and where fuse-native does", () => {
-    // An option of a new kind fails here: somebody has to say which of the drivers honour it.
-    const all = [...MOUNT_OPTIONS, ...SOURCE_OPTIONS];
-    const by = (is: (option: (typeof all)[number]) => boolean) =>
-      all.filter(is).map(({ flags }) => nameOf(flags));
-    expect(by(({ forDaemon, forDirect }) => forDirect === true && forDaemon !== true)).toEqual([]);
-    // Each of these does the same by every driver.
-    expect(
-      by(({ forDaemon, needs }) => forDaemon !== true && needs?.includes("--metrics-address") !== true),
-    ).toEqual([
-      ...[
-        "--localfs-dir",
-        "--blob-dir",
-        "--blob",
-        "--config",
-        "--strict",
-        "--force",
-        "--options",
-        "--daemonize",
-        "--foreground",
-      ],
-      ...[
-        "--log-level",
-        "--log-file",
-        "--log-format",
-        "--log-rotation-size",
-        "--rlimit-nofile",
-        "--prefetch-files",
-      ],
-      ...["--prefetch", "--prefetch-rate", "--prefetch-memory"],
-      ...SOURCE_OPTIONS.map(({ flags }) => nameOf(flags)),
-    ]);
-  });
-
   it("says of each option what it needs, but for those that have an effect on every mount", () => {
     const free = MOUNT_OPTIONS.filter(
       ({ forDaemon, needs, wants, against }) => !(forDaemon || needs || wants || against),

@@ -1,0 +1,224 @@
+import { createHash } from "node:crypto";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { definitions } from "../docs/programs.ts";
+import { sh } from "../support/daemon.ts";
+import { programRun } from "../support/programs.ts";
+
+/** Both halves of a command line, between which the option stands, and what its effect is when it is not another output. */
+type Row = readonly [before: string, option: string, after: string, said?: RegExp];
+
+const NO_LOG = /^warning: --log-file has no effect: /;
+const CONFLICT = /^Error: .*conflicts with /;
+const log = (before: string, after: string): readonly Row[] => [
+  [before, "--log-file l.log", after, NO_LOG],
+  // Of what it warns.
+  [`${before} --log-file l.log`, "--log-level error", after],
+];
+const conflicts = (before: string, after: string): readonly Row[] =>
+  [
+    "--blob b",
+    "--blob-cache-dir d",
+    "--blob-inline-meta",
+    "--chunk-dict x",
+    "--parent-bootstrap x",
+    "--features f",
+    "--aligned-chunk",
+    "--encrypt",
+  ].map((option): Row => [before, option, after, CONFLICT]);
+
+const CREATE = ["create -B out.boot", "a.tar"] as const;
+const MERGE = ["merge -B out.boot", "a.boot b.boot"] as const;
+
+/** Every option of `nydusctl-ts`, and of the commands of `nydusd-ts` that mount nothing, with a test that shows what it does. */
+const SHOWN: Readonly<Record<string, string>> = {
+  "nydusd-ts ls --json": "mount/ls",
+  "nydusd-ts cache ls --cache-dir --json": "source/cache",
+  "nydusd-ts cache gc --cache-dir --older-than --dry-run": "source/cache",
+  "nydusd-ts trace summarize --json --paths": "mount/prefetch",
+  "nydusd-ts doctor --json": "doctor/doctor",
+  "nydusctl-ts --version --sock --raw --id": "api/ctl",
+  "nydusctl-ts info --json": "api/ctl",
+  "nydusctl-ts metrics backend --json --interval": "api/ctl",
+  "nydusctl-ts metrics cache --json --interval": "api/ctl",
+  "nydusctl-ts metrics fsstats --json --interval": "api/ctl",
+  "nydusctl-ts watch --json --interval --times": "api/ctl",
+  "nydusctl-ts events --json": "api/ctl",
+  "nydusctl-ts pattern --json": "api/ctl",
+  "nydusctl-ts inflight --json": "api/ctl",
+  "nydusctl-ts files --json --latest": "api/files",
+  "nydusctl-ts mount --source --mountpoint --config --type --prefetch-files": "api/ctl",
+  "nydusctl-ts remount --source --mountpoint --config --type --prefetch-files": "api/ctl",
+  "nydusctl-ts umount --mountpoint": "api/ctl",
+};
+
+/** Every option of `nydus-image-ts`. What a line says and writes with it is not what it says and writes without it. */
+const IMAGE: Readonly<Record<string, readonly Row[]>> = {
+  create: [
+    ["create -D blobs", "--bootstrap out.boot", "a.tar"],
+    ["create -B out.boot", "--blob-dir empty", "a.tar"],
+    ["create -B out.boot", "--prefetch-policy fs", "a.tar"],
+    ["create -B out.boot", "--whiteout-spec overlayfs", "a.tar white.tar"],
+    ["create -B out.boot", "--drop-unreferenced", "a.tar white.tar"],
+    [CREATE[0], "--strict-xattrs", "foreign.tar", /^Error: .*com\.example/],
+    [CREATE[0], "--output-json out.json", CREATE[1]],
+    [CREATE[0], "--type directory", CREATE[1], /^Error: conversion type 'directory' is not supported/],
+    [CREATE[0], "--blob-id mine", CREATE[1]],
+    [CREATE[0], "--chunk-size 0x1000", "big.tar"],
+    [CREATE[0], "--repeatable", "owned.tar"],
+    ["create -B out.boot -D empty", "--blob-link none", "a.tar"],
+    [CREATE[0], "--ignore-zeros", "twice.tar"],
+    [CREATE[0], "--fs-version 5", CREATE[1], CONFLICT],
+    [CREATE[0], "--compressor zstd", CREATE[1], /^warning: --compressor has no effect: /],
+    [CREATE[0], "--digester sha256", CREATE[1], /^warning: --digester has no effect: /],
+    ...conflicts(...CREATE),
+    ...log(...CREATE),
+  ],
+  merge: [
+    ["merge -D blobs", "--bootstrap out.boot", MERGE[1]],
+    [MERGE[0], "--blob-dir .", MERGE[1], /^warning: --blob-dir has no effect: /],
+    [MERGE[0], "--prefetch-policy fs", MERGE[1]],
+    [MERGE[0], "--whiteout-spec overlayfs", "a.boot white.boot"],
+    [MERGE[0], "--drop-unreferenced", "a.boot white.boot"],
+    [MERGE[0], "--strict-xattrs", "a.boot opaque.boot", /^Error: .*trusted\.overlay\.opaque/],
+    [MERGE[0], "--output-json out.json", MERGE[1]],
+    ...conflicts(...MERGE),
+    ...log(...MERGE),
+  ],
+  check: [
+    ["check a.boot", "--verbose", ""],
+    ["check a.boot", "--output-json out.json", ""],
+    ["check a.boot -D changed", "--data", "", /^Error: /],
+    ["check", "--bootstrap a.boot", ""],
+    ["check a.boot", "--blob-dir empty", "", /^Error: /],
+    ["check a.boot", "--config no-tars.json", "", /^Error: /],
+    ["check a.boot", "--blob t.tar", "", /^Error: /],
+    ...log("check a.boot", ""),
+  ],
+  inspect: [
+    ["inspect a.boot", "--request stats", ""],
+    ["inspect -R stats", "--bootstrap a.boot", ""],
+    ["inspect -R stats a.boot", "--blob-dir blobs", "", /^warning: --blob-dir has no effect: /],
+    ["inspect -R stats a.boot", "--config config.json", "", /^warning: --config has no effect: /],
+    ...log("inspect -R stats a.boot", ""),
+  ],
+  stat: [
+    ["stat", "--bootstrap a.boot", ""],
+    ["stat -B a.boot", "--target b.boot", ""],
+    ["stat -B a.boot", "--output-json out.json", ""],
+    ...log("stat -B a.boot", ""),
+  ],
+  ls: [["ls a.boot", "--json", ""], ...log("ls a.boot", "")],
+  unpack: [
+    ["unpack a.boot", "--output out.tar", ""],
+    ["unpack --output out.tar", "--bootstrap a.boot", ""],
+    ["unpack --output out.tar moved/a.boot", "--blob-dir blobs", ""],
+    ["unpack --output out.tar moved/a.boot", "--config config.json", ""],
+    ["unpack --output out.tar moved/a.boot", "--blob a.tar", ""],
+    ["unpack --output out.tar socket.boot", "--log-file l.log", ""],
+    ["unpack --output out.tar socket.boot", "--log-level error", ""],
+  ],
+  completion: [],
+};
+
+const KEPT = mkdtempSync(join(tmpdir(), "options-"));
+const DIR = join(KEPT, "made");
+beforeAll(() => {
+  mkdirSync(DIR);
+  sh(
+    `cd "$D"; mkdir t blobs moved empty changed; echo a >t/a; tar -C t -cf a.tar a; echo b >t/b; tar -C t -cf b.tar b
+     mkdir t/d; touch t/d/.wh.a t/.wh.a; mknod t/a2 c 0 0; tar -C t -cf white.tar .wh.a a2
+     head -c 100000 /dev/zero >t/big; tar -C t -cf big.tar big; tar -C t --owner=7 --group=7 -cf owned.tar a
+     tar --format=pax --pax-option=SCHILY.xattr.com.example:=x -C t -cf foreign.tar a; cat a.tar b.tar >twice.tar
+     printf '{"version":2,"backend":{"type":"localfs","localfs":{"dir":"blobs"}}}' >config.json
+     printf '{"version":2,"backend":{"type":"localfs","localfs":{"dir":"empty"}}}' >no-tars.json
+     tar --format=pax --pax-option=SCHILY.xattr.trusted.overlay.opaque:=y -C t -cf opaque.tar d
+     node "$I" create -B opaque.boot --whiteout-spec overlayfs opaque.tar >/dev/null
+     head -c 2048 a.tar >t.tar; id=$(sha256sum a.tar | cut -c-64)
+     cp a.tar changed/$id; printf x | dd of=changed/$id bs=1 seek=512 conv=notrunc status=none
+     mkdir s; perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "s/s", Listen => 1)'; mkfs.erofs --quiet socket.boot s
+     for l in a b white; do node "$I" create -B $l.boot $l.tar >/dev/null; done
+     ln a.tar blobs/$id; cp a.boot moved; rm -r t s`,
+    { D: DIR, I: new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url).pathname },
+  );
+});
+afterAll(() => rmSync(KEPT, { recursive: true }));
+
+/** What a line says, and every file that is there afterwards. */
+function effect(line: string): { said: string; files: string } {
+  const dir = join(mkdtempSync(join(KEPT, "run-")), "w");
+  cpSync(DIR, dir, { recursive: true });
+  const { status, stdout, stderr } = programRun(
+    "nydus-image-ts",
+    line.split(" ").filter(Boolean),
+    dir,
+    "/a\n",
+  );
+  const files = readdirSync(dir, { recursive: true, encoding: "utf8" })
+    .sort()
+    .map((name) => {
+      const stats = statSync(join(dir, name));
+      const data = stats.isFile() ? readFileSync(join(dir, name)) : "";
+      return `${name} ${stats.nlink} ${createHash("sha256").update(data).digest("hex")}`;
+    });
+  rmSync(join(dir, ".."), { recursive: true });
+  return { said: `${stderr}${status} ${stdout}`, files: files.join("\n") };
+}
+
+let programs: readonly Command[];
+beforeAll(async () => {
+  programs = await definitions();
+});
+const optionsOf = (command: Command | undefined): string[] =>
+  (command?.options ?? []).map(({ long }) => long ?? "").sort();
+
+describe("every option of nydus-image-ts", () => {
+  it("has a row", () => {
+    const [, image] = programs;
+    for (const command of image?.commands ?? [])
+      expect([command.name(), ...optionsOf(command)]).toEqual([
+        command.name(),
+        ...(IMAGE[command.name()] ?? []).map(([, option]) => option.split(" ")[0]).sort(),
+      ]);
+  });
+  it.each(Object.values(IMAGE).flat())(
+    "%s [%s] %s changes something, or it is said that it does not",
+    (before, option, after, said) => {
+      const withIt = effect(`${before} ${option} ${after}`);
+      if (said !== undefined) expect(withIt.said).toMatch(said);
+      else expect(withIt).not.toEqual(effect(`${before} ${after}`));
+    },
+  );
+});
+
+describe("every option of nydusctl-ts, and of what mounts nothing", () => {
+  const all = (command: Command, above: readonly string[]): string[] => {
+    const words = [...above, command.name()];
+    const own = command.options.map(({ long }) => long ?? "");
+    const isMount = words[0] === "nydusd-ts" && ["nydusd-ts", "fuse", "mount"].includes(command.name());
+    const line = own.length === 0 || isMount ? [] : [[...words, ...own].join(" ")];
+    return [...line, ...command.commands.flatMap((each) => all(each, words))];
+  };
+  it("has a row", () => {
+    const [daemon, , ctl] = programs;
+    expect([daemon, ctl].flatMap((each) => (each === undefined ? [] : all(each, [])))).toEqual(
+      Object.keys(SHOWN),
+    );
+  });
+  it.each(Object.entries(SHOWN))("%s is shown by %s", (line, shownBy) => {
+    const test = readFileSync(new URL(`../${shownBy}.test.ts`, import.meta.url), "utf8");
+    const commands = programs.flatMap((each) => [each, ...each.commands.flatMap((c) => [c, ...c.commands])]);
+    const named = (name: string) =>
+      commands
+        .flatMap(({ options }) => options)
+        .filter(({ long }) => long === name)
+        .some(({ short, long }) =>
+          [short, long].some((word) => word && new RegExp(`(?<![\\w-])${word}(?![\\w-])`).test(test)),
+        );
+    const names = line.split(" ").filter((word) => word.startsWith("--") && word !== "--version");
+    expect(names.filter((name) => !named(name))).toEqual([]);
+  });
+});
