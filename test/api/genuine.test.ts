@@ -6,6 +6,7 @@ import { ctl, type Managed, startManaged } from "../support/api.ts";
 import { ask, workDir } from "../support/daemon.ts";
 import { needs } from "../support/needs.ts";
 import { startEmpty, versions } from "../support/submounts.ts";
+import { words } from "../support/words.ts";
 
 /** nydus's own client, in $NYDUSCTL or on the PATH. */
 const NYDUSCTL = process.env["NYDUSCTL"] ?? "nydusctl";
@@ -53,16 +54,16 @@ it("nydus's own client mounts and unmounts", async () => {
   const config = join(workDir(), "config.json");
   const device = { backend: { type: "localfs", config: { dir: image.dir } }, cache: { type: "blobcache" } };
   writeFileSync(config, JSON.stringify({ device, mode: "direct" }));
-  const theirs = (line: string) => ctl(["-S", daemon.sock, ...line.split(" ")], [NYDUSCTL]);
-  const line = `mount -s ${image.boots[0]} -c ${config} -m /a -t rafs`;
+  const theirs = (line: readonly string[]) => ctl(["-S", daemon.sock, ...line], [NYDUSCTL]);
+  const line = words`mount -s ${image.boots[0]} -c ${config} -m /a -t rafs`;
   expect(await theirs(line)).toMatchObject({ status: 0 });
   expect(await ask('cat "$1/a/f"', daemon.mountpoint)).toBe("one\n");
   const again = await theirs(line);
   expect(again.stdout + again.stderr).toContain("already exists");
-  expect((await theirs("info")).stdout).toContain("Instance Mountpoint:  /a");
+  expect((await theirs(["info"])).stdout).toContain("Instance Mountpoint:  /a");
   // 2.2.0 says -m and takes it for none.
-  const umount = await theirs("umount -m /a");
-  expect(umount.status === 0 ? umount : await theirs("umount /a")).toMatchObject({ status: 0 });
+  const umount = await theirs(["umount", "-m", "/a"]);
+  expect(umount.status === 0 ? umount : await theirs(["umount", "/a"])).toMatchObject({ status: 0 });
   expect(await ask('ls -A "$1"', daemon.mountpoint)).toBe("");
   expect(await daemon.stop()).toBe(0);
 });

@@ -145,7 +145,7 @@ describe.each(DISKS)("a full disk, %s", (kind) => {
       const mountpoint = emptyDir();
       const set = "D=$1 T=$2 B=$3 M=$4 P=$5 IMAGE_TS=$6 NYDUSD=$7 NODE=$8";
       const args = [disk, dir, BOOT, dirname(devices[0]), mountpoint, IMAGE_TS, COMMAND, process.execPath];
-      const { status, stdout, stderr } = await shell(`${set}; timeout 20 "$NODE" ${row.words}`, ...args);
+      const { status, stdout, stderr } = await shell(`${set}; timeout 240 "$NODE" ${row.words}`, ...args);
       expect(stderr).toMatch(row.says);
       expect([status, /^ready/m.test(stdout)]).toEqual([1, false]);
       expect(contents(disk)).toBe(before);

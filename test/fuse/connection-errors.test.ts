@@ -58,7 +58,8 @@ function mounted(withoutFlags = 0): Mounted {
   f.outView.setUint32(HEADER_AT + OUT.UNIQUE, f.inView.getUint32(IN.UNIQUE, true), true);
   writeSync(fd, f.out, HEADER_AT, length, null);
   const device = mountAt(dir)?.device ?? expect.fail("not mounted");
-  const unmount = () => run("umount", ["-i", "-l", "-c", dir], { timeout: 5000 }).then(() => rmdirSync(dir));
+  const unmount = () =>
+    run("umount", ["-i", "-l", "-c", dir], { timeout: 240_000 }).then(() => rmdirSync(dir));
   return { fd, device, unmount };
 }
 

@@ -16,7 +16,7 @@ const merged = fixture("12-merged");
 function run(...args: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
     encoding: "utf8",
-    timeout: 20_000,
+    timeout: 240_000,
   });
   return { status, stdout, stderr };
 }

@@ -60,9 +60,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     await until(() => daemon.output().includes("is busy: detached"), "detaching");
     expect(await ready(address)).toEqual([503, "stopping\n"]);
     await holder.release();
-    const since = performance.now();
     expect(await daemon.exited).toBe(0); // though fetch has kept its connection
-    expect(performance.now() - since).toBeLessThan(4_500); // Node keeps an idle connection for 5 s
     await expect(ready(address)).rejects.toThrow();
   });
 

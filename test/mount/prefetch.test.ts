@@ -82,14 +82,19 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
   });
 
   it("unmounting ends a prefetch under way", async () => {
-    const list = join(workDir(), "list");
+    const dir = workDir();
+    const [list, tar, boot] = ["list", "tar", "boot"].map((name) => join(dir, name));
     writeFileSync(list, "/\n");
-    const daemon = await serve("--prefetch-files", list, "--prefetch-rate", "1");
-    const since = performance.now();
+    // Two GiB at a MiB a second are half an hour. They are no hole to a reader of the tar, but take no room.
+    sh(
+      `cd "$D"; truncate -s 2G big; { tar --format=ustar -cf - big || true; } | head -c 512 >tar
+       truncate -s $((512 + (2 << 30) + 1024)) tar; mkfs.erofs --quiet --tar=i boot tar`,
+      { D: dir },
+    );
+    const flags = ["--bootstrap", boot, "--blob", `1=${tar}`, "--transport", transport];
+    const daemon = await start([...flags, "--prefetch-files", list, "--prefetch-rate", "1"]);
     expect(await daemon.stop()).toBe(0);
-    const seconds = (performance.now() - since) / 1000;
-    expect(seconds).toBeLessThan(10); // 20 MiB take 20 s
-    expect(prefetched(daemon.output())?.bytes ?? 0).toBeLessThan((seconds + 10) * MIB);
+    expect(prefetched(daemon.output())?.bytes ?? 0).toBeLessThan(2 ** 31);
     expect(isMounted(daemon.mountpoint)).toBe(false);
   });
 });

@@ -57,14 +57,11 @@ it("50 reads that hang delay no other request, and leave nothing behind", async 
   expect(await others(image)).toBe("");
   expect(await metric(daemon, "tarfs_workers")).toBeGreaterThan(50);
   const during = image.held();
-  const released = Date.now();
   await image.slow({ fault: "pass" });
   expect(await readers).toEqual(RIGHT);
-  const took = Date.now() - released;
   await alone();
   const after = image.held();
-  process.stdout.write(`${JSON.stringify({ before, during, after, released: took })}\n`);
-  expect(took).toBeLessThan(15_000); // alone on a machine it is 0.1 s
+  process.stdout.write(`${JSON.stringify({ before, during, after })}\n`);
   expect(after.threads).toBeLessThanOrEqual(before.threads + 2); // a second worker, and the pusher or a pool's thread
   expect(after.fds).toBeLessThanOrEqual(before.fds + 10);
   // What Node 20 keeps of 60 threads that were there at once is 50 MB, however often that happens.
@@ -116,10 +113,8 @@ it("a killed reader of a tar that hangs ends at once, others wait on", async () 
   patient.kill("SIGUSR1");
   for (const child of killed) {
     const gone = new Promise((resolve) => child.once("exit", resolve));
-    const start = Date.now();
     child.kill("SIGKILL");
-    await gone;
-    expect(Date.now() - start).toBeLessThan(20_000); // alone on a machine it is 0.2 s; without help it is never
+    await gone; // without help it is never
   }
   expect(await others(image)).toBe("");
   expect(said).toBe("reads\n");

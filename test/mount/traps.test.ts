@@ -126,10 +126,9 @@ describe.each([
         daemon.mountpoint,
       ]);
       await new Promise((resolve) => setTimeout(resolve, 5 + 3 * i));
-      const since = performance.now();
       reader.kill("SIGKILL");
+      // When it waits for its read, it is never.
       await until(() => reader.exitCode !== null || reader.signalCode !== null, "the reader's end");
-      expect(performance.now() - since).toBeLessThan(20_000); // alone on a machine it is some ms; when it waits for its read, it is never
     }
     expect(await ask('cmp "$1/big" "$2/big"', daemon.mountpoint, image.source)).toBe("");
     expect(facts(daemon.pid).threads).toBeGreaterThan(0);

@@ -124,11 +124,7 @@ describe("a client that misbehaves", () => {
 
   it("is let go when it says nothing, or too slowly; a crowd is not let in", async () => {
     const { url } = await startServer(() => {}, fakeMount());
-    const since = performance.now();
     const answers = await Promise.all(Array.from({ length: 100 }, () => raw(url, "GET / HTTP/1.1\r\nX")));
-    const ms = performance.now() - since;
-    expect(ms).toBeGreaterThan(3_000);
-    expect(ms).toBeLessThan(15_000);
     expect(answers.filter((answer) => status(answer) === 408)).toHaveLength(32);
     expect(answers.filter((answer) => answer === "")).toHaveLength(68);
     expect((await fetch(`${url}/readyz`)).status).toBe(200);

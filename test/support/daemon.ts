@@ -17,6 +17,8 @@ import { fixture } from "./image.ts";
 
 /** The compiled command: what users run. */
 export const COMMAND = fileURLToPath(new URL("../../dist/bundle/nydusd-ts.js", import.meta.url));
+/** For NODE_OPTIONS, see there. As an address: it has no blanks, which would end the option. */
+export const PATIENT = `--import=${new URL("patient.mjs", import.meta.url).href}`;
 /** Longest a daemon may take to be ready, or to end, on a busy machine. */
 const PATIENCE_MS = 60_000;
 
