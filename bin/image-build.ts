@@ -13,6 +13,7 @@ import { writeJson } from "../src/inspect/json-file.ts";
 import { type Given, givenOptions } from "./given.ts";
 import { warn, withExamples } from "./help.ts";
 import { versionWord } from "./image-options.ts";
+import { progress } from "./progress.ts";
 
 interface OutputFlags {
   bootstrap?: string;
@@ -155,6 +156,7 @@ async function create(layers: string[], flags: CreateFlags, given: Given): Promi
     ...{ strictXattrs: flags.strictXattrs, warn },
     isRepeatable: flags.repeatable,
     prefetch: readPrefetch(flags, layers),
+    report: progress(process.stderr.isTTY),
     whiteouts: flags.whiteoutSpec,
     keepsBlobs: layers.length > 1 && !flags.dropUnreferenced,
   });

@@ -1,4 +1,4 @@
-import type { Report } from "../src/source/report.ts";
+import type { Report, Work } from "../src/mkfs/report.ts";
 
 /** Lines for a log: not for what is done at once, and not many. */
 const LINE_MS = 2000;
@@ -18,23 +18,32 @@ export const progress = (isTerminal: boolean): Report =>
 
 /** What is known of work at a moment. */
 export interface Moment {
-  readonly layers: number;
+  readonly work: Work;
+  readonly count: number;
   readonly ready: number;
-  /** Bytes of all layers' files; 0 when one's is not known: it comes through a pipe. */
+  /** Bytes of all files, those of work that is over, too; 0 when one's is not known: it comes through a pipe. */
   readonly total: number;
   readonly done: number;
-  /** Since it began. */
+  /** Of the whole, 0 to 1. */
+  readonly part: number;
+  /** Since the first work began. */
   readonly ms: number;
 }
 
-/** One phase after the other: reading an archive, then its layers. What is done only grows, whatever is begun anew. */
+/** Of the whole, where sources are stored first: decompressing takes most of the time, and what layers there will be is unknown. */
+const SOURCES_PART = 0.7;
+
+/** One work after the other: storing sources, then their layers. What is done only grows, whatever is begun anew. */
 export class Progress implements Report {
   private readonly isTerminal: boolean;
   private readonly write: (text: string) => void;
   private readonly now: () => number;
   private cells: readonly Float64Array[] = [];
+  /** Of this work. */
   private most = 0;
-  private state = { layers: 0, ready: 0, total: 0, from: 0 };
+  private state = { work: "layers" as Work, count: 0, ready: 0, total: 0, from: 0 };
+  /** Of work that is over: bytes, and which part of the whole it was. */
+  private before = { done: 0, part: 0 };
   private timer: NodeJS.Timeout | undefined;
   private isDrawn = false;
 
@@ -44,9 +53,16 @@ export class Progress implements Report {
     this.now = now;
   }
 
-  start(bytes: readonly number[], cells: readonly Float64Array[]): void {
+  start(work: Work, bytes: readonly number[], cells: readonly Float64Array[]): void {
+    const { state, before } = this;
+    const isFirst = state.count === 0;
+    if (!isFirst)
+      this.before = {
+        done: before.done + Math.max(this.most, state.total),
+        part: state.work === "sources" && state.total > 0 ? SOURCES_PART : before.part,
+      };
     const total = bytes.includes(0) ? 0 : bytes.reduce((sum, n) => sum + n, 0);
-    this.state = { layers: bytes.length, ready: 0, total, from: this.now() };
+    this.state = { work, count: bytes.length, ready: 0, total, from: isFirst ? this.now() : state.from };
     this.cells = cells;
     this.most = 0;
     this.timer = setInterval(() => this.show(), this.isTerminal ? DRAW_MS : LINE_MS);
@@ -63,12 +79,20 @@ export class Progress implements Report {
   }
 
   show(): void {
-    const { from, ...state } = this.state;
     this.most = Math.max(
       this.most,
       this.cells.reduce((sum, cell) => sum + (cell[0] ?? 0), 0),
     );
-    const moment = { ...state, done: this.most, ms: this.now() - from };
+    const { from, total, ...state } = this.state;
+    const { done, part } = this.before;
+    const end = state.work === "sources" ? SOURCES_PART : 1;
+    const moment: Moment = {
+      ...state,
+      total: total === 0 ? 0 : done + total,
+      done: done + this.most,
+      part: total === 0 ? part : part + (end - part) * Math.min(1, this.most / total),
+      ms: this.now() - from,
+    };
     if (!this.isTerminal) this.write(`${lineText(moment)}\n`);
     else if (moment.ms >= FIRST_MS) {
       this.isDrawn = true;
@@ -83,19 +107,18 @@ const doneText = ({ done, total }: Moment): string =>
   total === 0 ? mib(done) : `${mib(Math.min(done, total))} of ${mib(total)}`;
 
 export const lineText = (moment: Moment): string =>
-  `layers: ${moment.ready} of ${moment.layers} ready, ${doneText(moment)}, ${rateText(moment)}`;
+  `${moment.work}: ${moment.ready} of ${moment.count} ready, ${doneText(moment)}, ${rateText(moment)}`;
 
 export function barText(moment: Moment): string {
-  const { done, total, layers, ready, ms } = moment;
-  const layer = `layer ${Math.min(ready + 1, layers)} of ${layers}`;
+  const { work, done, total, part, count, ready, ms } = moment;
+  const one = `${work.slice(0, -1)} ${Math.min(ready + 1, count)} of ${count}`;
   const seconds = `${Math.floor(ms / 1000)} s`;
   // How much will come through a pipe is unknown.
-  if (total === 0) return [doneText(moment), layer, rateText(moment), seconds].join(" | ");
-  const part = Math.min(1, done / total);
+  if (total === 0) return [doneText(moment), one, rateText(moment), seconds].join(" | ");
   const filled = Math.floor(part * BAR);
   const bar = "█".repeat(filled) + "░".repeat(BAR - filled);
   const left = done === 0 || ms < 1000 ? "" : leftText(((1 - part) / part) * (ms / 1000));
-  const parts = [`${bar} ${Math.floor(100 * part)}%`, doneText(moment), layer, rateText(moment), left];
+  const parts = [`${bar} ${Math.floor(100 * part)}%`, doneText(moment), one, rateText(moment), left];
   return parts.filter((each) => each !== "").join(" | ");
 }
 

@@ -5,10 +5,12 @@ import type { BuildResult } from "./bootstrap.ts";
 import { type CreateRequest, createImage, type LayerImage } from "./create.ts";
 import { createLayers } from "./create-layers.ts";
 import { mergeImages } from "./merge.ts";
+import { type Report, sharedCell } from "./report.ts";
 
 export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "isOfImage" | "done"> {
   /** Paths, the lowest first. */
   readonly layers: readonly string[];
+  readonly report: Report;
 }
 
 /**
@@ -16,16 +18,40 @@ export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "isOfIm
  *
  * @throws what the first layer that fails throws; nothing but tars of layers that were whole is left behind then
  */
-export async function createFrom(request: CreateFromRequest): Promise<BuildResult> {
+export async function createFrom({ report, ...request }: CreateFromRequest): Promise<BuildResult> {
   const layers = request.layers.map((path) => wholeFile(path));
-  if (layers.length === 1) return createImage({ ...request, layer: layers[0] });
-  const jobs = layers.map((layer) => ({
-    request: { ...request, layer, blobId: undefined, prefetch: [] },
-    bytes: bytesOf(layer),
-  }));
+  const cells = layers.map(sharedCell);
+  const bytes = layers.map(bytesOf);
+  report.start("layers", bytes, cells);
+  try {
+    const [layer] = layers;
+    if (layer !== undefined && layers.length === 1)
+      return await createImage({ ...request, layer, done: cells[0] });
+    return await createSeveral(
+      request,
+      layers,
+      (one) => ({ bytes: bytes[one] ?? 0, done: cells[one] }),
+      report,
+    );
+  } finally {
+    report.stop();
+  }
+}
+
+async function createSeveral(
+  request: Omit<CreateFromRequest, "report">,
+  layers: readonly LayerFile[],
+  progressOf: (layer: number) => { bytes: number; done: Float64Array | undefined },
+  report: Report,
+): Promise<BuildResult> {
+  const jobs = layers.map((layer, i) => {
+    const { bytes, done } = progressOf(i);
+    return { request: { ...request, layer, blobId: undefined, prefetch: [], done }, bytes };
+  });
   const built: LayerImage[] = [];
   await createLayers(jobs, (one, i) => {
     built[i] = one;
+    report.ready();
   });
   if (request.blobDir !== undefined) syncDirectory(request.blobDir);
   return mergeImages({

@@ -93,10 +93,13 @@ const shown = (name: Uint8Array): string =>
   `extended attribute "${showName(name.subarray(0, MAX_SHOWN))}${name.length > MAX_SHOWN ? "…" : ""}"`;
 
 function judge(name: Uint8Array, value: Uint8Array, mode: number, whiteouts: WhiteoutSpec): Verdict {
+  const text = Buffer.from(name).toString("latin1");
+  // containerd and umoci pass it over, GNU tar reads it with --acls only: what is unpacked has no such ACL.
+  if (text.startsWith("SCHILY.acl."))
+    return { leftOut: "an ACL as text, which unpacking an image does not set" };
   const index = xattrIndexOf(name, 0, name.length);
   if (index === NO_NAMESPACE) return { leftOut: "EROFS has no such namespace" };
   if (index === NO_REST) return { leftOut: "a namespace, and no name in it" };
-  const text = Buffer.from(name).toString("latin1");
   const type = mode & S_IFMT;
   // An overlay obeys the latter with the option userxattr, which mounts in user namespaces have.
   if (/^(trusted|user)\.overlay\./.test(text))

@@ -7,7 +7,7 @@ import { leastSize } from "../tar/least-size.ts";
 import { type Cache, type KnownFile, UNSYNCED } from "./cache.ts";
 import type { ImageLayer } from "./documents.ts";
 import { inOnePiece } from "./sparse-member.ts";
-import { type Report, sharedCell } from "./report.ts";
+import { type Report, sharedCell } from "../mkfs/report.ts";
 
 const CHUNK_SIZE = 0x10_0000;
 
@@ -80,6 +80,7 @@ async function buildLayers(
     }),
   );
   report.start(
+    "layers",
     jobs.map(({ bytes }) => bytes),
     missing.map(({ done }) => done),
   );

@@ -10,7 +10,7 @@ import { emptyLayer } from "./empty-layer.ts";
 import { type Source, sourcesOf } from "./kind.ts";
 import { type BuiltLayer, type PrepareContext, prepareLayers } from "./layers.ts";
 import type { WantedPlatform } from "./platform.ts";
-import type { Report } from "./report.ts";
+import type { Report } from "../mkfs/report.ts";
 
 const WRITTEN_BACK_MS = 60_000;
 

@@ -10,7 +10,7 @@ import { leastSize } from "../tar/least-size.ts";
 import { openLayer } from "../tar/source.ts";
 import { UNSYNCED } from "./cache.ts";
 import type { PrepareContext } from "./layers.ts";
-import { sharedCell } from "./report.ts";
+import { sharedCell } from "../mkfs/report.ts";
 
 /**
  * Puts what comes compressed, or through a pipe, into the cache, decompressed: only then can be looked at what it is.
@@ -25,6 +25,7 @@ export async function storeAll(files: readonly LayerFile[], context: PrepareCont
   if (missing.length === 0) return ids as string[];
   cache.mustTake(missing.reduce((sum, { file }) => sum + leastSize(file), 0));
   report.start(
+    "sources",
     missing.map(({ file }) => bytesOf(file)),
     missing.map(({ done }) => done),
   );

@@ -5,6 +5,8 @@ import { gnuSpelling, urlName, urlSpelling } from "./xattr-spelling.ts";
 const SCHILY = new TextEncoder().encode("SCHILY.xattr.");
 /** bsdtar, beside the other, whose name it then URL-encodes, too; the value in base64. Source: libarchive. */
 const LIBARCHIVE = new TextEncoder().encode("LIBARCHIVE.xattr.");
+/** star and GNU tar (--acls): an ACL as text. Its record stands for an attribute, so that who judges those hears of it. */
+const TEXT_ACL = new TextEncoder().encode("SCHILY.acl.");
 const PERCENT = 0x25;
 
 /** `isSure`: from a SCHILY record, which wins over what LIBARCHIVE records say of the same name. */
@@ -28,6 +30,8 @@ export function readXattr(
   refuse: (problem: string) => never,
 ): XattrRecord | undefined {
   if (b[from] !== SCHILY[0] && b[from] !== LIBARCHIVE[0]) return undefined;
+  if (hasPrefix(b, from, to, TEXT_ACL))
+    return { name: b.subarray(from, to), value: b.subarray(to + 1, end), isSure: true };
   const isSure = hasPrefix(b, from, to, SCHILY);
   if (!isSure && !hasPrefix(b, from, to, LIBARCHIVE)) return undefined;
   const raw = b.subarray(from + (isSure ? SCHILY.length : LIBARCHIVE.length), to);

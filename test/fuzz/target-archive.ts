@@ -8,8 +8,7 @@ import { type PreparedImage, prepareImage } from "../../src/source/prepare.ts";
 import { ARCHIVES, membersOf, mutateArchive } from "./mutate-archive.ts";
 import { scrutinize } from "./scrutiny.ts";
 import { type MakeTarget, must, refusal, type Verdict } from "./target.ts";
-
-const REPORT = { start: () => {}, ready: () => {}, stop: () => {} };
+import { NO_REPORT } from "../support/no-report.ts";
 
 /** Archives of images and OCI layouts: documents, layers, and the image that becomes of them. */
 export const archiveTarget: MakeTarget = (dir) => {
@@ -53,7 +52,7 @@ export const archiveTarget: MakeTarget = (dir) => {
         paths: [path],
         cacheDir,
         blobDirs: [],
-        report: REPORT,
+        report: NO_REPORT,
         warn: () => {},
         platform: parsePlatform("linux/amd64"),
       });

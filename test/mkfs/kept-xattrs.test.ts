@@ -250,6 +250,23 @@ describe("a layer with attributes that are not kept", () => {
     ]);
   });
 
+  it("has no ACLs as text, which GNU tar writes, and containerd and umoci pass over", async () => {
+    const acl = { "SCHILY.acl.access": "user::rw-,user:daemon:rwx:1,group::r--,mask::rwx,other::r--" };
+    const entries = [
+      file("f", "f", { pax: acl }),
+      file("g", "g", { pax: { ...acl, "SCHILY.xattr.user.kept": "v" } }),
+      dir("d/", { pax: { "SCHILY.acl.default": "user::rwx,group::r-x,other::---" } }),
+    ];
+    const made = await layer(entries);
+    const why = "an ACL as text, which unpacking an image does not set";
+    expect([made.xattrs, made.hasAllXattrs]).toEqual([["user.kept"], false]);
+    expect(made.warnings).toEqual([
+      `${made.path}: extended attribute "SCHILY.acl.access" was left out 2 times: ${why}`,
+      `${made.path}: extended attribute "SCHILY.acl.default" was left out once: ${why}`,
+    ]);
+    await expect(layer(entries, { strictXattrs: true })).rejects.toThrow(`"SCHILY.acl.access": ${why}`);
+  });
+
   it("is told of in few lines, however many names there are", async () => {
     const made = await layer(Array.from({ length: 40 }, (_, i) => file(`f${i}`, "", xattr(`x.${i}`))));
     expect(made.warnings.length).toBe(17);

@@ -6,6 +6,7 @@ import { createFrom, type CreateFromRequest } from "../../src/mkfs/create-from.t
 import { scratchDir, serve, tree } from "../support/image.ts";
 import { tarOf } from "./emit.ts";
 import { file } from "./support.ts";
+import { NO_REPORT } from "../support/no-report.ts";
 
 vi.mock("node:worker_threads", async (original) => ({
   ...(await original<typeof import("node:worker_threads")>()),
@@ -50,7 +51,14 @@ describe("a layer of a few kilobytes takes neither a thread nor a program: 254 o
     });
     const { bootstrap } = await createFrom({
       ...{ layers, blobDir, bootstrap: join(dir, "image.boot"), blobId: undefined, blobLink: "hard" },
-      ...{ chunkSize: 0x10_0000, isRepeatable: false, ignoreZeros: false, prefetch: [], whiteouts: "oci" },
+      ...{
+        chunkSize: 0x10_0000,
+        isRepeatable: false,
+        ignoreZeros: false,
+        report: NO_REPORT,
+        prefetch: [],
+        whiteouts: "oci",
+      },
       warn: (message) => expect.unreachable(message),
     });
     const { fs } = serve(bootstrap, { dirs: [blobDir], files: new Map() });
@@ -67,7 +75,14 @@ describe("a layer of a few kilobytes takes neither a thread nor a program: 254 o
     mkdirSync(join(dir, "blobs"));
     const request: CreateFromRequest = {
       ...{ layers: [path], blobDir: join(dir, "blobs"), bootstrap: join(dir, "x.boot"), blobId: undefined },
-      ...{ blobLink: "hard", chunkSize: 0x10_0000, isRepeatable: false, ignoreZeros: false, prefetch: [] },
+      ...{
+        blobLink: "hard",
+        chunkSize: 0x10_0000,
+        isRepeatable: false,
+        ignoreZeros: false,
+        report: NO_REPORT,
+        prefetch: [],
+      },
       ...{ whiteouts: "oci", warn: () => {} },
     };
     await expect(createFrom(request)).rejects.toThrow(

@@ -8,6 +8,7 @@ import { listTree } from "../../src/inspect/ls.ts";
 import { prepareImage } from "../../src/source/prepare.ts";
 import { emptyDir, run, sh, workDir } from "../support/daemon.ts";
 import { END, entry, join as tar, pax } from "../tar/emit.ts";
+import { NO_REPORT } from "../support/no-report.ts";
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 
@@ -111,14 +112,12 @@ function write(bytes: string | Uint8Array, name = "given"): string {
   return path;
 }
 
-const REPORT = { start: () => {}, ready: () => {}, stop: () => {} };
-
 /** Paths of the image that is made of sources, and what was warned of. */
 async function treeOf(paths: readonly string[], more: object = {}) {
   const warnings: string[] = [];
   const warn = (message: string) => warnings.push(message);
   const { bootstrap } = await prepareImage({
-    ...{ paths, cacheDir: join(workDir(), "cache"), blobDirs: [], report: REPORT, warn },
+    ...{ paths, cacheDir: join(workDir(), "cache"), blobDirs: [], report: NO_REPORT, warn },
     ...more,
   });
   let text = "";

@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { COMMAND, shell, workDir } from "../support/daemon.ts";
 import { LAYERS } from "./images.ts";
@@ -21,13 +22,36 @@ const slowly = (run: string, dir: string) =>
 it("progress is lines where there is no terminal", async () => {
   const { stdout, stderr } = await slowly("$cmd >out 2>err", workDir());
   expect(stdout).toMatch(/^ready /m);
-  expect(stderr).toMatch(/^layers: 0 of 1 ready, \d+\.\d MiB, \d+\.\d MiB\/s$/m);
+  expect(stderr).toMatch(/^sources: 0 of 1 ready, \d+\.\d MiB, \d+\.\d MiB\/s$/m);
 });
 
 it("progress is a bar on a terminal", async () => {
   const { stdout } = await slowly('script -qefc "$cmd" /dev/null >out 2>err', workDir());
-  expect(stdout).toMatch(/layer 1 of 1/);
+  expect(stdout).toMatch(/source 1 of 1/);
   expect(stdout).toMatch(/ready image=/);
+});
+
+/** Builds from a tar.gz whose decompressor is slow. */
+const creating = (run: string) =>
+  shell(
+    `cd "$1"; mkdir bin; printf '#!/bin/sh\nhead -c 3M /dev/zero >big; tar -cf - big; sleep 2.6' >bin/igzip; chmod +x bin/igzip
+     head -c 400000 /dev/urandom | gzip -c >l.tar.gz; PATH=$1/bin:$PATH; cmd="$2 $3 create -D . -B l.boot l.tar.gz"; ${run}`,
+    workDir(),
+    process.execPath,
+    fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url)),
+  );
+
+it("create shows how far it is, in lines", async () => {
+  const { status, stdout, stderr } = await creating("$cmd");
+  expect([status, stderr.match(/at work/)]).toEqual([0, null]);
+  expect(stderr).toMatch(/^(layers: 0 of 1 ready, 0\.[12] MiB of 0\.4 MiB, 0\.\d MiB\/s\n)+$/);
+  expect(stdout).toMatch(/^successfully built/);
+});
+
+it("create shows how far it is, in a bar on a terminal, and leaves an empty line", async () => {
+  const { stdout } = await creating('script -qefc "$cmd" /dev/null');
+  expect(stdout).toMatch(/\d+% \| 0\.\d MiB of 0\.4 MiB \| layer 1 of 1 \| /);
+  expect(stdout).toContain("\r\u001b[Ksuccessfully built");
 });
 
 const stopped = ["INT", "TERM", "HUP"].flatMap((signal) => [

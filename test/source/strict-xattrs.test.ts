@@ -6,9 +6,10 @@ import { prepareImage } from "../../src/source/prepare.ts";
 import { tarOf } from "../mkfs/emit.ts";
 import { file } from "../mkfs/support.ts";
 import { fixture, scratchDir } from "../support/image.ts";
+import { NO_REPORT } from "../support/no-report.ts";
 
 const dir = scratchDir();
-const report = { start: () => {}, ready: () => {}, stop: () => {} };
+const report = NO_REPORT;
 
 async function prepare(path: string, strictXattrs: boolean): Promise<string[]> {
   const told: string[] = [];

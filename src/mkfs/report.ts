@@ -1,0 +1,18 @@
+/** What is worked on: sources come compressed or through a pipe, and are stored before it is known what layers they have. */
+export type Work = "sources" | "layers";
+
+/** Shows how far work is: it looks into cells that other threads fill. */
+export interface Report {
+  /**
+   * @param bytes of each one's file, 0 when that is not known
+   * @param done a cell for each, bytes
+   */
+  start(work: Work, bytes: readonly number[], done: readonly Float64Array[]): void;
+  /** One of them is ready. */
+  ready(): void;
+  /** All are, or one failed. */
+  stop(): void;
+}
+
+/** A cell that threads share. */
+export const sharedCell = (): Float64Array => new Float64Array(new SharedArrayBuffer(8));
