@@ -122,6 +122,8 @@ if [ -n "$packages" ] || ! has_erofs; then
   fi
 fi
 
+has go || say "no go, so layers are not compared with what containerd and umoci unpack: install Go 1.24 or newer"
+
 # A kernel module is there only once somebody asked for it.
 if is_root && has modprobe; then
   modprobe -qa fuse erofs 2>/dev/null || true

@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 
 /**
@@ -64,6 +65,33 @@ function ignore(): void {
 /** Ends what makes files; a worker thread calls it when the main thread says that a signal has come. */
 export async function stopMakers(): Promise<void> {
   await Promise.allSettled([...makers].map((stop) => stop()));
+}
+
+/** Removes what it is given when the pipe that it reads ends without a word: the process at its other end has died. */
+const JANITOR = 'trap "" INT TERM HUP; read -r done || rm -f -- "$@"';
+
+/**
+ * Does work that comes back to no event loop, in which no handler would hear a signal for that long: a signal ends the process at
+ * once, and another process removes what it leaves. In a worker thread, which is ended from outside, only the work is done.
+ *
+ * @param work makes no files
+ */
+export function whileDeaf<T>(work: () => T): T {
+  if (elsewhere !== undefined || isIdle()) return work();
+  const janitor = spawn("/bin/sh", ["-c", JANITOR, "sh", ...temporaries], {
+    detached: true, // of the terminal's signals
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  janitor.on("error", () => {});
+  janitor.stdin.on("error", () => {});
+  for (const signal of SIGNALS) process.removeListener(signal, leave);
+  try {
+    return work();
+  } finally {
+    for (const signal of SIGNALS) process.on(signal, leave);
+    janitor.stdin.end("done\n");
+    janitor.unref();
+  }
 }
 
 async function leave(signal: NodeJS.Signals): Promise<void> {

@@ -25,6 +25,9 @@ const CHUNK_TABLE_SIZE = 32; //    u64
 const PREFETCH_OFFSET = 40; //     u64  0 without a table
 const PREFETCH_SIZE = 48; //       u32  4 × nids
 export const PREFETCH_ENTRY_SIZE = 4;
+/** Reserved, and looked at by nobody else: where our builder keeps a layer's changes (mkfs/change-record). */
+const CHANGES_OFFSET = 56; //      u64  0 without any
+const CHANGES_SIZE = 64; //        u64
 
 const COMPRESSION_NONE = 0x1;
 const DIGEST_SHA256 = 0x8;
@@ -92,6 +95,8 @@ export interface Rafs {
   readonly blobTable: TableRange;
   readonly prefetchTable: TableRange;
   readonly chunkTable: TableRange;
+  /** Not looked at but by who lays layers over one another. */
+  readonly changes: TableRange;
   /** nids in the order the builder was given them; a directory stands for its whole subtree. */
   readonly prefetch: readonly number[];
 }
@@ -166,6 +171,7 @@ export function readRafs(
       at: u64(view, RAFS_AT + CHUNK_TABLE_OFFSET),
       length: u64(view, RAFS_AT + CHUNK_TABLE_SIZE),
     },
+    changes: { at: u64(view, RAFS_AT + CHANGES_OFFSET), length: u64(view, RAFS_AT + CHANGES_SIZE) },
     prefetch: readPrefetch(),
   };
 
@@ -251,6 +257,7 @@ export interface TarfsExtension {
   readonly chunkSize: number;
   readonly blobTableAt: number;
   readonly blobs: readonly { readonly id: string; readonly size: number; readonly chunks: number }[];
+  readonly changes: TableRange;
   /** 0 without a table. */
   readonly prefetchAt: number;
   readonly prefetch: readonly number[];
@@ -271,6 +278,8 @@ export function putRafs(v: DataView, x: TarfsExtension): void {
   put32(v, RAFS_AT + CHUNK_SIZE, x.chunkSize);
   put64(v, RAFS_AT + PREFETCH_OFFSET, x.prefetchAt);
   put32(v, RAFS_AT + PREFETCH_SIZE, PREFETCH_ENTRY_SIZE * x.prefetch.length);
+  put64(v, RAFS_AT + CHANGES_OFFSET, x.changes.at);
+  put64(v, RAFS_AT + CHANGES_SIZE, x.changes.length);
   x.blobs.forEach(({ id, size, chunks }, i) => {
     const at = x.blobTableAt + BLOB_SIZE * i;
     putAscii(v, at, id, TAG_SIZE);

@@ -44,6 +44,33 @@ export function readXattrs({ v, bytes, handle }: Image, at: number): NamedValue[
 }
 
 /**
+ * Reads back what `xattrArea` encodes.
+ *
+ * @param fail throws, given what is wrong
+ */
+export function readArea(
+  v: DataView,
+  at: number,
+  size: number,
+  fail: (problem: string) => never,
+): NamedValue[] {
+  const found: NamedValue[] = [];
+  const end = at + size;
+  const part = (from: number, length: number) =>
+    new Uint8Array(v.buffer, v.byteOffset + from, length).slice();
+  for (let entry = at + xattr.XATTR_HEADER_SIZE; entry < end; entry += xattr.xattrEntryBytes(v, entry)) {
+    const rest = entry + xattr.XATTR_ENTRY_SIZE;
+    if (rest > end || entry + xattr.xattrEntryBytes(v, entry) > end) fail("an extended attribute is cut off");
+    const prefix = xattr.xattrPrefix(xattr.xattrNameIndex(v, entry));
+    if (prefix === undefined) return fail("an extended attribute of no namespace");
+    const valueAt = rest + xattr.xattrNameLen(v, entry);
+    const name = Buffer.concat([prefix, part(rest, valueAt - rest)]);
+    found.push({ name, value: part(valueAt, xattr.xattrValueSize(v, entry)) });
+  }
+  return found;
+}
+
+/**
  * Encodes the xattr area of an inode: inline entries only, sorted by name, so that the same attributes make the same
  * bytes.
  *

@@ -98,6 +98,9 @@ function beginsWith(name: Uint8Array, at: number, length: number, prefix: Uint8A
   return true;
 }
 
+/** The namespace that a prefix index stands for, undefined when it has no meaning. */
+export const xattrPrefix = (index: number): Uint8Array | undefined => baseBytes[index];
+
 /** Bytes of a full name that its prefix index stands for. */
 export const xattrPrefixBytes = (index: number): number => baseBytes[index]?.length ?? 0;
 

@@ -1,32 +1,54 @@
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../bytes/errno.ts";
 import { DOT, isDots, nameEnd, SLASH, showName } from "../bytes/name.ts";
 import { MAX_NAME, MAX_PATH, MAX_STEPS, MAX_SYMLINKS } from "./budget.ts";
+import { cleanPath } from "./clean-path.ts";
 import { type Attributes, FLAG, NONE, ROOT, type Tree } from "./tree.ts";
 import { markerOf } from "./whiteout.ts";
 
 /** Where a path of an archive leads: the directory, and the last name in it; NONE and no name for a directory itself. */
 export interface PathTarget {
+  /** The bytes that the name is in. */
+  path: Uint8Array;
   /** The directory that holds the name, or the directory that the path names itself. */
   directory: number;
   nameAt: number;
   /** 0: the path names `directory` itself (`./`, `a/..`). */
   nameLength: number;
+  /** The way led through a symlink. */
+  hasJumped: boolean;
+  /** The first directory that had to be made, NONE when all were there. */
+  madeFrom: number;
 }
 
-/** How a path is followed. */
+export const newPlace = (): PathTarget => ({
+  path: new Uint8Array(0),
+  directory: ROOT,
+  nameAt: 0,
+  nameLength: 0,
+  hasJumped: false,
+  madeFrom: NONE,
+});
+
+/** How a path is followed, and how far it has led so far. */
 interface PathWalk {
-  readonly path: Uint8Array;
   readonly make: boolean;
   /** What lies below something that is no directory is nowhere, instead of wrong. */
   readonly isNowhere: boolean;
   readonly fail: Fail;
-  readonly spent: Spent;
-}
-
-/** What one path has taken so far, its symlinks together: they can lead through one another, each many times. */
-interface Spent {
+  /** Symlinks and names so far, all together: symlinks can lead through one another, each many times. */
   links: number;
   names: number;
+  /** A directory that is there, */
+  directory: number;
+  madeFrom: number;
+  /** and names below it, the first of which is no directory: a `..` behind it takes it away again, whatever it is. */
+  readonly ahead: PathPart[];
+}
+
+interface PathPart {
+  readonly path: Uint8Array;
+  readonly at: number;
+  readonly length: number;
 }
 
 /** Throws, given what is wrong with the entry at hand. */
@@ -38,10 +60,13 @@ export type Fail = (problem: string) => never;
  * is not. Parents that are not there are made, as implicit parents, if the path is to be made.
  */
 export class ArchivePaths {
+  /** Some path led through a directory that no entry had named before it, or through a symlink. */
+  hasStrayed = false;
   private readonly tree: Tree;
   private readonly hasMarkers: boolean;
   private lastPath: Uint8Array = new Uint8Array(0);
   private lastDirectory = NONE;
+  private hasLastJumped = false;
 
   /** @param hasMarkers files that are markers under the OCI rules are none: they make way for a directory */
   constructor(tree: Tree, hasMarkers: boolean) {
@@ -59,8 +84,10 @@ export class ArchivePaths {
    * @param isNowhere the place is at NONE, too, when a parent is no directory
    * @throws what `fail` throws
    */
-  resolve(path: Uint8Array, into: PathTarget, make: boolean, fail: Fail, isNowhere = false): void {
-    if (path.length > MAX_PATH) fail(`a path of ${path.length} bytes, want at most ${MAX_PATH}`);
+  resolve(given: Uint8Array, into: PathTarget, make: boolean, fail: Fail, isNowhere = false): void {
+    if (given.length > MAX_PATH) fail(`a path of ${given.length} bytes, want at most ${MAX_PATH}`);
+    const path = cleanPath(given);
+    into.path = path;
     let end = path.length;
     while (end > 0 && path[end - 1] === SLASH) end--;
     let at = end;
@@ -68,27 +95,28 @@ export class ArchivePaths {
     const length = end - at;
     const isName = length > 0 && !isDots(path, at, length);
     if (isName && length > MAX_NAME) fail(`a name of ${length} bytes, want at most ${MAX_NAME}`);
-    into.directory =
-      isName && this.isLast(path, at)
-        ? this.lastDirectory
-        : this.follow(
-            { path, make, isNowhere, fail, spent: { links: 0, names: 0 } },
-            ROOT,
-            0,
-            isName ? at : end,
-          );
+    into.madeFrom = NONE;
+    if (!isName || !this.isLast(path, at)) {
+      const walk = newWalk(make, isNowhere, fail);
+      this.follow(walk, path, 0, isName ? at : end);
+      this.lastDirectory = this.arrive(walk);
+      into.madeFrom = walk.madeFrom;
+      this.hasLastJumped = walk.links > 0;
+    }
+    into.hasJumped = this.hasLastJumped;
+    into.directory = this.lastDirectory;
     into.nameAt = at;
     into.nameLength = isName ? length : 0;
-    if (!isName || into.directory === NONE) return;
-    this.lastPath = path.subarray(0, at);
-    this.lastDirectory = into.directory;
+    if (isName) this.lastPath = path.subarray(0, at);
+    else this.forget();
   }
 
   /** The directory behind a live symlink; what is missing on its way is made. */
   through(node: number, fail: Fail): number {
-    const spent = { links: 0, names: 0 };
-    const way = { path: this.tree.name(node), make: true, isNowhere: false, fail, spent };
-    return this.jump(way, this.tree.parent[node], node);
+    const walk = newWalk(true, false, fail);
+    walk.directory = this.tree.parent[node];
+    this.jump(walk, node);
+    return this.arrive(walk);
   }
 
   private isLast(path: Uint8Array, length: number): boolean {
@@ -97,61 +125,84 @@ export class ArchivePaths {
     return true;
   }
 
-  /** The directory that `path[from, to)` leads to from `start`. */
-  private follow(way: PathWalk, start: number, from: number, to: number): number {
+  /** Follows `path[from, to)` from where the walk is. */
+  private follow(walk: PathWalk, path: Uint8Array, from: number, to: number): void {
     const { tree } = this;
-    const { path } = way;
-    let directory = path[from] === SLASH ? ROOT : start;
-    for (let at = from; at < to && directory !== NONE; ) {
+    if (path[from] === SLASH) goToRoot(walk);
+    for (let at = from; at < to; ) {
       const end = nameEnd(path, at, to);
       const length = end - at;
       tree.steps++;
-      if (++way.spent.names > MAX_STEPS) way.fail(`more than ${MAX_STEPS} names on its way`);
-      if (length === 2 && path[at] === DOT && path[at + 1] === DOT)
-        directory = directory === ROOT ? ROOT : tree.parent[directory];
-      else if (length > 0 && !(length === 1 && path[at] === DOT))
-        directory = this.step(way, directory, at, length);
+      if (++walk.names > MAX_STEPS) walk.fail(`more than ${MAX_STEPS} names on its way`);
+      if (length === 2 && path[at] === DOT && path[at + 1] === DOT) this.goUp(walk);
+      else if (length > 0 && !(length === 1 && path[at] === DOT)) this.step(walk, { path, at, length });
       at = end + 1;
     }
-    return directory;
   }
 
-  private step(way: PathWalk, directory: number, at: number, length: number): number {
-    const { tree } = this;
-    const { path, make, isNowhere, fail } = way;
-    if (length > MAX_NAME) fail(`a name of ${length} bytes, want at most ${MAX_NAME}`);
-    const node = make ? tree.node(directory, path, at, length) : tree.find(directory, path, at, length);
-    if (!tree.isLive(node)) {
-      if (!make) return NONE;
-      tree.inode[node] = tree.newInode(implicitParent());
-      return node;
-    }
-    const inode = tree.inode[node];
-    const type = tree.mode[inode] & S_IFMT;
-    if (type === S_IFDIR) return node;
-    if (make && this.hasMarkers && markerOf(path, at, length) !== "itself") {
-      tree.inode[node] = tree.newInode(markerDirectory());
-      return node;
-    }
-    if (type !== S_IFLNK && isNowhere) return NONE;
-    if (type !== S_IFLNK)
-      fail(`it lies below "${showName(path.subarray(0, at + length))}", which is no directory`);
-    return this.jump(way, directory, node);
+  private goUp(walk: PathWalk): void {
+    if (walk.ahead.pop() !== undefined || walk.directory === ROOT) return;
+    walk.directory = this.tree.parent[walk.directory];
   }
 
-  /** Where a symlink in `directory` leads. */
-  private jump(way: PathWalk, directory: number, node: number): number {
+  private step(walk: PathWalk, part: PathPart): void {
+    const { tree } = this;
+    const { path, at, length } = part;
+    if (length > MAX_NAME) walk.fail(`a name of ${length} bytes, want at most ${MAX_NAME}`);
+    const node = walk.ahead.length > 0 ? NONE : tree.find(walk.directory, path, at, length);
+    const inode = tree.isLive(node) ? tree.inode[node] : NONE;
+    const type = inode === NONE ? 0 : tree.mode[inode] & S_IFMT;
+    if (type === S_IFDIR) {
+      walk.directory = node;
+      this.hasStrayed ||= (tree.flags[inode] & FLAG.IMPLICIT) !== 0;
+    } else if (type === S_IFLNK) this.jump(walk, node);
+    else walk.ahead.push(part);
+  }
+
+  /** Goes where a symlink in the directory leads. */
+  private jump(walk: PathWalk, node: number): void {
     const { tree } = this;
     const inode = tree.inode[node];
-    if (++way.spent.links > MAX_SYMLINKS)
-      way.fail(
+    this.hasStrayed = true;
+    if (++walk.links > MAX_SYMLINKS)
+      walk.fail(
         `"${showName(tree.name(node))}" is one of too many symlinks on its way: more than ${MAX_SYMLINKS}`,
       );
     const target = tree.where[inode];
-    // A copy: what is made on the way may move the pool.
-    const text = tree.pool.bytes.slice(target, target + tree.size[inode]);
-    return this.follow({ ...way, path: text }, directory, 0, text.length);
+    this.follow(walk, tree.pool.bytes.subarray(target, target + tree.size[inode]), 0, tree.size[inode]);
   }
+
+  /** Makes what is ahead of a walk. @returns its directory */
+  private arrive(walk: PathWalk): number {
+    const { tree } = this;
+    const { make, isNowhere, fail } = walk;
+    let { directory } = walk;
+    for (const { path, at, length } of walk.ahead) {
+      const node = make ? tree.node(directory, path, at, length) : tree.find(directory, path, at, length);
+      const isThere = tree.isLive(node);
+      const isMarker = this.hasMarkers && markerOf(path, at, length) !== "itself";
+      if (!make && !isThere) return NONE;
+      if (isThere && !(make && isMarker)) {
+        if (isNowhere) return NONE;
+        fail(`it lies below "${showName(path.subarray(0, at + length))}", which is no directory`);
+      }
+      this.hasStrayed = true;
+      if (walk.madeFrom === NONE) walk.madeFrom = node;
+      tree.put(node, tree.newInode(isThere ? markerDirectory() : implicitParent()));
+      directory = node;
+    }
+    return directory;
+  }
+}
+
+const newWalk = (make: boolean, isNowhere: boolean, fail: Fail): PathWalk => ({
+  ...{ make, isNowhere, fail, links: 0, names: 0 },
+  ...{ directory: ROOT, madeFrom: NONE, ahead: [] },
+});
+
+function goToRoot(walk: PathWalk): void {
+  walk.directory = ROOT;
+  walk.ahead.length = 0;
 }
 
 /** What a parent that no entry names is until one does. */

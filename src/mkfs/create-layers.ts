@@ -7,7 +7,8 @@ import { createLayerImage, type LayerImage, type LayerRequest } from "./create.t
 import { WORTH_A_THREAD } from "./hash.ts";
 import type { Failure, ThreadCommand, ThreadMessage } from "./layer-thread.ts";
 
-const STOP_MS = 1000;
+/** A signal is to end everything within a second. */
+const STOP_MS = 500;
 
 /** A layer to build, and how long its file is; 0 when that is not known. */
 export interface LayerJob {

@@ -1,3 +1,4 @@
+import { whileDeaf } from "../atomic-file/clean-up.ts";
 import { syncDirectory } from "../atomic-file/replace-file.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 import {
@@ -46,7 +47,7 @@ interface LayerFacts {
   readonly id: string;
   /** The side blob, when the layer has sparse files whose map needs one: as needed as the tar. */
   readonly sideId: string | undefined;
-  /** It has whiteouts: laid over nothing, it looks different. */
+  /** It has whiteouts, or hard links to what it has not: laid over nothing, it looks different. */
   readonly hasMarkers: boolean;
   /** Every extended attribute of the layer is in it. */
   readonly hasAllXattrs: boolean;
@@ -69,7 +70,7 @@ export interface LayerImage extends LayerFacts {
  * @throws FormatError naming entry and offset, OperationalError, or a system error; nothing is left behind then
  */
 export function createImage(request: CreateRequest): Promise<CreateResult> {
-  return buildLayer(request, (draft, placeBlobs) =>
+  return buildLayer(request, false, (draft, placeBlobs) =>
     placeBootstrap(request, draft, () => {
       placeBlobs();
       if (request.blobDir !== undefined) syncDirectory(request.blobDir);
@@ -84,7 +85,7 @@ export function createImage(request: CreateRequest): Promise<CreateResult> {
  * @throws as `createImage`
  */
 export function createLayerImage(request: LayerRequest): Promise<LayerImage> {
-  return buildLayer(request, (draft, placeBlobs) => {
+  return buildLayer(request, true, (draft, placeBlobs) => {
     const image = finishBootstrap(request, draft);
     placeBlobs();
     return { image };
@@ -93,21 +94,24 @@ export function createLayerImage(request: LayerRequest): Promise<LayerImage> {
 
 async function buildLayer<T>(
   request: LayerRequest,
+  mayBeAbove: boolean,
   place: (draft: Draft, placeBlobs: () => void) => T,
 ): Promise<T & LayerFacts> {
   const tar = await openTar(request);
   let side: StoredSideBlob | undefined;
   try {
     const index = new TarIndexer(request, tar);
-    const size = await tar.whole((soFar) => index.read(soFar, false));
-    index.read(size, true);
+    const size = await tar.whole((soFar) => index.readOn(soFar));
+    await index.readWhole(size);
     if (!request.isOfImage) mustBeNoArchive(tar.fd, index.members, request.layer.name);
-    const tree = index.entries.finish();
+    const busy = index.isLong ? whileDeaf : <R>(work: () => R): R => work();
+    const tree = busy(() => index.entries.finish(mayBeAbove, request.isRepeatable));
     side = await storeSideBlob(index.entries.side, tar, request);
     // The bootstrap is planned and written while the end of the tar may still be hashed.
     const blob = { id: "", size };
     const blobs = side === undefined ? [blob] : [blob, side.blob];
-    const draft = draftBootstrap(request, planBootstrap(request, tree, blobs, request.layer.name));
+    const plan = () => planBootstrap(request, tree, blobs, request.layer.name);
+    const draft = busy(() => draftBootstrap(request, plan()));
     blob.id = await tar.id();
     const built = place(draft, () => {
       side?.place();
@@ -118,7 +122,7 @@ async function buildLayer<T>(
       blobSize: size,
       id: blob.id,
       sideId: side?.blob.id,
-      hasMarkers: hasMarkers(tree),
+      hasMarkers: hasMarkers(tree) || tree.hasLost,
       hasAllXattrs: index.entries.xattrs.leftOut === 0,
       isPlain: tar.isPlain,
     };

@@ -5,12 +5,13 @@ import { showName } from "../bytes/name.ts";
 import { xattrArea } from "../erofs/xattr-area.ts";
 import type { EntryKind, TarEntry } from "../tar/entry.ts";
 import { ArchivePaths, type Fail, implicitParent, type PathTarget } from "./archive-paths.ts";
+import { ChangeLog } from "./change-log.ts";
 import { hasChunkMap } from "./chunk-map.ts";
 import { KeptXattrs, type XattrRules } from "./kept-xattrs.ts";
 import { LayerMarkers } from "./layer-markers.ts";
 import { SideBlob, TAR_BLOB } from "./side-blob.ts";
 import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
-import { isMarker } from "./whiteout.ts";
+import { Unpacker } from "./unpacker.ts";
 
 const TYPE: Record<Exclude<EntryKind, "hardlink">, number> = {
   file: errno.S_IFREG,
@@ -21,16 +22,9 @@ const TYPE: Record<Exclude<EntryKind, "hardlink">, number> = {
   fifo: errno.S_IFIFO,
 };
 
-/** A hard link whose target had not come yet. */
-interface PendingLink {
-  readonly node: number;
-  readonly entry: TarEntry;
-}
-
 /**
- * Builds a layer's tree from its entries, in their order, as unpacking them into an empty directory would: later
- * entries replace earlier ones, a directory keeps its children when it is named again. Whiteout markers are
- * files here; they mean something only to the layer below.
+ * Builds a layer's tree from its entries, as unpacking them into an empty directory would. Whiteout markers are files here;
+ * they mean something only to the layer below. What else the order of the entries means there is kept as changes.
  */
 export class TarTree {
   readonly tree = new Tree();
@@ -41,12 +35,9 @@ export class TarTree {
   private readonly paths: ArchivePaths;
   /** Under the OCI rules. */
   private readonly markers: LayerMarkers | undefined;
-  private readonly place: PathTarget = { directory: ROOT, nameAt: 0, nameLength: 0 };
+  private readonly unpacker: Unpacker<TarEntry>;
+  private readonly log: ChangeLog;
   private readonly attributes: Attributes = implicitParent();
-  /** Whose target's directory is not there. */
-  private readonly pending: PendingLink[] = [];
-  /** By the node of the target. */
-  private readonly waiting = new Map<number, PendingLink[]>();
   /** Sparse files that chunks of the tar cannot say, by inode. */
   private readonly unmapped = new Map<number, TarEntry>();
   private readonly file: string;
@@ -54,87 +45,61 @@ export class TarTree {
 
   /** @param file path of the tar, for messages */
   constructor(file: string, rules: XattrRules) {
+    const { tree } = this;
     this.file = file;
     this.xattrs = new KeptXattrs(rules);
     const isOci = rules.whiteouts === "oci";
-    this.paths = new ArchivePaths(this.tree, isOci);
-    if (isOci) this.markers = new LayerMarkers(this.tree, this.paths);
-    this.tree.inode[ROOT] = this.tree.newInode(implicitParent());
+    this.paths = new ArchivePaths(tree, isOci);
+    if (isOci) this.markers = new LayerMarkers(tree);
+    this.log = new ChangeLog(tree);
+    this.unpacker = new Unpacker(tree, this.paths, {
+      isOci,
+      isAlone: true,
+      inodeOf: (entry) => this.inodeOf(entry),
+      takeMarker: (entry, place) => this.takeMarker(entry, place),
+      checkTarget: ({ link }, target) => {
+        if (this.markers?.isMarker(target))
+          this.fail(`hard link to "${showName(link)}", which is a whiteout`);
+      },
+      taken: (entry, node, place) => this.log.add(entry, node, this.pathOf(node, place)),
+      fail: (entry, problem) => {
+        this.current = entry;
+        return this.fail(problem);
+      },
+    });
+    tree.put(ROOT, tree.newInode(implicitParent()));
   }
 
   /** @throws FormatError naming the entry and its offset */
   add(entry: TarEntry): void {
     this.current = entry;
-    const { tree, place } = this;
-    // umoci takes away one by one the files of a directory that has become a file: they are gone with it.
-    const isGone = this.markers !== undefined && isMarker(entry.path);
-    this.paths.resolve(entry.path, place, true, this.fail, isGone);
-    if (place.directory === NONE) return;
-    if (place.nameLength === 0) {
-      if (entry.kind !== "directory")
-        this.fail("it names the root or a directory above it, which is no such thing");
-      tree.set(tree.inode[place.directory], this.fill(entry));
-      return;
-    }
-    if (this.markers?.take(entry, place, this.fail)) return;
-    const node = tree.node(place.directory, entry.path, place.nameAt, place.nameLength);
-    if (entry.kind === "hardlink") this.link(node, entry);
-    else if (entry.kind === "directory" && this.isDirectory(node))
-      tree.set(tree.inode[node], this.fill(entry));
-    else {
-      const inode = tree.newInode(this.fill(entry));
-      this.replace(node, inode);
-      if (entry.sparse === undefined) return;
-      tree.pieces.set(
-        inode,
-        entry.sparse.map((piece) => ({ ...piece, blob: TAR_BLOB })),
-      );
-      if (!hasChunkMap(entry.sparse, entry.size)) this.unmapped.set(inode, entry);
-    }
+    this.unpacker.apply(entry);
   }
 
   /**
    * Links what had to wait for its target, and lays out the side blob.
    *
+   * @param mayBeAbove others may lie below the layer, and in them what a hard link leads to
+   * @param isRepeatable owners are left out
    * @throws FormatError when a target never came, or too much would have to be copied
    */
-  finish(): Tree {
-    this.linkWaiting();
-    this.layOutSide();
-    this.xattrs.report();
-    return this.tree;
-  }
-
-  /** Each link is looked at once, and once more when its target has come: a chain takes no more than its length. */
-  private linkWaiting(): void {
-    const { tree, waiting } = this;
-    const ready = this.takeWaiting();
-    for (const link of ready) {
-      tree.steps++;
-      this.current = link.entry;
-      // Something else may have taken the name since.
-      if (!tree.isLive(link.node)) this.link(link.node, link.entry);
-      if (!tree.isLive(link.node)) continue;
-      for (const next of waiting.get(link.node) ?? []) ready.push(next);
-      waiting.delete(link.node);
+  finish(mayBeAbove = false, isRepeatable = false): Tree {
+    const { tree, unpacker, paths, log } = this;
+    const lost = unpacker.finish();
+    if (lost !== undefined && !mayBeAbove) {
+      this.current = lost;
+      this.fail(`hard link to "${showName(lost.link)}", which is not in the archive`);
     }
-    const [first] = this.takeWaiting();
-    if (first === undefined) return;
-    this.current = first.entry;
-    this.fail(`hard link to "${showName(first.entry.link)}", which is not in the archive`);
-  }
-
-  /** In the order of the archive. */
-  private takeWaiting(): PendingLink[] {
-    const all = [...this.waiting.values(), this.pending.splice(0)].flat();
-    this.waiting.clear();
-    return all.sort((a, b) => a.entry.at - b.entry.at);
+    const isOrderly = !(paths.hasStrayed || unpacker.hasReplaced || unpacker.hasWaited);
+    this.layOutSide(new Set(isOrderly ? tree.inode.subarray(0, tree.nodes) : log.inodes));
+    if (!isOrderly) tree.changes = log.encoded(isRepeatable);
+    tree.hasLost = lost !== undefined;
+    this.xattrs.report();
+    return tree;
   }
 
   /** Not before the end: what another entry has replaced needs no copy. */
-  private layOutSide(): void {
-    if (this.unmapped.size === 0) return;
-    const live = new Set(this.tree.inode.subarray(0, this.tree.nodes));
+  private layOutSide(live: ReadonlySet<number>): void {
     for (const [inode, entry] of this.unmapped) {
       if (!live.has(inode)) continue;
       this.current = entry;
@@ -142,45 +107,28 @@ export class TarTree {
     }
   }
 
-  private link(node: number, entry: TarEntry): void {
-    const { tree, place } = this;
-    this.paths.resolve(entry.link, place, false, this.fail);
-    const { directory } = place;
-    const isName = directory !== NONE && place.nameLength > 0;
-    const target = isName ? tree.node(directory, entry.link, place.nameAt, place.nameLength) : directory;
-    if (!tree.isLive(target)) {
-      if (tree.isLive(node)) this.replace(node, NONE);
-      this.wait({ node, entry }, target);
-      return;
-    }
-    if (this.markers?.isMarker(target))
-      this.fail(`hard link to "${showName(entry.link)}", which is a whiteout`);
-    if (this.isDirectory(target)) this.fail(`hard link to "${showName(entry.link)}", which is a directory`);
-    if (target !== node) this.replace(node, tree.inode[target]);
+  private takeMarker(entry: TarEntry, place: PathTarget): boolean {
+    const node = this.markers?.take(entry, place, this.fail);
+    if (node === undefined) return false;
+    this.log.add({ kind: "file", link: entry.link }, node, this.pathOf(node, place));
+    return true;
   }
 
-  /** @param target NONE when not even its directory is there: no other link can bring that, but a later entry */
-  private wait(link: PendingLink, target: number): void {
-    const others = this.waiting.get(target);
-    if (target === NONE) this.pending.push(link);
-    else if (others === undefined) this.waiting.set(target, [link]);
-    else others.push(link);
+  /** The path of a change, where it is not that of its node. */
+  private pathOf(node: number, { path, hasJumped }: PathTarget): Uint8Array | undefined {
+    return node === NONE || hasJumped ? path : undefined;
   }
 
-  private replace(node: number, inode: number): void {
+  private inodeOf(entry: TarEntry): number {
     const { tree } = this;
-    if (tree.isLive(node)) {
-      tree.remove(node);
-      this.paths.forget();
-    }
-    tree.inode[node] = inode;
-  }
-
-  private isDirectory(node: number): boolean {
-    const { tree } = this;
-    return (
-      node !== NONE && tree.isLive(node) && (tree.mode[tree.inode[node]] & errno.S_IFMT) === errno.S_IFDIR
+    const inode = tree.newInode(this.fill(entry));
+    if (entry.sparse === undefined) return inode;
+    tree.pieces.set(
+      inode,
+      entry.sparse.map((piece) => ({ ...piece, blob: TAR_BLOB })),
     );
+    if (!hasChunkMap(entry.sparse, entry.size)) this.unmapped.set(inode, entry);
+    return inode;
   }
 
   /** The entry's attributes, in the one record that is reused. */

@@ -1,14 +1,8 @@
-import { S_IFDIR, S_IFMT, S_IFREG } from "../bytes/errno.ts";
+import { S_IFREG } from "../bytes/errno.ts";
 import type { TarEntry } from "../tar/entry.ts";
-import {
-  type ArchivePaths,
-  type Fail,
-  implicitParent,
-  markerDirectory,
-  type PathTarget,
-} from "./archive-paths.ts";
-import { FLAG, NONE, type Tree } from "./tree.ts";
-import { isNamelessMarker, MARKER_LENGTH, markerOf } from "./whiteout.ts";
+import { type Fail, implicitParent, markerDirectory, type PathTarget } from "./archive-paths.ts";
+import type { Tree } from "./tree.ts";
+import { isNamelessMarker, markerOf } from "./whiteout.ts";
 
 /**
  * Markers of the OCI rules in the tree of one layer, where each becomes an empty file: what an entry of such a name is, and
@@ -16,61 +10,29 @@ import { isNamelessMarker, MARKER_LENGTH, markerOf } from "./whiteout.ts";
  */
 export class LayerMarkers {
   private readonly tree: Tree;
-  private readonly paths: ArchivePaths;
-  /** Directories that hold more than markers, as far as was looked: none is looked through twice in vain. */
-  private readonly withContent = new Set<number>();
 
-  constructor(tree: Tree, paths: ArchivePaths) {
+  constructor(tree: Tree) {
     this.tree = tree;
-    this.paths = paths;
   }
 
-  /** @returns whether the entry is a marker, and has been taken */
-  take(entry: TarEntry, { directory, nameAt, nameLength }: PathTarget, fail: Fail): boolean {
+  /** @returns the node of a marker; undefined when the entry is none */
+  take(entry: TarEntry, { directory, path, nameAt, nameLength }: PathTarget, fail: Fail): number | undefined {
     const { tree } = this;
-    const { path } = entry;
     if (isNamelessMarker(path, nameAt, nameLength)) fail("a whiteout that names nothing");
-    const marker = markerOf(path, nameAt, nameLength);
-    if (marker === "itself") return false;
-    if (marker === "gone") {
-      const gone = tree.find(directory, path, nameAt + MARKER_LENGTH, nameLength - MARKER_LENGTH);
-      if (gone !== NONE && this.holdsOnlyMarkers(gone)) {
-        tree.remove(gone);
-        this.paths.forget();
-      }
-    }
+    if (markerOf(path, nameAt, nameLength) === "itself") return undefined;
     const node = tree.node(directory, path, nameAt, nameLength);
-    if (tree.isLive(node) && this.isDirectory(node)) tree.set(tree.inode[node], markerDirectory());
-    else tree.inode[node] = tree.newInode({ ...implicitParent(), ...fileOf(entry) });
-    return true;
+    const isDirectory = tree.isDirectory(node);
+    tree.put(
+      node,
+      tree.newInode(isDirectory ? markerDirectory() : { ...implicitParent(), ...fileOf(entry) }),
+    );
+    return node;
   }
 
   /** Whether a node is a marker: a file, which a hard link cannot mean. */
   isMarker(node: number): boolean {
     const { pool, nameAt, nameLength } = this.tree;
-    return markerOf(pool.bytes, nameAt[node], nameLength[node]) !== "itself" && !this.isDirectory(node);
-  }
-
-  /**
-   * Whether the layer brings nothing but markers in a directory that it does not name either: unpacking would have made it
-   * for them, and a whiteout that comes later takes it away again.
-   */
-  private holdsOnlyMarkers(node: number): boolean {
-    const { tree, withContent } = this;
-    if (!tree.isLive(node)) return true;
-    const isImplicit = (tree.flags[tree.inode[node]] & FLAG.IMPLICIT) !== 0;
-    if (!this.isDirectory(node) || !isImplicit || withContent.has(node)) return false;
-    for (let child = tree.firstChild[node]; child !== NONE; child = tree.sibling[child])
-      if (!this.isMarker(child) && !this.holdsOnlyMarkers(child)) {
-        withContent.add(node);
-        return false;
-      }
-    return true;
-  }
-
-  private isDirectory(node: number): boolean {
-    const { tree } = this;
-    return tree.isLive(node) && (tree.mode[tree.inode[node]] & S_IFMT) === S_IFDIR;
+    return markerOf(pool.bytes, nameAt[node], nameLength[node]) !== "itself" && !this.tree.isDirectory(node);
   }
 }
 

@@ -1,15 +1,25 @@
-import * as errno from "../bytes/errno.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT } from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
 import { forEachDirent } from "../erofs/directory.ts";
 import type { Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
-import { readXattrs } from "../erofs/xattr-area.ts";
-import { ArchivePaths, type Fail, implicitParent } from "./archive-paths.ts";
+import { type NamedValue, readXattrs, xattrArea } from "../erofs/xattr-area.ts";
+import { ArchivePaths, type Fail, implicitParent, type PathTarget } from "./archive-paths.ts";
 import { KeptXattrs, type XattrRules } from "./kept-xattrs.ts";
 import { type BlobLocation, copyInode } from "./layer-image.ts";
+import { LowerLayers } from "./lower-layers.ts";
+import type { LayerChange } from "./read-changes.ts";
 import { type Attributes, FLAG, NONE, ROOT, Tree } from "./tree.ts";
-import { isOpaque, isWhiteoutDevice, MARKER_LENGTH, markerOf, type WhiteoutSpec } from "./whiteout.ts";
+import { Unpacker } from "./unpacker.ts";
+import {
+  isNamelessMarker,
+  isOpaque,
+  isWhiteoutDevice,
+  MARKER_LENGTH,
+  markerOf,
+  type WhiteoutSpec,
+} from "./whiteout.ts";
 
 /** A directory of the layer, and the directory of the tree that it goes onto. */
 interface Pair {
@@ -19,7 +29,7 @@ interface Pair {
 
 /**
  * Lays layers over one another, the lowest first, as unpacking one after the other would: whiteouts of a layer take
- * away what is below it, never what is in it, wherever they stand.
+ * away what is below it, never what is in it, wherever they stand (0032).
  *
  * @see https://github.com/opencontainers/image-spec/blob/main/layer.md
  */
@@ -28,19 +38,97 @@ export class LayerMerge {
   readonly xattrs: KeptXattrs;
   private readonly spec: WhiteoutSpec;
   private readonly paths = new ArchivePaths(this.tree, false);
+  private readonly lower = new LowerLayers(this.tree);
   private readonly attributes: Attributes = implicitParent();
 
   constructor(rules: XattrRules) {
     this.spec = rules.whiteouts;
     this.xattrs = new KeptXattrs(rules);
-    this.tree.inode[ROOT] = this.tree.newInode(implicitParent());
+    this.tree.put(ROOT, this.tree.newInode(implicitParent()));
   }
 
   /**
+   * A layer whose changes were kept: in their order.
+   *
+   * @param file path of its image, for messages
+   */
+  applyChanges(changes: Iterable<LayerChange>, file: string): void {
+    this.lower.begin();
+    const fail = ({ path, at }: LayerChange, problem: string): never => {
+      throw new FormatError(`entry "${showName(path)}": ${problem}`, { file, at });
+    };
+    const unpacker = new Unpacker<LayerChange>(this.tree, this.paths, {
+      isOci: this.spec === "oci",
+      isAlone: false,
+      inodeOf: (change) => this.inodeOf(change, fail),
+      takeMarker: (change, place) => this.takeMarker(change, place, fail),
+      checkTarget: () => {},
+      taken: (change, node) => this.taken(change, node),
+      fail,
+    });
+    for (const change of changes) unpacker.apply(change);
+    const lost = unpacker.finish();
+    if (lost !== undefined)
+      fail(lost, `hard link to "${showName(lost.link)}", which is neither in its layer nor in one below`);
+  }
+
+  private inodeOf(change: LayerChange, fail: (change: LayerChange, problem: string) => never): number {
+    const { tree } = this;
+    const { attributes: given, link, kind, pieces } = change;
+    const refuse: Fail = (problem) => fail(change, problem);
+    const area = xattrArea(this.xattrs.of(change.xattrs, given.mode, refuse), refuse);
+    const where = kind === "symlink" ? tree.pool.add(link, 0, link.length) : given.where;
+    const xattrAt = tree.pool.add(area, 0, area.length);
+    const made = tree.newInode({ ...given, where, xattrAt, xattrSize: area.length });
+    if (pieces !== undefined) tree.pieces.set(made, pieces);
+    return made;
+  }
+
+  private takeMarker(
+    change: LayerChange,
+    { directory, path, nameAt, nameLength, madeFrom }: PathTarget,
+    fail: (change: LayerChange, problem: string) => never,
+  ): boolean {
+    const { tree, spec } = this;
+    const { mode, where } = change.attributes;
+    const isOci = spec === "oci" && markerOf(path, nameAt, nameLength) !== "itself";
+    if (!isOci && !(spec === "overlayfs" && isWhiteoutDevice(mode, where))) return false;
+    if (isOci && isNamelessMarker(path, nameAt, nameLength)) fail(change, "a whiteout that names nothing");
+    if (madeFrom !== NONE) this.lower.madeForWhiteout(madeFrom);
+    const skipped = isOci ? MARKER_LENGTH : 0;
+    if (isOci && markerOf(path, nameAt, nameLength) === "opaque") this.lower.empty(directory);
+    else this.takeAway(tree.find(directory, path, nameAt + skipped, nameLength - skipped));
+    this.paths.forget();
+    return true;
+  }
+
+  private taken({ kind, xattrs }: LayerChange, node: number): void {
+    if (node === NONE) return;
+    this.lower.bring(node);
+    if (kind === "directory") this.makeOpaque(node, xattrs);
+  }
+
+  private takeAway(node: number): void {
+    if (node !== NONE) this.lower.takeAway(node);
+    this.paths.forget();
+  }
+
+  private makeOpaque(node: number, xattrs: readonly NamedValue[]): void {
+    if (this.spec !== "overlayfs" || !isOpaque(xattrs)) return;
+    this.lower.empty(node);
+    this.paths.forget();
+  }
+
+  /**
+   * A layer whose tree says all of it, or a foreign one: as if its tar had a directory's whiteouts first, then its names, and
+   * parents before what is in them.
+   *
    * @param image whole tree checked
    * @param places where each of the image's blobs is, by device id - 1
+   * @throws FormatError when two names of the layer lead to one of the tree, and which of them comes last is not known
    */
-  add(image: Image, places: readonly BlobLocation[]): void {
+  applyTree(image: Image, places: readonly BlobLocation[]): void {
+    this.lower.begin();
     const { rootNid } = image.handle;
     /** Inodes of this layer that have several names, by nid. */
     const shared = new Map<number, number>();
@@ -48,6 +136,7 @@ export class LayerMerge {
     this.take(image, rootNid, ROOT, places);
     for (let pair = pairs.pop(); pair !== undefined; pair = pairs.pop()) {
       const { node } = pair;
+      if (!this.tree.isDirectory(node)) this.refuse(image, pair.nid, node);
       const at = image.inodeAt(pair.nid);
       this.whiteOut(image, at, node);
       forEachDirent(image, at, (nid, name, length) => {
@@ -66,15 +155,16 @@ export class LayerMerge {
     const { tree, spec } = this;
     const { bytes } = image;
     if (spec === "none") return;
-    if (spec === "overlayfs" && isOpaque(readXattrs(image, at))) this.drop(node, false);
+    if (spec === "overlayfs") this.makeOpaque(node, readXattrs(image, at));
     forEachDirent(image, at, (nid, name, length) => {
       if (!this.isMarker(image, nid, name, length) || isParentOnly(image, nid)) return;
-      if (spec === "oci" && markerOf(bytes, name, length) === "opaque") this.drop(node, false);
-      else {
-        const skipped = spec === "oci" ? MARKER_LENGTH : 0;
-        const gone = tree.find(node, bytes, name + skipped, length - skipped);
-        if (gone !== NONE) this.drop(gone, true);
+      if (spec === "oci" && markerOf(bytes, name, length) === "opaque") {
+        this.lower.empty(node);
+        this.paths.forget();
+        return;
       }
+      const skipped = spec === "oci" ? MARKER_LENGTH : 0;
+      this.takeAway(tree.find(node, bytes, name + skipped, length - skipped));
     });
   }
 
@@ -99,27 +189,30 @@ export class LayerMerge {
   ): number {
     const { tree } = this;
     const isImplicit = isMarker || isParentOnly(image, nid);
+    if (tree.isDirectory(child)) {
+      if (!isMarker) this.take(image, nid, child, places);
+      return child;
+    }
     if (tree.isLive(child)) {
-      const type = tree.mode[tree.inode[child]] & errno.S_IFMT;
       // The layer only passes through: unpacking would follow the link, and so does this.
-      if (type === errno.S_IFLNK && isImplicit)
+      if (isImplicit && (tree.mode[tree.inode[child]] & S_IFMT) === S_IFLNK)
         return this.paths.through(child, this.fail(image, nid, child));
-      if (type === errno.S_IFDIR) {
-        if (!isMarker) this.take(image, nid, child, places);
-        return child;
-      }
-      this.drop(child, true);
+      this.replace(image, nid, child);
     }
     if (isMarker) Object.assign(this.attributes, implicitParent());
     else copyInode(image, nid, places, this, this.attributes);
-    tree.inode[child] = tree.newInode(this.attributes);
+    tree.put(child, tree.newInode(this.attributes));
+    if (!isImplicit) this.lower.bring(child);
     return child;
   }
 
   /** A directory of the layer onto one that is there: its attributes win, unless the tar never named it. */
   private take(image: Image, nid: number, node: number, places: readonly BlobLocation[]): void {
     copyInode(image, nid, places, this, this.attributes);
-    if ((this.attributes.flags & FLAG.IMPLICIT) === 0) this.tree.set(this.tree.inode[node], this.attributes);
+    if ((this.attributes.flags & FLAG.IMPLICIT) !== 0) return;
+    this.mustBeNew(image, nid, node);
+    this.tree.put(node, this.tree.newInode(this.attributes));
+    this.lower.bring(node);
   }
 
   private addOther(
@@ -130,28 +223,41 @@ export class LayerMerge {
     shared: Map<number, number>,
   ): void {
     const { tree } = this;
-    if (tree.isLive(child)) this.drop(child, true);
-    const known = shared.get(nid);
-    if (known !== undefined) {
-      tree.inode[child] = known;
-      return;
+    if (tree.isLive(child)) this.replace(image, nid, child);
+    let made = shared.get(nid);
+    if (made === undefined) {
+      const pieces = copyInode(image, nid, places, this, this.attributes);
+      made = tree.newInode(this.attributes);
+      if (pieces !== undefined) tree.pieces.set(made, pieces);
+      if (inode.inodeNlink(image.v, image.inodeAt(nid)) > 1) shared.set(nid, made);
     }
-    const pieces = copyInode(image, nid, places, this, this.attributes);
-    const made = tree.newInode(this.attributes);
-    if (pieces !== undefined) tree.pieces.set(made, pieces);
-    tree.inode[child] = made;
-    if (inode.inodeNlink(image.v, image.inodeAt(nid)) > 1) shared.set(nid, made);
+    tree.put(child, made);
+    this.lower.bring(child);
   }
 
-  private drop(node: number, isWhole: boolean): void {
-    if (isWhole) this.tree.remove(node);
-    else this.tree.clear(node);
+  private replace(image: Image, nid: number, node: number): void {
+    if (this.lower.hasBrought(node)) this.refuse(image, nid, node);
+    this.tree.remove(node);
     this.paths.forget();
+  }
+
+  private mustBeNew(image: Image, nid: number, node: number): void {
+    if (this.lower.hasNamed(node)) this.refuse(image, nid, node);
+  }
+
+  private refuse(image: Image, nid: number, node: number): never {
+    return this.fail(
+      image,
+      nid,
+      node,
+    )(
+      "two names of its layer lead to it, one through a symlink of a layer below, and the image does not say which came last",
+    );
   }
 
   private fail(image: Image, nid: number, node: number): Fail {
     return (problem) => {
-      throw new FormatError(`entry "${showName(this.tree.name(node))}": ${problem}`, {
+      throw new FormatError(`entry "${showName(this.tree.path(node))}": ${problem}`, {
         file: image.handle.file,
         at: image.inodeAt(nid),
       });
@@ -160,7 +266,7 @@ export class LayerMerge {
 }
 
 const isDirectory = (image: Image, nid: number): boolean =>
-  (inode.inodeMode(image.v, image.inodeAt(nid)) & errno.S_IFMT) === errno.S_IFDIR;
+  (inode.inodeMode(image.v, image.inodeAt(nid)) & S_IFMT) === S_IFDIR;
 
 /** A directory that the layer's tar did not name. */
 const isParentOnly = (image: Image, nid: number): boolean =>

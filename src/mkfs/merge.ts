@@ -14,6 +14,7 @@ import { BLOCK } from "./chunk-map.ts";
 import type { XattrRules } from "./kept-xattrs.ts";
 import { LayerMerge } from "./layer-merge.ts";
 import type { Blob } from "./plan.ts";
+import { ChangeReader } from "./read-changes.ts";
 
 /** As nydus: device ids of 8 bits. */
 const MAX_BLOBS = 254;
@@ -48,6 +49,7 @@ interface NamedImage {
 interface Layer {
   readonly path: string;
   readonly image: Image;
+  readonly tables: ImageTables;
   readonly rafs: Rafs;
   readonly blobs: readonly Blob[];
 }
@@ -75,14 +77,16 @@ export function mergeImages(request: MergeRequest): BuildResult {
   }
   const merged = new LayerMerge(request);
   const blobs = new BlobNumbers();
-  layers.forEach(({ image, blobs: own }, i) => {
+  layers.forEach(({ path, image, tables, rafs, blobs: own }, i) => {
     const moved = request.moved?.[i];
     const places = own.map((blob) =>
       blob.id === moved?.from
-        ? { blob: blobs.of(moved.to), shift: moved.at }
-        : { blob: blobs.of(blob), shift: 0 },
+        ? { blob: blobs.of(moved.to), shift: moved.at, size: blob.size }
+        : { blob: blobs.of(blob), shift: 0, size: blob.size },
     );
-    merged.add(image, places);
+    const { changes } = rafs;
+    if (changes.length > 0) merged.applyChanges(new ChangeReader(tables, changes, places).all(), path);
+    else merged.applyTree(image, places);
   });
   merged.xattrs.report();
   const { chunkSize, hasOwners } = first.rafs;
@@ -122,7 +126,7 @@ function openLayer(path: string, bytes: number | Uint8Array, size: number): Laye
     false,
     true,
   );
-  return { path, image: new Image(handle), rafs, blobs: blobsOf(tables, rafs) };
+  return { path, image: new Image(handle), tables, rafs, blobs: blobsOf(tables, rafs) };
 }
 
 /** The size that the blob table states becomes the new device table's: it has to cover what the old one does. */

@@ -53,7 +53,14 @@ export function orderTree(tree: Tree): WalkOrder {
     for (let i = end - 1; i >= start; i--) if (isDirectory(tree, children[i])) stack.push(children[i]);
   }
   from[place] = end;
+  mustMeet(live - 1, end, "names");
+  mustMeet(count, place, "directories");
   return { directories, children, from, placeOf };
+}
+
+/** A name that is there and that nobody reaches would be lost in silence; one that is reached twice would be two. */
+function mustMeet(there: number, met: number, what: string): void {
+  if (met !== there) throw new Error(`a tree of ${there} ${what}, of which a walk meets ${met}`);
 }
 
 const isDirectory = (tree: Tree, node: number): boolean => (tree.mode[tree.inode[node]] & S_IFMT) === S_IFDIR;

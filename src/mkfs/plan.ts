@@ -59,6 +59,8 @@ export interface Plan {
   readonly chunkCounts: readonly number[];
   /** Nodes of the tree, as the superblock counts inodes: a name each. */
   readonly names: number;
+  /** Inodes: those of several names once. */
+  readonly inodes: number;
   /** By inode: byte of the metadata area. */
   readonly recordAt: Float64Array;
   /** By inode: byte of the metadata area where flat blocks begin, NONE without any. */
@@ -77,6 +79,8 @@ export interface Plan {
   readonly blobTableAt: number;
   readonly prefetchAt: number;
   readonly metaAt: number;
+  /** Where the layer's changes go, when it has them. */
+  readonly changesAt: number;
   readonly size: number;
 }
 
@@ -108,6 +112,7 @@ export function planImage(
   const slots = new MetadataArea(FIRST_RECORD, BLOCK);
   const numbering = new BlobNumbers(blobs);
   let names = 1;
+  let inodes = directories.length;
   let hasXattrs = false;
 
   /** A record and flat data behind it: inline where record and tail fit in a block. */
@@ -171,17 +176,20 @@ export function planImage(
       }
       links[inode]++;
       if (!isNew) continue;
+      inodes++;
       hasXattrs ||= tree.xattrSize[inode] > 0;
       placeOther(children[c], inode);
     }
   }
 
-  if (keepsBlobs) for (let blob = 0; blob < blobs.length; blob++) numbering.use(blob, 0);
+  numbering.keep(tree.changes?.blobs ?? []);
+  if (keepsBlobs) numbering.keep(blobs.keys());
   const used = numbering.used;
   const blobTableAt = alignUp(DEVICES_AT + SLOT_SIZE * used.length, BLOB_TABLE_ALIGN);
   const prefetchAt = blobTableAt + BLOB_SIZE * used.length;
   const metaAt = used.length === 0 ? 0 : alignUp(prefetchAt + PREFETCH_ENTRY_SIZE * prefetch.length, REGION);
-  const size = alignUp(metaAt + slots.end, REGION);
+  const changesAt = metaAt + slots.end;
+  const size = alignUp(changesAt + (tree.changes?.bytes.length ?? 0), REGION);
   if (size > MAX_METADATA)
     throw new OperationalError(`${named}: an image of ${size} bytes, want at most ${MAX_METADATA}`);
   const isWide = used.some((blob) => isWideBlock(blocksOf(blob)));
@@ -196,6 +204,7 @@ export function planImage(
     blobOf: numbering.numbers,
     chunkCounts: numbering.chunks,
     names,
+    inodes,
     recordAt,
     blocksAt,
     ino,
@@ -207,6 +216,7 @@ export function planImage(
     blobTableAt,
     prefetchAt,
     metaAt,
+    changesAt,
     size,
   };
 }
@@ -237,6 +247,11 @@ class BlobNumbers {
   constructor(blobs: readonly Blob[]) {
     this.blobs = blobs;
     this.numbers = new Int32Array(blobs.length).fill(NONE);
+  }
+
+  /** Declares blobs, whether something refers to them or not. */
+  keep(blobs: Iterable<number>): void {
+    for (const blob of blobs) this.use(blob, 0);
   }
 
   /** @returns chunks of it so far */

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { FileBytes } from "../tar/file-bytes.ts";
 import { ArchiveMembers } from "../tar/image-archive.ts";
@@ -9,6 +10,12 @@ import { mustBeEmptyTar, refuseOtherKind } from "./no-tar.ts";
 
 /** @see https://github.com/containerd/stargz-snapshotter/blob/main/docs/estargz.md (external TOC) */
 const STARGZ_TOC = "stargz.index.json";
+
+/** How long it reads before the event loop has its turn, and how often it looks at the time. */
+const TURN_MS = 100;
+const ENTRIES_A_LOOK = 256;
+/** A layer of more entries takes longer than a moment to be planned and written: a hundred thousand take half a second. */
+const MANY = 50_000;
 
 /** Takes the entries of a tar that may still be growing into a tree; only headers are read. */
 export class TarIndexer {
@@ -32,18 +39,27 @@ export class TarIndexer {
     this.reader = new TarReader(new FileBytes(tar.fd, name, tar.at), name, { ...request, warn });
   }
 
+  /** Reads on while the tar grows, for a moment: the rest comes with the next call. @throws as `readWhole` */
+  readOn(limit: number): void {
+    this.read(limit, false);
+  }
+
   /**
-   * Reads as far as `limit` bytes of the tar allow.
+   * Reads all of it; signals are heard meanwhile.
    *
-   * @param isEnd there are no more
    * @throws FormatError naming entry and offset; OperationalError when it is something else than a tar
    */
-  read(limit: number, isEnd: boolean): void {
+  async readWhole(size: number): Promise<void> {
+    while (!this.read(size, true)) await setImmediate();
+  }
+
+  /** @returns whether it came as far as `limit` bytes of the tar allow */
+  private read(limit: number, isEnd: boolean): boolean {
     const { request, reader, tar } = this;
     const { layer, isOfImage = false } = request;
     const part = { at: tar.at, size: limit };
     try {
-      this.take(limit, isEnd);
+      if (!this.take(limit, isEnd)) return false;
     } catch (error) {
       if (reader.isBlank && error instanceof FormatError) refuseOtherKind(tar.fd, part, layer.name);
       throw error;
@@ -53,12 +69,20 @@ export class TarIndexer {
         `${layer.name}: a table of contents of an eStargz layer, which is elsewhere: nothing but ${STARGZ_TOC} is in it`,
       );
     if (reader.isBlank) mustBeEmptyTar(tar.fd, part, layer.name, { isEnd, isOfImage });
+    return true;
   }
 
-  private take(limit: number, isEnd: boolean): void {
+  /** Whether what comes after reading takes so long that a signal would have to wait. */
+  get isLong(): boolean {
+    return this.count > MANY;
+  }
+
+  private take(limit: number, isEnd: boolean): boolean {
+    const until = performance.now() + TURN_MS;
     while (!this.isOver) {
+      if (this.count % ENTRIES_A_LOOK === 0 && performance.now() > until) return false;
       const entry = this.reader.next(limit, isEnd);
-      if (entry === "more") return;
+      if (entry === "more") return true;
       if (entry === undefined) this.isOver = true;
       else {
         this.count++;
@@ -67,5 +91,6 @@ export class TarIndexer {
         this.entries.add(entry);
       }
     }
+    return true;
   }
 }

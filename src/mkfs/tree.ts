@@ -1,7 +1,9 @@
+import { S_IFDIR, S_IFMT } from "../bytes/errno.ts";
 import { fit8, fit16, fit32 } from "../bytes/fit.ts";
 import { compareBytes, SLASH } from "../bytes/name.ts";
 import type { Piece } from "../tar/entry.ts";
 import { inodeBytes, MetadataBudget, nameBytes } from "./budget.ts";
+import type { StoredChanges } from "./change-record.ts";
 import { hashName } from "./name-hash.ts";
 import { Pool } from "./pool.ts";
 
@@ -89,6 +91,11 @@ export class Tree {
   /** Pieces of sparse files, by inode; all others are one run at `where`. */
   readonly pieces = new Map<number, readonly BlobPiece[]>();
 
+  /** Of one layer, when its tree alone does not say what it makes of those below it: its changes. */
+  changes: StoredChanges | undefined;
+  /** A hard link leads to what is in a layer below, if anywhere. */
+  hasLost = false;
+
   /** Open addressing: node + 1, by parent and name. */
   private table = new Int32Array(4 * FIRST);
 
@@ -138,6 +145,25 @@ export class Tree {
     return node !== NONE && this.inode[node] !== NONE;
   }
 
+  /**
+   * Gives a name its inode.
+   *
+   * @throws Error when the name lies in no directory that is there: nobody would ever reach it
+   */
+  put(node: number, inode: number): void {
+    if (node !== ROOT && !this.isListed(node)) throw new Error(`node ${node} would be in no directory`);
+    this.inode[node] = inode;
+  }
+
+  /** Whether a name, dead or alive, is in a directory that is there. */
+  isListed(node: number): boolean {
+    return this.listed[node] === 1 && this.isDirectory(this.parent[node]);
+  }
+
+  isDirectory(node: number): boolean {
+    return this.isLive(node) && (this.mode[this.inode[node]] & S_IFMT) === S_IFDIR;
+  }
+
   /** Makes an inode that no node has yet. */
   newInode(a: Attributes): number {
     this.budget.add(inodeBytes(a));
@@ -159,6 +185,29 @@ export class Tree {
     this.blob[i] = fit16(a.blob);
     this.xattrAt[i] = a.xattrAt;
     this.xattrSize[i] = fit32(a.xattrSize);
+  }
+
+  /**
+   * Removes the children of a directory that `isKept` does not want, and what is below them.
+   *
+   * @param until a child, from which on they are left alone: children are listed in front
+   */
+  sweep(directory: number, until: number, isKept: (child: number) => boolean): void {
+    let last = NONE;
+    let child = this.firstChild[directory];
+    for (; child !== until && child !== NONE; child = this.sibling[child]) {
+      this.steps++;
+      if (this.isLive(child) && isKept(child)) {
+        if (last === NONE) this.firstChild[directory] = child;
+        else this.sibling[last] = child;
+        last = child;
+      } else {
+        this.remove(child);
+        this.listed[child] = 0;
+      }
+    }
+    if (last === NONE) this.firstChild[directory] = child;
+    else this.sibling[last] = child;
   }
 
   /** Removes what is below a node. */

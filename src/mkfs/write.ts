@@ -1,4 +1,5 @@
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
+import { put16 } from "../bytes/fit.ts";
 import { DOT } from "../bytes/name.ts";
 import { putDevice, SLOT_SIZE } from "../erofs/device.ts";
 import { DIRENT_SIZE, putDirent, typeOfMode } from "../erofs/dirent.ts";
@@ -10,9 +11,10 @@ import {
   type InodeFields,
   putInode,
 } from "../erofs/inode.ts";
-import { DEVICES_AT, putRafs } from "../erofs/rafs.ts";
+import { DEVICES_AT, putRafs, type TableRange } from "../erofs/rafs.ts";
 import { putSuperblock } from "../erofs/superblock.ts";
 import { BLOCK, BLOCK_BITS, isWideBlock } from "./chunk-map.ts";
+import { DEVICES_IN_CHANGES } from "./change-record.ts";
 import { ChunkIndexes } from "./chunk-indexes.ts";
 import { blocksOf, forEachEntry, isInline, nidOf, PARENT, type Plan, SELF } from "./plan.ts";
 import { FLAG, ROOT } from "./tree.ts";
@@ -52,6 +54,7 @@ export function writeTables(plan: Plan, image: Uint8Array, style: Style): void {
     chunkSize: plan.chunkSize,
     blobTableAt: plan.blobTableAt,
     blobs: blobs.map((blob, i) => ({ ...blob, chunks: plan.chunkCounts[i] })),
+    changes: writeChanges(plan, image),
     prefetchAt: plan.prefetch.length > 0 ? plan.prefetchAt : 0,
     prefetch: plan.prefetch.map((node) => nidOf(plan, plan.tree.inode[node])),
   });
@@ -59,6 +62,17 @@ export function writeTables(plan: Plan, image: Uint8Array, style: Style): void {
     const slot = { id: blob.id, blocks: blocksOf(blob), unifiedBlock: plan.unifiedAt[i] / BLOCK };
     putDevice(v, DEVICES_AT + SLOT_SIZE * i, slot, isWide);
   });
+}
+
+/** The changes of a layer, with the devices that its blobs have become. @returns where they are */
+function writeChanges({ tree, changesAt, blobOf }: Plan, image: Uint8Array): TableRange {
+  const { changes } = tree;
+  if (changes === undefined) return { at: 0, length: 0 };
+  image.set(changes.bytes, changesAt);
+  const v = new DataView(image.buffer, image.byteOffset);
+  for (const [blob, device] of blobOf.entries())
+    put16(v, changesAt + DEVICES_IN_CHANGES + 2 * blob, device + 1);
+  return { at: changesAt, length: changes.bytes.length };
 }
 
 function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }: Style): void {
@@ -79,7 +93,12 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
     nlink: 0,
     isImplicit: false,
   };
+  const written = new Uint8Array(tree.inodes);
+  let left = plan.inodes;
   const writeInode = (inode: number, layout: number, size: number, u: number): number => {
+    if (written[inode] === 1) throw new Error(`inode ${inode} would be written twice`);
+    written[inode] = 1;
+    left--;
     const at = metaAt + plan.recordAt[inode];
     const xattrBytes = tree.xattrSize[inode];
     fields.layout = layout;
@@ -107,7 +126,6 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
     return (k) => (k === tail ? behind : start + k * BLOCK);
   };
 
-  const written = new Uint8Array(tree.inodes);
   for (let d = 0; d < directories.length; d++) {
     const own = directories[d];
     const blockAt = writeFlat(tree.inode[own], plan.directorySize[d]);
@@ -116,7 +134,6 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
       const inode = tree.inode[children[c]];
       const type = tree.mode[inode] & S_IFMT;
       if (type === S_IFDIR || written[inode] === 1) continue;
-      written[inode] = 1;
       if (type === S_IFLNK) writeSymlink(inode);
       else if (type === S_IFREG) {
         writeInode(inode, CHUNK_BASED, tree.size[inode], indexes.formatOf(inode));
@@ -124,6 +141,7 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
       } else writeInode(inode, FLAT_PLAIN, 0, type === S_IFCHR || type === S_IFBLK ? tree.where[inode] : 0);
     }
   }
+  if (left !== 0) throw new Error(`${left} inodes of ${plan.inodes} were not written`);
 
   function writeSymlink(inode: number): void {
     const size = tree.size[inode];
