@@ -34,7 +34,7 @@ it("progress is a bar on a terminal", async () => {
 /** Builds from a tar.gz whose decompressor is slow. */
 const creating = (run: string) =>
   shell(
-    `cd "$1"; mkdir bin; printf '#!/bin/sh\nhead -c 3M /dev/zero >big; tar -cf - big; sleep 2.6' >bin/igzip; chmod +x bin/igzip
+    `cd "$1"; mkdir bin; printf '#!/bin/sh\ndd bs=200000 count=1 of=/dev/null status=none; head -c 3M /dev/zero >big; tar -cf - big; sleep 2.6' >bin/igzip; chmod +x bin/igzip
      head -c 400000 /dev/urandom | gzip -c >l.tar.gz; PATH=$1/bin:$PATH; cmd="$2 $3 create -D . -B l.boot l.tar.gz"; ${run}`,
     workDir(),
     process.execPath,
