@@ -36,7 +36,11 @@ export function checkInode(ctx: CheckContext, at: number): number {
   const nsec = inode.inodeMtimeNsec(v, at, ctx.sb.fixedNsec);
   if (nsec >= 1e9) fail(ctx, at, `mtime has ${nsec} nanoseconds, want below 10^9`);
   const mtime = inode.inodeMtime(v, at, ctx.sb.epoch);
-  if (!Number.isSafeInteger(mtime)) fail(ctx, at, `mtime is ${mtime}, want within 2^53 of 0`);
+  if (!Number.isSafeInteger(mtime)) {
+    const problem = `mtime is ${mtime}, want within 2^53 of 0`;
+    if (!inode.inodeIsExtended(v, at)) fail(ctx, at, problem);
+    noteOdd(ctx, at, problem);
+  }
   const fixed = bytes + inode.inodeXattrBytes(v, at);
   const size = inode.inodeSize(v, at);
   if (size > Number.MAX_SAFE_INTEGER) fail(ctx, at, `size is ${size}, want below 2^53`);

@@ -21,10 +21,12 @@ export interface Device {
   readonly unifiedAt: number;
 }
 
-/** Blob ids become file names, so they are held to what every file system takes: nothing that can lead elsewhere. */
-/** What may be a blob id: the name of a file in a directory of blobs. */
-const BLOB_ID = /^[A-Za-z0-9_][A-Za-z0-9._+:@=-]*$/;
-export const isBlobId = (id: string): boolean => BLOB_ID.test(id);
+/**
+ * What may be a blob id: the name of a file in a directory of blobs, which leads nowhere else. The kernel asks for no name, and
+ * nydusd joins any to a directory: what can be seen and typed is taken, with blanks in it, too.
+ */
+const BLOB_ID = /^[!-.0-~](?:[ -.0-~]*[!-.0-~])?$/;
+export const isBlobId = (id: string): boolean => BLOB_ID.test(id) && id !== "." && id !== "..";
 
 /**
  * Reads the device table.
@@ -42,7 +44,8 @@ export function readDevices(view: DataView, sb: Superblock, file: string): Devic
     const tag = new Uint8Array(view.buffer, view.byteOffset + at, TAG_SIZE);
     const end = tag.indexOf(0) < 0 ? TAG_SIZE : tag.indexOf(0);
     const id = showName(tag.subarray(0, end));
-    if (end > 0 && !isBlobId(id)) throw bad(0, `blob id "${id}" is not a plain file name`);
+    if (end > 0 && !isBlobId(Buffer.from(tag.subarray(0, end)).toString("latin1")))
+      throw bad(0, `blob id "${id}" is not a plain file name`);
     if (tag.subarray(end).some((b) => b !== 0)) throw bad(end, `blob id "${id}" goes on after its NUL`);
     if (sb.isRafs && end === 0) throw bad(0, "blob id is empty");
     const twin = end > 0 ? seen.get(id) : undefined;

@@ -81,6 +81,10 @@ export function inodeNlink(v: DataView, at: number): number {
 export const inodeMtime = (v: DataView, at: number, epoch: number): number =>
   inodeIsExtended(v, at) ? s64(v, at + E_MTIME) : epoch + v.getUint32(at + C_MTIME, true);
 
+/** Its two halves, of an extended inode: a number has not all bits of those beyond 2^53. */
+export const inodeMtimeLow = (v: DataView, at: number): number => v.getUint32(at + E_MTIME, true);
+export const inodeMtimeHigh = (v: DataView, at: number): number => v.getInt32(at + E_MTIME + 4, true);
+
 export const inodeMtimeNsec = (v: DataView, at: number, fixedNsec: number): number =>
   inodeIsExtended(v, at) ? v.getUint32(at + E_MTIME_NSEC, true) : fixedNsec;
 

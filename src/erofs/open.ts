@@ -224,7 +224,7 @@ export function checkTree(
 /** One line about what is odd in an image, undefined when nothing is. */
 export function oddities({ odd, firstOdd }: TreeReport): string | undefined {
   if (firstOdd === undefined) return undefined;
-  const more = odd === 1 ? "" : `, as are ${odd - 1} more names or symlinks`;
+  const more = odd === 1 ? "" : `, as are ${odd - 1} more names, symlinks or times`;
   return `${firstOdd.message}: shown as Linux shows it${more}`;
 }
 

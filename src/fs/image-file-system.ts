@@ -79,6 +79,10 @@ export class ImageFileSystem implements FileSystem {
     // As fs/erofs/inode.c: round_up(i_size, block size) >> 9.
     into.blocks = (Math.ceil(size / blockSize) * blockSize) / 512;
     into.mtime = inode.inodeMtime(v, at, handle.epoch);
+    if (!Number.isSafeInteger(into.mtime)) {
+      into.mtimeLow = inode.inodeMtimeLow(v, at);
+      into.mtimeHigh = inode.inodeMtimeHigh(v, at);
+    }
     into.mtimeNsec = inode.inodeMtimeNsec(v, at, handle.fixedNsec);
     return 0;
   }

@@ -8,9 +8,9 @@ export function putAttr(v: DataView, at: number, attr: Attr): void {
   putU64(v, at + ATTR.INO, attr.ino);
   putU64(v, at + ATTR.SIZE, attr.size);
   putU64(v, at + ATTR.BLOCKS, attr.blocks);
-  putS64(v, at + ATTR.ATIME, attr.mtime);
-  putS64(v, at + ATTR.MTIME, attr.mtime);
-  putS64(v, at + ATTR.CTIME, attr.mtime);
+  putTime(v, at + ATTR.ATIME, attr);
+  putTime(v, at + ATTR.MTIME, attr);
+  putTime(v, at + ATTR.CTIME, attr);
   v.setUint32(at + ATTR.ATIME_NSEC, attr.mtimeNsec, true);
   v.setUint32(at + ATTR.MTIME_NSEC, attr.mtimeNsec, true);
   v.setUint32(at + ATTR.CTIME_NSEC, attr.mtimeNsec, true);
@@ -21,6 +21,14 @@ export function putAttr(v: DataView, at: number, attr: Attr): void {
   v.setUint32(at + ATTR.RDEV, attr.rdev, true);
   v.setUint32(at + ATTR.BLKSIZE, BLKSIZE, true);
   v.setUint32(at + ATTR.FLAGS, 0, true);
+}
+
+function putTime(v: DataView, at: number, attr: Attr): void {
+  if (Number.isSafeInteger(attr.mtime)) putS64(v, at, attr.mtime);
+  else {
+    v.setUint32(at, attr.mtimeLow, true);
+    v.setInt32(at + 4, attr.mtimeHigh, true);
+  }
 }
 
 /** Writes `struct fuse_entry_out`; node 0 says "does not exist, and you may remember that". */

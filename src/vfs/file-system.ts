@@ -30,6 +30,9 @@ export interface Attr {
   blocks: number;
   /** Seconds, may be negative. */
   mtime: number;
+  /** Both halves of it, where it is no safe integer. */
+  mtimeLow: number;
+  mtimeHigh: number;
   mtimeNsec: number;
   /** Tells files that had the same number one after the other apart. */
   generation: number;
@@ -120,6 +123,8 @@ export const newAttr = (): Attr => ({
   size: 0,
   blocks: 0,
   mtime: 0,
+  mtimeLow: 0,
+  mtimeHigh: 0,
   mtimeNsec: 0,
   generation: 0,
 });

@@ -32,7 +32,10 @@ class Crafted {
   /** The first inode of a type. */
   inode(type: number): number {
     for (let at = this.v.getUint32(1064, true) * BLOCK + 4096; at < this.bytes.length; at += 32)
-      if ((this.v.getUint16(at + 4, true) & 0o170000) === type && [1, 5].includes(this.v.getUint16(at, true)))
+      if (
+        (this.v.getUint16(at + 4, true) & 0o170000) === type &&
+        [1, 5, 9].includes(this.v.getUint16(at, true))
+      )
         return at;
     throw new Error("no such inode");
   }
@@ -193,7 +196,45 @@ describe("what breaks the format, and is shown as the kernel shows it", () => {
     }
   });
 
-  it.each([["--driver", "fuse"], ...KERNEL_DRIVERS.map((driver) => ["--driver", driver])])(
+  const drivers = [["--driver", "fuse"], ...KERNEL_DRIVERS.map((driver) => ["--driver", driver])];
+  /** An image of two files, whose bytes are changed, at a mountpoint. */
+  async function mounted(driver: readonly string[], craft: (image: Crafted) => void, blobId = "layer.tar") {
+    const dir = workDir();
+    const tar = join(dir, blobId);
+    writeFileSync(tar, tarOf([file("a"), file("z")]));
+    const path = join(dir, "image.boot");
+    await build(tar, { bootstrap: path, blobId });
+    const image = new Crafted(path);
+    craft(image);
+    writeFileSync(path, image.bytes);
+    const mountpoint = emptyDir();
+    return { mountpoint, ...run(["mount", ...driver, path, mountpoint, "--blob-dir", dir]) };
+  }
+
+  it.each(drivers)("a time beyond 2^53, by %s %s, is shown with all of its bits", async (...driver) => {
+    for (const time of [2n ** 53n + 1n, 2n ** 61n + 12_345n, -(2n ** 60n) - 3n]) {
+      const { mountpoint, status, stderr } = await mounted(driver, (image) => {
+        image.v.setBigInt64(image.inode(0o100000) + 32, time, true);
+      });
+      expect(status, stderr).toBe(0);
+      expect(stderr.match(/: mtime is \S+, want within 2\^53 of 0: shown as Linux shows it/g)).toHaveLength(
+        1,
+      );
+      expect(sh('stat -c %Y "$D"/*', { D: mountpoint }).split("\n")).toContain(`${time}`);
+      expect(run(["umount", mountpoint]).status).toBe(0);
+    }
+  });
+
+  it.each(drivers)("a blob id that is any plain file name, by %s %s", async (...driver) => {
+    for (const name of ["a blob (1).tar", "-x", ".hidden", "~", "a=b,c;d", "$(id) `id` '\"&|<>*?\\"]) {
+      const { mountpoint, status, stderr } = await mounted(driver, () => {}, name);
+      expect(status, stderr).toBe(0);
+      expect(readFileSync(join(mountpoint, "a"), "latin1")).toBe("a");
+      expect(run(["umount", mountpoint]).status).toBe(0);
+    }
+  });
+
+  it.each(drivers)(
     "a symlink as nydus-image writes it is mounted by %s %s with one warning, and refused with --strict",
     async (...driver) => {
       const dir = workDir();
