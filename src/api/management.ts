@@ -138,6 +138,17 @@ export class MountFailed extends Refusal {
   }
 }
 
+/** The daemon cannot write down what a process that goes on with it would have to know. Not in nydusd. */
+export class NotStored extends Refusal {
+  override readonly status = 507;
+  constructor(why: string) {
+    super(
+      `MountFilesystem(Other(${JSON.stringify(why)}))`,
+      `nothing has changed, for it cannot be written down: ${why}`,
+    );
+  }
+}
+
 /** As nydusd says it when it cannot reach its supervisor, or understand what comes from there. */
 export class TransferFailed extends Refusal {
   override readonly status = 500;

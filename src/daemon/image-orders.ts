@@ -1,10 +1,11 @@
-import { MountFailed, type MountCommand } from "../api/management.ts";
+import { MountFailed, type MountCommand, NotStored } from "../api/management.ts";
 import type { HeldFiles } from "../blob/held-files.ts";
 import { adviceOf, messageOf, OperationalError, problemOf } from "../bytes/errors.ts";
 import type { Log } from "../log/log.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
 import { withRecords } from "../session/file-records.ts";
 import { MountObstacle } from "../session/mount-obstacle.ts";
+import { NotWrittenDown } from "../session/not-written-down.ts";
 import type { PrefetchOptions } from "../session/prefetching.ts";
 import { unpinImage, type PinnedImage, openAndPin } from "../session/pinned-image.ts";
 import type { ImageChanges } from "../session/transport.ts";
@@ -30,7 +31,7 @@ export interface Changeable {
  * Shows the image that a client of the API ordered.
  *
  * @param how remount shows it in the place of one that is there
- * @throws MountFailed: nothing has changed then
+ * @throws MountFailed, NotStored: nothing has changed then
  */
 export async function mountByOrder(
   how: "mount" | "remount",
@@ -58,7 +59,7 @@ export async function mountByOrder(
   log.info(`${how}ed ${order.source} at ${path}`);
 }
 
-/** @throws MountFailed */
+/** @throws MountFailed, NotStored: nothing has changed then */
 export async function unmountByOrder(path: string, { changes, log }: Changeable): Promise<void> {
   await changes.unmount(namesAt(path)).catch(fail);
   log.info(`unmounted ${path}`);
@@ -114,6 +115,7 @@ function prefetchOf(
 
 /** nydusd's words where it has any. */
 function fail(error: unknown): never {
+  if (error instanceof NotWrittenDown) throw new NotStored(error.problem);
   if (error instanceof MountObstacle && error.obstacle === "taken")
     throw new MountFailed("object or filesystem already exists", `${error.message}: remount replaces it`);
   if (error instanceof MountObstacle && error.obstacle === "not mounted")

@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "../atomic-file/replace-file.ts";
-import { defaultStateDir, makeStateDir } from "../handover/state-file.ts";
+import { defaultStateDir, makeStateDir } from "../handover/state-dir.ts";
 import { type MountEntry, mountAt, readMounts } from "../mounts/table.ts";
+import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 
 const END = ".mounted";
 
@@ -57,8 +58,9 @@ export function forgetUnmounted(dir = defaultStateDir()): void {
 function notesIn(dir: string): { path: string; note: KernelMount }[] {
   let names: string[] = [];
   try {
+    mustBeOwnDirectory(dir);
     names = readdirSync(dir).filter((name) => name.endsWith(END));
-  } catch {} // nothing was ever mounted
+  } catch {} // nothing was ever mounted, or it is not this user's to say
   return names.flatMap((name) => {
     const path = join(dir, name);
     try {

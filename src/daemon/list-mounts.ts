@@ -1,5 +1,6 @@
 import { FUSE_TYPE } from "../fuse/device.ts";
-import { allStates, defaultStateDir } from "../handover/state-file.ts";
+import { defaultStateDir } from "../handover/state-dir.ts";
+import { allStates } from "../handover/state-file.ts";
 import { isOverlay, upperOf } from "../mounts/overlay.ts";
 import { type MountEntry, readMounts } from "../mounts/table.ts";
 import { beganAt, isAlive, serversOf } from "../proc/processes.ts";
@@ -52,8 +53,9 @@ function serverOf({ device, mountpoint }: MountEntry): {
   pid?: number | undefined;
   since?: Date | undefined;
 } {
-  for (const { state } of statesHere()) {
-    if (state.device !== device || state.mountpoint !== mountpoint) continue;
+  for (const { file, state } of statesHere()) {
+    // Another session may have had that number, and that place.
+    if (state.device !== device || state.mountpoint !== mountpoint || !file.isServed(state)) continue;
     return { pid: [state.owner, state.serving].find(isAlive)?.pid, since: new Date(1000 * state.since) };
   }
   const [pid] = serversOf(device);

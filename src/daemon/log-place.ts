@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { bytesOf } from "../bytes/any-bytes.ts";
 import { userDirectory } from "../bytes/user-directories.ts";
-import { defaultStateDir } from "../handover/state-file.ts";
+import { defaultStateDir } from "../handover/state-dir.ts";
 import { logPath, openLogFile } from "../log/log-file.ts";
 import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 

@@ -29,8 +29,7 @@ export function observersOf(
     isResumed ? undefined : lostSession(log),
     listeners,
     control,
-    // A keeper's pid is in it since the first process.
-    pidFile === undefined ? undefined : new PidFile(pidFile, pid, isResumed && keeper !== undefined),
+    pidFile === undefined ? undefined : new PidFile(pidFile, pid),
   ];
   return all.filter((each) => each !== undefined);
 }

@@ -1,8 +1,12 @@
-import { rmSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs";
 import { replaceFile } from "../atomic-file/replace-file.ts";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { beganAt } from "../proc/processes.ts";
 import type { Ended } from "../session/ended.ts";
 import type { SessionObserver } from "./lifecycle.ts";
+
+/** Of a pid and a newline. */
+const LONGEST = 16;
 
 /**
  * Writes the pid that takes signals, whole or not at all, readable by every user. A link of that name is replaced,
@@ -18,32 +22,73 @@ function writePidFile(path: string, pid: number): void {
   }
 }
 
+/**
+ * Another daemon's pid is not replaced while that lives. It does if its process began before the file was written: one that has
+ * the number by now began later.
+ *
+ * @param pid that is to be in it
+ * @throws OperationalError naming both
+ */
+export function mustBeFree(path: string, pid: number): void {
+  const other = Number(readOwn(path));
+  if (!Number.isSafeInteger(other) || other <= 1 || other === pid) return;
+  const began = beganAt(other);
+  const written = statSync(path, { throwIfNoEntry: false });
+  if (began === undefined || written === undefined || began.getTime() > written.mtimeMs) return;
+  if (!readCommand(other).includes("nydusd-ts")) return;
+  throw new OperationalError(`pid file ${path}: it is that of process ${other}, a daemon that runs`, {
+    advice: "choose another with --pid-file",
+  });
+}
+
+/** @returns the first bytes of a regular file, "" when there is none */
+function readOwn(path: string): string {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      if (!fstatSync(fd).isFile()) return "";
+      const buffer = Buffer.alloc(LONGEST);
+      return buffer.toString("latin1", 0, readSync(fd, buffer));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return "";
+  }
+}
+
+function readCommand(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return ""; // it is gone
+  }
+}
+
 /** Has the pid in a file from the moment when the mount can be used until it is gone. */
 export class PidFile implements SessionObserver {
   private readonly path: string;
   private readonly pid: number;
-  private isWritten: boolean;
 
-  /** @param isWritten the process before this one has written it */
-  constructor(path: string, pid: number, isWritten: boolean) {
+  constructor(path: string, pid: number) {
     this.path = path;
     this.pid = pid;
-    this.isWritten = isWritten;
   }
 
   /** @throws OperationalError naming the file */
   ready(): void {
-    if (!this.isWritten) writePidFile(this.path, this.pid);
-    this.isWritten = true;
+    // A keeper's pid is in it since the first process; one that adopted the session has another.
+    if (readOwn(this.path) !== `${this.pid}\n`) writePidFile(this.path, this.pid);
   }
 
   ended({ how }: Ended): void {
-    if (this.isWritten && how !== "handed over") removePidFile(this.path);
+    if (how !== "handed over") removePidFile(this.path, this.pid);
   }
 }
 
-function removePidFile(path: string): void {
+/** What another daemon has put in its place stays. */
+function removePidFile(path: string, pid: number): void {
   try {
-    rmSync(path, { force: true });
+    if (readOwn(path) === `${pid}\n`) rmSync(path, { force: true });
   } catch {} // a daemon that is not root any more may not; a reader finds that there is no such process
 }

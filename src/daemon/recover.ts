@@ -2,8 +2,9 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
-import { fuseDeviceOf, isAlive } from "../proc/processes.ts";
-import { allStates, defaultStateDir, type StateFile } from "../handover/state-file.ts";
+import { fateOf, fuseDeviceOf, isAlive } from "../proc/processes.ts";
+import { defaultStateDir } from "../handover/state-dir.ts";
+import { allStates, type StateFile } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
 
 const SHELL = "/bin/sh";
@@ -14,7 +15,7 @@ const RECOVER = "--recover";
  * the FUSE device, and hands over to the next one; where it does not, every process inside is lost, and what was mounted is
  * mounted anew. Does not return.
  *
- * @throws OperationalError when there is nothing to be recovered
+ * @throws OperationalError when there is nothing to be recovered, or the states there may be others'
  */
 export async function recover(options: DaemonOptions, log: Logger): Promise<never> {
   const found = find(options);
@@ -61,7 +62,7 @@ function find(
   options: DaemonOptions,
 ): { file: StateFile; pid: number; device: number | undefined } | undefined {
   const mountpoint = resolve(options.mountpoint);
-  const sessions = statesIn(options.stateDir ?? defaultStateDir()).filter(
+  const sessions = allStates(options.stateDir ?? defaultStateDir()).filter(
     ({ state }) => state.mountpoint === mountpoint,
   );
   for (const { file, state } of sessions) {
@@ -71,15 +72,9 @@ function find(
         `${mountpoint}: its keeper, process ${owner.pid}, lives: there is nothing to recover`,
       );
     if (isAlive(serving)) return { file, pid: serving.pid, device: fuseDeviceOf(serving.pid) };
+    if ([owner, serving].some((each) => fateOf(each) === "elsewhere") && file.isServed(state))
+      throw new OperationalError(`${mountpoint}: it is served from another pid namespace: recover it there`);
   }
   const dead = sessions.at(-1);
   return dead && { file: dead.file, pid: dead.state.serving.pid, device: undefined };
-}
-
-function statesIn(dir: string): ReturnType<typeof allStates> {
-  try {
-    return allStates(dir);
-  } catch {
-    return []; // there is no such directory: nothing was ever mounted
-  }
 }

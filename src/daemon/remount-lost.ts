@@ -15,7 +15,7 @@ export async function remountLost(
   { session: { images, changes }, held }: Served,
   log: Logger,
 ): Promise<void> {
-  const file = new StateFile(base);
+  const file = StateFile.at(base);
   const state = file.read();
   for (const image of state?.images ?? []) {
     const names = state?.places[image.place].names ?? [];

@@ -7,7 +7,7 @@ import { makeDevice } from "../bytes/device-number.ts";
 import { OperationalError } from "../bytes/errors.ts";
 import { leadsBelow } from "../mounts/below.ts";
 import { readMounts } from "../mounts/table.ts";
-import { defaultStateDir } from "../handover/state-file.ts";
+import { defaultStateDir } from "../handover/state-dir.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { MountContext } from "../seed/mount-context.ts";
 import { isMountedAt } from "../seed/mountpoint.ts";

@@ -4,7 +4,7 @@ import { killSelfAfter } from "../proc/process-guard.ts";
 import type { Stoppable } from "./lifecycle.ts";
 
 /** After a second SIGTERM, how long workers have to leave; one that is stuck in a read of a dead disk never does. */
-const LAST_RESORT_MS = 3_000;
+const LAST_RESORT_MS = 1_000;
 /** npm passes on a Ctrl-C that the terminal gave to us as well: signals this close together are one. */
 const ECHO_MS = 200;
 

@@ -7,6 +7,7 @@ import { type RunOptions, runSession } from "../session/run.ts";
 import type { Daemon } from "./daemon.ts";
 import { type ExceptionGuard, guardAgainstExceptions } from "./exception-guard.ts";
 import type { Served } from "./lifecycle.ts";
+import { mustBeFree } from "./pid-file.ts";
 import { refuseSelfMount } from "./self-mount-guard.ts";
 import { type AskedToStop, handleSignals } from "./signals.ts";
 import { removeDeadStates } from "./state-location.ts";
@@ -45,7 +46,7 @@ export async function findSession(daemon: Daemon): Promise<Found | undefined> {
 
 /** @throws OperationalError, FormatError: nothing is mounted then */
 export async function begin(daemon: Daemon, given: MountContext | undefined): Promise<Started> {
-  const { options, log, transport, outgoing, listeners } = daemon;
+  const { options, log, keeper, transport, outgoing, listeners } = daemon;
   const owner = options.user === undefined ? undefined : findUser(options.user);
   // Before anything is logged: its events tell what went wrong.
   await listeners.openApi();
@@ -56,6 +57,7 @@ export async function begin(daemon: Daemon, given: MountContext | undefined): Pr
   const { mountpoint, held, claim } = context;
   try {
     if (owner !== undefined) mustReach(owner, mountpoint);
+    if (options.pidFile !== undefined) mustBeFree(options.pidFile, keeper?.pid ?? process.pid);
     if (outgoing !== undefined) removeDeadStates(options, mountpoint);
     refuseSelfMount(options, context);
     const guards = guard(daemon);

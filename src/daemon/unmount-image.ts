@@ -1,12 +1,12 @@
-import { realpathSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { escapeControlChars } from "../bytes/escape-control-chars.ts";
-import { defaultStateDir } from "../handover/state-file.ts";
+import { FUSE_TYPE } from "../fuse/device.ts";
+import { defaultStateDir } from "../handover/state-dir.ts";
 import { isOverlay } from "../mounts/overlay.ts";
+import { reachedBy } from "../mounts/reached.ts";
 import { isImage, type MountEntry, mountAt, readMounts } from "../mounts/table.ts";
 import { type Unmounted, unmount } from "../mounts/umount.ts";
-import { forgetUnmounted } from "./kernel-mounts.ts";
+import { forgetUnmounted, kernelMounts } from "./kernel-mounts.ts";
 import { removeStatesOf } from "./state-location.ts";
 
 /** Mounts that are named. */
@@ -21,11 +21,12 @@ const MAX_NAMES = 5;
  */
 export async function unmountImage(path: string): Promise<string> {
   const said = escapeControlChars(path);
-  const real = canonical(path);
-  const top = mountOf(real);
+  const table = readMounts();
+  const isImageOrOver = (mount: MountEntry) => isImage(mount) || isOverlay(mount, table);
+  const { path: real, mount: top } = reachedBy(path, table, isImageOrOver);
   if (top === undefined) throw new OperationalError(`${said}: nothing is mounted there`);
-  if (!isImage(top) && !isOverlay(top))
-    throw new OperationalError(`${said}: ${top.type} is mounted there, not an image`);
+  if (!isImageOrOver(top)) throw new OperationalError(`${said}: ${top.type} is mounted there, not an image`);
+  mustBeOurs(said, top, table);
   mustBeUppermost(said, top);
   process.chdir("/"); // this process is no reason to find it busy
   const { mountpoint } = top;
@@ -66,31 +67,17 @@ function mustBeUppermost(said: string, { mountpoint }: MountEntry): void {
   );
 }
 
-/** A dead mount cannot be resolved, but it can be unmounted: what it is on can be. */
-function canonical(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {}
-  const whole = resolve(path);
-  try {
-    return join(realpathSync(dirname(whole)), basename(whole));
-  } catch {
-    return whole;
-  }
-}
-
 /**
- * The mount at a path; for what lies in an image, that image's.
+ * Another program's image has its own ways of going. What root has mounted is noted where only root reads it; to another user
+ * umount(8) says no.
  *
- * @returns undefined for what is no mountpoint, and in none of ours
+ * @throws OperationalError
  */
-function mountOf(path: string): MountEntry | undefined {
-  const here = mountAt(path);
-  if (here !== undefined) return here;
-  const all = readMounts();
-  for (let above = dirname(path); above !== "/"; above = dirname(above)) {
-    const mount = all.findLast(({ mountpoint }) => mountpoint === above);
-    if (mount !== undefined) return isImage(mount) || isOverlay(mount, all) ? mount : undefined;
-  }
-  return undefined;
+function mustBeOurs(said: string, top: MountEntry, table: readonly MountEntry[]): void {
+  const image = isImage(top) ? top : table.find(({ id }) => id === top.parent);
+  const isOurs = image === undefined || image.type === FUSE_TYPE || kernelMounts([image]).size > 0;
+  if (isOurs || (image.type === "erofs" && process.geteuid?.() !== 0)) return;
+  throw new OperationalError(
+    `${said}: ${image.type} is mounted there, but not by nydusd-ts as far as ${defaultStateDir()} knows; umount(8) takes it away`,
+  );
 }

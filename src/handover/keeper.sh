@@ -17,8 +17,15 @@
 DELAYS="0 0 0 0.05 0.1 0.2 0.4 0.8 1.6 3 5 5"
 MOST=12
 
-device=${NYDUSD_TS_ROLE:+${NYDUSD_TS_DEVICE:-}} # of a keeper before this one
-stdio='' child='' next='' last='' status=0 crashes=0 strikes=0 armed='' stopping='' caught='' command=''
+# Of a keeper before this one. What is run below has only what this program knows: whoever starts it may have set anything.
+device='' role=first
+case ${NYDUSD_TS_ROLE:-} in
+after | next | refuse | clear)
+  role=$NYDUSD_TS_ROLE
+  case ${NYDUSD_TS_DEVICE:-} in *[!0-9]*) ;; *) device=${NYDUSD_TS_DEVICE:-} ;; esac
+  ;;
+esac
+stdio='' child='' next='' last='' status=0 crashes=0 strikes=0 armed='' stopping='' caught='' command='' held=''
 
 # Adds $1 to $command, for eval: in a trap "$@" belongs to the function that was interrupted.
 quote() {
@@ -41,9 +48,27 @@ start() {
 alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
 tell() { [ -n "$2" ] && kill "-$1" "$2" 2>/dev/null; }
 
+# What the kernel says of process $1, its state first: T is stopped, Z has ended.
+stat_of() { read -r stat 2>/dev/null <"/proc/$1/stat" && stat=${stat##*") "}; }
+
+# Holds the fifo by which others know that the session lives (alive.ts), until this shell ends. The child has the directory
+# open that it is in, and has named it for this shell, by its pid and when it began.
+hold() {
+  { [ -z "$held" ] && stat_of $$; } || return 0
+  # shellcheck disable=SC2086 # fields
+  set -- $stat
+  for alive in ${NYDUSD_TS_STATE:+"$NYDUSD_TS_STATE.alive"} "/proc/$child/fd"/*/"$$-${20}.alive"; do
+    if [ -p "$alive" ] && free; then
+      eval "exec $fd<>\"\$alive\"" && held=1
+      return 0
+    fi
+  done
+}
+
 # The child serves, and has for a while.
 well() {
   armed=1 strikes=0
+  hold
   # The command that started this in the background waits for nothing more.
   case ${NODE_CHANNEL_FD:-} in
   [3-9])
@@ -60,9 +85,35 @@ begin_next() {
   next=$!
 }
 
+# Told to stop: once more than once, and at once the third time.
+stop() {
+  caught=1
+  case $stopping in
+  '') stopping=1 ;;
+  1) stopping=2 ;;
+  2) stopping=3 ;;
+  esac
+  tell "$1" "$child"
+}
+
+# Told to stop twice, $child has no more time than it takes itself when all is well, and none when it is stopped.
+insist() {
+  n=70
+  while stat_of "$child" && [ "$stopping" = 2 ] && [ $n -gt 0 ]; do
+    case $stat in
+    Z*) return ;;
+    T* | t*) break ;;
+    esac
+    sleep 0.1
+    n=$((n - 1))
+  done
+  tell KILL "$child" # has its number until it was waited for
+}
+
 # Waits for $child, whatever interrupts that, and sets $status.
 await() {
   while :; do
+    case $stopping in 2 | 3) insist ;; esac
     caught=''
     wait "$child" 2>/dev/null
     status=$?
@@ -141,15 +192,14 @@ more() {
 keep() {
   if more; then exec bash "$0" "$@"; fi
   open_all
-  trap 'caught=1 stopping=${stopping:-1}; tell TERM "$child"' TERM
-  trap 'caught=1 stopping=${stopping:-1}; tell INT "$child"' INT
+  trap 'stop TERM' TERM
+  trap 'stop INT' INT
   trap 'caught=1; tell HUP "$child"' HUP
   trap 'caught=1; well' USR1
   trap 'caught=1; begin_next' USR2
   trap 'caught=1; tell KILL "$next"; next=' ALRM
   trap '' PIPE
   for arg; do quote "$arg"; done
-  role=${NYDUSD_TS_ROLE:-first}
   while :; do
     start "$role"
     child=$!

@@ -89,7 +89,7 @@ export class OutgoingHandover {
     this.writer = new StateWriter(deps.file, deps.keeper?.pid ?? process.pid, this.of.made, deps.log);
   }
 
-  /** Called before workers and kernel learn of a change. */
+  /** Called before workers and kernel learn of a change. @throws NotWrittenDown: it must not happen */
   changed(snapshot: SessionSnapshot): void {
     if (this.isOver) return;
     this.writer.changed(snapshot);

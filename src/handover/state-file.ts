@@ -1,40 +1,15 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { basename, dirname, isAbsolute, join } from "node:path";
-import { replaceFile } from "../atomic-file/replace-file.ts";
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { MAX_SOCKET_PATH } from "../bytes/limits.ts";
-import { isAlive, startOf } from "../proc/processes.ts";
-import { makeDirectories } from "../safe-open/make-directories.ts";
+import { isAlive, isDead, startOf } from "../proc/processes.ts";
+import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 import type { CheckedState } from "../session/snapshot.ts";
+import { holdAlive, isHeld } from "./alive.ts";
 import { formatChecked, formatState, parseChecked, parseState, type SessionState } from "./state.ts";
+import { readAreas, StateAreas } from "./state-areas.ts";
 
 const temporaryOf = (path: string): string => `${path}.tmp`;
-
-/** Below it, what says something of sessions that are served now. Gone after a restart, as they are. */
-export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.env): string {
-  if (uid === 0) return "/run/nydusd-ts";
-  const runtime = env["XDG_RUNTIME_DIR"];
-  // Relative or empty, it says nothing (XDG base directory specification).
-  return runtime !== undefined && isAbsolute(runtime) ? `${runtime}/nydusd-ts` : `/tmp/nydusd-ts-${uid}`;
-}
-
-/** Not its parents: Node never ends to make those where it cannot, as in /proc. @throws the system error */
-export function makeStateDir(dir: string): void {
-  try {
-    mkdirSync(dir, { mode: 0o700 });
-  } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error;
-  }
-}
 
 const CHECKED = ".checked";
 
@@ -48,12 +23,23 @@ export class StateFile {
   readonly path: string;
   /** Where its process and the next one talk. */
   readonly socket: string;
+  private readonly alive: string;
+  private readonly areas: StateAreas;
+  private isHolding = false;
 
   /** @param base path of it, but for the end */
-  constructor(base: string) {
+  private constructor(base: string) {
     this.base = base;
     this.path = `${base}.state`;
     this.socket = `${base}.sock`;
+    this.alive = `${base}.alive`;
+    this.areas = new StateAreas(this.path, temporaryOf(this.path));
+  }
+
+  /** That of a session that there was before, by its path without the end. @throws OperationalError */
+  static at(base: string): StateFile {
+    mustBelieve(dirname(base));
+    return new StateFile(base);
   }
 
   /**
@@ -62,16 +48,7 @@ export class StateFile {
    * @throws OperationalError
    */
   static in(dir: string, owner: number): StateFile {
-    try {
-      makeDirectories(dir, 0o700);
-      const { uid, mode } = statSync(dir);
-      if (uid !== process.geteuid?.()) throw new Error(`belongs to user ${uid}`);
-      if ((mode & 0o022) !== 0) throw new Error("others may write there");
-    } catch (error) {
-      throw new OperationalError(
-        `state directory ${dir}: ${messageOf(error)}; choose another with --state-dir`,
-      );
-    }
+    mustBelieve(dir, 0o700);
     // A pid comes again, a pid with when it began does not.
     const file = new StateFile(join(dir, `${owner}-${startOf(owner) ?? 0}`));
     if (Buffer.byteLength(file.socket) > MAX_SOCKET_PATH)
@@ -83,11 +60,14 @@ export class StateFile {
 
   /** @throws the system error: what was there is there still */
   write(state: SessionState): void {
-    replaceFile(this.path, formatState(state), {
-      mode: 0o600,
-      isDurable: true,
-      temporary: temporaryOf(this.path),
-    });
+    this.areas.write((generation) => formatState(state, generation));
+    if (!this.isHolding) this.isHolding = holdAlive(this.alive);
+  }
+
+  /** Whether a process of the session lives. Where nothing says so, one that cannot be seen from here does. */
+  isServed({ owner, serving }: SessionState): boolean {
+    const isHere = [owner, serving].some(isAlive);
+    return isHere || (isHeld(this.alive) ?? [owner, serving].some((each) => !isDead(each)));
   }
 
   /** @returns undefined when there is none @throws FormatError */
@@ -121,8 +101,11 @@ export class StateFile {
     }
   }
 
+  /** @throws the system error: what is left says that the session is over, where that can be written */
   remove(): void {
-    for (const path of [this.path, temporaryOf(this.path), this.socket]) rmSync(path, { force: true });
+    this.areas.end();
+    for (const path of [this.path, temporaryOf(this.path), this.socket, this.alive])
+      rmSync(path, { force: true });
     for (const serial of this.checked()) rmSync(this.checkedPath(serial), { force: true });
   }
 
@@ -141,12 +124,23 @@ export class StateFile {
 function readState(path: string): SessionState | undefined {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readAreas(path);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     throw error;
   }
-  return parseState(bytes, path);
+  return bytes.length === 0 ? undefined : parseState(bytes, path);
+}
+
+/** @param make the directory with this mode where it is not there @throws OperationalError unless its states are this user's alone */
+function mustBelieve(dir: string, make?: number): void {
+  try {
+    mustBeOwnDirectory(dir, { make });
+  } catch (error) {
+    throw new OperationalError(`state directory ${dir}: ${messageOf(error)}`, {
+      advice: "choose another with --state-dir",
+    });
+  }
 }
 
 /**
@@ -156,8 +150,7 @@ function readState(path: string): SessionState | undefined {
  */
 export function removeDead(dir: string, isNeeded: (mountpoint: string) => boolean): void {
   for (const { file, state } of allStates(dir)) {
-    const isServed = isAlive(state.owner) || isAlive(state.serving);
-    if (isServed || isNeeded(state.mountpoint)) continue;
+    if (file.isServed(state) || isNeeded(state.mountpoint)) continue;
     for (const path of state.made ?? []) removeMade(path, state.owner.pid);
     file.remove();
   }
@@ -173,11 +166,17 @@ function removeMade(path: string, pid: number): void {
   } catch {} // it is gone
 }
 
-/** Sessions that are served, or were and did not end in order; what is no state is passed over. */
+/**
+ * Sessions that are served, or were and did not end in order; what is no state is passed over.
+ *
+ * @throws the system error, or OperationalError for a directory whose states are not believed
+ */
 export function allStates(dir: string): { readonly file: StateFile; readonly state: SessionState }[] {
+  if (!existsSync(dir)) return [];
+  mustBelieve(dir);
   const names = readdirSync(dir).filter((name) => name.endsWith(".state"));
   return names.flatMap((name) => {
-    const file = new StateFile(join(dir, basename(name, ".state")));
+    const file = StateFile.at(join(dir, basename(name, ".state")));
     try {
       const state = file.read();
       return state === undefined ? [] : [{ file, state }];

@@ -1,5 +1,6 @@
 import { messageOf } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
+import { NotWrittenDown } from "../session/not-written-down.ts";
 import type { SessionSnapshot } from "../session/snapshot.ts";
 import type { Transferable } from "../session/transport.ts";
 import { stateOf } from "./state.ts";
@@ -29,7 +30,11 @@ export class StateWriter {
     this.log = log;
   }
 
-  /** Called before workers and kernel learn of a change: the next process must know what the kernel may know. */
+  /**
+   * Called before workers and kernel learn of a change: the next process must know what the kernel may know.
+   *
+   * @throws NotWrittenDown: the state on disk is that before it
+   */
   changed(snapshot: SessionSnapshot): void {
     if (this.isOver) return;
     this.write(snapshot);
@@ -49,7 +54,9 @@ export class StateWriter {
     const last = this.transfer.lastUnique();
     if (last === this.written) return;
     this.written = last;
-    this.write(this.transfer.state());
+    try {
+      this.write(this.transfer.state());
+    } catch {} // said already; only totals would begin again
   }
 
   /** Writes nothing any more: another process does. */
@@ -68,9 +75,12 @@ export class StateWriter {
       this.file.write(stateOf(snapshot, this.owner, this.made));
       this.isFailing = false;
     } catch (error) {
-      // Readers are served on; only a takeover would find an old state.
-      if (!this.isFailing) this.log.error(`${this.file.path}: ${messageOf(error)}`);
+      const problem = `${this.file.path}: ${messageOf(error)}`;
+      // Readers are served on, and a takeover finds what there was before.
+      if (!this.isFailing && this.transfer !== undefined)
+        this.log.error(`${problem}: images cannot change until it can be written`);
       this.isFailing = true;
+      throw new NotWrittenDown(problem, { advice: "make room there, or choose another with --state-dir" });
     }
   }
 

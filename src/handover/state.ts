@@ -33,8 +33,13 @@ const UNCHECKED = "-";
 const OFFSET_BASIS = 0x811c9dc5;
 const PRIME = 0x01000193;
 
-/** A line that says what follows, then JSON: `nydusd-ts-state VERSION OLDEST_READER BYTES CHECKSUM`. */
-export const formatState = (state: SessionState): Buffer => format(state, checksum);
+/**
+ * A line that says what follows, then JSON: `nydusd-ts-state VERSION OLDEST_READER BYTES CHECKSUM [GENERATION]`.
+ *
+ * @param generation which of the states of one file it is: see state-areas
+ */
+export const formatState = (state: SessionState, generation?: number): Buffer =>
+  format(state, (body) => [checksum(body), ...(generation === undefined ? [] : [generation])].join(" "));
 
 /**
  * The same without a checksum, which over so many bytes has V8 compile it: 7 MB. A file that was not written to its end has
@@ -59,6 +64,20 @@ export function parseState(bytes: Buffer, from: string): SessionState {
 /** @throws as `parseState`, or what JSON is thrown for */
 export const parseChecked = (bytes: Buffer, from: string): CheckedState =>
   parse(bytes, from, () => UNCHECKED) as CheckedState;
+
+/** @returns bytes of the whole state that begins here, whatever follows; undefined: there is none */
+export function lengthOf(area: Buffer): number | undefined {
+  const end = area.indexOf(0x0a);
+  const [magic, , , length, sum] = area.subarray(0, Math.max(end, 0)).toString("latin1").split(" ");
+  const body = area.subarray(end + 1, end + 1 + Number(length));
+  return magic === MAGIC && body.length === Number(length) && checksum(body) === sum
+    ? end + 1 + body.length
+    : undefined;
+}
+
+/** Which of the states of one file a whole one is. */
+export const generationOf = (area: Buffer): number =>
+  Number(area.subarray(0, area.indexOf(0x0a)).toString("latin1").split(" ")[5] ?? 0);
 
 function parse(bytes: Buffer, from: string, sum: (body: Buffer) => string): unknown {
   const end = bytes.indexOf(0x0a);

@@ -8,10 +8,13 @@ const run = promisify(execFile);
 /** Longest a umount(8) may take; it waits for the kernel alone. */
 const TIMEOUT_MS = 10_000;
 
-/** umount(8) without helpers; throws an Error with its words, and no more. Never call it from a thread that serves. */
+/**
+ * umount(8) without helpers, and without a look at the mountpoint (`-c`): its server may be stopped. Throws an Error with its
+ * words, and no more. Never call it from a thread that serves.
+ */
 async function umount(flags: readonly string[], mountpoint: string): Promise<void> {
   try {
-    await run("umount", ["-i", ...flags, mountpoint], {
+    await run("umount", ["-i", "-c", ...flags, mountpoint], {
       timeout: TIMEOUT_MS,
       env: { ...process.env, LC_ALL: "C" },
     });

@@ -1,10 +1,13 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 
-/** A process, and when it began (startOf): a pid comes again. */
+/** A process: a pid comes again, and means something else after a restart and in another pid namespace. */
 export interface ProcessState {
   readonly pid: number;
+  /** See startOf. */
   readonly started: number;
+  /** Where the pid is one: see `pidSpace`. Absent in older states. */
+  readonly space?: string;
 }
 
 /**
@@ -39,10 +42,37 @@ export function startOf(pid: number): number | undefined {
   return stat === undefined || stat[0] === "Z" ? undefined : Number(stat[19]);
 }
 
-export const processState = (pid: number): ProcessState => ({ pid, started: startOf(pid) ?? 0 });
+export const processState = (pid: number): ProcessState => ({
+  ...{ pid, started: startOf(pid) ?? 0 },
+  space: pidSpace(),
+});
+
+let space: string | undefined;
+
+/** The boot and the pid namespace that numbers of processes are of: `BOOT/NAMESPACE`. */
+function pidSpace(): string {
+  try {
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+    space ??= `${boot}/${readlinkSync("/proc/self/ns/pid").replace(/\D/g, "")}`;
+  } catch {} // a kernel without namespaces
+  space ??= "";
+  return space;
+}
+
+/** What is known of a process from here; "elsewhere": its number is of another pid namespace. */
+export function fateOf({ pid, started, space = pidSpace() }: ProcessState): "alive" | "dead" | "elsewhere" {
+  const [boot, namespace] = space.split("/");
+  const [ownBoot, ownNamespace] = pidSpace().split("/");
+  if (boot !== ownBoot) return "dead";
+  if (namespace !== ownNamespace) return "elsewhere";
+  return startOf(pid) === started ? "alive" : "dead";
+}
 
 /** Whether that very process is there. */
-export const isAlive = ({ pid, started }: ProcessState): boolean => startOf(pid) === started;
+export const isAlive = (process: ProcessState): boolean => fateOf(process) === "alive";
+
+/** Whether that very process is known to be gone. */
+export const isDead = (process: ProcessState): boolean => fateOf(process) === "dead";
 
 /** @returns the FUSE device of a process, undefined when it has none */
 export function fuseDeviceOf(pid: number): number | undefined {

@@ -99,13 +99,14 @@ export class PseudoTree {
   }
 
   /**
-   * Makes an empty tree what another one was.
+   * Makes the tree what another one was, or it itself before.
    *
    * @param entries all of it
    */
   restore(entries: readonly EntryChange[], counted: PseudoTree["counted"]): void {
     this.lastDirectory = counted.lastDirectory;
     this.lastCookie = counted.lastCookie;
+    this.top.clear();
     const directories = new Map([[ROOT_NODE, this.top]]);
     // A directory is older than what is in it.
     for (const entry of [...entries].sort((a, b) => a.cookie - b.cookie)) {

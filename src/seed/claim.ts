@@ -1,8 +1,8 @@
 import { linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf, OperationalError } from "../bytes/errors.ts";
-import { defaultStateDir, makeStateDir } from "../handover/state-file.ts";
-import { isAlive, type ProcessState, processState } from "../proc/processes.ts";
+import { defaultStateDir, makeStateDir } from "../handover/state-dir.ts";
+import { fateOf, isDead, type ProcessState, processState } from "../proc/processes.ts";
 
 /** What a directory is claimed for: names of claims begin with it. */
 const MOUNTING = "mounting-";
@@ -62,15 +62,19 @@ function claimDirectory(
         if (codeOf(error) !== "EEXIST") return NONE;
       }
       const holder = holderOf(path);
-      if (tries === TRIES || (holder !== undefined && isAlive(holder)))
-        throw new OperationalError(
-          refusal(holder === undefined ? `what ${path} names` : `process ${holder.pid}`),
-        );
+      if (tries === TRIES || (holder !== undefined && !isDead(holder)))
+        throw new OperationalError(refusal(nameOf(holder, path)));
       putAside(path, own);
     }
   } finally {
     rmSync(own, { force: true });
   }
+}
+
+function nameOf(holder: ProcessState | undefined, path: string): string {
+  if (holder === undefined) return `what ${path} names`;
+  const isHere = fateOf(holder) !== "elsewhere";
+  return `process ${holder.pid}${isHere ? "" : ` of another pid namespace (if it is gone, remove ${path})`}`;
 }
 
 function claimOf(path: string): Claim {
@@ -87,7 +91,7 @@ function removeAbandoned(dir: string, own: string): void {
   for (const name of readdirSync(dir)) {
     if (!name.startsWith(MOUNTING) && !name.startsWith(CHANGING)) continue;
     const holder = holderOf(join(dir, name));
-    if (holder !== undefined && !isAlive(holder)) putAside(join(dir, name), own);
+    if (holder !== undefined && isDead(holder)) putAside(join(dir, name), own);
   }
 }
 
@@ -97,7 +101,7 @@ function putAside(path: string, own: string): void {
   try {
     renameSync(path, aside);
     const holder = holderOf(aside);
-    if (holder !== undefined && isAlive(holder)) linkSync(aside, path);
+    if (holder !== undefined && !isDead(holder)) linkSync(aside, path);
   } catch {} // another one has taken it away
   rmSync(aside, { force: true });
 }

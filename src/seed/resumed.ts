@@ -4,7 +4,7 @@ import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { Keeper } from "../handover/keeper.ts";
 import type { StateFile } from "../handover/state-file.ts";
 import type { Logger } from "../log/log.ts";
-import { isAlive } from "../proc/processes.ts";
+import { isDead } from "../proc/processes.ts";
 import { setOpenFiles } from "../proc/file-limit.ts";
 import type { SessionSeed } from "../session/seed.ts";
 import { IncomingSession } from "./incoming.ts";
@@ -75,7 +75,7 @@ async function behind(
     if (begun?.state !== undefined)
       return { seed: incoming.afterHandover(begun.state), isCrash: false, at, lookups: begun.lookups };
     const state = file.read();
-    if (state === undefined || !isAlive(state.serving)) {
+    if (state === undefined || isDead(state.serving)) {
       const seed = state && incoming.afterDeath(state, failover);
       return seed === undefined ? "nothing" : crashed(seed, at);
     }

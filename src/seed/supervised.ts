@@ -6,12 +6,10 @@ import type { Logger } from "../log/log.ts";
 import type { Transferable } from "../session/transport.ts";
 import { isFuseDevice } from "../handover/keeper.ts";
 import { formatState, parseState, stateOf } from "../handover/state.ts";
+import { MAX_STATE } from "../handover/state-dir.ts";
 import { IncomingSession } from "./incoming.ts";
 import { isMountedAt } from "./mountpoint.ts";
 import { crashed, type Found } from "./resumed.ts";
-
-/** A state has less than a kilobyte an image. */
-const MOST_BYTES = 64 << 20;
 
 /*
  * nydusd's choreography, by which nydus-snapshotter upgrades daemons and replaces dead ones: a supervisor keeps the
@@ -88,7 +86,7 @@ export class Supervised {
     const isTrusted = (uid: number) => uid === 0 || uid === process.geteuid?.();
     let received: ReturnType<typeof receiveDescriptor>;
     try {
-      received = receiveDescriptor(supervisor, isTrusted, MOST_BYTES);
+      received = receiveDescriptor(supervisor, isTrusted, MAX_STATE);
     } catch (error) {
       throw new OperationalError(`${from}: ${messageOf(error)}`);
     }

@@ -19,6 +19,16 @@ export class ImageSlots {
     this.session = newCounters(threads + 1); // the last row is that of processes that served before
   }
 
+  /** @returns what gives every slot back to the image that it has now */
+  checkpoint(): () => void {
+    const [slots, submounts] = [[...this.slots], [...this.submounts]];
+    return () => {
+      this.slots.splice(0, Number.POSITIVE_INFINITY, ...slots);
+      this.submounts.clear();
+      for (const [submount, count] of submounts) this.submounts.set(submount, count);
+    };
+  }
+
   all(): ImageInstance[] {
     return this.slots.filter((instance) => instance !== undefined);
   }

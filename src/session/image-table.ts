@@ -37,7 +37,7 @@ export interface ImageTableDeps {
   readonly beforeFree: ImageReleaseDeps["beforeFree"];
   /**
    * Called before workers and kernel learn of a change: what the kernel may be told of, a process that goes on after a
-   * crash must know.
+   * crash must know. What it throws, NotWrittenDown, leaves everything as it was.
    */
   readonly beforeChange: () => void;
   readonly log: Logger;
@@ -61,7 +61,7 @@ export class ImageTable implements ImageChanges {
     this.slots = this.shown.slots;
     this.release = new ImageRelease({
       ...{ slots: this.slots, held, publisher, beforeFree, clock, log },
-      publishFreed: (freed) => this.publish({ freed }),
+      publishFreed: (freed) => this.publishFreed(freed),
     });
   }
 
@@ -94,8 +94,10 @@ export class ImageTable implements ImageChanges {
   }
 
   async mount(names: readonly string[], pinned: PinnedImage): Promise<void> {
-    const { instance, entries } = this.shown.show(names, pinned, undefined);
-    this.publish({ placed: [instance], entries });
+    const { entries } = this.publish(() => {
+      const { instance, entries } = this.shown.show(names, pinned, undefined);
+      return { placed: [instance], entries };
+    });
     const messages =
       names.length === 0
         ? rootInvalidations(rootNames(pinned.image))
@@ -105,8 +107,7 @@ export class ImageTable implements ImageChanges {
 
   /** Callers that are inside stay there. */
   async unmount(names: readonly string[]): Promise<void> {
-    const { gone, entries } = this.shown.remove(names);
-    const number = this.publish({ entries });
+    const { number, gone, entries } = this.publish(() => this.shown.remove(names));
     const last = gone[gone.length - 1].pinned.image;
     await this.retireAfter(
       number,
@@ -118,11 +119,12 @@ export class ImageTable implements ImageChanges {
   /** Files that are open are read on as they were. */
   async remount(names: readonly string[], pinned: PinnedImage): Promise<void> {
     const submount = this.shown.at(names);
-    submount.since = new Date();
     if (submount.instances.length >= MAX_REMAPS) return this.replaceWithoutRemap(submount, pinned);
     const old = shownAt(submount);
-    const { instance, plan } = this.shown.remap(submount, pinned);
-    const number = this.publish({ placed: [instance], remapped: [...plan.remaps.keys()] });
+    const { number, instance, plan } = this.publish(() => {
+      const { instance, plan } = this.shown.remap(submount, pinned);
+      return { placed: [instance], remapped: [...plan.remaps.keys()], instance, plan };
+    });
     old.pinned.prefetching.stop().catch((error: unknown) => this.deps.log.error(messageOf(error)));
     // What the kernel knows is known when no worker answers by the old image any more.
     await this.deps.publisher.synchronize(number, PATIENCE_MS);
@@ -162,8 +164,10 @@ export class ImageTable implements ImageChanges {
 
   private async replaceWithoutRemap(submount: Submount, pinned: PinnedImage): Promise<void> {
     const old = shownAt(submount).pinned.image;
-    const { instance, gone, entries } = this.shown.replaceWithoutRemap(submount, pinned);
-    const number = this.publish({ placed: [instance], entries });
+    const { number, gone, entries } = this.publish(() => {
+      const { instance, gone, entries } = this.shown.replaceWithoutRemap(submount, pinned);
+      return { placed: [instance], gone, entries };
+    });
     const names = [...rootNames(old), ...rootNames(pinned.image)];
     await this.retireAfter(
       number,
@@ -172,9 +176,25 @@ export class ImageTable implements ImageChanges {
     );
   }
 
-  private publish(delta: Delta): number {
-    this.deps.beforeChange();
-    return this.deps.publisher.publish(this.shown.change(delta));
+  /** Makes a change, writes it down, and has workers learn of it. @throws what `make` or writing throws: nothing has changed then */
+  private publish<T extends Delta>(make: () => T): T & { number: number } {
+    const undo = this.shown.checkpoint();
+    let made: T;
+    try {
+      made = make();
+      this.deps.beforeChange();
+    } catch (error) {
+      undo();
+      throw error;
+    }
+    return { ...made, number: this.deps.publisher.publish(this.shown.change(made)) };
+  }
+
+  private publishFreed(freed: readonly number[]): number {
+    try {
+      this.deps.beforeChange();
+    } catch {} // the images have their slots still on disk, and no other gets those without being written down
+    return this.deps.publisher.publish(this.shown.change({ freed }));
   }
 
   /**

@@ -31,7 +31,7 @@ export interface RunOptions {
   readonly lowLatency: boolean;
   /** The process gives up root's rights later: what only root may open is opened now. */
   readonly willDropRoot: boolean;
-  /** Called before workers and kernel learn of a change: the next process would have to know it. */
+  /** Called before workers and kernel learn of a change, which the next process would have to know. @throws NotWrittenDown */
   readonly changed: (snapshot: SessionSnapshot) => void;
   readonly log: Logger;
 }
@@ -132,8 +132,10 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
     agreed = answer;
     seed.onInit();
   }
-  // Nothing was counted by a session that has just begun.
-  changed(snapshot(device, seed.agreed !== undefined));
+  try {
+    // Nothing was counted by a session that has just begun.
+    changed(snapshot(device, seed.agreed !== undefined));
+  } catch {} // said already; what was written before is true, and says less
   const abortLater = () => abortConnection(device);
   const abort = options.willDropRoot ? await holdAbort(device).catch(() => abortLater) : abortLater;
   return new DirectSession({

@@ -40,6 +40,29 @@ export class ShownImages {
     this.slots = new ImageSlots(this.threads);
   }
 
+  /** @returns what makes everything what it is now, but for what an image that is shown has counted */
+  checkpoint(): () => void {
+    const { shown, slots, tree, serial } = this;
+    const undoSlots = slots.checkpoint();
+    const [entries, counted] = [tree.all(), tree.counted];
+    const submounts = [...shown].map(([path, submount]) => ({
+      ...{ path, submount, since: submount.since },
+      instances: submount.instances.map((instance) => ({ instance, remap: instance.remap })),
+    }));
+    return () => {
+      undoSlots();
+      tree.restore(entries, counted);
+      this.serial = serial;
+      shown.clear();
+      for (const { path, submount, since, instances } of submounts) {
+        shown.set(path, submount);
+        submount.since = since;
+        submount.instances.splice(0, Number.POSITIVE_INFINITY, ...instances.map(({ instance }) => instance));
+        for (const { instance, remap } of instances) instance.remap = remap;
+      }
+    };
+  }
+
   /** By path, in the order in which they were mounted. */
   list(): [path: string, submount: Submount][] {
     return [...this.shown];
@@ -78,6 +101,7 @@ export class ShownImages {
   /** Shows an image where another is, whose nodes it goes on with where nothing changed. */
   remap(submount: Submount, pinned: PinnedImage): { instance: ImageInstance; plan: RemapPlan } {
     const { plan, placement } = remapOnto(submount, pinned, this.slots.freeSlot(false));
+    submount.since = new Date();
     return { instance: this.attach(submount, pinned, placement, undefined), plan };
   }
 
@@ -89,6 +113,7 @@ export class ShownImages {
     const { names } = submount;
     const { parent } = shownAt(submount).placed;
     const gone = submount.instances.splice(0);
+    submount.since = new Date();
     const root = rootIn(this.slots.freeSlot(names.length === 0), names, pinned);
     const entries = names.length === 0 ? [] : this.tree.lead(names, nodeOf(root));
     return { instance: this.attach(submount, pinned, { ...root, parent }, undefined), gone, entries };
@@ -123,7 +148,10 @@ export class ShownImages {
     return groupsOf(state.images).flatMap((group) => {
       const pinned = group.map(reopened);
       const submount = submounts[group[0].place];
-      return pinned.every((each) => each !== undefined) ? this.restoreGroup(group, pinned, submount) : [];
+      if (pinned.every((each) => each !== undefined)) return this.restoreGroup(group, pinned, submount);
+      // The kernel knows nodes of theirs, which must never become another image's.
+      for (const { slot } of group) this.slots.retireSlot(slot);
+      return [];
     });
   }
 

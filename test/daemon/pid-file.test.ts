@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import {
   existsSync,
   lstatSync,
@@ -5,11 +6,12 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { PidFile } from "../../src/daemon/pid-file.ts";
+import { mustBeFree, PidFile } from "../../src/daemon/pid-file.ts";
 import type { Ended } from "../../src/session/ended.ts";
 import { scratchDir } from "../support/image.ts";
 
@@ -18,7 +20,7 @@ const ended = (how: Ended["how"]): Ended => ({ how, message: "" });
 describe("PidFile", () => {
   it("is written when the mount can be used, readable by every user, and removed with the mount", () => {
     const path = join(scratchDir(), "pid");
-    const file = new PidFile(path, 42, false);
+    const file = new PidFile(path, 42);
     expect(existsSync(path)).toBe(false);
     file.ready();
     expect([readFileSync(path, "utf8"), statSync(path).mode & 0o777]).toEqual(["42\n", 0o644]);
@@ -28,7 +30,7 @@ describe("PidFile", () => {
 
   it("stays when another process goes on with the session", () => {
     const path = join(scratchDir(), "pid");
-    const file = new PidFile(path, 42, false);
+    const file = new PidFile(path, 42);
     file.ready();
     file.ended(ended("handed over"));
     expect(readFileSync(path, "utf8")).toBe("42\n");
@@ -36,12 +38,29 @@ describe("PidFile", () => {
 
   it("that the process before has written is not written again, and removed in the end", () => {
     const path = join(scratchDir(), "pid");
-    writeFileSync(path, "7\n");
-    const file = new PidFile(path, 42, true);
+    writeFileSync(path, "42\n");
+    const { ino } = statSync(path);
+    const file = new PidFile(path, 42);
     file.ready();
-    expect(readFileSync(path, "utf8")).toBe("7\n");
+    expect(statSync(path).ino).toBe(ino);
     file.ended(ended("stopped"));
     expect(existsSync(path)).toBe(false);
+  });
+
+  it("gets the pid of a keeper that has adopted the session", () => {
+    const path = join(scratchDir(), "pid");
+    writeFileSync(path, "7\n");
+    new PidFile(path, 42).ready();
+    expect(readFileSync(path, "utf8")).toBe("42\n");
+  });
+
+  it("that another daemon has taken meanwhile stays", () => {
+    const path = join(scratchDir(), "pid");
+    const file = new PidFile(path, 42);
+    file.ready();
+    writeFileSync(path, "7\n");
+    file.ended(ended("stopped"));
+    expect(readFileSync(path, "utf8")).toBe("7\n");
   });
 
   it("replaces a link of that name, and leaves what the link leads to", () => {
@@ -49,16 +68,51 @@ describe("PidFile", () => {
     const [path, other] = [join(dir, "pid"), join(dir, "other")];
     writeFileSync(other, "other");
     symlinkSync(other, path);
-    new PidFile(path, 42, false).ready();
+    new PidFile(path, 42).ready();
     expect([lstatSync(path).isFile(), readFileSync(other, "utf8")]).toEqual([true, "other"]);
   });
 
   it("that cannot be written is named, and nothing of that name is removed", () => {
     const path = join(scratchDir(), "pid");
     mkdirSync(path);
-    const file = new PidFile(path, 42, false);
+    const file = new PidFile(path, 42);
     expect(() => file.ready()).toThrow(`pid file ${path}: `);
     file.ended(ended("stopped"));
     expect(statSync(path).isDirectory()).toBe(true);
+  });
+});
+
+describe("the pid file of another daemon", () => {
+  /** A process that says of itself that it is one, and its file. */
+  async function another(began: "before" | "after") {
+    const path = join(scratchDir(), "pid");
+    const child = spawn("sh", ["-c", "read x", "nydusd-ts"], { stdio: ["pipe", "ignore", "ignore"] });
+    writeFileSync(path, `${child.pid}\n`);
+    const written = Date.now() / 1000 + (began === "before" ? 60 : -60);
+    utimesSync(path, written, written);
+    return { path, pid: child.pid ?? 0, end: () => child.kill("SIGKILL") };
+  }
+
+  it("that runs is refused, by name", async () => {
+    const { path, pid, end } = await another("before");
+    expect(() => mustBeFree(path, 42)).toThrow(
+      `pid file ${path}: it is that of process ${pid}, a daemon that runs; choose another with --pid-file`,
+    );
+    expect(() => mustBeFree(path, pid)).not.toThrow();
+    end();
+  });
+
+  it("is free when its number is another process's by now", async () => {
+    const { path, end } = await another("after");
+    expect(() => mustBeFree(path, 42)).not.toThrow();
+    end();
+  });
+
+  const FREE = { gone: "4194303\n", "no number": "x\n", "of every process": "-1\n", init: "1\n", empty: "" };
+  it.each(Object.entries(FREE))("is free: %s", (_, content) => {
+    const path = join(scratchDir(), "pid");
+    expect(() => mustBeFree(path, 42)).not.toThrow();
+    writeFileSync(path, content);
+    expect(() => mustBeFree(path, 42)).not.toThrow();
   });
 });

@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 import { Command, type Option } from "commander";
 import { vi } from "vitest";
-import { defaultStateDir } from "../../src/handover/state-file.ts";
+import { defaultStateDir } from "../../src/handover/state-dir.ts";
 import { programWords } from "../../bin/completion.ts";
 import type { CommandWords } from "../../src/completion/words.ts";
 import { defaultCacheDir } from "../../src/source/cache.ts";

@@ -106,10 +106,42 @@ describe.each(SHELLS)("%s", (kind) => {
       "first 0 \nclear 1 143\nstatus 1\n",
       "await ready; kill -TERM $(cat /proc/$keeper/task/$keeper/children)",
     ],
+    [
+      "one that is stopped does not keep the second SIGTERM from ending it",
+      "is clear && exit 65; tell USR1; mark ready; kill -STOP $$; exit 64",
+      "first 0 \nclear 1 137\nstatus 1\n",
+      "await ready; k=$(cat /proc/$keeper/task/$keeper/children); kill -TERM $k; sleep 0.3; kill -TERM $k",
+    ],
+    [
+      "one that hears no signal is ended by the third",
+      "is clear && exit 65; trap '' TERM; tell USR1; mark ready; while :; do sleep 0.05; done",
+      "first 0 \nclear 1 137\nstatus 1\n",
+      "await ready; k=$(cat /proc/$keeper/task/$keeper/children); for i in 1 2 3; do kill -TERM $k; sleep 0.3; done",
+    ],
   ];
   it.each(cases)("%s", async (_, program, want, outside) => {
     const { stdout, stderr } = await keep(kind, program, outside);
     expect([stderr, stdout]).toEqual(["", want]);
+  });
+
+  it.each(["evil; touch evil", "first", "$(touch evil)", "next\ntouch evil", "'; touch evil; '"])(
+    "runs only what it knows, whatever its environment says: %j",
+    async (role) => {
+      const { stdout } = await shell(
+        'cd "$4"; export NYDUSD_TS_DEVICE=$3 NYDUSD_TS_ROLE="$5"; $1 "$2" sh -c \'echo "$NYDUSD_TS_ROLE $NYDUSD_TS_DEVICE" | tr -d 0-9; exit 64\'; ls',
+        ...[kind, KEEPER, "9; touch evil", workDir(), role],
+      );
+      expect(stdout).toBe("first \n");
+    },
+  );
+
+  it("holds the fifo of the session once its child serves", async () => {
+    const program = `start=$(cut -d' ' -f22 /proc/$NYDUSD_TS_KEEPER/stat); fifo=$D/$NYDUSD_TS_KEEPER-$start.alive
+      held() { until timeout 2 dd if=/dev/null of="$1" oflag=nonblock 2>/dev/null; do sleep 0.02; done; echo held; }
+      is first && { mkfifo "$fifo"; exec 4<"$D"; tell USR1; held "$fifo"; exec 4<&-; kill -9 $$; }
+      held "$fifo"; exit 64`;
+    const { stdout } = await keep(kind, program, "", "");
+    expect(stdout).toBe("first 0 \nheld\nafter 1 137\nheld\nstatus 0\n");
   });
 
   it("a program reads what its keeper is given", async () => {

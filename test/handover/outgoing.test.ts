@@ -4,6 +4,7 @@ import { OutgoingHandover } from "../../src/handover/outgoing.ts";
 import type { Next, Successor, SuccessorEvents } from "../../src/handover/protocol.ts";
 import type { SessionState } from "../../src/handover/state.ts";
 import type { StateFile } from "../../src/handover/state-file.ts";
+import { NotWrittenDown } from "../../src/session/not-written-down.ts";
 import type { SessionSnapshot } from "../../src/session/snapshot.ts";
 import type { Transferable } from "../../src/session/transport.ts";
 import { ManualClock, newLog, settled } from "../session/support.ts";
@@ -98,15 +99,21 @@ describe("state on disk", () => {
   });
 
   it("says once that it cannot be written, and again when it failed after a success", async () => {
-    const { outgoing, log, world } = setUp();
+    const { outgoing, log, world, serve } = setUp();
+    serve();
+    const change = () => outgoing.changed(SNAPSHOT);
     world.diskError = new Error("no space left");
-    outgoing.changed(SNAPSHOT);
-    outgoing.changed(SNAPSHOT);
-    expect(log.lines).toEqual(["error /run/1.state: no space left"]);
+    expect(change).toThrow(NotWrittenDown);
+    expect(change).toThrow(
+      "/run/1.state: no space left; make room there, or choose another with --state-dir",
+    );
+    expect(log.lines).toEqual([
+      "error /run/1.state: no space left: images cannot change until it can be written",
+    ]);
     world.diskError = undefined;
-    outgoing.changed(SNAPSHOT);
+    change();
     world.diskError = new Error("again");
-    outgoing.changed(SNAPSHOT);
+    expect(change).toThrow("again");
     expect(log.lines).toHaveLength(2);
   });
 

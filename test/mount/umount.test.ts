@@ -1,13 +1,17 @@
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   ask,
   blobFlags,
+  COMMAND,
   emptyDir,
   hold,
   isMounted,
   mountErofs,
   run,
   shell,
+  startFixture,
   workDir,
 } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
@@ -20,13 +24,29 @@ const { path, devices } = fixture("04-large");
 describe("nydusd-ts umount", () => {
   needs(NO_KERNEL_DRIVER);
 
-  it("takes any EROFS mount away", () => {
+  it("leaves an EROFS mount that it has not made", () => {
     const mountpoint = emptyDir();
     mountErofs(path, devices, mountpoint);
     expect(run(["umount", mountpoint])).toEqual({
-      ...{ status: 0, stdout: `${mountpoint}: unmounted\n`, stderr: "" },
+      ...{ status: 1, stdout: "" },
+      stderr: `Error: ${mountpoint}: erofs is mounted there, but not by nydusd-ts as far as /run/nydusd-ts knows; umount(8) takes it away\n`,
     });
-    expect(isMounted(mountpoint)).toBe(false);
+    expect(isMounted(mountpoint)).toBe(true);
+  });
+
+  it("does not ask a daemon that is stopped, by a link to its mountpoint or what lies in it", async () => {
+    for (const way of ["", "link", "big/none"]) {
+      const daemon = await startFixture("04-large", []);
+      const link = join(workDir(), "link");
+      symlinkSync(daemon.mountpoint, link);
+      process.kill(daemon.pid, "SIGSTOP");
+      const at = way === "link" ? link : join(daemon.mountpoint, way);
+      const { status, stdout } = await shell('timeout -k 1 20 "$@"', process.execPath, COMMAND, "umount", at);
+      expect([status, stdout]).toEqual([0, expect.stringMatching(/: unmounted\n$/)]);
+      expect(isMounted(daemon.mountpoint)).toBe(false);
+      process.kill(daemon.pid, "SIGCONT");
+      await daemon.exited;
+    }
   });
 
   it.each([[], ["--rw"]])("detaches what is busy %s", async (...flags) => {
@@ -45,7 +65,7 @@ describe("nydusd-ts umount", () => {
 
   it("says who may, to another user", async () => {
     const { node, command, mountpoint } = forUser();
-    mountErofs(path, devices, mountpoint);
+    expect(kernelMount("erofs", [path], mountpoint, ...blobFlags(devices)).status).toBe(0);
     const as = ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups"];
     const { status, stderr } = await shell('exec "$@"', ...as, node, command, "umount", mountpoint);
     expect(stderr).toBe(

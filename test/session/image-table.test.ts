@@ -5,6 +5,7 @@ import { restoreOutstanding } from "../../src/fuse/nlookup.ts";
 import { namesOf } from "../../src/pseudo/pseudo-tree.ts";
 import { NO_FILE_RECORDS } from "../../src/session/file-records.ts";
 import { ImageTable } from "../../src/session/image-table.ts";
+import { NotWrittenDown } from "../../src/session/not-written-down.ts";
 import type { MountObstacle } from "../../src/session/mount-obstacle.ts";
 import { openAndPin, type PinnedImage, unpinImage } from "../../src/session/pinned-image.ts";
 import { OP } from "../../src/vfs/opcodes.ts";
@@ -40,6 +41,7 @@ class Session {
   /** What is to happen before an image is freed, and while workers stop using it. */
   beforeFree: () => Promise<void> = async () => {};
   whileFreed: () => void = () => {};
+  isDiskFull = false;
   /** Says what the worker is in: an opcode, or 0 for none. */
   readonly setRequest: (opcode: number) => void;
 
@@ -60,7 +62,9 @@ class Session {
         notify: (messages) => publisher.notify(messages),
       },
       beforeFree: () => this.beforeFree(),
-      beforeChange: () => {},
+      beforeChange: () => {
+        if (this.isDiskFull) throw new NotWrittenDown("full");
+      },
       log: this.log,
       clock: this.clock,
     });
@@ -251,6 +255,60 @@ describe("an image that is remounted in place", () => {
   });
 });
 
+describe("a change that cannot be written down", () => {
+  const changes: [name: string, change: (s: Session) => Promise<void>][] = [
+    ["a mount", (s) => s.table.mount(["c", "d"], s.pin(2))],
+    ["a mount beside another", (s) => s.table.mount(["a", "z"], s.pin(2))],
+    ["a remount in place", (s) => s.table.remount(["a", "b"], s.pin(1))],
+    ["an unmount", (s) => s.table.unmount(["a", "b"])],
+  ];
+  const ready = async () => {
+    const s = new Session();
+    await s.change("mount", "/a/b", 0);
+    await s.change("mount", "/x", 1);
+    await s.change("remount", "/x", 2);
+    return s;
+  };
+  it.each(changes)("is refused, and changes nothing: %s", async (_, change) => {
+    const s = await ready();
+    const x = s.open("/a/b/x");
+    const before = [s.table.state(true), s.slots(), s.table.images().map(({ path }) => path)];
+    s.isDiskFull = true;
+    await expect(change(s)).rejects.toThrow(NotWrittenDown);
+    await s.clock.advance(60_000);
+    expect([s.table.state(true), s.slots(), s.table.images().map(({ path }) => path)]).toEqual(before);
+    expect([s.kernel.read(x.node), s.open("/a/b/x").node, s.open("/x/x").content]).toEqual([
+      "first",
+      x.node,
+      "third",
+    ]);
+    s.isDiskFull = false;
+    await change(s);
+    expect(s.table.state(true)).not.toEqual(before[0]);
+    s.kernel.close();
+  });
+
+  it("is refused after eight remounts, too", async () => {
+    const s = new Session();
+    await s.change("mount", "/a", 0);
+    for (let i = 1; i < 8; i++) await s.change("remount", "/a", i % 3);
+    const before = s.table.state(true);
+    s.isDiskFull = true;
+    await expect(s.table.remount(["a"], s.pin(0))).rejects.toThrow(NotWrittenDown);
+    expect(s.table.state(true)).toEqual(before);
+    s.kernel.close();
+  });
+
+  it("does not keep an image that the kernel has forgotten", async () => {
+    const s = await ready();
+    await s.unmount("/a/b");
+    s.isDiskFull = true;
+    await s.clock.advance(60_000);
+    expect(s.slots()).not.toContain(1);
+    s.kernel.close();
+  });
+});
+
 describe("another process goes on with the images", () => {
   /** A session after that of another process, whose images are opened again; serials are 0 and 1. */
   async function restored() {
@@ -269,6 +327,16 @@ describe("another process goes on with the images", () => {
     await s.unmount("/b");
     await s.clock.advance(3_600_000);
     expect([s.slots(), s.table.knownLookups(), s.clock.waiting]).toEqual([[1, 2], [], 0]);
+  });
+
+  it("the slot of an image that cannot be opened is no other's: the kernel knows nodes of it", async () => {
+    const before = new Session();
+    await before.change("mount", "/a", 0);
+    await before.change("mount", "/b", 1);
+    const s = new Session();
+    s.table.restore(before.table.state(true), ({ serial }) => (serial === 0 ? undefined : s.pin(1)));
+    await s.change("mount", "/c", 2);
+    expect([s.slots(), s.table.state(true).burnt]).toEqual([[2, 3], [1]]);
   });
 
   it("an image goes when the process before said what the kernel knew, and that is forgotten", async () => {

@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { SessionState } from "../../src/handover/state.ts";
+import { StateFile } from "../../src/handover/state-file.ts";
 import { childrenOf, type Daemon, emptyDir, kill, start, until, workDir } from "./daemon.ts";
 
 /** What users call: a keeper, and the program that serves. */
@@ -20,8 +22,10 @@ export interface Kept extends Daemon {
 }
 
 export async function startKept(args: readonly string[], mountpoint = emptyDir()): Promise<Kept> {
-  const stateDir = join(workDir(), "state");
-  const daemon = await start(["--state-dir", stateDir, ...args], mountpoint, ["--mountpoint"], [KEPT]);
+  const given = args.indexOf("--state-dir");
+  const stateDir = given < 0 ? join(workDir(), "state") : args[given + 1];
+  const all = given < 0 ? ["--state-dir", stateDir, ...args] : args;
+  const daemon = await start(all, mountpoint, ["--mountpoint"], [KEPT]);
   const serving = () => childrenOf(daemon.pid).find((pid) => isIn(pid, stateDir));
   return {
     ...daemon,
@@ -46,11 +50,8 @@ function isIn(pid: number, dir: string): boolean {
 }
 
 /** The state of the only session there. */
-export function stateOf(
-  dir: string,
-): { serving: { pid: number }; takeovers: { all: number; crashes: number }; lastUnique: number } | undefined {
+export function stateOf(dir: string): SessionState | undefined {
   const name = readdirSync(dir).find((each) => each.endsWith(".state"));
   if (name === undefined) return undefined;
-  const text = readFileSync(join(dir, name), "utf8");
-  return JSON.parse(text.slice(text.indexOf("\n") + 1));
+  return StateFile.at(join(dir, name.slice(0, -".state".length))).read();
 }

@@ -1,0 +1,33 @@
+import { fstatSync, mkdirSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import { codeOf } from "../bytes/errors.ts";
+import { strangerOf } from "../safe-open/strangers.ts";
+
+/** What is believed of a state: less than a kilobyte an image. */
+export const MAX_STATE = 64 << 20;
+
+/** Below it, what says something of sessions that are served now. Gone after a restart, as they are. */
+export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.env): string {
+  if (uid === 0) return "/run/nydusd-ts";
+  const runtime = env["XDG_RUNTIME_DIR"];
+  // Relative or empty, it says nothing (XDG base directory specification).
+  return runtime !== undefined && isAbsolute(runtime) ? `${runtime}/nydusd-ts` : `/tmp/nydusd-ts-${uid}`;
+}
+
+/** Not its parents: Node never ends to make those where it cannot, as in /proc. @throws the system error */
+export function makeStateDir(dir: string): void {
+  try {
+    mkdirSync(dir, { mode: 0o700 });
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+/** @throws Error for what is no file of this user's alone, or is no state by its size */
+export function mustBeOwnState(fd: number): void {
+  const stats = fstatSync(fd);
+  if (!stats.isFile()) throw new Error("not a regular file");
+  const stranger = strangerOf(stats);
+  if (stranger !== undefined) throw new Error(stranger);
+  if (stats.size > 2 * MAX_STATE) throw new Error(`${stats.size} bytes are no state`);
+}
