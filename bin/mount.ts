@@ -165,12 +165,14 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
   if (!flags.foreground) ignoreHangup = await preparedForHangup();
   const ready = (facts: ReadyFacts, isServed: boolean): void => {
     sayReady(facts);
+    image.close();
     // The mount does not wait for the disk.
     image.makeDurable(isServed).catch((error) => warn(`the cache in ${flags.cacheDir}: ${messageOf(error)}`));
   };
   const inThisProcess = inForeground(options, ready);
   const inAnother = inBackground(async (reason, log) => {
     await start(flags, options, log, async () => ({ options, reason }));
+    image.close();
     await image
       .makeDurable(false)
       .catch((error) => warn(`the cache in ${flags.cacheDir}: ${messageOf(error)}`));
@@ -200,9 +202,9 @@ const imageFlags = (
   blob: [...flags.blob, ...blobs.map(([id, path]): [string, string] => [id, path])],
 });
 
-const withImage = (options: BackendOptions, { within }: PreparedImage): BackendOptions => ({
+const withImage = (options: BackendOptions, { known }: PreparedImage): BackendOptions => ({
   ...options,
-  places: { ...options.places, within },
+  places: { ...options.places, known },
 });
 
 const check = (given: Given, { transport }: MountFlags): string[] =>

@@ -88,13 +88,13 @@ export class AtomicFile {
 
   /**
    * @param path its final name, when that is known only now
-   * @param isContent the name says what is in it: a file of that name and length stays, because another process may
-   *   have found it already and means that very file
+   * @param isContent the name says what is in it: a file of that name and content stays, because another process
+   *   may have found it already and means that very file
    * @param syncsDirectory without that the name is not on disk until the caller has the directory synced
    */
   commit(path = this.path, isContent = false, syncsDirectory = true): void {
     if (this.isDurable) this.sync();
-    if (isContent) putContent(this.temporary, path);
+    if (isContent) putContent(this.temporary, path, this.fd);
     else renameSync(this.temporary, path);
     this.isDone = true;
     unregisterTemporary(this.temporary);

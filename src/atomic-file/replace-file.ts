@@ -7,11 +7,11 @@ import {
   openSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
+import { contentAt } from "./content.ts";
 import { temporaryName } from "./temporary.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW } = constants;
@@ -66,13 +66,19 @@ export function replaceBy(
   }
 }
 
-/** Gives a file the name that its content has, unless that is there. `from` is gone then. */
-export function putContent(from: string, to: string): void {
+/**
+ * Gives a file the name that its content has, unless that is there. `from` is gone then.
+ *
+ * @param fd of it
+ * @throws Error when another file has that name: see `contentAt`
+ */
+export function putContent(from: string, to: string, fd: number): void {
   try {
     linkSync(from, to);
   } catch (error) {
-    const isThere = codeOf(error) === "EEXIST" && statSync(to).size === statSync(from).size;
-    if (!isThere) renameSync(from, to); // damaged, or a file system without hard links
+    // Or a file system without hard links.
+    const isThere = codeOf(error) === "EEXIST" && contentAt(to, fd) === "same";
+    if (!isThere) renameSync(from, to);
   }
   rmSync(from, { force: true });
 }

@@ -2,7 +2,8 @@ import { SHA256 } from "../bytes/sha256.ts";
 import { closeSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { adviceOf, codeOf, OperationalError, problemOf } from "../bytes/errors.ts";
-import { openBeneath, openWithin } from "../safe-open/beneath.ts";
+import { openBeneath } from "../safe-open/beneath.ts";
+import { type Identity, identityOf, isSame } from "../safe-open/identity.ts";
 import { type OpenFile, openFile } from "../safe-open/open-file.ts";
 
 /** Where to look for the tar of a blob id. */
@@ -16,23 +17,19 @@ export interface BlobSearch {
   readonly beside?: string | undefined;
   /** Files named for one id each. */
   readonly files: ReadonlyMap<string, string>;
-  /** By id: the directory that such a file was found below, where an image named it. */
-  readonly within?: ReadonlyMap<string, string> | undefined;
+  /** By id: which file such a path was found to be, and still has to be. */
+  readonly known?: ReadonlyMap<string, Identity> | undefined;
   /** A file for the only blob of an image, whatever its id. */
   readonly single?: string;
 }
 
 /** A file that was found, and what it was then: a later open must find the same one. */
-export interface BlobFile {
+export interface BlobFile extends Identity {
   readonly path: string;
   readonly size: number;
-  readonly dev: number;
-  readonly ino: number;
   /** ms since 1970; `ctime` changes whatever is done to a file. */
   readonly mtime: number;
   readonly ctime: number;
-  /** When it was made, ms: numbers of inodes are used again. 0 where the file system does not know. */
-  readonly born: number;
   /** Kept open for all threads to read by: whatever becomes of the path, the bytes are there. */
   readonly fd?: number;
 }
@@ -77,9 +74,9 @@ interface Candidate {
   readonly open: () => OpenFile;
 }
 
-function byName({ within, dirs }: BlobSearch, id: string, path: string): Candidate {
-  const found = within?.get(id);
-  return { path, open: () => (found === undefined ? openBlob(path) : openWithin(path, found, dirs)) };
+function byName({ known }: BlobSearch, id: string, path: string): Candidate {
+  const found = known?.get(id);
+  return { path, open: () => (found === undefined ? openBlob(path) : openKnown(path, found)) };
 }
 
 function byId({ dirs, beside }: BlobSearch, id: string): Candidate[] {
@@ -95,12 +92,18 @@ const openBlob = (path: string): OpenFile => openFile(path, mustHaveBytes);
 
 /** @throws when there is no such file any more, or another one */
 export const openSame = (file: BlobFile): number =>
-  openFile(file.path, (stats) => {
+  openKnown(file.path, file, "not the file that was there when the image was mounted").fd;
+
+function openKnown(
+  path: string,
+  known: Identity,
+  problem = "not the file that was found when the image was prepared",
+): OpenFile {
+  return openFile(path, (stats) => {
     mustHaveBytes(stats);
-    const { dev, ino, born } = blobFile(file.path, stats);
-    if (dev !== file.dev || ino !== file.ino || born !== file.born)
-      throw new Error("not the file that was there when the image was mounted");
-  }).fd;
+    if (!isSame(identityOf(stats), known)) throw new OperationalError(problem);
+  });
+}
 
 function mustHaveBytes(stats: Stats): void {
   if (!stats.isFile() && !stats.isBlockDevice()) throw new OperationalError("not a regular file");
@@ -114,6 +117,6 @@ function describe(path: string, { fd, stats }: OpenFile): BlobFile {
 export function blobFile(path: string, stats: Stats): BlobFile {
   // A block device has no length in its inode; what is read past its end fails then.
   const size = stats.isFile() ? stats.size : Number.MAX_SAFE_INTEGER;
-  const { dev, ino, mtimeMs: mtime, ctimeMs: ctime, birthtimeMs: born } = stats;
-  return { path, size, dev, ino, born, mtime, ctime };
+  const { mtimeMs: mtime, ctimeMs: ctime } = stats;
+  return { path, size, ...identityOf(stats), mtime, ctime };
 }

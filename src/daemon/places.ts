@@ -25,7 +25,7 @@ export function placesIn(
     // Without directories given: tars usually lie beside their bootstrap.
     beside: dirs.length > 0 || single !== undefined ? undefined : dirname(bootstrap),
     files: given.files,
-    within: given.within,
+    known: given.known,
     ...(single === undefined ? {} : { single }),
   };
 }

@@ -1,6 +1,6 @@
-import { statSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { syncDirectory } from "../atomic-file/replace-file.ts";
-import { type LayerFile, wholeFile } from "../tar/layer-file.ts";
+import { type LayerFile, openedFile, statsOf, wholeFile } from "../tar/layer-file.ts";
 import type { BuildResult } from "./bootstrap.ts";
 import { type CreateRequest, createImage, type LayerImage } from "./create.ts";
 import { createLayers } from "./create-layers.ts";
@@ -18,8 +18,26 @@ export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "isOfIm
  *
  * @throws what the first layer that fails throws; nothing but tars of layers that were whole is left behind then
  */
-export async function createFrom({ report, ...request }: CreateFromRequest): Promise<BuildResult> {
-  const layers = request.layers.map((path) => wholeFile(path));
+export async function createFrom(request: CreateFromRequest): Promise<BuildResult> {
+  const layers: LayerFile[] = [];
+  try {
+    for (const path of request.layers) layers.push(opened(path));
+    return await createFromFiles(request, layers);
+  } finally {
+    for (const { fd } of layers) if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** A regular file stays open; of anything else there is one reading. */
+function opened(path: string): LayerFile {
+  const file = wholeFile(path);
+  return statsOf(file)?.isFile() ? openedFile(openSync(path, "r"), path, file.name) : file;
+}
+
+async function createFromFiles(
+  { report, ...request }: CreateFromRequest,
+  layers: readonly LayerFile[],
+): Promise<BuildResult> {
   const cells = layers.map(sharedCell);
   const bytes = layers.map(bytesOf);
   report.start("layers", bytes, cells);
@@ -61,8 +79,8 @@ async function createSeveral(
 }
 
 /** Of its file; 0 for what has no length, or is not there. */
-export function bytesOf({ path, part }: LayerFile): number {
-  if (part !== undefined) return part.size;
-  const stats = path === "-" ? undefined : statSync(path, { throwIfNoEntry: false });
+export function bytesOf(file: LayerFile): number {
+  if (file.part !== undefined) return file.part.size;
+  const stats = statsOf(file);
   return stats?.isFile() ? stats.size : 0;
 }

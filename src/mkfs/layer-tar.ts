@@ -1,12 +1,18 @@
-import { closeSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync } from "node:fs";
 import { join } from "node:path";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { OperationalError } from "../bytes/errors.ts";
+import { strangerOf } from "../safe-open/strangers.ts";
 import { type Layer, openLayer } from "../tar/source.ts";
+import type { WindowBytes } from "../tar/window-bytes.ts";
 import type { LayerRequest } from "./create.ts";
 import { Hashing } from "./hash.ts";
+import { OthersTar } from "./others-tar.ts";
 import { placeBlob } from "./place-blob.ts";
+import type { Copy } from "./side-blob.ts";
 import { StoredStream, type Stream } from "./stored-stream.ts";
+
+const READ = 256 << 10;
 
 /** The tar of a layer that is being built: a file that is read where it lies, or what a stream is written to. */
 export interface LayerTar {
@@ -15,6 +21,8 @@ export interface LayerTar {
   readonly at: number;
   /** The layer is its own tar; else the tar is written to the blob directory. */
   readonly isPlain: boolean;
+  /** Instead of reading the file, where others could change it meanwhile. */
+  readonly bytes?: WindowBytes;
   /**
    * Waits until all of the tar is there.
    *
@@ -24,6 +32,13 @@ export interface LayerTar {
   whole(grown: (size: number) => void): Promise<number>;
   /** Waits for its id: the one that was given, or the sha256 of all its bytes. */
   id(): Promise<string>;
+  /**
+   * Where others could change the file: compares what was copied of it.
+   *
+   * @param side descriptor of what it was copied into
+   * @throws OperationalError when it has changed
+   */
+  proveCopies?(copies: readonly Copy[], side: number): Promise<void>;
   /** Gives it its name in the blob directory, where it is to have one; the name is not on disk yet. */
   place(id: string): void;
   /** To be called in any case: what has no name by then is removed. */
@@ -33,8 +48,13 @@ export interface LayerTar {
 /** @throws OperationalError, or a system error naming the layer */
 export async function openTar(request: LayerRequest): Promise<LayerTar> {
   const layer = await openLayer(request.layer);
-  if (layer.kind === "plain") return new PlainTar(layer, request);
-  const { blobDir } = request;
+  const { blobDir, blobLink } = request;
+  if (layer.kind === "plain") {
+    if (strangerOf(fstatSync(layer.fd)) === undefined) return new PlainTar(layer, request);
+    // Others could change it under its id: what the blob directory gets is a copy, and that is what is read.
+    if (blobDir === undefined || blobLink === "none") return new OthersTar(layer, request);
+    return new StreamedTar(streamOf(layer), request, blobDir, "which others may write to: it is copied");
+  }
   try {
     if (blobDir !== undefined) return new StreamedTar(layer, request, blobDir);
   } catch (error) {
@@ -74,7 +94,7 @@ class PlainTar implements LayerTar {
 
   place(id: string): void {
     const { layer, blobDir, blobLink } = this.request;
-    if (blobDir !== undefined && blobLink === "hard") placeBlob(layer.path, blobDir, id);
+    if (blobDir !== undefined && blobLink === "hard") placeBlob(this.fd, layer.path, blobDir, id);
   }
 
   async close(): Promise<void> {
@@ -91,8 +111,15 @@ class StreamedTar implements LayerTar {
   private readonly stored: StoredStream;
   private readonly request: LayerRequest;
   private readonly blobDir: string;
+  private readonly whyCopied: string;
 
-  constructor(stream: Stream, request: LayerRequest, blobDir: string) {
+  constructor(
+    stream: Stream,
+    request: LayerRequest,
+    blobDir: string,
+    whyCopied = "which is compressed or comes through a pipe",
+  ) {
+    this.whyCopied = whyCopied;
     const { blobId, done, unsynced } = request;
     this.request = request;
     this.blobDir = blobDir;
@@ -112,8 +139,7 @@ class StreamedTar implements LayerTar {
 
   place(id: string): void {
     const { blobId, unsynced, isLinkAsked, layer, warn } = this.request;
-    if (isLinkAsked)
-      warn(`--blob-link has no effect on ${layer.name}, which is compressed or comes through a pipe`);
+    if (isLinkAsked) warn(`--blob-link has no effect on ${layer.name}, ${this.whyCopied}`);
     this.file.commit(join(this.blobDir, id + (unsynced ?? "")), blobId === undefined, false);
   }
 
@@ -121,4 +147,33 @@ class StreamedTar implements LayerTar {
     await this.stored.close();
     this.file.discard();
   }
+}
+
+/** The bytes of a plain tar in their order. */
+function streamOf({ fd, at, size }: Extract<Layer, { kind: "plain" }>): Stream {
+  let taken = 0;
+  let isOpen = true;
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    if (size === 0) return;
+    const file = createReadStream("", {
+      fd,
+      start: at,
+      end: at + size - 1,
+      highWaterMark: READ,
+      autoClose: false,
+    });
+    for await (const chunk of file as AsyncIterable<Uint8Array>) {
+      taken += chunk.length;
+      yield chunk;
+    }
+  }
+  return {
+    kind: "stream",
+    chunks: chunks(),
+    taken: () => taken,
+    close: async () => {
+      if (isOpen) closeSync(fd);
+      isOpen = false;
+    },
+  };
 }

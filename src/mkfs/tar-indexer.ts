@@ -36,7 +36,7 @@ export class TarIndexer {
     const { name } = request.layer;
     const warn = (message: string) => request.warn(`${name}: ${message}`);
     this.entries = new TarTree(name, { ...request, warn });
-    this.reader = new TarReader(new FileBytes(tar.fd, name, tar.at), name, { ...request, warn });
+    this.reader = new TarReader(tar.bytes ?? new FileBytes(tar.fd, name, tar.at), name, { ...request, warn });
   }
 
   /** Reads on while the tar grows, for a moment: the rest comes with the next call. @throws as `readWhole` */
@@ -59,7 +59,9 @@ export class TarIndexer {
     const { layer, isOfImage = false } = request;
     const part = { at: tar.at, size: limit };
     try {
-      if (!this.take(limit, isEnd)) return false;
+      const isDone = this.take(limit, isEnd);
+      tar.bytes?.forget(reader.position);
+      if (!isDone) return false;
     } catch (error) {
       if (reader.isBlank && error instanceof FormatError) refuseOtherKind(tar.fd, part, layer.name);
       throw error;

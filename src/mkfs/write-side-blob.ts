@@ -33,7 +33,7 @@ export interface StoredSideBlob {
  */
 export async function storeSideBlob(
   side: SideBlob,
-  { fd, at }: LayerTar,
+  tar: LayerTar,
   { layer: { name }, blobDir }: LayerRequest,
 ): Promise<StoredSideBlob | undefined> {
   if (side.first === undefined) return undefined;
@@ -43,7 +43,8 @@ export async function storeSideBlob(
     );
   const file = new AtomicFile(join(blobDir, "blob"));
   try {
-    const blob = await writeSideBlob(side, { fd, at, name }, file);
+    const blob = await writeSideBlob(side, { fd: tar.fd, at: tar.at, name }, file);
+    await tar.proveCopies?.(side.copies, file.fd);
     const place = () => file.commit(join(blobDir, blob.id), true);
     return { blob, place, discard: () => file.discard() };
   } catch (error) {

@@ -25,18 +25,6 @@ export function openBeneath(dir: string, name: string, others: readonly string[]
   }
 }
 
-/**
- * Opens a regular file that was found below a directory, by a path without links.
- *
- * @param others as for `openBeneath`
- * @throws as `openBeneath`
- */
-export const openWithin = (path: string, dir: string, others: readonly string[]): OpenFile =>
-  openFile(path, (stats, real) => {
-    mustLieIn(real, [dir, ...others], dir);
-    mustBeRegular(stats);
-  });
-
 function mustLieIn(path: string, dirs: readonly string[], said: string): void {
   if (!dirs.some((dir) => isBelow(path, realPathOf(dir))))
     throw new OperationalError(`a link leads out of ${said}`, {

@@ -9,7 +9,7 @@ import { Prefetching } from "./prefetching.ts";
 import type { ImageChoice, PinnedImage } from "./pinned-image.ts";
 
 /** How an image was chosen, as it can be written down: a map is none in JSON. */
-export const choiceState = ({ places: { within, files, ...places }, ...rest }: ImageChoice): unknown => ({
+export const choiceState = ({ places: { known, files, ...places }, ...rest }: ImageChoice): unknown => ({
   ...rest,
   places: { ...places, files: [...files] },
 });

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import { OperationalError } from "../bytes/errors.ts";
 import { type ImageArchive, memberBytes, readImageArchive, storedMember } from "../tar/image-archive.ts";
 import type { ImageForm } from "../tar/image-form.ts";
@@ -10,41 +10,32 @@ import { NOT_THERE } from "./not-whole.ts";
 export class Archive implements Documents {
   readonly name: string;
   readonly form: ImageForm;
-  private readonly path: string;
+  private readonly file: LayerFile & { readonly fd: number };
   private readonly members: ImageArchive["members"];
 
-  private constructor(path: string, name: string, { form, members }: ImageArchive) {
-    this.path = path;
-    this.name = name;
+  private constructor(file: LayerFile & { readonly fd: number }, { form, members }: ImageArchive) {
+    this.file = file;
+    this.name = file.name;
     this.form = form;
     this.members = members;
   }
 
   /**
-   * @param path a plain tar
-   * @param name of it, for messages
+   * @param file a plain tar, which stays open
    * @param isForced other files in it make no layer of it
    * @param onMixed see `readImageArchive`
    * @returns undefined when it is no archive of an image, or no tar at all: taking it for a layer reports that
    */
   static open(
-    path: string,
-    name: string,
+    file: LayerFile,
     isForced: boolean,
     onMixed: (what: string, form: ImageForm) => void,
   ): Archive | undefined {
-    const fd = openSync(path, "r");
-    try {
-      const found = readImageArchive(
-        fd,
-        { at: 0, size: fstatSync(fd).size },
-        name,
-        isForced ? "any" : onMixed,
-      );
-      return found && new Archive(path, name, found);
-    } finally {
-      closeSync(fd);
-    }
+    const { fd, name } = file;
+    if (fd === undefined) throw new TypeError(`${name}: not open`);
+    const part = { at: 0, size: fstatSync(fd).size };
+    const found = readImageArchive(fd, part, name, isForced ? "any" : onMixed);
+    return found && new Archive({ ...file, fd }, found);
   }
 
   has(name: string): boolean {
@@ -56,19 +47,14 @@ export class Archive implements Documents {
   }
 
   bytes(name: string): Buffer {
-    const fd = openSync(this.path, "r");
-    try {
-      const bytes = memberBytes(fd, storedMember(this.members, name));
-      if (bytes === undefined) throw new OperationalError(`${this.shownName(name)}: ${NOT_THERE}`);
-      return bytes;
-    } finally {
-      closeSync(fd);
-    }
+    const bytes = memberBytes(this.file.fd, storedMember(this.members, name));
+    if (bytes === undefined) throw new OperationalError(`${this.shownName(name)}: ${NOT_THERE}`);
+    return bytes;
   }
 
   layer(name: string): LayerFile {
     const { pieces, ...part } = storedMember(this.members, name) ?? { at: 0, size: 0 };
-    return { path: this.path, name: this.shownName(name), part, pieces };
+    return { ...this.file, name: this.shownName(name), part, pieces };
   }
 
   shownName(name: string): string {

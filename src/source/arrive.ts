@@ -1,16 +1,23 @@
 import { closeSync, fstatSync, openSync, realpathSync, statSync } from "node:fs";
 import { isatty } from "node:tty";
-import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import type { FileKind } from "../bytes/magic.ts";
+import { openPath, renamed } from "../safe-open/open-file.ts";
 import { kindOfFile, positionOf } from "../tar/source.ts";
 import { notThere } from "./spelling.ts";
 
-/** What a source is before it is looked into. */
+/** What a source is before it is looked into. What is open is the caller's to close. */
 export type Arrival =
   | { readonly kind: "directory" }
-  /** Comes in its order, and once. */
-  | { readonly kind: "stream"; readonly path: string }
-  | { readonly kind: "file"; readonly path: string; readonly found: FileKind | undefined };
+  /** Comes in its order, and once. `fd` only says which it is, and waits for nothing; "-" has none. */
+  | { readonly kind: "stream"; readonly path: string; readonly fd?: number }
+  /** Open for reading. */
+  | {
+      readonly kind: "file";
+      readonly path: string;
+      readonly fd: number;
+      readonly found: FileKind | undefined;
+    };
 
 const STDIN = "-";
 /** Names of what this process has open, which mean something else to another one. */
@@ -24,20 +31,32 @@ const OWN = /^(\/dev\/stdin|(\/dev|\/proc\/self)\/fd\/(\d+))$/;
 export function arrivalOf(said: string): Arrival {
   const path = said === STDIN || OWN.test(said) ? handedOver(said) : said;
   if (path === STDIN) return { kind: "stream", path };
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) throw notThere(path);
-  if (stats.isDirectory()) return { kind: "directory" };
-  if (!stats.isFile()) return { kind: "stream", path };
-  let fd: number;
+  const place = lookAt(path);
+  const stats = fstatSync(place);
+  if (!stats.isFile() && !stats.isDirectory()) return { kind: "stream", path, fd: place };
   try {
-    fd = openSync(path, "r");
-  } catch (error) {
-    throw new OperationalError(messageOf(error));
-  }
-  try {
-    return { kind: "file", path, found: kindOfFile(fd, { at: 0, size: stats.size }) };
+    if (stats.isDirectory()) return { kind: "directory" };
+    const fd = openToRead(place, path);
+    return { kind: "file", path, fd, found: kindOfFile(fd, { at: 0, size: stats.size }) };
   } finally {
-    closeSync(fd);
+    closeSync(place);
+  }
+}
+
+function lookAt(path: string): number {
+  try {
+    return openPath(path);
+  } catch (error) {
+    throw ["ENOENT", "ENOTDIR"].includes(codeOf(error)) ? notThere(path) : error;
+  }
+}
+
+function openToRead(place: number, path: string): number {
+  const at = `/proc/self/fd/${place}`;
+  try {
+    return openSync(at, "r");
+  } catch (error) {
+    throw new OperationalError(messageOf(renamed(error, at, path)));
   }
 }
 

@@ -6,7 +6,6 @@ import {
   readFileSync,
   rmSync,
   statfsSync,
-  statSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -18,6 +17,7 @@ import { temporaryName } from "../atomic-file/temporary.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { SHA256 } from "../bytes/sha256.ts";
 import { userDirectory } from "../bytes/user-directories.ts";
+import { versionOf } from "../safe-open/identity.ts";
 import { mustBeOwnDirectory, openOwnDirectory } from "../safe-open/own-directory.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 
@@ -168,10 +168,16 @@ export class Cache {
     return known;
   }
 
-  /** Notes what a file is. A note that a crash spoils says nothing, so it need not wait for the disk. */
-  remember(file: LayerFile, known: KnownFile): void {
+  /**
+   * Notes what a file is. A note that a crash spoils says nothing, so it need not wait for the disk.
+   *
+   * @returns false when it is not the file that was opened any more: nothing is noted then
+   */
+  remember(file: LayerFile, known: KnownFile): boolean {
     const note = this.noteOf(file);
-    if (note === undefined) return;
+    if (note === undefined) return true;
+    const { fd, path, version } = file;
+    if (fd !== undefined && this.idOf(path) === undefined && versionOf(fd) !== version) return false;
     const { id, kind, isImage, side, hasAllXattrs } = known;
     const text = [id, kind, isImage ? "image" : "", side ?? "", hasAllXattrs ? "xattrs" : ""].join(" ");
     try {
@@ -179,6 +185,7 @@ export class Cache {
     } catch (error) {
       throw new OperationalError(`${note}: ${messageOf(error)}`);
     }
+    return true;
   }
 
   /** Marks files of the cache as used. */
@@ -200,16 +207,13 @@ export class Cache {
     return paths;
   }
 
-  /** A file is known by where it is and by what changes when it is written to; one of the cache by its name. */
-  private noteOf({ path, part }: LayerFile): string | undefined {
+  /** A file that is open is known by which it is and by what changes when it is written to; one of the cache by its name. */
+  private noteOf(file: LayerFile): string | undefined {
+    const { fd, path, part } = file;
     const where = part === undefined ? [] : [part.at, part.size];
     const id = this.idOf(path);
-    if (id !== undefined) return join(this.dir, "files", sha256([id, ...where].join(" ")));
-    if (path === "-") return undefined;
-    const stats = statSync(path, { bigint: true });
-    if (!stats.isFile()) return undefined;
-    const { dev, ino, size, mtimeNs, ctimeNs } = stats;
-    return join(this.dir, "files", sha256([dev, ino, size, mtimeNs, ctimeNs, ...where].join(" ")));
+    const what = id ?? (fd === undefined ? undefined : versionOf(fd));
+    return what === undefined ? undefined : join(this.dir, "files", sha256([what, ...where].join(" ")));
   }
 }
 

@@ -5,8 +5,10 @@ import type { z } from "zod";
 import { elementAt } from "../bytes/element-at.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { openBeneath } from "../safe-open/beneath.ts";
+import { bytesOf } from "../mkfs/create-from.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 import { NOT_THERE } from "./not-whole.ts";
+import type { Opened } from "./opened.ts";
 
 /** The files that make up images: in a directory, or in an archive. */
 export interface Documents {
@@ -25,8 +27,9 @@ export interface Documents {
 /**
  * @param dir is not trusted: what it calls a file is none that lies elsewhere
  * @param others directories that links may lead to, all the same
+ * @param opened keeps layers
  */
-export function directoryDocuments(dir: string, others: readonly string[]): Documents {
+export function directoryDocuments(dir: string, others: readonly string[], opened: Opened): Documents {
   const open = (name: string) => openBeneath(dir, name, others);
   /** @returns undefined when it is not there */
   const look = (name: string) => {
@@ -44,8 +47,11 @@ export function directoryDocuments(dir: string, others: readonly string[]): Docu
     has: (name) => look(name) !== undefined,
     size: (name) => look(name)?.stats.size,
     bytes: (name) => {
-      const { fd } = open(name);
+      const { fd, stats } = open(name);
       try {
+        // What was looked at before may have been another file.
+        if (stats.size > MAX_DOCUMENT)
+          throw new OperationalError(`${join(dir, name)}: too large for a document`);
         return readFileSync(fd);
       } finally {
         closeSync(fd);
@@ -53,8 +59,7 @@ export function directoryDocuments(dir: string, others: readonly string[]): Docu
     },
     layer: (name) => {
       const { fd, path } = open(name);
-      closeSync(fd);
-      return { path, name: join(dir, name), within: dir };
+      return opened.keep(fd, path, join(dir, name));
     },
     shownName: (name) => join(dir, name),
   };
@@ -136,6 +141,20 @@ export function imageLayers(
       throw new OperationalError(
         `${docs.shownName(name)}: ${size === undefined ? NOT_THERE : `${size} bytes, want ${sizes[i]} bytes`}`,
       );
-    return { file: docs.layer(name), diffId: diffId.slice("sha256:".length) };
+    return lazyLayer(docs, name, size, diffId.slice("sha256:".length));
   });
+}
+
+/** It is opened when it is asked for: of all images that there are, one is chosen. */
+function lazyLayer(docs: Documents, name: string, size: number, diffId: string): ImageLayer {
+  let file: LayerFile | undefined;
+  return {
+    get file() {
+      file ??= docs.layer(name);
+      if (file.fd !== undefined && bytesOf(file) !== size)
+        throw new OperationalError(`${docs.shownName(name)}: ${bytesOf(file)} bytes, want ${size} bytes`);
+      return file;
+    },
+    diffId,
+  };
 }

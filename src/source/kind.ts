@@ -1,11 +1,14 @@
 import { readdirSync, statSync } from "node:fs";
+import { elementAt } from "../bytes/element-at.ts";
 import { OperationalError, UsageError } from "../bytes/errors.ts";
+import type { FileKind } from "../bytes/magic.ts";
 import { formOf, type ImageForm } from "../tar/image-form.ts";
 import { type LayerFile, wholeFile } from "../tar/layer-file.ts";
 import { Archive } from "./archive.ts";
 import { type Arrival, arrivalOf } from "./arrive.ts";
 import type { Documents } from "./documents.ts";
 import type { PrepareContext } from "./layers.ts";
+import type { Opened } from "./opened.ts";
 import { type NamedSource, namedSource, type Transport } from "./spelling.ts";
 import { storeAll } from "./store.ts";
 
@@ -28,6 +31,8 @@ export interface SourceContext {
   /** Made when it is asked for. */
   readonly prepare: () => PrepareContext;
   readonly warn: (message: string) => void;
+  /** Keeps what was looked at. */
+  readonly opened: Opened;
   /** Directories that links in a layout may lead to. */
   readonly blobDirs: readonly string[];
   /** Where the image is to be seen. */
@@ -49,18 +54,34 @@ export async function sourcesOf(said: readonly string[], context: SourceContext)
   });
   if (all.filter(({ arrival }) => arrival.kind === "stream" && STDIN.has(arrival.path)).length > 1)
     throw new UsageError("standard input is named twice: it can be read once");
+  const kept = all.map(({ arrival, named }) => keptOf(arrival, wholeFile(named.path), context));
   const toStore = all.filter(({ arrival }) => isToStore(arrival));
-  const files = toStore.map(({ named: { path } }) => wholeFile(path));
+  const files = all.flatMap(({ arrival }, i) => (isToStore(arrival) ? [elementAt(kept, i)] : []));
   const ids = files.length === 0 ? [] : await storeAll(files, context.prepare());
   const stored = new Map(toStore.map(({ said: one }, i) => [one, ids[i]]));
   return Promise.all(
-    all.map(async ({ said: one, named, arrival }) => {
+    all.map(async ({ said: one, named, arrival }, i) => {
       if (arrival.kind === "directory") return directory(named, context);
       const id = stored.get(one);
-      const path = id === undefined ? arrival.path : context.prepare().cache.blob(id);
-      return file(wholeFile(path, wholeFile(named.path).name), named, context);
+      const found = arrival.kind === "file" ? arrival.found : undefined;
+      if (id === undefined) return file(elementAt(kept, i), found, named, context);
+      const path = context.prepare().cache.blob(id);
+      const within = arrivalOf(path);
+      if (within.kind !== "file") throw new OperationalError(`${path}: no file any more`);
+      return file(
+        keptOf(within, wholeFile(path, wholeFile(named.path).name), context),
+        within.found,
+        named,
+        context,
+      );
     }),
   );
+}
+
+/** What arrived, open until the image is mounted. */
+function keptOf(arrival: Arrival, { path, name }: LayerFile, { opened }: SourceContext): LayerFile {
+  if (arrival.kind === "directory" || arrival.fd === undefined) return { path, name };
+  return opened.keep(arrival.fd, arrival.kind === "file" ? arrival.path : path, name);
 }
 
 /** Whether it is known only when it was read. */
@@ -68,17 +89,21 @@ const isToStore = (arrival: Arrival): boolean =>
   arrival.kind === "stream" ||
   (arrival.kind === "file" && !["tar", "erofs", undefined].includes(arrival.found?.reads));
 
-async function file(at: LayerFile, named: NamedSource, { warn }: SourceContext): Promise<Source> {
+async function file(
+  at: LayerFile,
+  found: FileKind | undefined,
+  named: NamedSource,
+  { warn }: SourceContext,
+): Promise<Source> {
   const { path, name } = at;
   const { transport } = named;
   if (transport === "oci" || transport === "dir")
     throw new OperationalError(
       `${name}: a file, not a directory: want oci-archive:${path} or docker-archive:${path}`,
     );
-  const arrival = arrivalOf(path);
-  if (arrival.kind === "file" && arrival.found?.reads === "erofs") {
+  if (found?.reads === "erofs") {
     if (transport === undefined) return { kind: "image", path };
-    throw new OperationalError(`${name}: ${arrival.found.what}, no archive`);
+    throw new OperationalError(`${name}: ${found.what}, no archive`);
   }
   const isForced = transport !== undefined;
   const mixed = (what: string, form: ImageForm) => {
@@ -88,7 +113,7 @@ async function file(at: LayerFile, named: NamedSource, { warn }: SourceContext):
         : "oci-archive:FILE or docker-archive:FILE mounts the image in that";
     warn(`${name}: taken for a layer, though ${what} is among its files; ${cure}`);
   };
-  const archive = Archive.open(path, name, isForced, mixed);
+  const archive = Archive.open(at, isForced, mixed);
   if (archive !== undefined)
     return { kind: "images", docs: archive, form: archive.form, named, isDirectory: false };
   if (isForced) throw new OperationalError(`${name}: no archive of images`);
@@ -101,7 +126,7 @@ async function directory(named: NamedSource, context: SourceContext): Promise<So
     throw new OperationalError(`${path}: a directory, not an archive: want oci:${path} or dir:${path}`);
   // Its schema library costs 90 ms: only where there are documents.
   const { directoryDocuments } = await import("./documents.ts");
-  const docs = directoryDocuments(path, context.blobDirs);
+  const docs = directoryDocuments(path, context.blobDirs, context.opened);
   const form = formOf(docs)?.form;
   if (form === undefined || !isOf(form, transport)) throw plainDirectory(path, transport, context.mountpoint);
   return { kind: "images", docs, form, named, isDirectory: true };

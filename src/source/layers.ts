@@ -61,10 +61,14 @@ export async function prepareLayers(
   });
 }
 
-async function buildLayers(
-  missing: readonly MissingLayer[],
-  { cache, report, strictXattrs, warn }: PrepareContext,
-): Promise<void> {
+/** Notes what a file is, unless it changed meanwhile: nobody knows then which of its bytes were read. */
+export function remember({ cache, warn }: PrepareContext, file: LayerFile, known: KnownFile): void {
+  if (!cache.remember(file, known))
+    warn(`${file.name}: changed while it was read; what it is is not noted for the next time`);
+}
+
+async function buildLayers(missing: readonly MissingLayer[], context: PrepareContext): Promise<void> {
+  const { cache, report, strictXattrs, warn } = context;
   cache.mustTake(missing.reduce((sum, { file }) => sum + leastSize(file), 0));
   const jobs = missing.map(
     ({ file, diffId, done }): LayerJob => ({
@@ -96,7 +100,7 @@ async function buildLayers(
       };
       mustBe(layer.file, layer.diffId, known);
       cache.putLayer(made.id, made.image);
-      cache.remember(layer.file, known);
+      remember(context, layer.file, known);
       layer.known = known;
       report.ready();
     });

@@ -1,12 +1,16 @@
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fstatSync, openSync, statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { OperationalError, UsageError } from "../bytes/errors.ts";
 import { readTables } from "../erofs/open.ts";
 import { type MovedBlob, mergeImages } from "../mkfs/merge.ts";
-import { CACHE_ADVICE, Cache, MAKE_ROOM } from "./cache.ts";
+import { type Identity, identityOf } from "../safe-open/identity.ts";
+import { strangerOf } from "../safe-open/strangers.ts";
+import { type LayerFile, statsOf } from "../tar/layer-file.ts";
+import { CACHE_ADVICE, Cache, type KnownFile, MAKE_ROOM } from "./cache.ts";
 import type { ImageLayer } from "./documents.ts";
 import { emptyLayer } from "./empty-layer.ts";
+import { Opened } from "./opened.ts";
 import { type Source, sourcesOf } from "./kind.ts";
 import { type BuiltLayer, type PrepareContext, prepareLayers } from "./layers.ts";
 import type { WantedPlatform } from "./platform.ts";
@@ -43,8 +47,10 @@ export interface PreparedImage {
   readonly blobDirs: readonly string[];
   /** Files by blob id. */
   readonly blobs: readonly (readonly [id: string, path: string])[];
-  /** By id: the directory below which such a file was found, and where it must be when it is opened. */
-  readonly within: ReadonlyMap<string, string>;
+  /** By id: which file is meant by such a path, whatever it leads to when it is opened again. */
+  readonly known: ReadonlyMap<string, Identity>;
+  /** To be called once it is mounted, or will not be: until then, what was found is open, and is what is known. */
+  readonly close: () => void;
   /**
    * To be called once it is mounted: waits until the disk has what was written.
    *
@@ -60,9 +66,11 @@ export interface PreparedImage {
  * @throws UsageError, OperationalError, FormatError; nothing half-made is left behind
  */
 export async function prepareImage(sources: Sources): Promise<PreparedImage> {
+  const opened = new Opened();
   try {
-    return await prepared(sources);
+    return await prepared(sources, opened);
   } catch (error) {
+    opened.close();
     const said = error instanceof OperationalError ? error.message : "";
     if (!said.startsWith(join(sources.cacheDir)) || !FULL.test(said)) throw error;
     throw new OperationalError(`${said}: ${MAKE_ROOM}; ${CACHE_ADVICE}`, { cause: error });
@@ -72,26 +80,28 @@ export async function prepareImage(sources: Sources): Promise<PreparedImage> {
 /** How much a pipe brings is known when the cache is full. */
 const FULL = /: (ENOSPC|EDQUOT): /;
 
-async function prepared(sources: Sources): Promise<PreparedImage> {
+async function prepared(sources: Sources, opened: Opened): Promise<PreparedImage> {
   const { paths, report, strictXattrs = false, warn, blobDirs, mountpoint } = sources;
   let made: PrepareContext | undefined; // no cache is made for an image that is mounted as it is
   const prepare = () => {
     made ??= { cache: new Cache(sources.cacheDir), report, strictXattrs, warn };
     return made;
   };
-  const found = await sourcesOf(paths, { prepare, warn, blobDirs, mountpoint });
+  const found = await sourcesOf(paths, { prepare, warn, opened, blobDirs, mountpoint });
   const image = found.find((source) => source.kind === "image");
   mustMean(sources, found);
   if (image !== undefined) {
     if (paths.length > 1) throw new UsageError(`${image.path}: an image is mounted alone, not with others`);
     if (sources.strictXattrs)
       throw new UsageError(`--strict-xattrs has no meaning for ${image.path}: an image is mounted as it is`);
-    return { bootstrap: image.path, blobDirs: [], blobs: [], within: new Map(), makeDurable: async () => {} };
+    const none = { blobDirs: [], blobs: [], known: new Map() };
+    return { bootstrap: image.path, ...none, close: () => opened.close(), makeDurable: async () => {} };
   }
   const layers: ImageLayer[] = [];
   for (const source of found) layers.push(...(await layersOf(source, sources)));
   if (layers.length === 0) layers.push(emptyLayer(prepare().cache));
-  return imageOf(await prepareLayers(layers, prepare()), prepare());
+  const built = await prepareLayers(layers, prepare());
+  return { ...imageOf(built, prepare()), close: () => opened.close() };
 }
 
 /** An option that has no meaning for what there is was a mistake. @throws OperationalError */
@@ -116,7 +126,10 @@ async function layersOf(source: Source, choice: Sources): Promise<readonly Image
 }
 
 /** Lays layers over one another. Tars that are parts of an archive are found in that: it is the blob of all of them. */
-function imageOf(built: readonly BuiltLayer[], { cache, warn }: PrepareContext): PreparedImage {
+function imageOf(
+  built: readonly BuiltLayer[],
+  { cache, warn }: PrepareContext,
+): Omit<PreparedImage, "close"> {
   const archives = archivesOf(built);
   const layers = built.map(({ file, known }) => {
     const { path, part } = file;
@@ -144,25 +157,36 @@ function imageOf(built: readonly BuiltLayer[], { cache, warn }: PrepareContext):
   }
   cache.use([bootstrap]);
   const used = blobIds(bootstrap);
-  const blobs = layers
-    .map(({ file, known, moved }) => {
-      const path = known.kind === "compressed" ? cache.blob(known.id) : file.path;
-      return [moved?.to.id ?? known.id, path] as const;
-    })
-    .filter(([id]) => used.has(id));
-  const within = new Map(
-    layers.flatMap(({ file, known }) =>
-      file.within && known.kind === "plain" ? [[known.id, file.within]] : [],
-    ),
-  );
+  const tars = new Map<string, Tar>();
+  for (const { file, known, moved } of layers) {
+    const id = moved?.to.id ?? known.id;
+    const there = tars.get(id);
+    // Of two that have the same bytes, one that nobody else may write to is the better.
+    if (used.has(id) && (there === undefined || there.isOthers)) tars.set(id, tarOf(file, known, cache));
+  }
   const written = new Set(layers.flatMap(({ file, known }) => [known.id, cache.idOf(file.path) ?? known.id]));
   return {
     bootstrap,
     blobDirs: [cache.blobs],
-    blobs: [...new Map(blobs)],
-    within,
+    blobs: [...tars].map(([id, { path }]) => [id, path]),
+    known: new Map([...tars].flatMap(([id, { identity }]) => (identity ? [[id, identity]] : []))),
     makeDurable: (isWaiting) => cache.makeDurable(written, isWaiting ? 0 : WRITTEN_BACK_MS),
   };
+}
+
+/** The tar of a layer, and whether others may write to it. */
+interface Tar {
+  readonly path: string;
+  /** undefined: of the cache, where a name says what is in it. */
+  readonly identity: Identity | undefined;
+  readonly isOthers: boolean;
+}
+
+function tarOf({ fd, path }: LayerFile, { id, kind }: KnownFile, cache: Cache): Tar {
+  if (kind === "compressed") return { path: cache.blob(id), identity: undefined, isOthers: false };
+  if (fd === undefined) return { path, identity: undefined, isOthers: false };
+  const stats = fstatSync(fd);
+  return { path, identity: identityOf(stats), isOthers: strangerOf(stats) !== undefined };
 }
 
 /**
@@ -171,14 +195,16 @@ function imageOf(built: readonly BuiltLayer[], { cache, warn }: PrepareContext):
  */
 function archivesOf(layers: readonly BuiltLayer[]): Map<string, { id: string; size: number }> {
   const parts = new Map<string, string[]>();
+  const sizes = new Map<string, number>();
   for (const { file, known } of layers) {
     const { path, part } = file;
     if (part === undefined || known.kind !== "plain") continue;
     parts.set(path, [...(parts.get(path) ?? []), `${part.at} ${known.id}`]);
+    sizes.set(path, statsOf(file)?.size ?? 0);
   }
   return new Map(
     [...parts].map(([path, lines]) => {
-      const { size } = statSync(path);
+      const size = sizes.get(path) ?? 0;
       // Its length, too: another archive may begin with the same layers at the same places.
       const id = createHash("sha256")
         .update([...lines, size].join("\n"))

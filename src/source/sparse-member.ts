@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { closeSync, ftruncateSync, openSync, readSync } from "node:fs";
+import { closeSync, ftruncateSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { OperationalError } from "../bytes/errors.ts";
-import type { LayerFile } from "../tar/layer-file.ts";
+import { type LayerFile, openAgain } from "../tar/layer-file.ts";
 import { UNSYNCED } from "./cache.ts";
-import type { PrepareContext } from "./layers.ts";
+import { type PrepareContext, remember } from "./layers.ts";
 
 /** Read, written and hashed at once. */
 const STEP = 1 << 20;
@@ -20,7 +20,7 @@ const STEPS_A_TURN = 64;
  * @returns the copy; any other layer as it is
  */
 export async function inOnePiece(file: LayerFile, context: PrepareContext): Promise<LayerFile> {
-  const { path, name, part, pieces } = file;
+  const { name, part, pieces } = file;
   if (part === undefined || pieces === undefined) return file;
   const { cache } = context;
   let id = cache.find(file)?.id;
@@ -28,20 +28,19 @@ export async function inOnePiece(file: LayerFile, context: PrepareContext): Prom
     cache.mustTake(pieces.reduce((sum, { length }) => sum + length, 0));
     const out = new AtomicFile(join(cache.blobs, "member"), false);
     try {
-      id = await copy(path, name, part.size, pieces, out);
+      id = await copy(file, part.size, pieces, out);
       out.commit(join(cache.blobs, id + UNSYNCED), true);
     } finally {
       out.discard();
     }
-    cache.remember(file, { id, kind: "stored" });
+    remember(context, file, { id, kind: "stored" });
   }
   return { path: cache.blob(id), name };
 }
 
 /** @returns the sha256 of all bytes, those in holes too */
 async function copy(
-  path: string,
-  name: string,
+  file: LayerFile,
   size: number,
   pieces: NonNullable<LayerFile["pieces"]>,
   out: AtomicFile,
@@ -59,14 +58,14 @@ async function copy(
       await rest();
     }
   };
-  const fd = openSync(path, "r");
+  const fd = openAgain(file);
   try {
     for (const { offset, length, dataAt } of pieces) {
       await holeTo(offset);
       for (; end < offset + length; await rest()) {
         const want = Math.min(STEP, offset + length - end);
         const n = readSync(fd, buffer, 0, want, dataAt + end - offset);
-        if (n === 0) throw new OperationalError(`${name}: became shorter while it was read`);
+        if (n === 0) throw new OperationalError(`${file.name}: became shorter while it was read`);
         out.write(buffer.subarray(0, n), end);
         hash.update(buffer.subarray(0, n));
         end += n;

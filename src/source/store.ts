@@ -9,8 +9,8 @@ import type { LayerFile } from "../tar/layer-file.ts";
 import { leastSize } from "../tar/least-size.ts";
 import { openLayer } from "../tar/source.ts";
 import { UNSYNCED } from "./cache.ts";
-import type { PrepareContext } from "./layers.ts";
 import { sharedCell } from "../mkfs/report.ts";
+import { type PrepareContext, remember } from "./layers.ts";
 
 /**
  * Puts what comes compressed, or through a pipe, into the cache, decompressed: only then can be looked at what it is.
@@ -36,7 +36,7 @@ export async function storeAll(files: readonly LayerFile[], context: PrepareCont
       try {
         const { file, i, done } = next;
         const id = await store(file, done, context);
-        cache.remember(file, { id, kind: "stored" });
+        remember(context, file, { id, kind: "stored" });
         ids[i] = id;
         report.ready();
       } catch (error) {

@@ -1,6 +1,6 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { kindOf } from "../bytes/magic.ts";
-import type { LayerFile } from "./layer-file.ts";
+import { type LayerFile, openAgain, statsOf } from "./layer-file.ts";
 
 /** The most that deflate can do: 258 bytes of two bits. */
 const DEFLATE = 1032;
@@ -15,11 +15,11 @@ const HEAD = 512;
  * @returns 0 for what is not compressed, or no file
  * @see https://www.rfc-editor.org/rfc/rfc1952 (ISIZE), https://www.rfc-editor.org/rfc/rfc8878 (Frame_Content_Size)
  */
-export function leastSize({ path, part }: LayerFile): number {
-  const stats = path === "-" ? undefined : statSync(path, { throwIfNoEntry: false });
+export function leastSize(file: LayerFile): number {
+  const stats = statsOf(file);
   if (!stats?.isFile()) return 0;
-  const { at, size } = part ?? { at: 0, size: stats.size };
-  const fd = openSync(path, "r");
+  const { at, size } = file.part ?? { at: 0, size: stats.size };
+  const fd = openAgain(file);
   try {
     const bytes = (from: number, length: number) => {
       const buffer = Buffer.alloc(Math.max(0, Math.min(length, size - from)));

@@ -14,8 +14,9 @@ import {
   TAIL,
 } from "../bytes/magic.ts";
 import { type ByteStream, peek } from "./byte-stream.ts";
-import type { LayerFile, Part } from "./layer-file.ts";
+import { type LayerFile, type Part, pathOf } from "./layer-file.ts";
 import { gunzip, gunzipAtOnce, unzstd } from "./library.ts";
+import { renamed } from "../safe-open/open-file.ts";
 import { findProgram, throughProgram } from "./program.ts";
 
 /** A layer's tar: a part of a file to read anywhere, which the caller closes, or its bytes in their order. */
@@ -87,12 +88,14 @@ export function kindOfFile(fd: number, { at, size }: Part): FileKind | undefined
  * than a layer, or its compressed data are damaged or cut off; a Node system error naming it when it cannot be opened
  */
 export async function openLayer(
-  { path, name, part }: LayerFile,
+  file: LayerFile,
   stdin: () => Readable = () => process.stdin,
 ): Promise<Layer> {
+  const { path, name, part } = file;
   if (path === "-") return openStream(stdin(), name);
-  const fd = await promisify(open)(path, "r").catch((error: unknown) => {
-    const problem = codeOf(error) === "ENOENT" ? "no such file" : messageOf(error);
+  const fd = await promisify(open)(pathOf(file), "r").catch((error: unknown) => {
+    const problem =
+      codeOf(error) === "ENOENT" ? "no such file" : messageOf(renamed(error, pathOf(file), path));
     throw new OperationalError(`${name}: ${problem}${deviceAdvice(path)}`);
   });
   const stats = fstatSync(fd);

@@ -1,10 +1,14 @@
 import {
   chmodSync,
+  chownSync,
+  closeSync,
   linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
+  openSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -12,7 +16,9 @@ import {
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { putContent, replaceBy, replaceFile } from "../../src/atomic-file/replace-file.ts";
+import { strangerOf } from "../../src/safe-open/strangers.ts";
 import { scratchDir } from "../support/image.ts";
+import { USER } from "../support/user.ts";
 
 let dir = "";
 let path = "";
@@ -80,15 +86,54 @@ it("replaceBy leaves no second name of a file that is there already", () => {
   expect([readdirSync(dir), statSync(path).nlink]).toEqual([["file"], 1]);
 });
 
+const put = () => {
+  const fd = openSync(join(dir, "from"), "r");
+  try {
+    putContent(join(dir, "from"), path, fd);
+  } finally {
+    closeSync(fd);
+  }
+};
+
 describe("putContent", () => {
   it.each([
     { name: "takes the name when it is free", there: undefined, want: "made" },
-    { name: "keeps a file of that length", there: "kept", want: "kept" },
+    { name: "keeps a file of these bytes", there: "made", want: "made" },
     { name: "replaces one of another length, which is damaged", there: "dam", want: "made" },
   ])("$name", ({ there, want }) => {
     if (there !== undefined) writeFileSync(path, there);
     writeFileSync(join(dir, "from"), "made");
-    putContent(join(dir, "from"), path);
+    put();
     expect([text(), readdirSync(dir)]).toEqual([want, ["file"]]);
+  });
+
+  it("refuses one of that length and other bytes", () => {
+    writeFileSync(path, "kept");
+    writeFileSync(join(dir, "from"), "made");
+    expect(put).toThrow(`${path}: its bytes are not those that its name says: remove it`);
+    expect(text()).toBe("kept");
+  });
+
+  it.each([
+    ["a stranger's file", () => chownSync(path, USER, USER)],
+    ["one that others may write", () => chmodSync(path, 0o666)],
+    [
+      "a link",
+      () => {
+        renameSync(path, join(dir, "to"));
+        symlinkSync("to", path);
+      },
+    ],
+  ])("replaces %s, whatever is in it", (_, make) => {
+    writeFileSync(path, "made");
+    make();
+    const before = lstatSync(path).ino;
+    writeFileSync(join(dir, "from"), "made");
+    put();
+    expect([text(), lstatSync(path).ino === before, strangerOf(lstatSync(path))]).toEqual([
+      "made",
+      false,
+      undefined,
+    ]);
   });
 });
