@@ -5,6 +5,7 @@ import type { Logger } from "../log/log.ts";
 import { IN_BACKGROUND, type Order, type Told } from "./caller.ts";
 import type { ReadyFacts } from "./facts.ts";
 import { findLogPlace, type LogPlace } from "./log-place.ts";
+import { stoppedBy } from "./held-signals.ts";
 import { BACKGROUND_LOG, TO_COLLECTOR } from "./options-from-flags.ts";
 
 /** What is to be served by a process that this one does not wait for. */
@@ -38,10 +39,18 @@ const OWN_VARIABLE = /^(NYDUSD_TS_|NODE_CHANNEL_)/;
 export async function serveInBackground(what: BackgroundOrder): Promise<InBackground> {
   const place = await findLogPlace(what.mountpoint, what.logFile);
   const child = launch(what.isKept, place);
-  const stop = (signal: NodeJS.Signals) => void child.kill(signal === "SIGHUP" ? "SIGTERM" : signal);
+  let stopped: NodeJS.Signals | undefined;
+  const stop = (signal: NodeJS.Signals) => {
+    stopped ??= signal;
+    child.kill(signal === "SIGHUP" ? "SIGTERM" : signal);
+  };
   for (const signal of SIGNALS) process.on(signal, stop);
   try {
-    const { facts, isServed } = await answerOf(child, what, place);
+    const { facts, isServed } = await answerOf(child, what, place).catch((error: unknown) => {
+      throw stopped === undefined ? error : stoppedBy(stopped);
+    });
+    // It was ready, and has heard of the signal: it unmounts.
+    if (stopped !== undefined && isServed) throw stoppedBy(stopped);
     return isServed ? { facts, log: place.name, pid: child.pid ?? 0 } : { facts };
   } finally {
     for (const signal of SIGNALS) process.off(signal, stop);

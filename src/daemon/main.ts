@@ -71,7 +71,10 @@ export async function serveImage(
     }
     const status = await end(daemon, served, lifecycle, exceptions);
     served.place.close();
-    return status;
+    // A mount that was asked for and never there: not so where another process has served it before.
+    if (!isAsked || started.resumed !== undefined) return status;
+    log.error("asked to stop before it was ready: nothing is mounted");
+    return statusFor(keeper, 1);
   } finally {
     await closeDaemon(daemon);
   }

@@ -5,10 +5,12 @@ import { mountAt } from "../mounts/table.ts";
 import { kindOf, mustKnow } from "../mounts/option-words.ts";
 import { unmount } from "../mounts/umount.ts";
 import { imageFacts, type ReadyFacts } from "./facts.ts";
+import { HeldSignals, stoppedBy } from "./held-signals.ts";
 import { noteKernelMount } from "./kernel-mounts.ts";
 import type { DaemonOptions } from "./options.ts";
 import { coverWithOverlay, mayOverlay } from "./overlay.ts";
 import { openDaemonLog, serveImage } from "./main.ts";
+import { unmountImage } from "./unmount-image.ts";
 import { type MountContext, prepareMount, releaseMount } from "../seed/mount-context.ts";
 
 export const MOUNT_BACKENDS = ["auto", "erofs", "erofs-file", "erofs-loop", "fuse"] as const;
@@ -104,19 +106,34 @@ export async function mountImage(
   if (driver === "auto" && fuseWord !== undefined)
     return serve(`-o ${fuseWord}: for the driver fuse only`, log);
   const context = await prepareMount(options, log);
+  const signals = new HeldSignals();
   let backing: Backing;
   try {
     backing = await mountByKernel(context, options, BACKINGS[driver]);
   } catch (error) {
-    if (driver === "auto") return serve(messageOf(error), log, context);
+    const asked = await signals.come();
+    signals.release();
+    if (asked === undefined && driver === "auto") return serve(messageOf(error), log, context);
     await releaseMount(context);
-    throw new OperationalError(`--driver ${driver}: ${messageOf(error)}`);
+    throw asked === undefined
+      ? new OperationalError(`--driver ${driver}: ${messageOf(error)}`)
+      : stoppedBy(asked);
   }
-  context.claim.release();
-  noteKernelMount(context.mountpoint);
-  log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
-  if (upper !== undefined) await makeWritable(context, upper, options, log);
-  onReady({ ...imageFacts(context), driver: "erofs", backing, upper }, false);
+  try {
+    context.claim.release();
+    noteKernelMount(context.mountpoint);
+    log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
+    if (upper !== undefined) await makeWritable(context, upper, options, log);
+    const asked = await signals.come();
+    if (asked !== undefined) {
+      await context.first?.pinned.prefetching.stop();
+      await unmountImage(context.mountpoint);
+      throw stoppedBy(asked);
+    }
+    onReady({ ...imageFacts(context), driver: "erofs", backing, upper }, false);
+  } finally {
+    signals.release();
+  }
   // Through the descriptors of this process: the image can be unmounted meanwhile.
   await context.first?.pinned.prefetching.finish();
   return 0;
