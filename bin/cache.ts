@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { defaultCacheDir } from "../src/source/cache.ts";
 import type { CacheFile } from "../src/source/cache-contents.ts";
@@ -28,13 +29,17 @@ export function addCache(program: Command, say: (text: string) => void): void {
       else for (const line of table(all)) say(line);
     });
   withExamples(cache.command("gc"), "nydusd-ts cache gc --older-than 12h --dry-run")
-    .description("remove what was not used for some time; images that are mounted lose nothing")
+    .description("remove what was not used for some time, and is not mounted")
     .option("--cache-dir <dir>", "where they are kept", defaultCacheDir())
     .option("--older-than <time>", "not used for so long: 30d, 12h, 0s", duration, 30 * UNIT.d)
     .option("--dry-run", "say what would go, remove nothing", false)
     .action(async ({ cacheDir, olderThan, dryRun }: GcFlags) => {
       const { cacheContents, garbageOf, removeGarbage } = await import("../src/source/cache-contents.ts");
-      const garbage = garbageOf(cacheContents(cacheDir), new Date(Date.now() - olderThan * 1000));
+      const { filesInUse } = await import("../src/daemon/files-in-use.ts");
+      const all = cacheContents(cacheDir);
+      const isInUse = filesInUse(new Set(all.map(({ path }) => basename(path))));
+      const before = new Date(Date.now() - olderThan * 1000);
+      const garbage = garbageOf(all, before, isInUse);
       for (const { path } of garbage) say(path);
       if (!dryRun) removeGarbage(garbage);
       say(`${garbage.length} files, ${mib(bytesOf(garbage))} ${dryRun ? "would be freed" : "freed"}`);

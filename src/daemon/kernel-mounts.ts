@@ -15,7 +15,17 @@ interface KernelMount {
   readonly source: string;
   /** ms since 1970 */
   readonly since: number;
+  /** What the kernel reads, `dev:ino` each: `cache gc` leaves it. Absent in older notes. */
+  readonly files?: readonly string[];
 }
+
+/** A file, whatever its path is by now. */
+export interface Inode {
+  readonly dev: number;
+  readonly ino: number;
+}
+
+export const inodeKey = ({ dev, ino }: Inode): string => `${dev}:${ino}`;
 
 const namespaceOf = (): string => readlinkSync("/proc/self/ns/mnt");
 
@@ -23,15 +33,23 @@ const namespaceOf = (): string => readlinkSync("/proc/self/ns/mnt");
 const isOf = (note: KernelMount, { type, device, source }: MountEntry): boolean =>
   type === "erofs" && note.device === device && note.source === source;
 
-/** Notes that a mount was made here, just now. What cannot be written is a mount that `ls` does not know. */
-export function noteKernelMount(mountpoint: string, dir = defaultStateDir()): void {
+/**
+ * Notes that a mount was made here, just now. What cannot be written is a mount that `ls` does not know.
+ *
+ * @param files that the kernel reads, `dev:ino` each
+ */
+export function noteKernelMount(
+  mountpoint: string,
+  files: readonly string[] = [],
+  dir = defaultStateDir(),
+): void {
   try {
     const mount = mountAt(mountpoint);
     if (mount === undefined) return;
     makeStateDir(dir);
     forgetUnmounted(dir);
     const { device, source } = mount;
-    const note: KernelMount = { namespace: namespaceOf(), device, source, since: Date.now() };
+    const note: KernelMount = { namespace: namespaceOf(), device, source, since: Date.now(), files };
     const name = `${note.namespace.replace(/\D/g, "")}-${device.replace(":", "-")}${END}`;
     replaceFile(join(dir, name), JSON.stringify(note), { mode: 0o600, isDurable: false });
   } catch {}
@@ -45,6 +63,13 @@ export function kernelMounts(table: readonly MountEntry[], dir = defaultStateDir
     if (mount !== undefined) found.set(mount, new Date(note.since));
   }
   return found;
+}
+
+/** What the kernel reads for mounts that were made here and are there still, or may be in another namespace. */
+export function kernelMountFiles(table: readonly MountEntry[], dir = defaultStateDir()): string[] {
+  return notesIn(dir)
+    .filter(({ note }) => note.namespace !== namespaceOf() || table.some((mount) => isOf(note, mount)))
+    .flatMap(({ note }) => note.files ?? []);
 }
 
 /** Removes notes of what was unmounted meanwhile. Another namespace's mounts cannot be seen from here. */

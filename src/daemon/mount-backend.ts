@@ -6,7 +6,7 @@ import { kindOf, mustKnow } from "../mounts/option-words.ts";
 import { unmount } from "../mounts/umount.ts";
 import { imageFacts, type ReadyFacts } from "./facts.ts";
 import { HeldSignals, stoppedBy } from "./held-signals.ts";
-import { noteKernelMount } from "./kernel-mounts.ts";
+import { inodeKey, noteKernelMount } from "./kernel-mounts.ts";
 import type { DaemonOptions } from "./options.ts";
 import { coverWithOverlay, mayOverlay } from "./overlay.ts";
 import { openDaemonLog, serveImage } from "./main.ts";
@@ -121,7 +121,7 @@ export async function mountImage(
   }
   try {
     context.claim.release();
-    noteKernelMount(context.mountpoint);
+    noteKernelMount(context.mountpoint, context.first?.pinned.image.files.map(inodeKey));
     log.info(`driver erofs: the kernel mounts the image itself, backing ${backing}`);
     if (upper !== undefined) await makeWritable(context, upper, options, log);
     const asked = await signals.come();

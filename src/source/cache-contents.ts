@@ -14,6 +14,8 @@ export interface CacheFile {
   /** Bytes on disk. */
   readonly bytes: number;
   readonly used: Date;
+  readonly dev: number;
+  readonly ino: number;
   /** Ids of the blobs that a bootstrap refers to, in the cache or not. */
   readonly blobs: readonly string[];
 }
@@ -45,6 +47,7 @@ export function cacheContents(dir: string): CacheFile[] {
         id: name.replace(/\..*$/, ""),
         bytes: stats.blocks * 512,
         used: stats.mtime,
+        ...{ dev: stats.dev, ino: stats.ino },
         blobs: isBootstrap ? blobsOf(path) : [],
       });
     }
@@ -53,10 +56,17 @@ export function cacheContents(dir: string): CacheFile[] {
 
 /**
  * What may go: whatever was not used since `before`, but tars that a bootstrap needs that stays, and leftovers of
- * runs that were killed. Mounted images lose nothing, because their files are held open.
+ * runs that were killed.
+ *
+ * @param isMounted whether a mount reads it: it is open, but a process that goes on after another one opens it again
  */
-export function garbageOf(all: readonly CacheFile[], before: Date, now = new Date()): CacheFile[] {
-  const isOld = ({ used }: CacheFile) => used.getTime() < before.getTime();
+export function garbageOf(
+  all: readonly CacheFile[],
+  before: Date,
+  isMounted: (file: CacheFile) => boolean = () => false,
+  now = new Date(),
+): CacheFile[] {
+  const isOld = (file: CacheFile) => file.used.getTime() < before.getTime() && !isMounted(file);
   const needed = new Set(all.filter((one) => !isOld(one)).flatMap(({ blobs }) => blobs));
   return all.filter((one) => {
     if (one.kind === "leftover") return now.getTime() - one.used.getTime() > LEFTOVER_MS;
@@ -73,9 +83,11 @@ export function removeGarbage(garbage: readonly CacheFile[]): void {
 
 /** What a process is making, and a blob that was not on disk when the system went down. */
 const LEFTOVER = /^\.(.+\.)?[0-9a-f]{16,24}(\.tmp)?$|^[0-9a-f]{64}\.[0-9a-f-]{36}$/;
+/** Of whatever version of the builder. */
+const BOOTSTRAP = /^[0-9a-f]{64}(\.v\d+)?\.boot$/;
 const NAME = {
-  images: /^[0-9a-f]{64}\.boot$/,
-  layers: /^[0-9a-f]{64}\.boot$/,
+  images: BOOTSTRAP,
+  layers: BOOTSTRAP,
   blobs: SHA256,
   files: SHA256,
 } as const;

@@ -18,6 +18,7 @@ import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { SHA256 } from "../bytes/sha256.ts";
 import { userDirectory } from "../bytes/user-directories.ts";
 import { versionOf } from "../safe-open/identity.ts";
+import { BUILDER_VERSION } from "../mkfs/builder-version.ts";
 import { mustBeOwnDirectory, openOwnDirectory } from "../safe-open/own-directory.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 
@@ -44,6 +45,9 @@ export interface KnownFile {
 export const UNSYNCED = `.${readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim()}`;
 /** A process that found a blob under a name opens it sooner. */
 const OPENING_MS = 60_000;
+
+/** The end of names of bootstraps, and a part of notes: what another version of the builder made is not found. */
+const BOOTSTRAP = `.v${BUILDER_VERSION}.boot`;
 
 /** Folders of a cache. */
 export const FOLDERS = ["blobs", "layers", "images", "files"] as const;
@@ -94,12 +98,12 @@ export class Cache {
 
   /** Bootstrap of the layer whose tar has this id. */
   layer(id: string): string {
-    return join(this.dir, "layers", `${id}.boot`);
+    return join(this.dir, "layers", `${id}${BOOTSTRAP}`);
   }
 
   /** Bootstrap of an image of these layers, the lowest first. */
   image(keys: readonly string[]): string {
-    return join(this.dir, "images", `${sha256(keys.join("\n"))}.boot`);
+    return join(this.dir, "images", `${sha256(keys.join("\n"))}${BOOTSTRAP}`);
   }
 
   /**
@@ -213,7 +217,9 @@ export class Cache {
     const where = part === undefined ? [] : [part.at, part.size];
     const id = this.idOf(path);
     const what = id ?? (fd === undefined ? undefined : versionOf(fd));
-    return what === undefined ? undefined : join(this.dir, "files", sha256([what, ...where].join(" ")));
+    return what === undefined
+      ? undefined
+      : join(this.dir, "files", sha256([what, ...where, BOOTSTRAP].join(" ")));
   }
 }
 
