@@ -34,7 +34,7 @@ export class KeptXattrs {
   /** How many were left out. */
   leftOut = 0;
   /** How many were looked at. */
-  private seen = 0;
+  seen = 0;
   private readonly rules: XattrRules;
   /** By name and reason. */
   private readonly counts = new Map<string, number>();
