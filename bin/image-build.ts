@@ -12,6 +12,7 @@ import { OperationalError, UsageError } from "../src/bytes/errors.ts";
 import { writeJson } from "../src/inspect/json-file.ts";
 import { type Given, givenOptions } from "./given.ts";
 import { warn, withExamples } from "./help.ts";
+import { size } from "./parse-values.ts";
 import { versionWord } from "./image-options.ts";
 import { progress } from "./progress.ts";
 
@@ -32,6 +33,7 @@ interface CreateFlags extends OutputFlags {
   repeatable: boolean;
   blobLink: "hard" | "none";
   ignoreZeros: boolean;
+  maxLayerSize?: number;
   fsVersion: string;
 }
 
@@ -86,6 +88,11 @@ export function addCreate(program: Command): void {
         .default("hard"),
     )
     .option("--ignore-zeros", "read on after the end of the archive", false)
+    .option(
+      "--max-layer-size <bytes>",
+      "refuse a layer that becomes longer when it is decompressed: 4G",
+      size,
+    )
     .addOption(new Option("-v, --fs-version <version>").choices(["5", "6"]).default("6").hideHelp())
     .addOption(new Option("--compressor <name>").hideHelp())
     .addOption(new Option("--digester <name>").hideHelp());
@@ -153,7 +160,7 @@ async function create(layers: string[], flags: CreateFlags, given: Given): Promi
   const built = await createFrom({
     ...placeForLayers(layers, flags),
     ...{ layers, blobId, blobLink, isLinkAsked: given.has("--blob-link"), chunkSize, ignoreZeros },
-    ...{ strictXattrs: flags.strictXattrs, warn },
+    ...{ strictXattrs: flags.strictXattrs, maxLayerSize: flags.maxLayerSize, warn },
     isRepeatable: flags.repeatable,
     prefetch: readPrefetch(flags, layers),
     report: progress(process.stderr.isTTY),

@@ -26,7 +26,8 @@ is_kept() {
     --foreground) stays=1 ;;
     -[ABCDLMlmo] | --apisock | --blob | --blob-dir | --bootstrap | --cache-dir | --config | --driver) value=1 ;;
     --failover-policy | --fuse-threads | --hung-after | --id | --localfs-dir | --log-file | --log-format) value=1 ;;
-    --log-level | --log-rotation-size | --low-latency | --metrics-address | --mountpoint | --options) value=1 ;;
+    --log-level | --log-rotation-size | --low-latency | --max-layer-size | --metrics-address) value=1 ;;
+    --mountpoint | --options) value=1 ;;
     --pid-file | --platform | --prefetch | --prefetch-files | --prefetch-memory | --prefetch-rate | --push) value=1 ;;
     --ref | --rlimit-nofile | --rw | --state-dir | --thread-num | --trace | --transport) value=1 ;;
     --virtual-mountpoint) value=1 ;;

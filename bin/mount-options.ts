@@ -6,7 +6,7 @@ import { defaultStateDir } from "../src/handover/state-dir.ts";
 import { LEVELS, LOG_FORMATS } from "../src/log/log-line.ts";
 import { FAILOVER_POLICIES, TRANSPORTS } from "../src/session/choose.ts";
 import { defaultCacheDir } from "../src/source/cache.ts";
-import { address, collect, collectBlob, integer, nonEmpty, platform } from "./parse-values.ts";
+import { address, collect, collectBlob, integer, nonEmpty, platform, size } from "./parse-values.ts";
 
 /** An option of `fuse` and `mount`, and what it needs to have an effect; see check-given.ts. */
 export interface MountOption {
@@ -391,6 +391,11 @@ export const SOURCE_OPTIONS: readonly MountOption[] = [
     flags: "--strict-xattrs",
     about: "refuse layers with extended attributes that an image does not keep",
     default: false,
+  },
+  {
+    flags: "--max-layer-size <bytes>",
+    about: "refuse what becomes longer when it is decompressed, or comes so through a pipe: 4G",
+    parse: size,
   },
 ];
 

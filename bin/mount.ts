@@ -44,6 +44,7 @@ interface SourceFlags extends BackendFlags {
   readonly ref?: string;
   readonly platform?: WantedPlatform;
   readonly strictXattrs: boolean;
+  readonly maxLayerSize?: number;
 }
 
 /** Set before a command in the foreground says that it is ready. */
@@ -145,8 +146,9 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
   const prepared = async () => {
     const image = await prepareSources(flags.foreground ? paths : paths.map(commonName), flags, given);
     const isAsItIs = image.bootstrap === (flags.foreground ? first : commonName(first));
-    if (given.has("--cache-dir") && isAsItIs)
-      warnings.push(`--cache-dir has no effect: ${first} is mounted as it is`);
+    for (const option of ["--cache-dir", "--max-layer-size"])
+      if (given.has(option) && isAsItIs)
+        warnings.push(`${option} has no effect: ${first} is mounted as it is`);
     if (given.has("--config") && !isAsItIs)
       warnings.push(`the directories of --config have no effect: ${paths.join(", ")} has its tars in itself`);
     const options = withImage(await optionsFor(imageFlags(image, flags)), image);
@@ -186,10 +188,10 @@ async function prepareSources(
   given: Given,
 ): Promise<PreparedImage> {
   const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less
-  const { cacheDir, ref, platform, strictXattrs, blobDir: blobDirs, mountpoint } = flags;
+  const { cacheDir, ref, platform, strictXattrs, maxLayerSize, blobDir: blobDirs, mountpoint } = flags;
   const blobOptions = ["--blob", "--blob-dir", "--localfs-dir"].filter((name) => given.has(name));
   const report = progress(process.stderr.isTTY);
-  const choice = { ref, platform, blobDirs, blobOptions };
+  const choice = { ref, platform, blobDirs, blobOptions, maxLayerSize };
   return prepareImage({ paths, mountpoint, cacheDir, ...choice, strictXattrs, report, warn });
 }
 

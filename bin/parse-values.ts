@@ -14,6 +14,16 @@ export function integer(low: number, high: number): (value: string) => number {
   };
 }
 
+const UNITS = "KMGT";
+
+/** Bytes, or as many of 1024, 1024² … */
+export function size(value: string): number {
+  const [, digits, unit] = /^(\d+)([KMGT]?)$/.exec(value) ?? [];
+  const bytes = Number(digits) * 1024 ** (unit ? UNITS.indexOf(unit) + 1 : 0);
+  if (bytes >= 1 && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError("want a number of bytes, such as 4294967296, 4096M or 4G.");
+}
+
 /** `ID=PATH`, several times. */
 export function collectBlob(value: string, before: readonly [string, string][]): [string, string][] {
   const cut = value.indexOf("=");

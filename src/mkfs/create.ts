@@ -29,6 +29,8 @@ export interface LayerRequest extends Omit<BuildOptions, "bootstrap" | "isConten
   readonly blobLink: "hard" | "none";
   /** That was said: a layer for which it means nothing is told. */
   readonly isLinkAsked?: boolean;
+  /** Bytes that a layer which comes compressed or through a pipe may become. */
+  readonly maxLayerSize?: number | undefined;
   /** Read on after the end marker. */
   readonly ignoreZeros: boolean;
   /** The end of the names of tars that are written, which are not on disk then; without it they are. */

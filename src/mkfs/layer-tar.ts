@@ -120,12 +120,17 @@ class StreamedTar implements LayerTar {
     whyCopied = "which is compressed or comes through a pipe",
   ) {
     this.whyCopied = whyCopied;
-    const { blobId, done, unsynced } = request;
+    const { blobId, done, unsynced, layer, maxLayerSize: maxSize } = request;
     this.request = request;
     this.blobDir = blobDir;
     this.file = new AtomicFile(join(blobDir, "blob"), unsynced === undefined);
     this.fd = this.file.fd;
-    this.stored = new StoredStream(stream, this.file, blobId === undefined, done);
+    this.stored = new StoredStream(stream, this.file, {
+      name: layer.name,
+      isHashed: blobId === undefined,
+      done,
+      maxSize,
+    });
   }
 
   whole(grown: (size: number) => void): Promise<number> {

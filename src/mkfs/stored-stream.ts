@@ -4,12 +4,24 @@ import { setTimeout } from "node:timers/promises";
 import type { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { stopFirst } from "../atomic-file/clean-up.ts";
 import type { Layer } from "../tar/source.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { Hashing } from "./hash.ts";
 
 export type Stream = Extract<Layer, { kind: "stream" }>;
 
 /** How often a file that a program writes is looked at. */
 const LOOK_MS = 10;
+
+/** What becomes of a stream. */
+export interface StoredAs {
+  /** Of what is read, for messages. */
+  readonly name: string;
+  readonly isHashed: boolean;
+  /** One cell, told how many bytes of the layer's file are done. */
+  readonly done: Float64Array | undefined;
+  /** Bytes that it may become. */
+  readonly maxSize: number | undefined;
+}
 
 /**
  * A stream that is written into a file, which has no name yet. Where a program decompresses, it writes the file itself,
@@ -18,19 +30,16 @@ const LOOK_MS = 10;
 export class StoredStream {
   private readonly stream: Stream;
   private readonly file: AtomicFile;
-  private readonly isHashed: boolean;
-  private readonly done: Float64Array | undefined;
+  private readonly as: StoredAs;
   private readonly mayLeave: () => void;
   /** Beside a program. */
   private hashing: Hashing | undefined;
   private digest: Promise<string> | string = "";
 
-  /** @param done one cell, told how many bytes of the layer's file are done */
-  constructor(stream: Stream, file: AtomicFile, isHashed: boolean, done: Float64Array | undefined) {
+  constructor(stream: Stream, file: AtomicFile, as: StoredAs) {
     this.stream = stream;
     this.file = file;
-    this.isHashed = isHashed;
-    this.done = done;
+    this.as = as;
     this.mayLeave = stopFirst(stream.close);
   }
 
@@ -39,7 +48,7 @@ export class StoredStream {
    *
    * @param grown called whenever the file has grown, with its length
    * @returns bytes
-   * @throws what the stream, `grown` and the disk throw
+   * @throws OperationalError when it is more than may be; what the stream, `grown` and the disk throw
    */
   async whole(grown: (size: number) => void = () => {}): Promise<number> {
     const written = this.stream.into?.(this.file.fd);
@@ -62,9 +71,10 @@ export class StoredStream {
   }
 
   private async writeChunks(grown: (size: number) => void): Promise<number> {
-    const hash = this.isHashed ? createHash("sha256") : undefined;
+    const hash = this.as.isHashed ? createHash("sha256") : undefined;
     let size = 0;
     for await (const chunk of this.stream.chunks) {
+      this.mustTake(size + chunk.length);
       this.file.write(chunk);
       hash?.update(chunk);
       size += chunk.length;
@@ -75,7 +85,7 @@ export class StoredStream {
   }
 
   private async lookOn(written: Promise<void>, grown: (size: number) => void): Promise<number> {
-    if (this.isHashed) this.hashing = new Hashing(this.file.fd, 0);
+    if (this.as.isHashed) this.hashing = new Hashing(this.file.fd, 0);
     let isOver = false;
     const over = written
       .catch((error) => {
@@ -90,6 +100,7 @@ export class StoredStream {
     while (!isOver) {
       await Promise.race([over, setTimeout(LOOK_MS)]);
       size = fstatSync(this.file.fd).size;
+      this.mustTake(size);
       this.hashing?.grow(size);
       this.tell(size, grown);
     }
@@ -101,6 +112,12 @@ export class StoredStream {
   private tell(size: number, grown: (size: number) => void): void {
     this.file.flushBehind(size);
     grown(size);
-    if (this.done !== undefined) this.done[0] = this.stream.taken();
+    const { done } = this.as;
+    if (done !== undefined) done[0] = this.stream.taken();
+  }
+
+  private mustTake(size: number): void {
+    const { maxSize = Number.POSITIVE_INFINITY, name } = this.as;
+    if (size > maxSize) throw new OperationalError(`${name}: more than ${maxSize} bytes (--max-layer-size)`);
   }
 }

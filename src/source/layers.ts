@@ -17,6 +17,8 @@ export interface PrepareContext {
   readonly report: Report;
   /** Refuse a layer with extended attributes that an image does not keep. */
   readonly strictXattrs: boolean;
+  /** Bytes that a compressed layer may become. */
+  readonly maxLayerSize: number | undefined;
   readonly warn: (message: string) => void;
 }
 
@@ -68,7 +70,7 @@ export function remember({ cache, warn }: PrepareContext, file: LayerFile, known
 }
 
 async function buildLayers(missing: readonly MissingLayer[], context: PrepareContext): Promise<void> {
-  const { cache, report, strictXattrs, warn } = context;
+  const { cache, report, strictXattrs, maxLayerSize, warn } = context;
   cache.mustTake(missing.reduce((sum, { file }) => sum + leastSize(file), 0));
   const jobs = missing.map(
     ({ file, diffId, done }): LayerJob => ({
@@ -78,7 +80,7 @@ async function buildLayers(missing: readonly MissingLayer[], context: PrepareCon
         ...{ layer: file, blobId: file.part ? undefined : cache.idOf(file.path) },
         ...{ isOfImage: diffId !== undefined, blobDir: cache.blobs, blobLink: "none" },
         ...{ chunkSize: CHUNK_SIZE, isRepeatable: false, ignoreZeros: false, prefetch: [] },
-        ...{ whiteouts: "oci", strictXattrs, warn },
+        ...{ whiteouts: "oci", strictXattrs, maxLayerSize, warn },
         ...{ unsynced: UNSYNCED, done },
       },
     }),

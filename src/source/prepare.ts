@@ -37,6 +37,8 @@ export interface Sources {
   readonly report: Report;
   /** Refuse layers with extended attributes that an image does not keep. */
   readonly strictXattrs?: boolean | undefined;
+  /** Bytes that a layer which comes compressed or through a pipe may become. */
+  readonly maxLayerSize?: number | undefined;
   readonly warn: (message: string) => void;
 }
 
@@ -81,10 +83,10 @@ export async function prepareImage(sources: Sources): Promise<PreparedImage> {
 const FULL = /: (ENOSPC|EDQUOT): /;
 
 async function prepared(sources: Sources, opened: Opened): Promise<PreparedImage> {
-  const { paths, report, strictXattrs = false, warn, blobDirs, mountpoint } = sources;
+  const { paths, report, strictXattrs = false, maxLayerSize, warn, blobDirs, mountpoint } = sources;
   let made: PrepareContext | undefined; // no cache is made for an image that is mounted as it is
   const prepare = () => {
-    made ??= { cache: new Cache(sources.cacheDir), report, strictXattrs, warn };
+    made ??= { cache: new Cache(sources.cacheDir), report, strictXattrs, maxLayerSize, warn };
     return made;
   };
   const found = await sourcesOf(paths, { prepare, warn, opened, blobDirs, mountpoint });

@@ -52,11 +52,15 @@ export async function storeAll(files: readonly LayerFile[], context: PrepareCont
   return ids as string[];
 }
 
-async function store(file: LayerFile, done: Float64Array, { cache }: PrepareContext): Promise<string> {
+async function store(
+  file: LayerFile,
+  done: Float64Array,
+  { cache, maxLayerSize: maxSize }: PrepareContext,
+): Promise<string> {
   const layer = await openLayer(file);
   if (layer.kind === "plain") throw new OperationalError(`${file.name}: changed while it was read`);
   const out = new AtomicFile(join(cache.blobs, "source"), false);
-  const stored = new StoredStream(layer, out, true, done);
+  const stored = new StoredStream(layer, out, { name: file.name, isHashed: true, done, maxSize });
   try {
     const size = await stored.whole((soFar) => mustBeOfUse(out.fd, soFar, file.name, false));
     mustBeOfUse(out.fd, size, file.name, true);

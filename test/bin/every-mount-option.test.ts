@@ -24,6 +24,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   "--ref": [...ALL, "source/archives"],
   "--platform": [...ALL, "source/archives"],
   "--strict-xattrs": [...ALL, "source/strict-xattrs"],
+  "--max-layer-size": [...ALL, "source/max-layer-size"],
   "--localfs-dir": [...ALL, "source/door"],
   "--blob-dir": [...ALL, "source/strangers-layout"],
   "--blob": [...ALL, "blob/locate"],

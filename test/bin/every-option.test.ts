@@ -71,6 +71,12 @@ const IMAGE: Readonly<Record<string, readonly Row[]>> = {
     [CREATE[0], "--repeatable", "owned.tar"],
     ["create -B out.boot -D empty", "--blob-link none", "a.tar"],
     [CREATE[0], "--ignore-zeros", "twice.tar"],
+    [
+      "create -D blobs",
+      "--max-layer-size 1K",
+      "a.tar.gz",
+      /^Error: a\.tar\.gz: more than 1024 bytes \(--max/,
+    ],
     [CREATE[0], "--fs-version 5", CREATE[1], CONFLICT],
     [CREATE[0], "--compressor zstd", CREATE[1], /^warning: --compressor has no effect: /],
     [CREATE[0], "--digester sha256", CREATE[1], /^warning: --digester has no effect: /],
@@ -129,7 +135,7 @@ const DIR = join(KEPT, "made");
 beforeAll(() => {
   mkdirSync(DIR);
   sh(
-    `cd "$D"; mkdir t blobs moved empty changed; echo a >t/a; tar -C t -cf a.tar a; echo b >t/b; tar -C t -cf b.tar b
+    `cd "$D"; mkdir t blobs moved empty changed; echo a >t/a; tar -C t -cf a.tar a; gzip -kn a.tar; echo b >t/b; tar -C t -cf b.tar b
      mkdir t/d; touch t/d/.wh.a t/.wh.a; mknod t/a2 c 0 0; tar -C t -cf white.tar .wh.a a2
      head -c 100000 /dev/zero >t/big; tar -C t -cf big.tar big; tar -C t --owner=7 --group=7 -cf owned.tar a
      tar --format=pax --pax-option=SCHILY.xattr.com.example:=x -C t -cf foreign.tar a; cat a.tar b.tar >twice.tar
