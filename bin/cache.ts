@@ -4,6 +4,7 @@ import { defaultCacheDir } from "../src/source/cache.ts";
 import type { CacheFile } from "../src/source/cache-contents.ts";
 import { withExamples } from "./help.ts";
 import { mib } from "./progress.ts";
+import { say, sayLine } from "./say.ts";
 
 interface Flags {
   readonly cacheDir: string;
@@ -16,7 +17,7 @@ interface GcFlags extends Flags {
 const UNIT = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
 /** `nydusd-ts cache`: what `mount` keeps for the next time. */
-export function addCache(program: Command, say: (text: string) => void): void {
+export function addCache(program: Command): void {
   const cache = program.command("cache").description("list or clear what mount keeps for the next time");
   withExamples(cache.command("ls"), "nydusd-ts cache ls --json")
     .description("list images, layers and tars, the most recently used first")
@@ -26,7 +27,7 @@ export function addCache(program: Command, say: (text: string) => void): void {
       const { cacheContents } = await import("../src/source/cache-contents.ts");
       const all = cacheContents(cacheDir);
       if (json) say(JSON.stringify(all, undefined, 2));
-      else for (const line of table(all)) say(line);
+      else for (const line of table(all)) sayLine(line);
     });
   withExamples(cache.command("gc"), "nydusd-ts cache gc --older-than 12h --dry-run")
     .description("remove what was not used for some time, and is not mounted")
@@ -40,7 +41,7 @@ export function addCache(program: Command, say: (text: string) => void): void {
       const isInUse = filesInUse(new Set(all.map(({ path }) => basename(path))));
       const before = new Date(Date.now() - olderThan * 1000);
       const garbage = garbageOf(all, before, isInUse);
-      for (const { path } of garbage) say(path);
+      for (const { path } of garbage) sayLine(path);
       if (!dryRun) removeGarbage(garbage);
       say(`${garbage.length} files, ${mib(bytesOf(garbage))} ${dryRun ? "would be freed" : "freed"}`);
     });

@@ -1,6 +1,7 @@
 import { Argument, type Command, type Option } from "commander";
 import { LEVELS } from "../src/log/log-line.ts";
 import type { CommandWords, OptionWords, Value } from "../src/completion/words.ts";
+import { writeExactly } from "./say.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof SHELLS)[number];
@@ -29,7 +30,7 @@ Examples:
   ${program.name()} completion fish > ~/.config/fish/completions/${program.name()}.fish`,
     )
     .action(async (shell: Shell) => {
-      process.stdout.write(await completionScript(programWords(program), shell));
+      writeExactly(await completionScript(programWords(program), shell));
     });
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { showBytes } from "../src/bytes/any-bytes.ts";
 import type { Level } from "../src/log/log-line.ts";
 import { explainUsage } from "./explain-usage.ts";
+import { complain, ownLines } from "./say.ts";
 
 /** Styles of a terminal: on and off. */
 const BOLD = [1, 22] as const;
@@ -33,7 +33,7 @@ export const warnFrom = (level: Level | undefined): void => {
 
 export const warn = (message: string): void => {
   if (!hasWarnings) return;
-  process.stderr.write(`${warningWord("warning:")} ${showBytes(message)}\n`);
+  complain(warningWord("warning:"), message);
 };
 
 /**
@@ -52,7 +52,7 @@ export const withHelpStyle = (program: Command, showGlobalOptions = false): Comm
     })
     .configureOutput({
       outputError: (text, write) =>
-        write(showBytes(explainUsage(program, text)).replace(/^Error:/, (word) => errorWord(word))),
+        write(ownLines(explainUsage(program, text)).replace(/^Error:/, (word) => errorWord(word))),
     });
 
 /** Examples behind a command's own options. */

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { shown } from "../src/bytes/escape-control-chars.ts";
 import type { BuildResult } from "../src/mkfs/bootstrap.ts";
 import { mustBeBlobId } from "../src/mkfs/blob-id.ts";
 import { builtRecord, builtText } from "../src/mkfs/built-report.ts";
@@ -15,6 +16,7 @@ import { warn, withExamples } from "./help.ts";
 import { size } from "./parse-values.ts";
 import { versionWord } from "./image-options.ts";
 import { progress } from "./progress.ts";
+import { print } from "./say.ts";
 
 interface OutputFlags {
   bootstrap?: string;
@@ -191,7 +193,7 @@ function readPrefetch({ prefetchPolicy }: OutputFlags, layers: readonly string[]
 
 /** As nydus-image says it, and writes it. */
 function report(built: BuildResult, { outputJson }: OutputFlags, what: string): void {
-  process.stdout.write(builtText(built, what));
+  print(builtText({ ...built, bootstrap: shown(built.bootstrap) }, what));
   if (outputJson !== undefined) writeJson(outputJson, builtRecord(built, versionWord()), 2);
 }
 

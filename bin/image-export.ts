@@ -8,6 +8,7 @@ import { HASH_BLOCK } from "../src/verity/hash-tree.ts";
 import { MAX_SALT } from "../src/verity/superblock.ts";
 import { withExamples } from "./help.ts";
 import * as options from "./image-options.ts";
+import { sayLine } from "./say.ts";
 
 interface ExportFlags extends options.ImageFlags {
   block: boolean;
@@ -70,8 +71,8 @@ export function addVerify(program: Command): void {
       const { hashFile, hashOffset, dataBlocks } = flags;
       const request = { hashFile, hashOffset, dataBlocks, salt: flags.salt };
       const problems = verifyDisk({ disk, root: Buffer.from(root, "hex"), ...request });
-      if (problems.length > 0) throw new OperationalError(`${disk}: ${problems.join(`\n${disk}: `)}`);
-      process.stdout.write(`${disk}: all of it has the root digest ${root.toLowerCase()}\n`);
+      if (problems.length > 0) throw new OperationalError(`${disk}: ${problems.join("; ")}`);
+      sayLine(`${disk}: all of it has the root digest ${root.toLowerCase()}`);
     });
   withExamples(command, "nydus-image-ts verify image.disk 5e1c…");
 }
@@ -86,7 +87,7 @@ async function writeDisk(argument: string | undefined, flags: ExportFlags): Prom
     const verity = verityOf(flags, disk.tables.sb.blockSize);
     const done = new Float64Array(new SharedArrayBuffer(8));
     const made = await exportDisk({ disk: disk.disk, files: disk.files, output, verity }, done);
-    if (made !== undefined) process.stdout.write(`dm-verity options: ${verityText(made, flags)}\n`);
+    if (made !== undefined) sayLine(`dm-verity options: ${verityText(made, flags)}`);
   } finally {
     disk.close();
   }

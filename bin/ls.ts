@@ -1,10 +1,11 @@
 import type { Command } from "commander";
-import { escapeControlChars } from "../src/bytes/escape-control-chars.ts";
+import { shown } from "../src/bytes/escape-control-chars.ts";
 import type { ListedMount } from "../src/daemon/list-mounts.ts";
 import { withExamples } from "./help.ts";
+import { say } from "./say.ts";
 
 /** `nydusd-ts ls`: what is mounted. */
-export function addLs(program: Command, say: (text: string) => void): void {
+export function addLs(program: Command): void {
   withExamples(program.command("ls"), "nydusd-ts ls --json")
     .description(
       "list the mounts of nydusd-ts: what is mounted where, by which driver and process, since when",
@@ -22,7 +23,7 @@ const HEAD = ["MOUNTPOINT", "SOURCE", "DRIVER", "MODE", "PID", "SINCE"];
 
 function table(mounts: readonly ListedMount[]): string {
   const rows = mounts.map(({ mountpoint, source, driver, rw, pid, since }) =>
-    [mountpoint, source, driver, rw ? "rw" : "ro", `${pid ?? "-"}`, since ?? "-"].map(escapeControlChars),
+    [mountpoint, source, driver, rw ? "rw" : "ro", `${pid ?? "-"}`, since ?? "-"].map(shown),
   );
   const all = [HEAD, ...rows];
   const widths = HEAD.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)));

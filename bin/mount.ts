@@ -38,6 +38,7 @@ import { warn, withExamples } from "./help.ts";
 import { addMountOptions, SOURCE_OPTIONS } from "./mount-options.ts";
 import { takeWords } from "./option-words.ts";
 import { progress } from "./progress.ts";
+import { say } from "./say.ts";
 
 interface SourceFlags extends BackendFlags {
   readonly cacheDir: string;
@@ -267,7 +268,3 @@ function tellReady(text: string): void {
   ignoreHangup();
   say(`ready ${text}`);
 }
-
-const say = (text: string): void => {
-  process.stdout.write(`${text}\n`);
-};

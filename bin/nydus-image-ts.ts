@@ -17,6 +17,7 @@ import { addCreate, addMerge } from "./image-build.ts";
 import { addExport, addVerify } from "./image-export.ts";
 import * as options from "./image-options.ts";
 import { runProgram } from "./run-program.ts";
+import { complain, print } from "./say.ts";
 
 const SIGN_OF_LIFE_MS = 10_000;
 
@@ -29,10 +30,6 @@ const program = options.addLogOptions(
     .version(versionText(), "-V, --version")
     .exitOverride(),
 );
-
-const print = (text: string): void => {
-  process.stdout.write(text);
-};
 
 addCreate(program);
 addMerge(program);
@@ -114,7 +111,7 @@ addCompletion(program);
 /** A line now and then while a command has nothing to say yet. */
 function signOfLife(name: string): void {
   const seconds = () => Math.round(performance.now() / 1000);
-  setInterval(() => process.stderr.write(`${name}: at work for ${seconds()} s\n`), SIGN_OF_LIFE_MS).unref();
+  setInterval(() => complain(`${name}:`, `at work for ${seconds()} s`), SIGN_OF_LIFE_MS).unref();
 }
 
 /** Nothing that is given is ignored in silence. */

@@ -22,6 +22,7 @@ import { addCompletion } from "./completion.ts";
 import { withExamples, withHelpStyle } from "./help.ts";
 import { integer } from "./parse-values.ts";
 import { runProgram } from "./run-program.ts";
+import { print as say } from "./say.ts";
 
 interface ProgramFlags {
   /** Asked for when it is used: completion and help do without. */
@@ -39,9 +40,6 @@ const program = withHelpStyle(new Command("nydusctl-ts"), true)
   .option("--id <mountpoint>", "of which image, where a daemon has several")
   .exitOverride();
 
-const say = (text: string): void => {
-  process.stdout.write(text);
-};
 const programFlags = () => program.opts<ProgramFlags>();
 /** @throws UsageError */
 function client(): Client {

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import "../src/path-bytes/program.ts";
 import { Command } from "commander";
-import { showBytes } from "../src/bytes/any-bytes.ts";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
@@ -13,6 +12,7 @@ import { withExamples, withHelpStyle } from "./help.ts";
 import { addLs } from "./ls.ts";
 import { addMountCommands, caller } from "./mount.ts";
 import { runProgram } from "./run-program.ts";
+import { say, sayLine } from "./say.ts";
 import { addTrace } from "./trace.ts";
 
 /** `nydusd-ts`: mounts a TARFS image and serves it. No logic lives here. */
@@ -22,19 +22,15 @@ const program = withHelpStyle(new Command("nydusd-ts"))
   .enablePositionalOptions()
   .exitOverride();
 
-const say = (text: string): void => {
-  process.stdout.write(`${showBytes(text)}\n`);
-};
-
 let line: CommandLine = { args: [], isPlain: false };
 const fuse = addMountCommands(program, () => line.isPlain);
 
 withExamples(program.command("umount <dir>"), "nydusd-ts umount /mnt/rootfs")
   .description("unmount an image and what was written over it; its daemon ends")
-  .action(async (dir: string) => say(await unmountImage(dir)));
+  .action(async (dir: string) => sayLine(await unmountImage(dir)));
 
-addLs(program, say);
-addCache(program, say);
+addLs(program);
+addCache(program);
 addTrace(program);
 addCompletion(program);
 

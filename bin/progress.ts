@@ -1,3 +1,4 @@
+import { draw } from "./say.ts";
 import type { Report, Work } from "../src/mkfs/report.ts";
 
 /** Lines for a log: not for what is done at once, and not many. */
@@ -13,8 +14,7 @@ export const mib = (bytes: number): string =>
   `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 1 : 0)} MiB`;
 
 /** Progress on stderr: a bar on a terminal, else a line now and then. */
-export const progress = (isTerminal: boolean): Report =>
-  new Progress(isTerminal, (text) => process.stderr.write(text));
+export const progress = (isTerminal: boolean): Report => new Progress(isTerminal, draw);
 
 /** What is known of work at a moment. */
 export interface Moment {

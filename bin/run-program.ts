@@ -1,8 +1,8 @@
 import { CommanderError } from "commander";
-import { showBytes } from "../src/bytes/any-bytes.ts";
 import { messageOf } from "../src/bytes/errors.ts";
 import { outliveTerminal } from "../src/proc/terminal.ts";
 import { errorWord } from "./help.ts";
+import { complain } from "./say.ts";
 
 /**
  * Runs a command line to its end, and sets the exit status: 2 for one that cannot be.
@@ -23,7 +23,7 @@ export async function runProgram(
     // commander has said what is wrong with a command line, and prints help and version by throwing, too.
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
     else {
-      process.stderr.write(`${errorWord("Error:")} ${showBytes(messageOf(error))}\n`);
+      complain(errorWord("Error:"), messageOf(error));
       process.exitCode = statusOf(error);
     }
   }

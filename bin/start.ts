@@ -8,6 +8,7 @@ import { userHome } from "../src/bytes/user-directories.ts";
 import { outliveTerminal } from "../src/proc/terminal.ts";
 import { type DemoImage, withDemoImage } from "../src/source/demo-image.ts";
 import { mib } from "./progress.ts";
+import { complain, say } from "./say.ts";
 
 /**
  * `npm start`: mounts a tar of something real on this host, the packages that are installed here. With arguments it is
@@ -34,10 +35,6 @@ const WORDS = new Set([
   "--version",
 ]);
 const FUSE_ONLY = /^(-B|--bootstrap|-M|--mountpoint)/;
-
-const say = (text: string): void => {
-  process.stdout.write(`${text}\n`);
-};
 
 /** Builds, mounts, looks around, serves until it is unmounted or ^C. @returns exit status */
 async function demonstrate(): Promise<number> {
@@ -73,7 +70,7 @@ async function serve(image: DemoImage, mountpoint: string): Promise<number> {
     if (!/^ready /m.test(chunk.toString())) return;
     shown ??= show(image, mountpoint).catch((error: unknown) => {
       if (isLeaving) return true;
-      process.stderr.write(`Error: ${mountpoint}: ${messageOf(error)}\n`);
+      complain("Error:", `${mountpoint}: ${messageOf(error)}`);
       server.kill("SIGTERM");
       return false;
     });
@@ -138,6 +135,6 @@ if (first !== undefined) {
   try {
     process.exitCode = await demonstrate();
   } catch (error) {
-    process.stderr.write(`Error: ${messageOf(error)}\n`);
+    complain("Error:", messageOf(error));
     process.exitCode = 1;
   }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { withExamples } from "./help.ts";
+import { say, writeExactly } from "./say.ts";
 
 interface Flags {
   readonly json: boolean;
@@ -21,7 +22,7 @@ export function addTrace(program: Command): void {
         "../src/trace/summary.ts"
       );
       const summary = summarizeFile(file);
-      if (paths) process.stdout.write(summaryPaths(summary));
-      else process.stdout.write(`${json ? summaryJson(summary) : summaryText(summary)}\n`);
+      if (paths) writeExactly(summaryPaths(summary));
+      else say(json ? summaryJson(summary) : summaryText(summary));
     });
 }

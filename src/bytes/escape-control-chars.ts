@@ -1,8 +1,39 @@
-/** Control, format and line-separating characters, halves of surrogate pairs: what a terminal obeys or shows as something else. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+/**
+ * What a terminal obeys, does not show, or shows as something else: control, format and line-separating characters, halves of
+ * surrogate pairs, what is assigned to nothing or to private use, what is ignored (fillers, selectors), and blanks but the one.
+ */
+const UNSEEN =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu;
+/** What a reader would take for an escape, or for the beginning of the one that may follow. */
+const BACKSLASH = /\\(?=[\\nrtbf]|u[0-9a-f]{4}|[^ -~]|$)/gu;
 
-/** A text as one line that a terminal only shows: every unseen character as JSON escapes it, `\n` or `\u001b`. */
-export const escapeControlChars = (text: string): string => text.replace(UNSEEN, escaped);
+/**
+ * A text as one line that a terminal only shows: every unseen character as JSON escapes it, `\n` or `\u001b`, and of characters
+ * that look like another's the one that is not in Unicode's normal form. JSON is the same to its reader afterwards.
+ */
+export function escapeControlChars(text: string): string {
+  const seen = text.replace(UNSEEN, escaped);
+  return seen.normalize("NFC") === seen ? seen : withoutVariants(seen);
+}
+
+/**
+ * A name, or a message that has names in it, as people see it: in one line, and two different ones never alike. A backslash is
+ * doubled where it would look like the beginning of an escape.
+ */
+export const shown = (text: string): string => escapeControlChars(text.replace(BACKSLASH, "\\\\"));
+
+/** Marks and letters that another sequence is the normal form of: `e` and an accent where there is é. */
+function withoutVariants(text: string): string {
+  let out = "";
+  let before = "";
+  for (const character of text) {
+    const both = before + character;
+    const isVariant = character.normalize("NFC") !== character || both.normalize("NFC") !== both;
+    out += isVariant ? escaped(character) : character;
+    before = isVariant ? "" : character;
+  }
+  return out;
+}
 
 function escaped(character: string): string {
   const short = JSON.stringify(character).slice(1, -1);

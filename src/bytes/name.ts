@@ -58,7 +58,7 @@ export function showName(bytes: Uint8Array): string {
     b >= 0x20 && b < 0x7f && b !== 0x5c ? String.fromCharCode(b) : `\\x${b.toString(16).padStart(2, "0")}`;
   if (isUtf8(plain)) {
     const text = decoder.decode(plain);
-    if (escapeControlChars(text) === text) return text;
+    if (escapeControlChars(text) === text && !/\\x[0-9a-f]{2}/.test(text)) return text;
   }
   return Array.from(plain, ascii).join("");
 }

@@ -1,6 +1,6 @@
 import { type AccessPattern, type Events, FOPS, type FilesStats, type FsStats } from "../api/shapes.ts";
 import type { InflightRequest, ReadRanges } from "../api/shapes.ts";
-import { escapeControlChars } from "../bytes/escape-control-chars.ts";
+import { escapeControlChars, shown } from "../bytes/escape-control-chars.ts";
 import { opName } from "../vfs/opcodes.ts";
 
 /** What nydusctl does not have, as tables for people; a name with control characters is no more than a name. */
@@ -9,15 +9,15 @@ type Cell = string | number;
 
 /** Columns as wide as their cells, numbers to the right; the last one is as long as it likes. */
 export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const shown = rows.map((row) => row.map((cell) => escapeControlChars(`${cell}`)));
-  const width = head.map((title, i) => Math.max(title.length, ...shown.map((row) => row[i]?.length ?? 0)));
+  const cells = rows.map((row) => row.map((cell) => shown(`${cell}`)));
+  const width = head.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i]?.length ?? 0)));
   const isRight = head.map((_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === "number"));
-  const line = (cells: readonly string[]) =>
-    cells
+  const line = (row: readonly string[]) =>
+    row
       .map((cell, i) => (isRight[i] ? cell.padStart(width[i] ?? 0) : cell.padEnd(width[i] ?? 0)))
       .join("  ")
       .trimEnd();
-  return `${[line(head), ...shown.map(line)].join("\n")}\n`;
+  return `${[line(head), ...cells.map(line)].join("\n")}\n`;
 }
 
 const hits = (counts: readonly number[], name: (typeof FOPS)[number]): number =>

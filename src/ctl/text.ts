@@ -5,6 +5,7 @@ import {
   FOPS,
   type FsStats,
 } from "../api/shapes.ts";
+import { shown } from "../bytes/escape-control-chars.ts";
 
 /** What nydusctl prints, but for labels that say what the classes are; values as they are in JSON, as there. */
 
@@ -36,12 +37,12 @@ export function infoText({ version, id, state, backend_collection }: DaemonInfo)
     const { rafs, cache } = (backend.config ?? {}) as Partial<Record<string, Record<string, unknown>>>;
     const prefetch = cache?.["prefetch"] as Record<string, unknown> | undefined;
     return [
-      `Instance Mountpoint:  ${place}`,
-      `Type:  ${backend.backend_type}`,
-      `Mounted Time:  ${backend.mounted_time}`,
-      `Mode:  ${rafs?.["mode"]}`,
-      `Prefetch:  ${prefetch?.["enable"]}`,
-      `Prefetch Merging Size:  ${prefetch?.["batch_size"]}`,
+      `Instance Mountpoint:  ${shown(place)}`,
+      `Type:  ${shown(backend.backend_type)}`,
+      `Mounted Time:  ${shown(backend.mounted_time)}`,
+      `Mode:  ${shown(`${rafs?.["mode"]}`)}`,
+      `Prefetch:  ${shown(`${prefetch?.["enable"]}`)}`,
+      `Prefetch Merging Size:  ${shown(`${prefetch?.["batch_size"]}`)}`,
     ].map((line) => `\n\t${line}`);
   });
   const instances = backends.length === 0 ? "" : `\nInstances:${backends.flat().join("")}`;

@@ -2,14 +2,12 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs
 import { parse as parseToml, TomlError } from "smol-toml";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { descriptorOf } from "./own-descriptor.ts";
-import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 
 /** nydusd's own limit (`ConfigV2::from_file`). */
 const MAX_BYTES = 1024 * 1024;
 
 /** Every message about a configuration file begins alike, and is one line: JSON.parse quotes what it stumbles over. */
-export const problem = (name: string, what: string) =>
-  new OperationalError(`config ${name}: ${escapeControlChars(what)}`);
+export const problem = (name: string, what: string) => new OperationalError(`config ${name}: ${what}`);
 
 /** @throws OperationalError */
 export function readText(path: string): string {

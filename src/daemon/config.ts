@@ -1,5 +1,4 @@
 import type { z } from "zod";
-import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 import type { FileRecords } from "../session/file-records.ts";
 import { isRecord, keyPath, NO_EFFECT_V1, NO_EFFECT_V2, unknownKeys, withoutEffect } from "./config-notes.ts";
 import { configV1, configV2, describeIssue, type prefetchSection } from "./config-schema.ts";
@@ -98,7 +97,7 @@ export function parseConfig(text: string, name: string): DaemonConfig {
       latest: records?.latest_read_files ?? false,
     },
     prefetch,
-    warnings: [...notes, ...unused].map((note) => `config ${name}: ${escapeControlChars(note)}`),
+    warnings: [...notes, ...unused].map((note) => `config ${name}: ${note}`),
   };
 }
 

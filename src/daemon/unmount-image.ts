@@ -1,5 +1,4 @@
 import { messageOf, OperationalError } from "../bytes/errors.ts";
-import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 import { FUSE_TYPE } from "../fuse/device.ts";
 import { defaultStateDir } from "../handover/state-dir.ts";
 import { isOverlay } from "../mounts/overlay.ts";
@@ -15,15 +14,14 @@ const MAX_NAMES = 5;
 /**
  * Unmounts an image, kernel mount or daemon, and before it the overlay above it.
  *
- * @param path its mountpoint, or what lies in it, however it is written
+ * @param said its mountpoint, or what lies in it, however it is written
  * @returns one line that says what was done
  * @throws OperationalError when no image is mounted there
  */
-export async function unmountImage(path: string): Promise<string> {
-  const said = escapeControlChars(path);
+export async function unmountImage(said: string): Promise<string> {
   const table = readMounts();
   const isImageOrOver = (mount: MountEntry) => isImage(mount) || isOverlay(mount, table);
-  const { path: real, mount: top } = reachedBy(path, table, isImageOrOver);
+  const { path: real, mount: top } = reachedBy(said, table, isImageOrOver);
   if (top === undefined) throw new OperationalError(`${said}: nothing is mounted there`);
   if (!isImageOrOver(top)) throw new OperationalError(`${said}: ${top.type} is mounted there, not an image`);
   mustBeOurs(said, top, table);
@@ -40,7 +38,7 @@ export async function unmountImage(path: string): Promise<string> {
   if (mount !== undefined && isImage(mount)) isBusy = (await leave(said, mount)) === "detached" || isBusy;
   removeStatesOf(mountpoint, defaultStateDir());
   forgetUnmounted();
-  const what = real === mountpoint ? said : `${escapeControlChars(mountpoint)}, where ${said} is`;
+  const what = real === mountpoint ? said : `${mountpoint}, where ${said} is`;
   return isBusy
     ? `${what}: busy: detached; the mount ends when no process uses it any more`
     : `${what}: unmounted`;
@@ -60,7 +58,7 @@ async function leave(said: string, { mountpoint, device }: MountEntry): Promise<
 function mustBeUppermost(said: string, { mountpoint }: MountEntry): void {
   const inside = readMounts().filter((mount) => mount.mountpoint.startsWith(`${mountpoint}/`));
   if (inside.length === 0) return;
-  const names = inside.slice(0, MAX_NAMES).map((mount) => escapeControlChars(mount.mountpoint));
+  const names = inside.slice(0, MAX_NAMES).map((mount) => mount.mountpoint);
   const more = inside.length > MAX_NAMES ? ` and ${inside.length - MAX_NAMES} more` : "";
   throw new OperationalError(
     `${said}: something is mounted in it: ${names.join(", ")}${more}; unmount that first, or all of it with umount -R`,

@@ -1,3 +1,4 @@
+import { shown } from "../bytes/escape-control-chars.ts";
 import { examineErofs } from "./erofs.ts";
 import type { Finding } from "./finding.ts";
 import { examineFuse } from "./fuse.ts";
@@ -36,8 +37,8 @@ export function findingsText(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ name }) => name.length));
   return findings
     .flatMap(({ name, state, found, advice }) => [
-      `${state.padEnd(8)} ${name.padEnd(width)}  ${found}`,
-      ...(advice === undefined ? [] : [`${" ".repeat(width + 9)}  -> ${advice}`]),
+      `${state.padEnd(8)} ${name.padEnd(width)}  ${shown(found)}`,
+      ...(advice === undefined ? [] : [`${" ".repeat(width + 9)}  -> ${shown(advice)}`]),
     ])
     .join("\n");
 }

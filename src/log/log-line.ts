@@ -1,5 +1,5 @@
 import { isatty } from "node:tty";
-import { escapeControlChars } from "../bytes/escape-control-chars.ts";
+import { escapeControlChars, shown } from "../bytes/escape-control-chars.ts";
 
 export const LEVELS = ["error", "warn", "info", "debug", "trace"] as const;
 export type Level = (typeof LEVELS)[number];
@@ -18,8 +18,7 @@ export const formatFor = (format: LogFormat, file?: string): Exclude<LogFormat, 
 
 /** `[time] LEVEL message`, as nydusd writes them; fields follow as JSON. */
 export function textLine(time: Date, level: Level, message: string, fields?: Fields): string {
-  const text = fields === undefined ? message : `${message} ${JSON.stringify(fields)}`;
-  return `[${time.toISOString()}] ${level.toUpperCase()} ${escapeControlChars(text)}\n`;
+  return `[${time.toISOString()}] ${level.toUpperCase()} ${withFields(message, fields)}\n`;
 }
 
 /** Of syslog(3), in the order of LEVELS. */
@@ -31,9 +30,11 @@ const PRIORITIES = [3, 4, 6, 7, 7];
  * @param line of another kind, to be collected as it is; undefined: the message
  */
 export function collectedLine(level: Level, message: string, fields?: Fields, line?: string): string {
-  const text = fields === undefined ? message : `${message} ${JSON.stringify(fields)}`;
-  return `<${PRIORITIES[LEVELS.indexOf(level)]}>${line ?? `${escapeControlChars(text)}\n`}`;
+  return `<${PRIORITIES[LEVELS.indexOf(level)]}>${line ?? `${withFields(message, fields)}\n`}`;
 }
+
+const withFields = (message: string, fields?: Fields): string =>
+  fields === undefined ? shown(message) : `${shown(message)} ${escapeControlChars(JSON.stringify(fields))}`;
 
 /** `{"time":…,"level":…,"message":…}`. What is escaped for the eye is so as JSON does it: parsing gives it back. */
 export const jsonLine = (time: Date, level: Level, message: string, fields?: Fields): string =>

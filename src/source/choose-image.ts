@@ -1,5 +1,4 @@
 import { OperationalError } from "../bytes/errors.ts";
-import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 import type { ImageLayer } from "./documents.ts";
 import { type Candidate, findImages, foundAll } from "./find-images.ts";
 import type { ImageEntry, ImageList } from "./image-entry.ts";
@@ -28,7 +27,7 @@ export function chooseImage(
   warn: (message: string) => void,
 ): readonly ImageLayer[] {
   const refuse = (problem: string, offered: readonly ImageEntry[]): never => {
-    throw new OperationalError(`${source}: ${escapeControlChars(problem)}${describeImages(offered)}`);
+    throw new OperationalError(`${source}: ${problem}${describeImages(offered)}`);
   };
   const { entries } = list;
   const found = ref === undefined ? foundAll(entries, false) : findImages(entries, ref);
@@ -41,8 +40,9 @@ export function chooseImage(
     refuse(`${offered.length} images${what && ` fit${what}`}, want one of them by --ref`, offered);
   if (isNamedAlone && platform === undefined) {
     const [{ image }] = candidates as [Candidate];
+    const layers = layersOf(image); // an image that is broken needs no warning
     warnOfPlatform(source, image.platform, warn);
-    return layersOf(image);
+    return layers;
   }
   const target = platform ?? hostPlatform();
   const best = bestOf(candidates, target, platform === undefined);
@@ -98,7 +98,5 @@ function layersOf({ layers }: Candidate["image"]): readonly ImageLayer[] {
 function warnOfPlatform(source: string, own: Platform | undefined, warn: (message: string) => void): void {
   const host = hostPlatform();
   if (own !== undefined && rankPlatform(own, host) === undefined)
-    warn(
-      `${source}: an image for ${escapeControlChars(showPlatform(own))}; this host is ${showPlatform(host)}`,
-    );
+    warn(`${source}: an image for ${showPlatform(own)}; this host is ${showPlatform(host)}`);
 }

@@ -1,4 +1,3 @@
-import { escapeControlChars } from "../bytes/escape-control-chars.ts";
 import type { ImageEntry } from "./image-entry.ts";
 import { showPlatform } from "./platform.ts";
 import { familiarName } from "./reference.ts";
@@ -11,19 +10,14 @@ const MAX_PLATFORMS_OF_ONE = 40;
 const DIGEST = /\b(sha(?:256|512):[0-9a-f]{12})[0-9a-f]{52,}$/;
 const short = (text: string): string => text.replace(DIGEST, "$1");
 
-/** What there is to choose from: names that work, platforms, digests. One stands in the line, more are a table. */
+/** What there is to choose from, in one line: names that work, platforms, digests. */
 export function describeImages(entries: readonly ImageEntry[]): string {
   const most = entries.length > 1 ? MAX_PLATFORMS : MAX_PLATFORMS_OF_ONE;
   const rows = entries.flatMap((entry) => rowsOf(entry, most));
-  const [only, ...more] = rows;
-  if (only === undefined) return "";
-  if (more.length === 0) return `; there are: ${only.filter((cell) => cell !== "-").join(" ")}`;
-  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lines = rows
-    .slice(0, MAX_ROWS)
-    .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd());
-  const left = rows.length - lines.length;
-  return ["; there are:", ...lines, ...(left > 0 ? [`  … and ${left} more`] : [])].join("\n");
+  if (rows.length === 0) return "";
+  const all = rows.slice(0, MAX_ROWS).map((row) => row.filter((cell) => cell !== "-").join(" "));
+  const left = rows.length - all.length;
+  return `; there are: ${[...all, ...(left > 0 ? [`${left} more`] : [])].join(" | ")}`;
 }
 
 /** One for each name that is worth telling. */
@@ -32,10 +26,13 @@ function rowsOf({ names, tags, digest, images }: ImageEntry, most: number): stri
   const said = (names.length > 0 ? names : tags).map((name) => short(familiarName(name)));
   const shown = [...new Set(said)].filter((name) => name !== short(digest));
   const platforms = [
-    ...new Set(images.flatMap(({ platform }) => (platform ? [showPlatform(platform)] : []))),
+    ...new Set(images.flatMap(({ platform }) => (platform ? [quoted(showPlatform(platform))] : []))),
   ].filter((platform) => !platform.startsWith("unknown/"));
   const more = platforms.length - most;
   const first = platforms.slice(0, most).join(",");
   const cells = [more > 0 ? `${first} and ${more} more` : first || "-", short(digest)];
-  return (shown.length > 0 ? shown : ["-"]).map((name) => [name, ...cells].map(escapeControlChars));
+  return (shown.length > 0 ? shown : ["-"]).map((name) => [quoted(name), ...cells]);
 }
+
+/** A name that has a blank or a bar in it does not look like two. */
+const quoted = (cell: string): string => (/[\s|"]/.test(cell) ? `"${cell.replaceAll('"', '\\"')}"` : cell);

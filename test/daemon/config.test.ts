@@ -372,7 +372,7 @@ describe("parseConfig rejects", () => {
     [
       "JSON: a byte that a terminal obeys",
       '{"a": \u001b[2J}',
-      "is not valid JSON: Unexpected token '\\u001b'",
+      "is not valid JSON: Unexpected token '\u001b'",
     ],
     ["JSON: secret not shown", '{"auth": s3cret}', "is not valid JSON: Unexpected token 's'"],
     [
