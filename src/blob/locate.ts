@@ -1,10 +1,11 @@
 import { SHA256 } from "../bytes/sha256.ts";
-import { closeSync, type Stats } from "node:fs";
-import { join } from "node:path";
+import { closeSync, type Stats, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { adviceOf, codeOf, OperationalError, problemOf } from "../bytes/errors.ts";
 import { openBeneath } from "../safe-open/beneath.ts";
 import { type Identity, identityOf, isSame } from "../safe-open/identity.ts";
 import { type OpenFile, openFile } from "../safe-open/open-file.ts";
+import { isTrusted, strangerOf } from "../safe-open/strangers.ts";
 
 /** Where to look for the tar of a blob id. */
 export interface BlobSearch {
@@ -83,8 +84,25 @@ function byId({ dirs, beside }: BlobSearch, id: string): Candidate[] {
   if (id === "") return [];
   const all = beside !== undefined && SHA256.test(id) ? [...dirs, beside] : dirs;
   return all.flatMap((dir) =>
-    [id, `${id}.tar`].map((name) => ({ path: join(dir, name), open: () => openBeneath(dir, name, dirs) })),
+    [id, `${id}.tar`].map((name) => ({
+      path: join(dir, name),
+      open: () => openNoStrangers(dir, name, dirs, id),
+    })),
   );
+}
+
+/**
+ * A stranger's file in a directory where only root and this user put files was taken for what it is called: he can still write to
+ * it. In his own directory it is as good as all that is there.
+ */
+function openNoStrangers(dir: string, name: string, dirs: readonly string[], id: string): OpenFile {
+  const file = openBeneath(dir, name, dirs);
+  const { uid } = file.stats;
+  if (isTrusted(uid) || strangerOf(statSync(dirname(file.path))) !== undefined) return file;
+  closeSync(file.fd);
+  throw new OperationalError(`belongs to user ${uid}, its directory does not`, {
+    advice: `chown it, or take it as it is with --blob ${id}=${file.path}`,
+  });
 }
 
 /** Opens a path that must be a regular file or block device. */

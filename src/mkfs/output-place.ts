@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { OperationalError, UsageError } from "../bytes/errors.ts";
+import { messageOf, OperationalError, UsageError } from "../bytes/errors.ts";
+import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 
 /** Standard input, by the names that nydus-image knows. */
 export const STDIN: ReadonlySet<string> = new Set(["-", "/dev/stdin"]);
@@ -28,12 +29,24 @@ export function placeForLayers(layers: readonly string[], said: Said): OutputPla
   return mustBePlace({ bootstrap: join(dirname(layer), `${name}.boot`), blobDir: dirname(layer) });
 }
 
-/** @throws UsageError when nothing was said; OperationalError when there is no such directory */
+/** @throws UsageError when nothing was said; OperationalError when there is no such directory, or others may change it */
 export function mustBePlace(said: Said): OutputPlace {
   const { bootstrap, blobDir } = said;
   if (bootstrap === undefined && blobDir === undefined)
     throw new UsageError("both --bootstrap and --blob-dir are missing: say where the bootstrap goes");
-  if (blobDir !== undefined && !statSync(blobDir, { throwIfNoEntry: false })?.isDirectory())
-    throw new OperationalError("directory to store blobs does not exist");
+  if (blobDir !== undefined) mustBeBlobDirectory(blobDir);
   return { bootstrap, blobDir };
+}
+
+/** What lies there under a digest is believed: nobody else may put it there, or something else in its place. */
+function mustBeBlobDirectory(dir: string): void {
+  if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory())
+    throw new OperationalError("directory to store blobs does not exist");
+  try {
+    mustBeOwnDirectory(dir, { mayBeShared: true });
+  } catch (error) {
+    throw new OperationalError(`directory to store blobs ${dir}: ${messageOf(error)}`, {
+      advice: "choose another with --blob-dir, or run as that user",
+    });
+  }
 }

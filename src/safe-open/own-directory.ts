@@ -8,6 +8,8 @@ const { O_DIRECTORY, O_NOFOLLOW } = constants;
 const STICKY = 0o1000;
 
 export interface WalkOptions {
+  /** The directory itself may be like /tmp, too: what is put there is not the others' to rename. */
+  readonly mayBeShared?: boolean | undefined;
   /** With this mode what is missing is made, once all that is above it was looked at; undefined: ENOENT is thrown. */
   readonly make?: number | undefined;
   /** An own directory that a relative path begins in; undefined: the working directory. */
@@ -27,7 +29,10 @@ export function openOwnDirectory(path: string, options: WalkOptions = {}): numbe
   return walk(path, options, (stats, shown, isLast) => {
     const isRootOwned = !isLast && stats.uid === owner;
     const problem = strangerOf(isRootOwned ? { ...stats, uid: 0 } : stats);
-    const isShared = !isLast && (stats.mode & STICKY) !== 0 && (isRootOwned || isTrusted(stats.uid));
+    const isShared =
+      (!isLast || options.mayBeShared) &&
+      (stats.mode & STICKY) !== 0 &&
+      (isRootOwned || isTrusted(stats.uid));
     if (problem !== undefined && !isShared) throw new Error(isLast ? problem : `${shown} ${problem}`);
   });
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import {
+  chownSync,
   copyFileSync,
   mkdirSync,
   readFileSync,
@@ -261,6 +262,29 @@ describe("a blob is refused", () => {
         return { ...made, places: { dirs: [], beside: made.dir, files: new Map() } };
       },
       want: "blob passwd: no place to look in (wanted: 30720 bytes); name its directory with --blob-dir or the file with --blob passwd=PATH",
+    },
+    {
+      name: "a stranger's file in a directory of root's",
+      of: () =>
+        basic((d, tar) => {
+          copyFileSync(tar, join(d, ID));
+          chownSync(join(d, ID), 65534, 65534);
+        }),
+      want: `blob ${ID}: ${ID}: belongs to user 65534, its directory does not (wanted: 30720 bytes); chown it, or take it as it is with --blob ${ID}=${ID}`,
+    },
+    {
+      name: "a stranger's file in a stranger's directory, a byte too short",
+      of: () =>
+        basic(
+          (d, tar) => {
+            mkdirSync(join(d, "theirs"));
+            copyFileSync(tar, join(d, "theirs", ID));
+            truncateSync(join(d, "theirs", ID), SIZE - 1);
+            for (const path of ["theirs", `theirs/${ID}`]) chownSync(join(d, path), 65534, 65534);
+          },
+          (d) => ({ dirs: [join(d, "theirs")] }),
+        ),
+      want: `blob ${ID}: theirs/${ID}: 30719 bytes is too short (wanted: 30720)`,
     },
     {
       name: "another file than the one that was found",

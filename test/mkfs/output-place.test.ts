@@ -1,6 +1,8 @@
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { messageOf } from "../../src/bytes/errors.ts";
 import { mustBePlace, placeForLayers } from "../../src/mkfs/output-place.ts";
-import { workDir } from "../support/daemon.ts";
+import { sh, workDir } from "../support/daemon.ts";
 
 describe("placeForLayers", () => {
   it.each([
@@ -31,3 +33,28 @@ describe("placeForLayers", () => {
 
 it("mustBePlace wants a directory that there is", () =>
   expect(() => mustBePlace({ blobDir: "/no/such" })).toThrow("directory to store blobs does not exist"));
+
+it.each([
+  ["a stranger's", 'mkdir "$D"; chown 65534 "$D"', "belongs to user 65534"],
+  ["a group's", 'mkdir "$D"; chgrp 65534 "$D"; chmod 770 "$D"', "group 65534, or an ACL, may write to it"],
+  [
+    "by a stranger's link",
+    'mkdir "$D.to"; ln -s "$D.to" "$D"; chown -h 65534 "$D"',
+    "DIR is a link that belongs to user 65534",
+  ],
+  ["below a stranger's", 'mkdir -p "$D"; chown 65534 "$D/.."', "DIR/.. belongs to user 65534"],
+  ["like /tmp", 'mkdir "$D"; chmod 1777 "$D"', ""],
+  ["root's", 'mkdir "$D"', ""],
+])("mustBePlace puts tars where nobody else can change them: a directory that is %s", (_, make, said) => {
+  const dir = join(workDir(), "dir");
+  sh(make, { D: dir });
+  let found = "";
+  try {
+    mustBePlace({ blobDir: dir });
+  } catch (error) {
+    found = messageOf(error);
+  }
+  const problem = said.replace("DIR/..", dirname(dir)).replace("DIR", dir);
+  const advice = "choose another with --blob-dir, or run as that user";
+  expect(found).toBe(said && `directory to store blobs ${dir}: ${problem}; ${advice}`);
+});
