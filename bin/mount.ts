@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
 import { serveInBackground } from "../src/daemon/background.ts";
 import { Caller, type Order } from "../src/daemon/caller.ts";
-import { commonName, refuseDescriptors, withCommonNames } from "../src/daemon/descriptors.ts";
+import { commonName, nameForOthers, refuseDescriptors, withCommonNames } from "../src/daemon/descriptors.ts";
 import { mustBeMountable } from "../src/daemon/early-checks.ts";
 import { formatFacts, type ReadyFacts } from "../src/daemon/facts.ts";
 import { preparedForHangup } from "../src/daemon/hangup.ts";
@@ -105,7 +105,7 @@ export function addMountCommands(program: Command, isPlain: () => boolean): Comm
     if (isRemount) return remountImage(mountpoint, options);
     const paths = args.slice(0, -1);
     const flags = command.opts<SourceFlags>();
-    const name = shownName(paths, flags.ref);
+    const name = shownName(paths.map(nameForOthers), flags.ref);
     return mountSources(paths, { ...flags, mountpoint, name, options }, givenOptions(command));
   });
   return fuse;

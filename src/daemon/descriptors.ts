@@ -17,6 +17,13 @@ export function commonName(path: string): string {
   }
 }
 
+/** What a file is called where its user reads of it later: `-` for a pipe, whose path means something else by then. */
+export function nameForOthers(path: string): string {
+  if (descriptorOf(path) === undefined) return path;
+  const name = commonName(path);
+  return name === path ? "-" : name;
+}
+
 /** Files by the names that they have for a process in the background, too. */
 export const withCommonNames = <T extends DaemonOptions>(options: T): T => ({
   ...options,

@@ -49,13 +49,18 @@ export async function prepareMountpoint(
 }
 
 function mustBeFree(real: string, path: string): void {
+  mustBeUnmounted(real, path);
+  if (readdirSync(real).length === 0) return;
+  mustBeUnmounted(real, path); // what was listed may have been mounted meanwhile
+  throw new OperationalError(`mountpoint ${path}: not empty; choose another or use --force`);
+}
+
+function mustBeUnmounted(real: string, path: string): void {
   const mount = mountAt(real);
   if (mount !== undefined)
     throw new OperationalError(
       `mountpoint ${path}: ${mount.source} (${mount.type}) is mounted there already; unmount it or use --force`,
     );
-  if (readdirSync(real).length > 0)
-    throw new OperationalError(`mountpoint ${path}: not empty; choose another or use --force`);
 }
 
 /** Whether an image is served there. It may be dead, and then cannot be asked. */

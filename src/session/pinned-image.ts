@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { HeldFiles } from "../blob/held-files.ts";
 import type { BlobSearch } from "../blob/locate.ts";
 import { oddities } from "../erofs/open.ts";
+import { longerBlobs } from "../fs/longer-blobs.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
 import { countsFiles, type FileRecords } from "./file-records.ts";
@@ -42,6 +43,7 @@ export function openAndPin(choice: ImageChoice, held: HeldFiles, log: Logger): P
     log.warn(`${bootstrap}: ${report.corrupt} broken entries will answer EUCLEAN; the first:`);
     for (const problem of report.problems) log.warn(`  ${problem.message}`);
   }
+  for (const line of longerBlobs(image)) log.warn(line);
   const odd = oddities(report);
   if (odd !== undefined) log.warn(`${odd} (--strict refuses)`);
   if (countsFiles(choice.records))

@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, it } from "vitest";
 import { COMMAND, emptyDir, run, shell, until } from "../support/daemon.ts";
+import { mountAt } from "../../src/mounts/table.ts";
 import { fixture } from "../support/image.ts";
+import { KERNEL_DRIVERS } from "../support/kernel.ts";
 import { tarImage } from "../support/tar-image.ts";
 
 const { path, devices } = fixture("04-large");
@@ -68,3 +70,17 @@ describe("a driver that cannot honour an option is refused before layers are rea
     }),
   );
 });
+
+it.each([["fuse"], ...KERNEL_DRIVERS.map((driver) => [driver])])(
+  "a layer that comes by a pipe is shown as -, by driver %s: its path means something else by then",
+  async (driver) => {
+    const { tar } = tarImage("echo a >a");
+    const mountpoint = emptyDir();
+    const script = 'tar=$1 mnt=$2; shift 2; exec "$@" <(gzip -c "$tar") "$mnt"';
+    const words = [process.execPath, COMMAND, "mount", "--driver", driver];
+    const { status, stderr } = await shell(script, tar, mountpoint, ...words);
+    expect(status, stderr).toBe(0);
+    expect(mountAt(mountpoint)?.source).toBe("-");
+    expect(run(["umount", mountpoint]).status).toBe(0);
+  },
+);
