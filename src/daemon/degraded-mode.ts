@@ -10,9 +10,15 @@ import type { StateFile } from "../handover/state-file.ts";
  * What is left to do when every process that served a session has died, one after the other: either to answer EIO until
  * it is unmounted, ended by a signal, or has it tried again by SIGHUP; or to take the mount away.
  *
+ * @param reason why no other process is started
  * @returns exit status
  */
-export async function runDegraded(keeper: Keeper, file: StateFile, log: Logger): Promise<number> {
+export async function runDegraded(
+  keeper: Keeper,
+  file: StateFile,
+  log: Logger,
+  reason = `${keeper.crashes} processes died, the last one with status ${keeper.last}`,
+): Promise<number> {
   const state = file.read();
   // A signal that comes while Node exits kills it, though it had unmounted and removed its state before.
   if (state === undefined && keeper.role === "clear") return doneWith(0);
@@ -26,8 +32,7 @@ export async function runDegraded(keeper: Keeper, file: StateFile, log: Logger):
     return doneWith(1);
   }
   log.error(
-    `${mountpoint}: ${keeper.crashes} processes died, the last one with status ${keeper.last}: everything answers EIO ` +
-      `from now on; SIGHUP to ${keeper.pid} tries again`,
+    `${mountpoint}: ${reason}: everything answers EIO from now on; SIGHUP to ${keeper.pid} tries again`,
   );
   const failing = failAll(keeper.device);
   const isOver = await new Promise<boolean>((resolve) => {

@@ -4,6 +4,7 @@ import type { Owner } from "../fuse/device.ts";
 import { doneWith, findKeeper, handedOver, type Keeper } from "../handover/keeper.ts";
 import { type Log, openLog } from "../log/log.ts";
 import { leaveMount } from "../mounts/leave.ts";
+import { NoImageLeft } from "../seed/incoming.ts";
 import type { MountContext } from "../seed/mount-context.ts";
 import { countsOf } from "./counts.ts";
 import { closeDaemon, type Daemon, openDaemon } from "./daemon.ts";
@@ -53,7 +54,14 @@ export async function serveImage(
   setFlagsFromString("--semi-space-growth-factor=1");
   const daemon = await openDaemon(options, log, keeper);
   try {
-    const found = await findSession(daemon);
+    const found = await findSession(daemon).catch((error: unknown) => {
+      if (error instanceof NoImageLeft && keeper?.role === "after") return { keeper, reason: error.message };
+      throw error;
+    });
+    if (typeof found === "object" && "reason" in found) {
+      const { runDegraded } = await import("./degraded-mode.ts");
+      return await runDegraded(found.keeper, stateFile(options, found.keeper), log, found.reason);
+    }
     if (found === "nothing") return statusFor(keeper, keeper?.role === "after" ? 1 : 0);
     const started = found === undefined ? await begin(daemon, context) : await goOn(daemon, found);
     const { served, exceptions, isAskedToStop, owner } = started;

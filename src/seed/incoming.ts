@@ -11,6 +11,9 @@ import { reopenAndPin } from "../session/reopen-image.ts";
 import type { SessionSeed } from "../session/seed.ts";
 import type { CheckedState, SessionSnapshot } from "../session/snapshot.ts";
 
+/** There is nothing to go on with, however often it is tried. */
+export class NoImageLeft extends OperationalError {}
+
 /** A session whose images this process opens, while another may still serve it. */
 export class IncomingSession {
   private readonly fd: number;
@@ -60,7 +63,7 @@ export class IncomingSession {
       }
     }
     if (snapshot.images.length > 0 && this.images.size === 0)
-      throw new OperationalError("none of the images of the session can be opened");
+      throw new NoImageLeft("none of the images of the session can be opened");
   }
 
   /**

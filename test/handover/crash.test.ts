@@ -113,6 +113,8 @@ describe("a serving process that is killed", () => {
     writeFileSync(made.boot, readFileSync(away).fill(0, 1024, 2048));
     kill(daemon.serving() ?? 0);
     await until(() => daemon.output().includes("everything answers EIO"), "the end of all tries", 60_000);
+    // Trying again would find the same: one process has tried.
+    expect(daemon.output().match(/its files answer ESTALE/g)).toHaveLength(1);
     expect(await shell('timeout 240 cat "$1/two"', daemon.mountpoint)).toMatchObject({
       status: 1,
       stdout: "",
