@@ -6,7 +6,7 @@ import { verifyDisk } from "../src/block/verify-disk.ts";
 import { OperationalError, UsageError } from "../src/bytes/errors.ts";
 import { HASH_BLOCK } from "../src/verity/hash-tree.ts";
 import { MAX_SALT } from "../src/verity/superblock.ts";
-import { withExamples } from "./help.ts";
+import { warn, withExamples } from "./help.ts";
 import * as options from "./image-options.ts";
 import { sayLine } from "./say.ts";
 
@@ -79,6 +79,8 @@ export function addVerify(program: Command): void {
 
 async function writeDisk(argument: string | undefined, flags: ExportFlags): Promise<void> {
   const image = options.imageOf(argument, flags);
+  if (flags.threads !== undefined)
+    warn("--threads has no effect: a disk is hashed by as many threads as there are CPUs");
   if (!flags.block) throw new UsageError("want --block, the only form of an export");
   const search = (await options.blobSearchOf(flags)) ?? options.besideOf(image);
   const output = flags.output ?? defaultOutput(image, flags);
@@ -87,7 +89,7 @@ async function writeDisk(argument: string | undefined, flags: ExportFlags): Prom
     const verity = verityOf(flags, disk.tables.sb.blockSize);
     const done = new Float64Array(new SharedArrayBuffer(8));
     const made = await exportDisk({ disk: disk.disk, files: disk.files, output, verity }, done);
-    if (made !== undefined) sayLine(`dm-verity options: ${verityText(made, flags)}`);
+    if (made !== undefined) sayLine(verityLine(made, flags.veritySuperblock));
   } finally {
     disk.close();
   }
@@ -106,14 +108,14 @@ function verityOf(flags: ExportFlags, dataBlock: number): VerityRequest | undefi
   return { dataBlock, salt, hasSuperblock: veritySuperblock, isAlone: verityOnly };
 }
 
-/** The words of nydus-image, which its snapshotter reads. */
-function verityText(made: Verity, { veritySuperblock }: ExportFlags): string {
+/** The line of nydus-image, which its snapshotter reads. @param hasSuperblock which says most of it */
+export function verityLine(made: Verity, hasSuperblock: boolean): string {
   const root = Buffer.from(made.root).toString("hex");
   const at = `--hash-offset ${made.hashOffset} ${root}`;
-  if (veritySuperblock) return at;
+  if (hasSuperblock) return `dm-verity options: ${at}`;
   const hex = Buffer.from(made.salt).toString("hex");
   return (
-    `--no-superblock --format=1 -s ${hex || '""'} --hash=sha256 --data-block-size=${made.dataBlock} ` +
+    `dm-verity options: --no-superblock --format=1 -s ${hex || '""'} --hash=sha256 --data-block-size=${made.dataBlock} ` +
     `--hash-block-size=${HASH_BLOCK} --data-blocks ${made.dataBlocks} ${at}`
   );
 }
@@ -124,7 +126,7 @@ function defaultOutput(image: string, { blobDir }: ExportFlags): string {
   return join(dir, `${basename(image)}.disk`);
 }
 
-function salt(value: string): Uint8Array {
+export function salt(value: string): Uint8Array {
   if (!HEX.test(value) || value.length > 2 * MAX_SALT)
     throw new InvalidArgumentError(`want at most ${MAX_SALT} bytes as pairs of hex digits`);
   return Buffer.from(value, "hex");

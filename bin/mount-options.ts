@@ -405,11 +405,23 @@ export function addMountOptions(command: Command, more: readonly MountOption[] =
   for (const [flags, why] of NOT_YET)
     command.addOption(
       new Option(flags).hideHelp().argParser(() => {
-        throw new UsageError(`${/--[\w-]+/.exec(flags)?.[0]} is not supported: ${why}`);
+        throw new UsageError(`${optionName(flags)} is not supported: ${why}`);
       }),
     );
   return command;
 }
+
+/** Options of both lists that another command has, too, by their long names. */
+export function addOptionsNamed(command: Command, names: readonly string[]): Command {
+  for (const name of names) {
+    const found = [...SOURCE_OPTIONS, ...MOUNT_OPTIONS].find(({ flags }) => optionName(flags) === name);
+    if (found === undefined) throw new Error(`no option ${name}`);
+    command.addOption(optionOf(found));
+  }
+  return command;
+}
+
+const optionName = (flags: string): string | undefined => /--[\w-]+/.exec(flags)?.[0];
 
 function optionOf({ flags, about, choices, parse, ...rest }: MountOption): Option {
   const option = new Option(flags, about);

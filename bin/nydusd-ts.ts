@@ -11,6 +11,7 @@ import { addCompletion } from "./completion.ts";
 import { withExamples, withHelpStyle } from "./help.ts";
 import { addLs } from "./ls.ts";
 import { addMountCommands, caller } from "./mount.ts";
+import { addNbd } from "./nbd.ts";
 import { runProgram } from "./run-program.ts";
 import { say, sayLine } from "./say.ts";
 import { addTrace } from "./trace.ts";
@@ -30,6 +31,7 @@ withExamples(program.command("umount <dir>"), "nydusd-ts umount /mnt/rootfs")
   .action(async (dir: string) => sayLine(await unmountImage(dir)));
 
 addLs(program);
+addNbd(program);
 addCache(program);
 addTrace(program);
 addCompletion(program);

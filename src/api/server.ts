@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { Socket } from "node:net";
 import { type FastifyReply, fastify } from "fastify";
 import { messageOf } from "../bytes/errors.ts";
-import { listenAt } from "./listen.ts";
+import { listenAt } from "../listen/unix-socket.ts";
 import type { Management } from "./management.ts";
 import { pace } from "./pace.ts";
 import { type Answer, BAD_REQUEST, NO_ROUTE, problem, ROUTES } from "./routes.ts";
@@ -78,7 +78,7 @@ export async function serveApi(path: string, management: Management): Promise<Ap
   app.setNotFoundHandler((_, reply) => send(reply, NO_ROUTE));
   app.setErrorHandler((error, _, reply) => send(reply, problem(400, `BadRequest(${messageOf(error)})`)));
   await app.ready();
-  await listenAt(app.server, path);
+  await listenAt(app.server, path, "apisock");
   return {
     pace: () => pace(app.server),
     close: async () => {

@@ -45,6 +45,11 @@ export interface Verity extends VerityParameters {
  * @param done a cell in shared memory, told how many bytes are done
  * @throws OperationalError, or the system error of opening the output
  */
+export async function exportDisk(
+  request: ExportRequest & { verity: VerityRequest },
+  done: Float64Array,
+): Promise<Verity>;
+export async function exportDisk(request: ExportRequest, done: Float64Array): Promise<Verity | undefined>;
 export async function exportDisk(request: ExportRequest, done: Float64Array): Promise<Verity | undefined> {
   const { disk, files, output, verity } = request;
   await loadSystemCalls();

@@ -39,7 +39,8 @@ export async function mustBeMountable(flags: BackendFlags): Promise<void> {
 
 /** Loaded only when it is asked for. What takes a session over may have its addresses later. */
 async function mustBeListenable({ apisock, metricsAddress }: BackendFlags): Promise<void> {
-  if (apisock !== undefined) await (await import("../api/listen.ts")).mustBeFree(resolve(apisock));
+  if (apisock !== undefined)
+    await (await import("../listen/unix-socket.ts")).mustBeFree(resolve(apisock), "apisock");
   if (metricsAddress !== undefined)
     (await (await import("../prometheus/http.ts")).bind(metricsAddress, createServer())).close();
 }

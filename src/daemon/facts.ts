@@ -52,8 +52,16 @@ export function formatFacts(
   ms = performance.now(),
   more: Readonly<Record<string, string | number | undefined>> = {},
 ): string {
-  const all = { ...Object.fromEntries(FIELDS.map((key) => [key, facts[key]])), ms: Math.round(ms), ...more };
-  return Object.entries(all)
+  return formatWords({
+    ...Object.fromEntries(FIELDS.map((key) => [key, facts[key]])),
+    ms: Math.round(ms),
+    ...more,
+  });
+}
+
+/** `key=value …`, as in the ready line; what is undefined is left out. */
+export function formatWords(words: Readonly<Record<string, string | number | undefined>>): string {
+  return Object.entries(words)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${oneWord(`${value}`)}`)
     .join(" ");

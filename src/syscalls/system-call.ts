@@ -39,6 +39,7 @@ const X64 = {
   unshare: 272,
   setns: 308,
   copy_file_range: 326,
+  preadv2: 327,
 };
 const GENERIC: typeof X64 = {
   fcntl: 25,
@@ -59,6 +60,7 @@ const GENERIC: typeof X64 = {
   execve: 221,
   setns: 268,
   copy_file_range: 285,
+  preadv2: 286,
 };
 const NUMBERS: Readonly<Record<string, typeof X64>> = {
   x64: X64,

@@ -36,6 +36,8 @@ const MERGE = ["merge -B out.boot", "a.boot b.boot"] as const;
 /** Every option of `nydusctl-ts`, and of the commands of `nydusd-ts` that mount nothing, with a test that shows what it does. */
 const SHOWN: Readonly<Record<string, string>> = {
   "nydusd-ts ls --json": "mount/ls",
+  "nydusd-ts nbd --socket --listen --export --single-device --verity --salt --blob-dir --blob --cache-dir --ref --platform --log-level --log-file --log-format":
+    "nbd/options",
   "nydusd-ts cache ls --cache-dir --json": "source/cache",
   "nydusd-ts cache gc --cache-dir --older-than --dry-run": "source/cache",
   "nydusd-ts trace summarize --json --paths": "mount/prefetch",
@@ -127,6 +129,33 @@ const IMAGE: Readonly<Record<string, readonly Row[]>> = {
     ["unpack --output out.tar socket.boot", "--log-file l.log", ""],
     ["unpack --output out.tar socket.boot", "--log-level error", ""],
   ],
+  export: [
+    ["export -B a.boot -D blobs -O out.disk", "--block", ""],
+    ["export --block -D blobs", "--output out.disk", "-B a.boot"],
+    ["export --block -O out.disk", "--bootstrap a.boot", "-D blobs"],
+    ["export --block -O out.disk moved/a.boot", "--blob-dir blobs", ""],
+    ["export --block -O out.disk moved/a.boot", "--config config.json", ""],
+    ["export --block -O out.disk moved/a.boot", "--blob a.tar", ""],
+    ["export --block -O out.disk a.boot -D blobs", "--single-device", ""],
+    ["export --block -O out.disk a.boot -D blobs", "--verity", ""],
+    ["export --block -O out.disk a.boot -D blobs", "--verity-only", ""],
+    ["export --block -O out.disk a.boot -D blobs --verity", "--verity-superblock", ""],
+    ["export --block -O out.disk a.boot -D blobs --verity", "--salt 00", ""],
+    ["export --block -O out.disk a.boot -D blobs", "--threads 4", "", /^warning: --threads has no effect: /],
+    ...log("export --block -O out.disk a.boot -D blobs", ""),
+  ],
+  verify: [
+    ["verify a.disk $ROOT", "--hash-file a.tree", "", /all of it has the root digest/],
+    ["verify a.disk $ROOT --hash-file a.tree", "--hash-offset 4096", "", /^Error: .*no hash tree/],
+    ["verify a.disk $ROOT --hash-file a.tree", "--data-blocks 1", "", /^Error: /],
+    [
+      "verify a.disk $ROOT --hash-file a.tree",
+      "--salt 00",
+      "",
+      /^Error: .*a block of the hash tree is wrong/,
+    ],
+    ...log("verify a.disk $ROOT --hash-file a.tree", ""),
+  ],
   completion: [],
 };
 
@@ -147,7 +176,9 @@ beforeAll(() => {
      cp a.tar changed/$id; printf x | dd of=changed/$id bs=1 seek=512 conv=notrunc status=none
      mkdir s; perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "s/s", Listen => 1)'; mkfs.erofs --quiet socket.boot s
      for l in a b white; do node "$I" create -B $l.boot $l.tar >/dev/null; done
-     ln a.tar blobs/$id; cp a.boot moved; rm -r t s`,
+     ln a.tar blobs/$id; cp a.boot moved; rm -r t s
+     node "$I" export --block -O a.disk a.boot -D blobs
+     node "$I" export --block --verity-only -O a.tree a.boot -D blobs | awk '{ printf "%s", $NF }' >root`,
     { D: DIR, I: new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url).pathname },
   );
 });
@@ -159,7 +190,10 @@ function effect(line: string): { said: string; files: string } {
   cpSync(DIR, dir, { recursive: true });
   const { status, stdout, stderr } = programRun(
     "nydus-image-ts",
-    line.split(" ").filter(Boolean),
+    line
+      .replace("$ROOT", readFileSync(join(DIR, "root"), "utf8"))
+      .split(" ")
+      .filter(Boolean),
     dir,
     "/a\n",
   );

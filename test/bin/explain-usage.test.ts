@@ -44,7 +44,7 @@ describe("a command line that cannot be is told in one line, with what was meant
     [
       "nydus-image-ts",
       "nope",
-      "unknown command 'nope'; want create, merge, check, inspect, stat, ls, unpack, completion",
+      "unknown command 'nope'; want create, merge, check, inspect, stat, ls, unpack, export, verify, completion",
     ],
     ["nydus-image-ts", "chekc", "unknown command 'chekc'\n(Did you mean check?)"],
   ])("%s %s", (program, line, want) => {

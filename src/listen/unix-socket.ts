@@ -11,10 +11,11 @@ const ANSWER_MS = 2_000;
  * Listens on a unix socket that only its owner may use. What lies there is replaced when it is a socket that
  * no process answers on: a daemon that was killed leaves one. The server removes it when it is closed.
  *
+ * @param name what the socket is called in messages
  * @throws OperationalError naming the path
  */
-export async function listenAt(server: Server, path: string): Promise<void> {
-  if ((await mustBeFree(path)) === "left") unlinkSync(path);
+export async function listenAt(server: Server, path: string, name: string): Promise<void> {
+  if ((await mustBeFree(path, name)) === "left") unlinkSync(path);
   const before = process.umask(0o177); // from the first moment on; binding happens within this call
   try {
     server.listen(path);
@@ -23,7 +24,7 @@ export async function listenAt(server: Server, path: string): Promise<void> {
   }
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
-    server.once("error", (error) => reject(new OperationalError(`apisock ${path}: ${messageOf(error)}`)));
+    server.once("error", (error) => reject(new OperationalError(`${name} ${path}: ${messageOf(error)}`)));
   });
 }
 
@@ -31,25 +32,25 @@ export async function listenAt(server: Server, path: string): Promise<void> {
  * @returns whether a process that is gone has left a socket there
  * @throws OperationalError when it is no path for a socket, or another process answers there
  */
-export async function mustBeFree(path: string): Promise<"left" | "free"> {
+export async function mustBeFree(path: string, name: string): Promise<"left" | "free"> {
   const length = Buffer.byteLength(path);
   if (length > MAX_SOCKET_PATH)
-    throw new OperationalError(`apisock ${path}: ${length} bytes long, want ${MAX_SOCKET_PATH} at most`);
+    throw new OperationalError(`${name} ${path}: ${length} bytes long, want ${MAX_SOCKET_PATH} at most`);
   // Node says "permission denied" of a directory that is not there.
-  if (!existsSync(dirname(path))) throw new OperationalError(`apisock ${path}: no such directory`);
+  if (!existsSync(dirname(path))) throw new OperationalError(`${name} ${path}: no such directory`);
   try {
     if (!lstatSync(path).isSocket())
-      throw new OperationalError(`apisock ${path}: is there, and is no socket`);
+      throw new OperationalError(`${name} ${path}: is there, and is no socket`);
     const answer = await knock(path);
     if (answer !== "ECONNREFUSED")
       throw new OperationalError(
-        `apisock ${path}: ${answer === "" ? "another process answers there" : `in use, or not: ${answer}`}`,
+        `${name} ${path}: ${answer === "" ? "another process answers there" : `in use, or not: ${answer}`}`,
       );
     return "left";
   } catch (error) {
     if (error instanceof OperationalError) throw error;
     if (codeOf(error) === "ENOENT") return "free";
-    throw new OperationalError(`apisock ${path}: ${messageOf(error)}`);
+    throw new OperationalError(`${name} ${path}: ${messageOf(error)}`);
   }
 }
 

@@ -1,0 +1,157 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { UsageError } from "../src/bytes/errors.ts";
+import { formatWords } from "../src/daemon/facts.ts";
+import { parseAddress } from "../src/daemon/metrics-address.ts";
+import type { MountFlags } from "../src/daemon/options-from-flags.ts";
+import { placesIn } from "../src/daemon/places.ts";
+import type { DiskAddress, DiskToServe } from "../src/daemon/serve-disks.ts";
+import { openLog } from "../src/log/log.ts";
+import type { WantedPlatform } from "../src/source/platform.ts";
+import type { PreparedImage } from "../src/source/prepare.ts";
+import { givenOptions } from "./given.ts";
+import { warn, withExamples } from "./help.ts";
+import { salt, verityLine } from "./image-export.ts";
+import { addOptionsNamed } from "./mount-options.ts";
+import { progress } from "./progress.ts";
+import { sayLine } from "./say.ts";
+
+interface NbdFlags extends Pick<MountFlags, "blobDir" | "blob" | "logLevel" | "logFile" | "logFormat"> {
+  readonly socket?: string;
+  readonly listen?: DiskAddress;
+  readonly export: readonly [name: string, path: string][];
+  readonly singleDevice: boolean;
+  readonly verity: boolean;
+  readonly salt?: Uint8Array;
+  readonly cacheDir: string;
+  readonly ref?: string;
+  readonly platform?: WantedPlatform;
+}
+
+/** The first descriptor that systemd hands over. */
+const FIRST_INHERITED = 3;
+const LOOPBACK = new Set(["localhost", "::1"]);
+
+export function addNbd(program: Command): void {
+  const command = program
+    .command("nbd <image...>")
+    .description(
+      "serve an image as a block device to NBD clients, virtual machines above all, without writing it; IMAGE is what " +
+        "mount takes",
+    )
+    .option("--socket <path>", "unix socket to listen at; systemd may hand one over instead")
+    .option("--listen <[HOST:]PORT>", "address to listen at, of this machine", listenAddress)
+    .option(
+      "--export <NAME=IMAGE>",
+      "another image, under a name, may be given several times",
+      collectExport,
+      [],
+    )
+    .option("--single-device", "for kernels that know no device table in a disk: any from 5.19", false)
+    .option("--verity", "serve the hash tree of dm-verity behind the disk, and print what opens it", false)
+    .option("--salt <hex>", "of the hash tree; none when absent", salt);
+  addOptionsNamed(command, ["--blob-dir", "--blob", "--cache-dir", "--ref", "--platform"]);
+  addOptionsNamed(command, ["--log-level", "--log-file", "--log-format"]);
+  withExamples(
+    command,
+    "nydusd-ts nbd image.boot --blob-dir layers --socket /run/image.sock",
+    "nydusd-ts nbd base.tar app.tar.gz --listen 10809",
+    "nydusd-ts nbd saved.tar --ref app:1.0 --single-device --socket app.sock",
+  );
+  command.action((paths: string[], flags: NbdFlags) =>
+    serve(paths, flags, givenOptions(command).has("--blob")),
+  );
+}
+
+async function serve(paths: readonly string[], flags: NbdFlags, hasBlobs: boolean): Promise<void> {
+  if (flags.salt !== undefined && !flags.verity)
+    throw new UsageError("--salt is of a hash tree: want --verity");
+  const address = addressOf(flags);
+  const { serveDisks } = await import("../src/daemon/serve-disks.ts");
+  const disks = [await diskOf("", paths, flags, hasBlobs)];
+  for (const [name, path] of flags.export) disks.push(await diskOf(name, [path], flags, false));
+  const log = openLog(flags.logLevel, flags);
+  const start = { ...(address.kind === "socket" ? { socket: address.path } : {}) };
+  await serveDisks(disks, address, log, (facts, port) => {
+    for (const { verity } of facts) if (verity !== undefined) sayLine(verityLine(verity, false));
+    const where = address.kind === "tcp" ? { address: `${address.host}:${port}` } : start;
+    const words = { image: disks[0]?.bootstrap, ...where, exports: facts.length, size: facts[0]?.size };
+    sayLine(`ready ${formatWords({ ...words, ms: Math.round(performance.now()) })}`);
+  });
+  log.close();
+}
+
+async function diskOf(
+  name: string,
+  paths: readonly string[],
+  flags: NbdFlags,
+  hasBlobs: boolean,
+): Promise<DiskToServe> {
+  const image = await prepared(paths, flags, hasBlobs);
+  await image.makeDurable(false);
+  const given = {
+    dirs: [...flags.blobDir, ...image.blobDirs],
+    files: new Map([...(hasBlobs ? flags.blob : []), ...image.blobs]),
+    known: image.known,
+  };
+  const places = placesIn(image.bootstrap, undefined, given);
+  const salt = flags.verity ? (flags.salt ?? new Uint8Array(0)) : undefined;
+  return {
+    name,
+    bootstrap: image.bootstrap,
+    places,
+    isSingle: flags.singleDevice,
+    salt,
+    opened: image.close,
+  };
+}
+
+async function prepared(
+  paths: readonly string[],
+  flags: NbdFlags,
+  hasBlobs: boolean,
+): Promise<PreparedImage> {
+  const { prepareImage } = await import("../src/source/prepare.ts");
+  const { cacheDir, ref, platform, blobDir } = flags;
+  const blobOptions = hasBlobs ? ["--blob"] : [];
+  const report = progress(process.stderr.isTTY);
+  return prepareImage({ paths, cacheDir, ref, platform, blobDirs: blobDir, blobOptions, report, warn });
+}
+
+/** @throws UsageError unless there is exactly one */
+function addressOf({ socket, listen }: NbdFlags): DiskAddress {
+  const { LISTEN_FDS, LISTEN_PID } = process.env;
+  const isInherited = Number(LISTEN_FDS) > 0 && Number(LISTEN_PID) === process.pid;
+  const all: DiskAddress[] = [
+    ...(socket === undefined ? [] : [{ kind: "socket" as const, path: socket }]),
+    ...(listen === undefined ? [] : [listen]),
+    ...(isInherited ? [{ kind: "inherited" as const, fd: FIRST_INHERITED }] : []),
+  ];
+  const [address] = all;
+  if (address === undefined || all.length > 1)
+    throw new UsageError(
+      all.length > 1
+        ? "want one address: --socket, --listen, or a socket of systemd"
+        : "want --socket or --listen",
+    );
+  return address;
+}
+
+/** There is no TLS: what is read is nobody else's. */
+function listenAddress(value: string): DiskAddress {
+  const parsed = parseAddress(value);
+  if (parsed === undefined) throw new InvalidArgumentError("want [HOST:]PORT.");
+  if (!LOOPBACK.has(parsed.host) && !parsed.host.startsWith("127."))
+    throw new InvalidArgumentError(
+      `${parsed.host} is not this machine alone, and there is no TLS here: want 127.0.0.1, or --socket behind ssh -L or stunnel.`,
+    );
+  return { kind: "tcp", ...parsed };
+}
+
+function collectExport(value: string, before: readonly [string, string][]): [string, string][] {
+  const cut = value.indexOf("=");
+  const name = value.slice(0, cut);
+  if (cut < 1 || cut === value.length - 1 || Buffer.byteLength(name) > 4096)
+    throw new InvalidArgumentError("want NAME=IMAGE.");
+  if (before.some(([other]) => other === name)) throw new InvalidArgumentError(`${name} is there twice.`);
+  return [...before, [name, value.slice(cut + 1)]];
+}

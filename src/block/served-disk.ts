@@ -1,0 +1,88 @@
+import { read as fsRead } from "node:fs";
+import { promisify } from "node:util";
+import { elementAt } from "../bytes/element-at.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { alignUp } from "../bytes/u64.ts";
+import { readCached } from "../syscalls/cached-read.ts";
+import type { DiskFile } from "./disk-reader.ts";
+import type { DiskPiece, FlatDisk } from "./flat-disk.ts";
+
+const readLater = promisify(fsRead);
+/** Clients that think in larger blocks than 512 lose the end of a disk that is no multiple of theirs. */
+const END = 4096;
+
+/**
+ * A disk that many read at a time from one thread, none of whom may wait for another one's disk: what the page cache has is
+ * read at once, the rest by Node's threads.
+ */
+export class ServedDisk {
+  readonly size: number;
+  private readonly disk: FlatDisk;
+  private readonly files: readonly DiskFile[];
+
+  /** @param files as the runs of the disk number them */
+  constructor(disk: FlatDisk, files: readonly DiskFile[]) {
+    this.size = alignUp(disk.size, END);
+    this.disk = disk;
+    this.files = files;
+  }
+
+  /** What a range is made of, the zeros behind the end of the disk included. */
+  *pieces(at: number, length: number): Generator<DiskPiece> {
+    yield* this.disk.pieces(at, length);
+    const end = Math.min(at + length, this.size);
+    const from = Math.max(at, this.disk.size);
+    if (from < end) yield { at: from, length: end - from };
+  }
+
+  /**
+   * @param at `[at, at + into.length)` lies in the disk
+   * @returns nothing when it is done
+   * @throws OperationalError naming the file that cannot be read, or is shorter than it was; also later
+   */
+  read(at: number, into: Uint8Array): Promise<void> | undefined {
+    let waits: Promise<void>[] | undefined;
+    for (const { at: from, length, source } of this.pieces(at, into.length)) {
+      const part = into.subarray(from - at, from - at + length);
+      if (source === undefined) part.fill(0);
+      else if ("bytes" in source) part.set(source.bytes);
+      else {
+        const wait = this.readFile(elementAt(this.files, source.file), source.from, part);
+        if (wait !== undefined) {
+          waits ??= [];
+          waits.push(wait);
+        }
+      }
+    }
+    return waits && all(waits);
+  }
+
+  private readFile(file: DiskFile, from: number, into: Uint8Array): Promise<void> | undefined {
+    let n: number;
+    try {
+      n = readCached(file.fd, into, from);
+    } catch (error) {
+      throw new OperationalError(`${file.name}: byte ${from}: ${messageOf(error)}`);
+    }
+    if (n === into.length) return undefined;
+    if (n === 0) throw ended(file, from);
+    return waitFor(file, from, into, Math.max(0, n));
+  }
+}
+
+async function waitFor({ fd, name }: DiskFile, from: number, into: Uint8Array, had: number): Promise<void> {
+  for (let done = had; done < into.length; ) {
+    const { bytesRead } = await readLater(fd, into, done, into.length - done, from + done).catch((error) => {
+      throw new OperationalError(`${name}: byte ${from + done}: ${messageOf(error)}`);
+    });
+    if (bytesRead === 0) throw ended({ fd, name }, from + done);
+    done += bytesRead;
+  }
+}
+
+async function all(waits: readonly Promise<void>[]): Promise<void> {
+  await Promise.all(waits);
+}
+
+const ended = ({ name }: DiskFile, at: number): OperationalError =>
+  new OperationalError(`${name}: ends at byte ${at}, it was longer when it was opened`);

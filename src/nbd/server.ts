@@ -1,0 +1,75 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { Conversation, Ended } from "./conversation.ts";
+import type { Export } from "./export.ts";
+import { Negotiation } from "./negotiation.ts";
+import { Transmission } from "./transmission.ts";
+
+/** Clients at a time: what they may keep waiting in memory comes to less than 100 MiB. */
+const MAX_CONNECTIONS = 256;
+const HANDSHAKE_MS = 10_000;
+const STUCK_MS = 60_000;
+
+/** What clients asked for so far. */
+export interface NbdCounts {
+  connections: number;
+  /** Those of now. */
+  clients: number;
+  requests: number;
+  errors: number;
+  bytes: number;
+}
+
+/** Told of what happens. */
+export interface NbdLog {
+  debug(message: string): void;
+  warn(message: string): void;
+}
+
+/** Serves disks to clients that speak NBD. */
+export class NbdServer {
+  readonly server: Server;
+  readonly counts: NbdCounts = { connections: 0, clients: 0, requests: 0, errors: 0, bytes: 0 };
+  private readonly exports: ReadonlyMap<string, Export>;
+  private readonly log: NbdLog;
+  private readonly sockets = new Set<Socket>();
+
+  /** @param exports by name, at least one; the first is what a client gets that names none */
+  constructor(exports: ReadonlyMap<string, Export>, log: NbdLog) {
+    this.exports = exports;
+    this.log = log;
+    this.server = createServer({ noDelay: true }, (socket) => void this.accept(socket));
+    this.server.maxConnections = MAX_CONNECTIONS;
+  }
+
+  /** Ends all conversations. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+
+  private async accept(socket: Socket): Promise<void> {
+    const { counts } = this;
+    counts.connections++;
+    counts.clients++;
+    this.sockets.add(socket);
+    const timer = setTimeout(() => socket.destroy(), HANDSHAKE_MS);
+    try {
+      const talk = new Conversation(socket, STUCK_MS);
+      const agreement = await new Negotiation(talk, this.exports).agree();
+      clearTimeout(timer);
+      if (agreement !== undefined)
+        await new Transmission(talk, agreement, counts, (problem) => this.log.warn(problem)).serve();
+      socket.end();
+    } catch (error) {
+      if (!(error instanceof Ended))
+        this.log.warn(`a client: ${error instanceof Error ? error.message : error}`);
+      else this.log.debug(`a client: ${error.message}`);
+      socket.destroy();
+    } finally {
+      clearTimeout(timer);
+      counts.clients--;
+      this.sockets.delete(socket);
+    }
+  }
+}

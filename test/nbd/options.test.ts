@@ -1,0 +1,107 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { expect, it } from "vitest";
+import { run, workDir } from "../support/daemon.ts";
+import { fixture } from "../support/image.ts";
+import { LAYERS, ociDir } from "../source/images.ts";
+import { RawClient } from "./client.ts";
+import { serveNbd } from "./served.ts";
+
+const MERGED = fixture("12-merged");
+const sizeOf = (uri: string) =>
+  Number(spawnSync("nbdinfo", ["--size", uri], { encoding: "utf8", timeout: 60_000 }).stdout);
+/** The disk that clients of a socket see, in a file. */
+function copied(socket: string, name = ""): string {
+  const disk = join(workDir(), "disk");
+  expect(
+    spawnSync("nbdcopy", [`nbd+unix:///${name}?socket=${socket}`, disk], { timeout: 60_000 }).status,
+  ).toBe(0);
+  return disk;
+}
+const has = (disk: string, path: string) => {
+  const image = process.execPath;
+  const command = new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url).pathname;
+  return spawnSync(image, [command, "ls", disk, path]).status === 0;
+};
+
+it("images are what mount takes: compressed layers, kept in --cache-dir", async () => {
+  const dir = workDir();
+  const layers = LAYERS.map((path, i) => {
+    const packed = join(dir, `${i}.tar.gz`);
+    writeFileSync(packed, gzipSync(readFileSync(path)));
+    return packed;
+  });
+  const { socket } = await serveNbd([...layers, "--cache-dir", join(dir, "cache")]);
+  expect(readdirSync(join(dir, "cache"))).toContain("blobs");
+  expect(has(copied(socket), "/dd/again")).toBe(true);
+});
+
+it("layouts, by --ref and --platform", async () => {
+  const dir = ociDir(workDir(), LAYERS, "app:1.0");
+  const cache = ["--cache-dir", join(workDir(), "cache")];
+  const { socket } = await serveNbd([
+    dir,
+    "--ref",
+    "app:1.0",
+    "--platform",
+    "linux/amd64",
+    ...cache,
+    "--single-device",
+  ]);
+  expect(has(copied(socket), "/dd/again")).toBe(true);
+  const none = run(["nbd", dir, "--ref", "app:2.0", ...cache, "--socket", join(workDir(), "s")]);
+  expect([none.status, none.stderr]).toEqual([1, expect.stringMatching(/app:2\.0/)]);
+  const other = run(["nbd", dir, "--platform", "linux/arm64", ...cache, "--socket", join(workDir(), "s")]);
+  expect(other.status).toBe(1);
+});
+
+it("tars are found by --blob-dir and --blob; other images have names by --export; --listen is for this machine", async () => {
+  const dir = workDir();
+  mkdirSync(join(dir, "blobs"));
+  const { stdout } = spawnSync("sha256sum", MERGED.devices);
+  for (const line of stdout.toString().trim().split("\n")) {
+    const [id = "", path = ""] = line.split(/\s+/);
+    writeFileSync(join(dir, "blobs", id), readFileSync(path));
+  }
+  const flat = fixture("13-export-disk").path;
+  const { socket } = await serveNbd([
+    MERGED.path,
+    "--blob-dir",
+    join(dir, "blobs"),
+    "--export",
+    `flat=${flat}`,
+  ]);
+  expect(readFileSync(copied(socket)).equals(readFileSync(copied(socket, "flat")))).toBe(true);
+  const tcp = await serveNbd([flat], undefined, ["--listen", "127.0.0.1:0"]);
+  const port = /address=127\.0\.0\.1:(\d+)/.exec(tcp.output())?.[1];
+  expect(sizeOf(`nbd://127.0.0.1:${port}`)).toBe(Math.ceil(readFileSync(flat).length / 4096) * 4096);
+});
+
+it("a hash tree has --salt; the log goes to --log-file, as --log-format says, from --log-level on", async () => {
+  const log = join(workDir(), "nbd.log");
+  const flat = fixture("13-export-disk").path;
+  const { socket, output, stop } = await serveNbd([
+    ...[
+      flat,
+      "--verity",
+      "--salt",
+      "00ff",
+      "--log-file",
+      log,
+      "--log-format",
+      "text",
+      "--log-level",
+      "debug",
+    ],
+  ]);
+  expect(output()).toMatch(/^dm-verity options: .* -s 00ff /m);
+  const client = await RawClient.connect(socket);
+  client.say(Buffer.alloc(4, 0xff));
+  expect(await client.take(18)).toHaveLength(18);
+  await client.ends();
+  expect(await stop()).toBe(0);
+  expect(existsSync(log)).toBe(true);
+  expect(readFileSync(log, "utf8")).toMatch(/DEBUG .*a client: unknown flags/);
+});
