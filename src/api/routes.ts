@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseJson } from "../bytes/bounded-json.ts";
 import { messageOf } from "../bytes/errors.ts";
 import { explain } from "./explain.ts";
 import { type Management, MountFailed, NoSuchLevel, refusalOf } from "./management.ts";
@@ -77,7 +78,7 @@ function parsed<T>(
 ): Answer | Promise<Answer> {
   let value: T;
   try {
-    value = schema.parse(JSON.parse(body.toString()));
+    value = schema.parse(parseJson(body));
   } catch (error) {
     const said =
       error instanceof z.ZodError ? z.prettifyError(error).replaceAll("\n", " ") : messageOf(error);

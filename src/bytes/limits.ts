@@ -7,3 +7,6 @@ export const MAX_PATH = 4095;
 export const MAX_SYMLINKS = 40;
 /** Of a unix socket's path (`sun_path`): Node cuts a longer one off and says nothing. */
 export const MAX_SOCKET_PATH = 107;
+
+/** Of a JSON document of an image, bytes; its nesting and its values are counted, too (bounded-json). */
+export const MAX_DOCUMENT = 8 << 20;

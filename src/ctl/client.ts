@@ -1,9 +1,13 @@
 import { request } from "node:http";
 import { explain } from "../api/explain.ts";
+import { parseJson } from "../bytes/bounded-json.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 
 /** For an answer; a daemon that lives gives it at once. */
 const ANSWER_MS = 10_000;
+
+/** Of an answer, by a daemon that may be another's: a million files that were read (nydusd has no bound). */
+const MOST = { nesting: 64, values: 1 << 25 };
 
 /** What a daemon said: its answer's JSON, undefined when it has no content. */
 export type Answer = unknown;
@@ -45,7 +49,7 @@ export class Client {
 
 function parse(text: string, where: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(Buffer.from(text), MOST);
   } catch {
     throw new OperationalError(`${where}: the answer is no JSON: ${text.slice(0, 100)}`);
   }

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { parse as parseToml, TomlError } from "smol-toml";
+import { parseJson as parseBounded } from "../bytes/bounded-json.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { descriptorOf } from "./own-descriptor.ts";
 
@@ -48,7 +49,7 @@ export function parseText(text: string, name: string): { data: unknown; isToml: 
 
 function parseJson(text: string, name: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseBounded(Buffer.from(text));
   } catch (error) {
     const message = messageOf(error);
     // Some of V8's messages quote the file, which may hold passwords; others end in an offset.

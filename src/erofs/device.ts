@@ -92,6 +92,26 @@ export interface AddressSpace {
   /** Blobs are part of the image file itself, at their unified addresses. */
   readonly isFlat: boolean;
   readonly blockSize: number;
+  /** Where pieces of the unified space begin, ascending, and whose each is. */
+  readonly starts: Float64Array;
+  readonly owners: Uint16Array;
+}
+
+/**
+ * Finds whose each piece of the unified space is, once: an image may have as many chunks in it as it likes. Where slots
+ * overlap, the first of the table has it, as the kernel looks them up.
+ */
+export function addressSpace(devices: readonly Device[], isFlat: boolean, blockSize: number): AddressSpace {
+  const ranges = devices
+    .map(({ unifiedAt, blocks }, i) => ({
+      from: unifiedAt,
+      end: unifiedAt + blocks * blockSize,
+      device: i + 1,
+    }))
+    .filter(({ from, end }) => from > 0 && end > from);
+  const starts = [...new Set([0, ...ranges.flatMap(({ from, end }) => [from, end])])].sort((a, b) => a - b);
+  const owners = starts.map((at) => ranges.find(({ from, end }) => at >= from && at < end)?.device ?? 0);
+  return { devices, isFlat, blockSize, starts: Float64Array.from(starts), owners: Uint16Array.from(owners) };
 }
 
 /**
@@ -103,17 +123,16 @@ export interface AddressSpace {
  *
  * @param device as on disk: 0 is the unified space, i is slot i - 1
  */
-export function deviceAt(
-  { devices, isFlat, blockSize }: AddressSpace,
-  device: number,
-  address: number,
-): number {
+export function deviceAt({ isFlat, starts, owners }: AddressSpace, device: number, address: number): number {
   if (device > 0 || isFlat) return device;
-  for (let i = 0; i < devices.length; i++) {
-    const { unifiedAt, blocks } = devices[i] as Device;
-    if (unifiedAt > 0 && address >= unifiedAt && address < unifiedAt + blocks * blockSize) return i + 1;
+  let low = 0;
+  let end = starts.length;
+  while (end - low > 1) {
+    const middle = (low + end) >> 1;
+    if ((starts[middle] as number) <= address) low = middle;
+    else end = middle;
   }
-  return 0;
+  return owners[low] as number;
 }
 
 /** The slot of a device that `deviceAt` found, which is none but those of the table, or that was checked to be one. */

@@ -1,7 +1,7 @@
 import { compareBytes } from "../bytes/name.ts";
 import { Bits } from "./bits.ts";
 import { chunkArrayAt, chunkBlock, chunkDevice, chunkEntrySize, chunkSizeOf } from "./chunk.ts";
-import { type AddressSpace, addressOn, type Device, deviceAt, deviceSlot } from "./device.ts";
+import { type AddressSpace, addressOn, addressSpace, type Device, deviceAt, deviceSlot } from "./device.ts";
 import { DIRENT_SIZE, direntCount, direntNameOff, direntNid, nameLength } from "./dirent.ts";
 import * as inode from "./inode.ts";
 import type { Prefixes } from "./xattr.ts";
@@ -42,9 +42,41 @@ export interface ImageHandle {
   readonly inos: number;
 }
 
-/** Nids, and nodes, are below it. */
-export const nodeCount = ({ shared }: ImageHandle): number =>
-  Math.ceil(shared.byteLength / inode.INODE_SLOT_SIZE);
+/** FUSE's root: as a node it changes places with the nid of the root. */
+const ROOT_NODE = 1;
+const ends = new WeakMap<SharedArrayBuffer, number>();
+
+/**
+ * Nids, and nodes, are below it: tables of them are as long as inodes are there, however long the image says that it is. Of a
+ * table only those that `forEachNid` finds are written, so that one inode far behind the others takes no memory.
+ */
+export function nodeCount({ valid, rootNid }: ImageHandle): number {
+  const known = ends.get(valid);
+  if (known !== undefined) return known;
+  const end = Math.max(lastOf(valid), rootNid, ROOT_NODE) + 1;
+  ends.set(valid, end);
+  return end;
+}
+
+function lastOf(valid: SharedArrayBuffer): number {
+  const bytes = new Uint8Array(valid);
+  let last = bytes.length - 1;
+  while (last >= 0 && bytes[last] === 0) last--;
+  return last < 0 ? 0 : 8 * last + 31 - Math.clz32(bytes[last] as number);
+}
+
+/** Calls back for each nid that is valid: where there are none, work is a look at a bit each. */
+export function forEachNid({ valid }: ImageHandle, found: (nid: number) => void): void {
+  const bytes = new Uint8Array(valid);
+  const words = new Uint32Array(valid, 0, bytes.length >> 2);
+  const look = (byte: number): void => {
+    const bits = bytes[byte] as number;
+    for (let bit = 0; bits >> bit !== 0; bit++) if (bits & (1 << bit)) found(8 * byte + bit);
+  };
+  for (let word = 0; word < words.length; word++)
+    if (words[word] !== 0) for (let byte = 4 * word; byte < 4 * word + 4; byte++) look(byte);
+  for (let byte = 4 * words.length; byte < bytes.length; byte++) look(byte);
+}
 
 /**
  * An image whose whole tree was checked (see `openImage`): bytes read in place, no object per inode, no
@@ -69,7 +101,7 @@ export class Image {
     this.blockBits = handle.blockBits;
     this.blockSize = 1 << handle.blockBits;
     this.metaAt = handle.metaAt;
-    this.space = { devices: handle.devices, isFlat: handle.isFlat, blockSize: this.blockSize };
+    this.space = addressSpace(handle.devices, handle.isFlat, this.blockSize);
     this.deviceMask = deviceMask(handle.devices.length);
   }
 

@@ -5,7 +5,7 @@ import { Bits } from "./bits.ts";
 import { type CheckContext, fail, giveBack, noteOdd } from "./check.ts";
 import { checkDirectory, type OnEntry } from "./check-directory.ts";
 import { checkInode, claimBlocks } from "./check-inode.ts";
-import { type Device, readDevices, SLOT_SIZE } from "./device.ts";
+import { addressSpace, type Device, readDevices, SLOT_SIZE } from "./device.ts";
 import { DT_OF_TYPE, direntNameOff, poisonDirent } from "./dirent.ts";
 import { deviceMask, type ImageHandle } from "./image.ts";
 import { INODE_COMPACT, INODE_SLOT_SIZE, inodeMode } from "./inode.ts";
@@ -96,10 +96,8 @@ export function checkTree(
   const ctx: CheckContext = {
     meta,
     sb,
-    devices,
+    ...addressSpace(devices, isFlat, sb.blockSize),
     deviceSizes,
-    isFlat,
-    blockSize: sb.blockSize,
     prefixes,
     deviceMask: deviceMask(devices.length),
     claimed: new Bits(slots),

@@ -12,7 +12,7 @@ import { metadataOf, type OpenedImage } from "./open-image.ts";
 export interface Comparison {
   /**
    * By node of the new image: the node of the old one that it goes on from, 0 when it is new. A directory goes on under
-   * the same path; anything else only when nothing about it changed.
+   * the same path; anything else only when nothing about it changed. Shared memory.
    */
   readonly before: Uint32Array;
   /** By node of the old image: the node of the new one that goes on from it. */
@@ -74,7 +74,7 @@ class Comparer {
     this.a = side(older);
     this.b = side(newer);
     this.after = new Uint32Array(nodeCount(older.handle));
-    this.before = new Uint32Array(nodeCount(newer.handle));
+    this.before = new Uint32Array(new SharedArrayBuffer(4 * nodeCount(newer.handle)));
   }
 
   run(): Comparison {

@@ -28,9 +28,9 @@ export class InodeCacheMap {
     this.nodes[node] = LOOKED_UP;
   }
 
-  /** Called when another process served before: which inodes it handed out is not known. */
-  noteTakeover(): void {
-    this.nodes.fill(UNCERTAIN);
+  /** Called for each inode when another process served before: which it handed out is not known. */
+  noteTakeover(node: number): void {
+    this.nodes[node] = UNCERTAIN;
   }
 
   /** Called when pages of the node were read or stored. */

@@ -1,13 +1,13 @@
 import { newCounters } from "../counters/counters.ts";
 import { newAccounts } from "../counters/file-accounts.ts";
-import { nodeCount } from "../erofs/image.ts";
+import { forEachNid, nodeCount } from "../erofs/image.ts";
 import type { OpenedImage } from "../fs/open-image.ts";
 import { newNlookup, restoreOutstanding } from "../fuse/nlookup.ts";
 import type { ImagePlacement } from "../pseudo/change.ts";
 import { newHintBoard } from "../readahead/hint-board.ts";
 import { InodeCacheMap } from "../readahead/inode-cache-map.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
-import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
+import { localOf, nodeIn, slotOf, swapRoot } from "../vfs/node-id.ts";
 import type { SharedImage } from "./change.ts";
 import { countsFiles } from "./file-records.ts";
 import type { PinnedImage } from "./pinned-image.ts";
@@ -57,7 +57,8 @@ export function newInstance(
   const inodes = new InodeCacheMap(nodes);
   const nlookup = newNlookup(maxWorkers(limit));
   if (isRestored) {
-    inodes.noteTakeover();
+    const { rootNid } = image.handle;
+    forEachNid(image.handle, (nid) => inodes.noteTakeover(swapRoot(nid, rootNid)));
     restoreOutstanding(nlookup, undefined);
   }
   const shared: SharedImage = {

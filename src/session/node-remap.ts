@@ -1,9 +1,9 @@
-import { nodeCount } from "../erofs/image.ts";
+import { forEachNid, type ImageHandle, nodeCount } from "../erofs/image.ts";
 import { type Comparison, compareImages } from "../fs/compare-images.ts";
 import { expireEntry, invalidateDirectory, invalidateEntry } from "../fuse/notify.ts";
 import type { ImagePlacement, Replacement } from "../pseudo/change.ts";
 import { ROOT_NODE } from "../vfs/file-system.ts";
-import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
+import { localOf, nodeIn, slotOf, swapRoot } from "../vfs/node-id.ts";
 import { type ImageInstance, imageOf, nodeIds, type Submount, shownAt, toldNodes } from "./image-instance.ts";
 import type { PinnedImage } from "./pinned-image.ts";
 
@@ -33,30 +33,41 @@ function planRemap(
 ): RemapPlan {
   const comparison = compareImages(imageOf(shown), pinned.image);
   const nameOf = nodeIds(shown);
-  const names = new Float64Array(new SharedArrayBuffer(8 * nodeCount(pinned.image.handle)));
-  comparison.before.forEach((older, newer) => {
+  const { handle } = pinned.image;
+  const names = new Float64Array(new SharedArrayBuffer(8 * nodeCount(handle)));
+  forEachNode(handle, (newer) => {
+    const older = comparison.before[newer];
     if (older !== 0) names[newer] = nameOf(older);
   });
   const remaps = new Map(
     instances.map((instance) => [instance, remapOf(instance, shown.placed.slot, comparison.after, slot)]),
   );
   const known = [...instances];
-  const before = new Uint32Array(new SharedArrayBuffer(4 * comparison.before.length));
-  before.set(comparison.before);
-  return { names, remaps, before, notifications: () => notificationsOf(comparison, known, nameOf) };
+  return {
+    names,
+    remaps,
+    before: comparison.before,
+    notifications: () => notificationsOf(comparison, known, nameOf),
+  };
 }
 
 /** The nodes that answer for those of `instance`: the new image goes on with nodes of the one that is shown. */
 function remapOf(instance: ImageInstance, shownSlot: number, after: Uint32Array, slot: number): Float64Array {
   const old = instance.remap;
-  const remap = new Float64Array(new SharedArrayBuffer(8 * nodeCount(imageOf(instance).handle)));
-  for (let local = 0; local < remap.length; local++) {
+  const { handle } = imageOf(instance);
+  const remap = new Float64Array(new SharedArrayBuffer(8 * nodeCount(handle)));
+  forEachNode(handle, (local) => {
     const by = old?.[local] || nodeIn(instance.placed.slot, local);
     const next = slotOf(by) === shownSlot ? after[localOf(by)] : 0;
-    remap[local] = next !== 0 ? nodeIn(slot, next) : (old?.[local] ?? 0);
-  }
+    const now = next !== 0 ? nodeIn(slot, next) : (old?.[local] ?? 0);
+    if (now !== 0) remap[local] = now;
+  });
   return remap;
 }
+
+/** What is not written of a table takes no memory. */
+const forEachNode = (handle: ImageHandle, found: (node: number) => void): void =>
+  forEachNid(handle, (nid) => found(swapRoot(nid, handle.rootNid)));
 
 function notificationsOf(
   { changed, touched, expired }: Comparison,

@@ -2,6 +2,7 @@ import { closeSync, fstatSync } from "node:fs";
 import type { HeldFiles } from "../blob/held-files.ts";
 import { type BlobFile, openSame } from "../blob/locate.ts";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { nodeCount } from "../erofs/image.ts";
 import { reopenImage } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
 import type { CheckedState, ImageState } from "./snapshot.ts";
@@ -27,7 +28,7 @@ export function checkedState({ image }: PinnedImage): CheckedState | undefined {
   const { hasXattrs, hasAcls, valid } = handle;
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
   return {
-    sound: text(new Uint8Array(valid)),
+    sound: text(new Uint8Array(valid, 0, Math.min(valid.byteLength, Math.ceil(nodeCount(handle) / 8)))),
     loaded: text(loaded),
     hasXattrs,
     hasAcls,

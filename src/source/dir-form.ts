@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { parseJson } from "../bytes/bounded-json.ts";
 import type { Documents } from "./documents.ts";
 
 const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
@@ -38,7 +39,7 @@ export function asLayout(docs: Documents): Documents {
 
 function mediaTypeOf(bytes: Buffer): string {
   try {
-    const { mediaType, manifests } = JSON.parse(bytes.toString());
+    const { mediaType, manifests } = parseJson(bytes) as Record<string, unknown>;
     if (typeof mediaType === "string") return mediaType;
     return Array.isArray(manifests) ? "application/vnd.oci.image.index.v1+json" : OCI_MANIFEST;
   } catch {

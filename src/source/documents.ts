@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import { closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
+import { parseJson } from "../bytes/bounded-json.ts";
 import { elementAt } from "../bytes/element-at.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { MAX_DOCUMENT } from "../bytes/limits.ts";
 import { openBeneath } from "../safe-open/beneath.ts";
 import { bytesOf } from "../mkfs/create-from.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
@@ -71,9 +73,6 @@ export interface ImageLayer {
   readonly diffId: string | undefined;
 }
 
-/** Documents are small; a larger one is no such document. */
-const MAX_DOCUMENT = 8 << 20;
-
 /**
  * Reads a JSON document.
  *
@@ -107,9 +106,9 @@ export const digestOf = (bytes: Uint8Array, algorithm = "sha256"): string =>
 export function parseDocument<T>(said: string, bytes: Buffer, schema: z.ZodType<T>): T {
   let parsed: z.ZodSafeParseResult<T>;
   try {
-    parsed = schema.safeParse(JSON.parse(bytes.toString("utf8")));
-  } catch {
-    throw new OperationalError(`${said}: not JSON`);
+    parsed = schema.safeParse(parseJson(bytes));
+  } catch (error) {
+    throw new OperationalError(`${said}: ${error instanceof SyntaxError ? "not JSON" : messageOf(error)}`);
   }
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

@@ -1,6 +1,7 @@
 import { readSync } from "node:fs";
 import { posix } from "node:path";
 import { FormatError } from "../bytes/errors.ts";
+import { MAX_DOCUMENT } from "../bytes/limits.ts";
 import type { Piece, TarEntry } from "./entry.ts";
 import { FileBytes } from "./file-bytes.ts";
 import { formOf, type ImageForm, namedByManifest } from "./image-form.ts";
@@ -22,8 +23,6 @@ export interface ImageArchive {
 /** After so many files that no archive of images has, the rest is not looked at. */
 const MAX_OTHERS = 4096;
 const MAX_LINKS = 8;
-/** Documents are small, also those of thousands of images. */
-const MAX_DOCUMENT = 64 << 20;
 
 /**
  * Files with names that only an archive of images has: by digests, as OCI, Docker, Kaniko, crane, Jib, Bazel and skopeo

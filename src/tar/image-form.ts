@@ -1,3 +1,5 @@
+import { parseJson } from "../bytes/bounded-json.ts";
+
 /** How the files of an image are laid out; "unclear" has no documents that say it. */
 export type ImageForm = "oci" | "docker" | "dir" | "docker-before-1.10" | "unclear";
 
@@ -54,11 +56,11 @@ const field = (of: unknown, name: string): unknown => (isObject(of) ? of[name] :
 const text = (files: Files, name: string): string =>
   files.has(name) ? (files.bytes(name)?.toString("utf8") ?? "") : "";
 
-/** undefined when it is not there, or no JSON. */
+/** undefined when it is not there, no JSON, or more than a document may have. */
 function json(files: Files, name: string): unknown {
-  const said = text(files, name);
+  const said = files.has(name) ? files.bytes(name) : undefined;
   try {
-    return JSON.parse(said) ?? undefined;
+    return said && (parseJson(said) ?? undefined);
   } catch {
     return undefined;
   }

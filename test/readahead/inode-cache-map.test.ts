@@ -15,14 +15,14 @@ it("follows an inode through the kernel's cache", () => {
     ["looked up", () => map.noteLookup(5), { lookedUp: true, lacks: true, has: false }],
     ["read by another worker", () => other.notePages(5), { lookedUp: true, lacks: false, has: true }],
     ["looked up again: evicted", () => map.noteLookup(5), { lookedUp: true, lacks: true, has: false }],
-    ["taken over", () => map.noteTakeover(), { lookedUp: true, lacks: false, has: false }],
+    ["taken over", () => map.noteTakeover(5), { lookedUp: true, lacks: false, has: false }],
     ["looked up by this process", () => map.noteLookup(5), { lookedUp: true, lacks: true, has: false }],
   ];
   for (const [name, step, want] of steps) {
     step();
     expect([name, of(map, 5)]).toEqual([name, want]);
   }
-  expect(of(map, 6)).toEqual({ lookedUp: true, lacks: false, has: false });
+  expect(of(map, 6)).toEqual({ lookedUp: false, lacks: false, has: false });
 });
 
 it("does not mind nodes beyond its range", () => {
