@@ -24,8 +24,18 @@ function cureOf(program: Command, text: string): string | undefined {
   if (word !== "" && existsSync(word)) return `the file of that name is ./${word}`;
   if (option !== undefined) return placeOfOption(program, option);
   return /^error: unknown command '[^']*'$/.test(text)
-    ? `want ${program.commands.map((each) => each.name()).join(", ")}`
+    ? `want ${asked(program)
+        .commands.map((each) => each.name())
+        .join(", ")}`
     : undefined;
+}
+
+/** The command that the line is about: `cache` of `cache rm`. */
+function asked(program: Command): Command {
+  let command = program;
+  for (const word of process.argv.slice(2))
+    command = command.commands.find((each) => each.name() === word) ?? command;
+  return command;
 }
 
 /** Where an option that is of another command stands. */

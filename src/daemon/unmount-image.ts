@@ -19,6 +19,8 @@ const MAX_NAMES = 5;
  * @throws OperationalError when no image is mounted there
  */
 export async function unmountImage(said: string): Promise<string> {
+  // An unset variable of a script: it would mean the working directory.
+  if (said === "") throw new OperationalError("the mountpoint is an empty string");
   const table = readMounts();
   const isImageOrOver = (mount: MountEntry) => isImage(mount) || isOverlay(mount, table);
   const { path: real, mount: top } = reachedBy(said, table, isImageOrOver);

@@ -35,6 +35,9 @@ export function mustBePlace(said: Said): OutputPlace {
   if (bootstrap === undefined && blobDir === undefined)
     throw new UsageError("both --bootstrap and --blob-dir are missing: say where the bootstrap goes");
   if (blobDir !== undefined) mustBeBlobDirectory(blobDir);
+  const parent = bootstrap === undefined ? "." : dirname(bootstrap);
+  if (!statSync(parent, { throwIfNoEntry: false })?.isDirectory())
+    throw new OperationalError(`${bootstrap}: there is no directory ${parent}: make it first`);
   return { bootstrap, blobDir };
 }
 

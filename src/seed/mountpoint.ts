@@ -26,7 +26,10 @@ export interface PreparedMountpoint {
  */
 export async function findMountpoint(path: string, force: boolean, log: Logger): Promise<string> {
   const mountpoint = await canonical(path, log);
-  if (!statSync(mountpoint).isDirectory()) throw new OperationalError(`mountpoint ${path}: not a directory`);
+  if (!statSync(mountpoint).isDirectory())
+    throw new OperationalError(
+      `mountpoint ${path}: not a directory: the image comes first, then the directory to mount it on`,
+    );
   if (!force) mustBeFree(mountpoint, path);
   return mountpoint;
 }

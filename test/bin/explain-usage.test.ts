@@ -46,6 +46,8 @@ describe("a command line that cannot be is told in one line, with what was meant
       "nope",
       "unknown command 'nope'; want create, merge, check, inspect, stat, ls, unpack, export, verify, completion",
     ],
+    ["nydusd-ts", "cache rm", "unknown command 'rm'; want ls, gc"],
+    ["nydusctl-ts", "metrics all", "unknown command 'all'; want backend, cache, fsstats"],
     ["nydus-image-ts", "chekc", "unknown command 'chekc'\n(Did you mean check?)"],
   ])("%s %s", (program, line, want) => {
     const { status, stdout, stderr } = programRun(program, line.split(" "), DIR);

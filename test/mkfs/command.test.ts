@@ -198,7 +198,7 @@ describe("create", () => {
       1,
       "Error: a layer that is compressed or comes through a pipe needs --blob-dir to be written to",
     ],
-    ["create -B x.boot none.tar", 1, "Error: ENOENT: no such file or directory, open 'none.tar'"],
+    ["create -B x.boot none.tar", 1, "Error: none.tar: no such file"],
     [
       "create -B x.boot blobs",
       1,
@@ -212,7 +212,7 @@ describe("create", () => {
     [
       `create -B x.boot --chunk-size 5000 ${LAYER_WORD}`,
       2,
-      "error: option '--chunk-size <bytes>' argument '5000' is invalid. want a power of two from 0x1000 to 0x1000000.",
+      "Error: option '--chunk-size <bytes>' argument '5000' is invalid. want a power of two from 0x1000 to 0x1000000.",
     ],
   ];
   it.each(wrong)("%s: status %d", async (args, status, want) => {

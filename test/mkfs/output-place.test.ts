@@ -58,3 +58,8 @@ it.each([
   const advice = "choose another with --blob-dir, or run as that user";
   expect(found).toBe(said && `directory to store blobs ${dir}: ${problem}; ${advice}`);
 });
+
+it("says before work that there is no directory for the bootstrap", () =>
+  expect(() => mustBePlace({ bootstrap: "/none/x.boot" })).toThrow(
+    "/none/x.boot: there is no directory /none: make it first",
+  ));

@@ -49,7 +49,12 @@ describe("mount says what it knows before it reads a layer", () => {
 
   it.each([
     ["a mountpoint that is not there", "none", [], /^Error: mountpoint \S+\/none: no such directory\n$/],
-    ["one that is a file", "file", [], /^Error: mountpoint \S+\/file: not a directory\n$/],
+    [
+      "one that is a file",
+      "file",
+      [],
+      /^Error: mountpoint \S+\/file: not a directory: the image comes first, then the directory to mount it on\n$/,
+    ],
     [
       "one that is not empty",
       "full",

@@ -58,7 +58,9 @@ describe.each(["direct", "fuse-native"])("%s refuses to mount on", (transport) =
   it("a file", () => {
     const file = join(workDir(), "file");
     writeFileSync(file, "");
-    expect(refusal(file)).toBe(`Error: mountpoint ${file}: not a directory`);
+    expect(refusal(file)).toBe(
+      `Error: mountpoint ${file}: not a directory: the image comes first, then the directory to mount it on`,
+    );
     expect(refusal(join(file, "x"))).toContain(`Error: mountpoint ${file}/x: ENOTDIR: not a directory`);
   });
 });

@@ -63,6 +63,11 @@ describe("nydusd-ts umount", () => {
     expect(await holder.release()).toHaveLength(5);
   });
 
+  it("takes no empty string for the working directory", () =>
+    expect(run(["umount", ""])).toEqual({
+      ...{ status: 1, stdout: "", stderr: "Error: the mountpoint is an empty string\n" },
+    }));
+
   it("says who may, to another user", async () => {
     const { node, command, mountpoint } = forUser();
     expect(kernelMount("erofs", [path], mountpoint, ...blobFlags(devices)).status).toBe(0);
