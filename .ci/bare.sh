@@ -95,3 +95,18 @@ bare_setup() {
   cp .ci/bare-setup.sh "$tmp/bare"
   in_bare 20 10 "" bash /bare/bare-setup.sh /bare/clone "$@"
 }
+
+# Systemd as the first process: mount units, fstab, the units of docs/systemd, journal and syslog, the end of it all.
+bare_systemd() {
+  local group=$tmp/cgroup
+  rm -f "$tmp/bare/systemd.result"
+  cp .ci/bare-systemd.sh "$tmp/bare"
+  mkdir "$group" && mount -t cgroup2 none "$group" || { echo "no cgroups of version 2 here" && return 1; }
+  (
+    mkdir "$group/nydusd-ts-ci" && echo "$BASHPID" >"$group/nydusd-ts-ci/cgroup.procs" &&
+      in_bare 20 10 "--uts --ipc --cgroup" sh /bare/bare-systemd.sh /bare/package.tgz
+  )
+  find "$group/nydusd-ts-ci" -depth -type d -exec rmdir {} +
+  umount "$group" && rmdir "$group"
+  cat "$tmp/bare/systemd.result" && tail -n 1 "$tmp/bare/systemd.result" | grep -q ^ok
+}

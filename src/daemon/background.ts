@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { OperationalError, UsageError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
+import { isAwaited, mountAt } from "../mounts/table.ts";
 import { IN_BACKGROUND, type Order, type Told } from "./caller.ts";
 import type { ReadyFacts } from "./facts.ts";
 import { findLogPlace, type LogPlace } from "./log-place.ts";
@@ -31,14 +32,14 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const OWN_VARIABLE = /^(NYDUSD_TS_|NODE_CHANNEL_)/;
 
 /**
- * Starts this same command line again in a session of its own, and waits until it serves. That process gets everything that
+ * Starts this same command line again, in a session of its own, and waits until it serves. That process gets everything that
  * this one has read, and keeps none of its descriptors: they, the terminal and the errors are this process's.
  *
  * @throws UsageError, OperationalError: what it says, or that it ended without a word; nothing is mounted then
  */
 export async function serveInBackground(what: BackgroundOrder): Promise<InBackground> {
   const place = await findLogPlace(what.mountpoint, what.logFile);
-  const child = launch(what.isKept, place);
+  const child = launch(what, place);
   let stopped: NodeJS.Signals | undefined;
   const stop = (signal: NodeJS.Signals) => {
     stopped ??= signal;
@@ -60,12 +61,14 @@ export async function serveInBackground(what: BackgroundOrder): Promise<InBackgr
   }
 }
 
-function launch(isKept: boolean, { stderr, isCollector, name }: LogPlace): ChildProcess {
+function launch({ isKept, mountpoint }: BackgroundOrder, place: LogPlace): ChildProcess {
+  const { stderr, isCollector, name } = place;
   const keeper = isKept ? ["/bin/sh", fileURLToPath(new URL("./keeper.sh", import.meta.url))] : [];
   const [program, ...words] = [...keeper, process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const inherited = Object.entries(process.env).filter(([key]) => !OWN_VARIABLE.test(key));
   return spawn(program, words, {
-    detached: true,
+    // The group of an automounter, which has no terminal, is not left.
+    detached: !isAwaited(mountAt(mountpoint)),
     stdio: ["ignore", "ignore", stderr, "ipc"],
     serialization: "advanced", // a Map stays one
     env: {

@@ -44,6 +44,14 @@ export const isImage = ({ type }: MountEntry): boolean => type === "erofs" || ty
 export const mountAt = (path: string): MountEntry | undefined =>
   readMounts().findLast((m) => m.mountpoint === path);
 
+/**
+ * Whether an automounter waits for a mount there. Whoever is not of its process group, and asks for anything at that path,
+ * waits with those whom it is for.
+ *
+ * @see https://docs.kernel.org/filesystems/autofs.html
+ */
+export const isAwaited = (mount: MountEntry | undefined): boolean => mount?.type === "autofs";
+
 /** Space, tab, newline, backslash and `#` are octal there; other bytes are as they are. */
 const unescapeOctal = (s: string): string =>
   textOf(

@@ -5,7 +5,7 @@ import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { FUSE_TYPE } from "../fuse/device.ts";
 import type { Logger } from "../log/log.ts";
 import { isDeadMount } from "../mounts/dead.ts";
-import { mountAt, readMounts } from "../mounts/table.ts";
+import { isAwaited, mountAt, readMounts } from "../mounts/table.ts";
 import { type Claim, claimMountpoint } from "./claim.ts";
 import { detach } from "../mounts/umount.ts";
 
@@ -60,7 +60,7 @@ function mustBeFree(real: string, path: string): void {
 
 function mustBeUnmounted(real: string, path: string): void {
   const mount = mountAt(real);
-  if (mount !== undefined)
+  if (mount !== undefined && !isAwaited(mount))
     throw new OperationalError(
       `mountpoint ${path}: ${mount.source} (${mount.type}) is mounted there already; unmount it or use --force`,
     );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseMountinfo, readMounts } from "../../src/mounts/table.ts";
+import { isAwaited, parseMountinfo, readMounts } from "../../src/mounts/table.ts";
 
 const ID = { id: 41, parent: 24 };
 
@@ -62,6 +62,12 @@ describe("parseMountinfo", () => {
   ];
   it.each(cases)("$name", ({ line, want }) => expect(parseMountinfo(`${line}\n`)).toEqual([want]));
 
+  it("knows an automounter's from a mount", () => {
+    const line =
+      "90 24 0:61 / /mnt rw,relatime shared:1 - autofs systemd-1 rw,fd=41,pgrp=1,timeout=60,direct";
+    const mounts = parseMountinfo(`${line}\n${line.replace("autofs", "erofs")}\n`);
+    expect([...mounts, undefined].map(isAwaited)).toEqual([true, false, false]);
+  });
   it("takes nothing from an empty table", () => expect(parseMountinfo("\n")).toEqual([]));
   it("reads this machine's", () => expect(readMounts().some((m) => m.mountpoint === "/")).toBe(true));
 });
