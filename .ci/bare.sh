@@ -83,6 +83,7 @@ bare_pack() {
   npm pack --silent --pack-destination "$tmp/bare" >/dev/null || return 1
   mv "$tmp"/bare/nydusd-ts-*.tgz "$tmp/bare/package.tgz"
   cp .ci/bare-install.sh "$tmp/bare"
+  node .ci/bundled.mjs "$tmp/bare/package.tgz" || return 1
   echo "$(tar -tzf "$tmp/bare/package.tgz" | wc -l) files, $(du -k "$tmp/bare/package.tgz" | cut -f1) KiB"
 }
 # Without a network, which proves that all is in the package.

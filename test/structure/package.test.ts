@@ -9,6 +9,9 @@ const json = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "utf8")
 const manifest = json("package.json");
 
 interface Locked {
+  readonly version: string;
+  readonly license: string;
+  readonly integrity?: string;
   readonly dev?: boolean;
   readonly inBundle?: boolean;
   readonly optional?: boolean;
@@ -33,4 +36,28 @@ it("lists the packages whose own scripts bin/prepack.mjs takes away, and no othe
   expect(manifest.allowScripts).toEqual(
     Object.fromEntries(withScripts.map(([path]) => [path.replace("node_modules/", ""), false])),
   );
+});
+
+it("pins what it brings by hash", () =>
+  expect(locked.filter(([, { integrity = "" }]) => !integrity.startsWith("sha512-"))).toEqual([]));
+
+it("has a NOTICE of all that it brings, with licences", () => {
+  const notice = readFileSync(join(ROOT, "NOTICE"), "utf8");
+  const lines = locked.map(([path, { version, license }]) => {
+    const name = path.replace(/^.*node_modules\//, "").replace(/^(@koromix\/koffi-).*/, "$1*");
+    return `  ${name} ${version} ${license}`;
+  });
+  const listed = notice.split("\n").filter((line) => /^ {2}\S+ \d\S* [A-Z][\w.-]*$/.test(line));
+  expect(listed).toEqual([...new Set(lines)].sort());
+  expect(manifest.files).toContain("NOTICE");
+});
+
+it("names the libfuse that comes with fuse-native: licence, version, source", () => {
+  const notice = readFileSync(join(ROOT, "NOTICE"), "utf8");
+  for (const path of [
+    "fuse-native/prebuilds/linux-x64/libfuse.so",
+    "fuse-shared-library-linux/libfuse/lib/libfuse.so",
+  ])
+    expect(readFileSync(join(ROOT, "node_modules", path)).includes("\x002.9.9\0")).toBe(true);
+  expect(notice).toMatch(/^libfuse 2\.9\.9\n {2}LGPL-2\.1-only, .*fuse-native 2\.2\.6 .*fuse-2\.9\.9\n/ms);
 });

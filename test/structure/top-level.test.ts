@@ -17,6 +17,7 @@ it("the top level holds the files and folders that are listed, and nothing else"
     "tsconfig.json",
     "README.md",
     "LICENSE",
+    "NOTICE",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
