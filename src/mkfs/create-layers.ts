@@ -17,7 +17,8 @@ export interface LayerJob {
 }
 
 /**
- * Builds images of layers side by side: in threads where there is enough to do, else here.
+ * Builds images of layers side by side: in threads where there is enough to do, else here. A file that is given several times is
+ * one layer, and is read once.
  *
  * @param onBuilt called for each layer that is ready, in any order
  * @throws what the first layer in their order that fails throws, when all that had begun have ended
@@ -26,26 +27,45 @@ export async function createLayers(
   jobs: readonly LayerJob[],
   onBuilt: (created: LayerImage, i: number) => void,
 ): Promise<void> {
-  const bytes = jobs.reduce((sum, job) => sum + job.bytes, 0);
+  const groups = alike(jobs);
+  const bytes = groups.reduce((sum, [first]) => sum + jobs[first].bytes, 0);
   // Standard input belongs to this thread.
   const isAlone = jobs.some(({ request }) => request.layer.path === "-");
   const worth = isAlone ? 0 : Math.floor(bytes / WORTH_A_THREAD);
-  const threads = Math.min(jobs.length, availableParallelism(), worth);
+  const threads = Math.min(groups.length, availableParallelism(), worth);
   const failures: { i: number; error: unknown }[] = [];
   let next = 0;
   const take = async (build: (request: LayerRequest) => Promise<LayerImage>) => {
-    while (next < jobs.length && failures.length === 0) {
-      const i = next++;
+    while (next < groups.length && failures.length === 0) {
+      const group = groups[next++];
+      const [first] = group;
       try {
-        onBuilt(await build(jobs[i].request), i);
+        const created = await build(jobs[first].request);
+        for (const i of group) onBuilt(created, i);
       } catch (error) {
-        failures.push({ i, error });
+        failures.push({ i: first, error });
       }
     }
   };
   if (threads < 2) await take(createLayerImage);
   else await Promise.all(Array.from({ length: threads }, () => inThread(take)));
   if (failures.length > 0) throw failures.sort((a, b) => a.i - b.i)[0].error;
+}
+
+type Group = [first: number, ...others: number[]];
+
+/** Numbers of jobs, those together that are for one file, of which is known that it is the same. */
+function alike(jobs: readonly LayerJob[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const [i, { request }] of jobs.entries()) {
+    const { version, part } = request.layer;
+    const of = [version, part?.at, part?.size, request.blobId, request.isOfImage];
+    const key = version === undefined ? `${i}` : of.join(" ");
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, [i]);
+    else known.push(i);
+  }
+  return [...groups.values()];
 }
 
 /** Starts a thread, lets `use` build layers with it, one after another, and ends it. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it, vi } from "vitest";
 import { createFrom, type CreateFromRequest } from "../../src/mkfs/create-from.ts";
-import { scratchDir, serve, tree } from "../support/image.ts";
+import { content, nodeAt, scratchDir, serve, tree } from "../support/image.ts";
 import { tarOf } from "./emit.ts";
 import { file } from "./support.ts";
 import { NO_REPORT } from "../support/no-report.ts";
@@ -91,4 +91,22 @@ describe("a layer of a few kilobytes takes neither a thread nor a program: 254 o
     expect(existsSync(join(dir, "x.boot"))).toBe(false);
     vi.unstubAllEnvs();
   });
+});
+
+it("a file that is given several times is read once, is one blob, and is laid where it was given", async () => {
+  const dir = scratchDir();
+  const path = (name: string) => join(dir, name);
+  writeFileSync(path("a"), tarOf([file("f", "a"), file("g"), { name: "odd", type: "Z", data: "" }]));
+  writeFileSync(path("b"), tarOf([file("f", "b"), file(".wh.g", "")]));
+  const warnings: string[] = [];
+  const { bootstrap, blobs } = await createFrom({
+    ...{ layers: ["a", "b", "a"].map(path), blobDir: dir, bootstrap: path("x.boot"), blobId: undefined },
+    ...{ blobLink: "hard", chunkSize: 0x10_0000, isRepeatable: false, ignoreZeros: false },
+    ...{ report: NO_REPORT, prefetch: [], whiteouts: "oci", warn: (message) => warnings.push(message) },
+  });
+  expect(warnings).toEqual([`${path("a")}: odd: unknown type "Z", taken for a file`]);
+  expect(blobs.length).toBe(1);
+  const { fs } = serve(bootstrap, { dirs: [dir], files: new Map() });
+  expect(tree(fs).map((e) => e.path)).toEqual(["/", "/f", "/g", "/odd"]);
+  expect(Buffer.from(content(fs, nodeAt(fs, "/f"), 1)).toString()).toBe("a");
 });
