@@ -40,6 +40,7 @@ export class ChangeLog {
     this.inode[row] = node === NONE ? NONE : this.tree.inode[node];
     if (path !== undefined) this.paths.set(row, path);
     if (kind === "hardlink") this.links.set(row, link);
+    this.tree.budget.add((path?.length ?? 0) + (kind === "hardlink" ? link.length : 0));
   }
 
   /** Every inode that a change made. */

@@ -1,6 +1,8 @@
 import * as errno from "../bytes/errno.ts";
 import { put8, put16, put32 } from "../bytes/fit.ts";
+import { MAX_METADATA } from "../erofs/meta-file.ts";
 import type { EntryKind } from "../tar/entry.ts";
+import { BudgetExceeded } from "./budget.ts";
 import type { BlobPiece } from "./tree.ts";
 
 /**
@@ -129,6 +131,10 @@ export class ChangeWriter {
 
   private reserve(): void {
     if (this.end <= this.bytes.length) return;
+    if (this.end > MAX_METADATA)
+      throw new BudgetExceeded(
+        `the changes of the layer take more than ${MAX_METADATA} bytes, the most that is read of an image's metadata`,
+      );
     const longer = new Uint8Array(Math.max(this.end, 2 * this.bytes.length));
     longer.set(this.bytes);
     this.bytes = longer;

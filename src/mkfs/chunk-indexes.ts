@@ -10,6 +10,7 @@ import {
   BLOCK,
   BLOCK_BITS,
   type ChunkMap,
+  chunkMapOf,
   isForNydusd,
   isWideBlock,
   runBits,
@@ -23,7 +24,9 @@ export class ChunkIndexes {
   private readonly v: DataView;
   /** By blob: the number of the next chunk. */
   private readonly next: Uint32Array;
-  // The file at hand, whose data is one run: its first block, entries, blocks from one to the next.
+  /** Of the file at hand, when it is a sparse one. */
+  private map: ChunkMap | undefined;
+  // Else its data is one run: its first block, entries, blocks from one to the next.
   private first = 0;
   private count = 0;
   private step = 0;
@@ -37,8 +40,10 @@ export class ChunkIndexes {
 
   /** What the inode of a file says of its index; `write` is to follow. */
   formatOf(inode: number): number {
-    const { tree, chunkSize, chunkMaps, allBlobs } = this.plan;
-    const map = chunkMaps.get(inode);
+    const { tree, chunkSize, allBlobs } = this.plan;
+    // Made when it is written: those of all files together may be as long as the image.
+    const map = tree.size[inode] > 0 ? chunkMapOf(tree, inode) : undefined;
+    this.map = map;
     if (map !== undefined) {
       this.isWide = map.blocks.some(isWideBlock);
       return this.format(map.bits);
@@ -56,7 +61,7 @@ export class ChunkIndexes {
   /** @param at where the inode is written */
   write(inode: number, at: number): void {
     const entries = chunkArrayAt(this.v, at);
-    const map = this.plan.chunkMaps.get(inode);
+    const { map } = this;
     if (map === undefined) this.writeRun(inode, entries);
     else this.writeMap(map, entries);
   }

@@ -67,6 +67,16 @@ export function hasChunkMap(pieces: readonly Piece[], size: number): boolean {
   return bits >= BLOCK_BITS && chunkCount(size, bits) <= MAX_CHUNKS;
 }
 
+/** Entries of the index of a sparse file, 0 when it is none. There must be such chunks. */
+export function mapEntries(tree: Tree, inode: number): number {
+  const pieces = tree.pieces.get(inode);
+  return pieces === undefined ? 0 : sparseEntries(pieces, tree.size[inode]);
+}
+
+/** The same of pieces. */
+export const sparseEntries = (pieces: readonly Piece[], size: number): number =>
+  chunkCount(size, exactBits(pieces, size));
+
 /**
  * The map of a sparse file, in the largest chunks that say it exactly; undefined when the file is no sparse one.
  * There must be such chunks.

@@ -2,11 +2,12 @@ import * as errno from "../bytes/errno.ts";
 import { FormatError } from "../bytes/errors.ts";
 import { MAX_PATH } from "../bytes/limits.ts";
 import { showName } from "../bytes/name.ts";
+import { CHUNK_INDEX_SIZE } from "../erofs/chunk.ts";
 import { xattrArea } from "../erofs/xattr-area.ts";
 import type { EntryKind, TarEntry } from "../tar/entry.ts";
 import { ArchivePaths, type Fail, implicitParent, type PathTarget } from "./archive-paths.ts";
 import { ChangeLog } from "./change-log.ts";
-import { hasChunkMap } from "./chunk-map.ts";
+import { hasChunkMap, sparseEntries } from "./chunk-map.ts";
 import { KeptXattrs, type XattrRules } from "./kept-xattrs.ts";
 import { LayerMarkers } from "./layer-markers.ts";
 import { SideBlob, TAR_BLOB } from "./side-blob.ts";
@@ -127,7 +128,9 @@ export class TarTree {
       inode,
       entry.sparse.map((piece) => ({ ...piece, blob: TAR_BLOB })),
     );
-    if (!hasChunkMap(entry.sparse, entry.size)) this.unmapped.set(inode, entry);
+    if (hasChunkMap(entry.sparse, entry.size))
+      tree.budget.add(CHUNK_INDEX_SIZE * sparseEntries(entry.sparse, entry.size));
+    else this.unmapped.set(inode, entry);
     return inode;
   }
 

@@ -1,11 +1,12 @@
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../bytes/errno.ts";
-import { FormatError } from "../bytes/errors.ts";
+import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { showName } from "../bytes/name.ts";
 import { forEachDirent } from "../erofs/directory.ts";
 import type { Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
 import { type NamedValue, readXattrs, xattrArea } from "../erofs/xattr-area.ts";
 import { ArchivePaths, type Fail, implicitParent, type PathTarget } from "./archive-paths.ts";
+import { BudgetExceeded } from "./budget.ts";
 import { KeptXattrs, type XattrRules } from "./kept-xattrs.ts";
 import { type BlobLocation, copyInode } from "./layer-image.ts";
 import { LowerLayers } from "./lower-layers.ts";
@@ -128,6 +129,15 @@ export class LayerMerge {
    * @throws FormatError when two names of the layer lead to one of the tree, and which of them comes last is not known
    */
   applyTree(image: Image, places: readonly BlobLocation[]): void {
+    try {
+      this.walk(image, places);
+    } catch (error) {
+      if (!(error instanceof BudgetExceeded)) throw error;
+      throw new OperationalError(`${image.handle.file}: ${error.message}`, { cause: error });
+    }
+  }
+
+  private walk(image: Image, places: readonly BlobLocation[]): void {
     this.lower.begin();
     const { rootNid } = image.handle;
     /** Inodes of this layer that have several names, by nid. */

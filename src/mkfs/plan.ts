@@ -9,16 +9,7 @@ import { DIRENT_SIZE } from "../erofs/dirent.ts";
 import { INODE_EXTENDED, INODE_SLOT_SIZE } from "../erofs/inode.ts";
 import { MAX_METADATA } from "../erofs/meta-file.ts";
 import { BLOB_SIZE, BLOB_TABLE_ALIGN, DEVICES_AT, PREFETCH_ENTRY_SIZE } from "../erofs/rafs.ts";
-import {
-  BLOCK,
-  blobsOf,
-  type ChunkMap,
-  chunkMapOf,
-  isForNydusd,
-  isWideBlock,
-  runBits,
-  runStride,
-} from "./chunk-map.ts";
+import { BLOCK, blobsOf, isForNydusd, isWideBlock, mapEntries, runBits, runStride } from "./chunk-map.ts";
 import { type WalkOrder, orderTree } from "./order.ts";
 import { MetadataArea } from "./metadata-area.ts";
 import { NONE, ROOT, type Tree } from "./tree.ts";
@@ -70,8 +61,6 @@ export interface Plan {
   readonly links: Uint32Array;
   /** By directory, in walk order: bytes. */
   readonly directorySize: Uint32Array;
-  /** By inode, for sparse files only. */
-  readonly chunkMaps: ReadonlyMap<number, ChunkMap>;
   /** Prefetch: nodes. */
   readonly prefetch: readonly number[];
   readonly hasXattrs: boolean;
@@ -108,7 +97,6 @@ export function planImage(
   const ino = new Uint32Array(tree.inodes);
   const links = new Uint32Array(tree.inodes);
   const directorySize = new Uint32Array(directories.length);
-  const chunkMaps = new Map<number, ChunkMap>();
   const slots = new MetadataArea(FIRST_RECORD, BLOCK);
   const numbering = new BlobNumbers(blobs);
   let names = 1;
@@ -128,11 +116,10 @@ export function planImage(
   };
   /** @returns entries of the index of a file that is not empty */
   const placeData = (node: number, inode: number): number => {
-    const map = chunkMapOf(tree, inode);
-    if (map !== undefined) {
-      chunkMaps.set(inode, map);
+    const mapped = mapEntries(tree, inode);
+    if (mapped > 0) {
       for (const blob of blobsOf(tree, inode)) numbering.use(blob, 0);
-      return map.blocks.length;
+      return mapped;
     }
     const blob = tree.blob[inode];
     const blobSize = blobs[blob].size;
@@ -210,7 +197,6 @@ export function planImage(
     ino,
     links,
     directorySize,
-    chunkMaps,
     prefetch: used.length === 0 ? [] : prefetch,
     hasXattrs,
     blobTableAt,

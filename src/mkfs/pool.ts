@@ -1,4 +1,4 @@
-import { OperationalError } from "../bytes/errors.ts";
+import { BudgetExceeded } from "./budget.ts";
 
 const FIRST = 1 << 10;
 /** What is more makes an image that no reader takes; and a few bytes of a bootstrap could ask for any number. */
@@ -19,14 +19,12 @@ export class Pool {
   /**
    * Makes room for `length` zero bytes; `bytes` may be another array afterwards.
    *
-   * @throws OperationalError when it is too much
+   * @throws BudgetExceeded when it is too much
    */
   reserve(length: number): number {
     const at = this.used;
     if (at + length > MOST)
-      throw new OperationalError(
-        `names, symlink targets and extended attributes take more than ${MOST} bytes`,
-      );
+      throw new BudgetExceeded(`names, symlink targets and extended attributes take more than ${MOST} bytes`);
     this.used += length;
     if (this.used > this.bytes.length) {
       const longer = new Uint8Array(Math.max(this.used, Math.ceil(this.bytes.length * 1.5)));

@@ -1,6 +1,7 @@
 import { showName } from "../bytes/name.ts";
 import type { EntryKind } from "../tar/entry.ts";
 import { type ArchivePaths, type Fail, newPlace, type PathTarget } from "./archive-paths.ts";
+import { BudgetExceeded } from "./budget.ts";
 import { NONE, type Tree } from "./tree.ts";
 import { isMarker } from "./whiteout.ts";
 
@@ -65,8 +66,18 @@ export class Unpacker<C extends Change> {
     this.rules = rules;
   }
 
+  /** @throws what the rules' `fail` throws */
   apply(change: C): void {
     this.current = change;
+    try {
+      this.take(change);
+    } catch (error) {
+      if (error instanceof BudgetExceeded) this.fail(error.message);
+      throw error;
+    }
+  }
+
+  private take(change: C): void {
     const { tree, place, rules } = this;
     // umoci takes away one by one the files of a directory that has become a file: they are gone with it.
     const isGone = rules.isOci && isMarker(change.path);

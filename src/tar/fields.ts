@@ -15,6 +15,8 @@ import type { Refuse } from "./piece-list.ts";
 const MAX_ID = 2 ** 32 - 1;
 /** One for all entries without extended attributes, which is nearly all of them. */
 const NO_XATTRS: readonly Xattr[] = [];
+/** By list of records: global ones are those of every entry, and may be a MiB. */
+const COPIES = new WeakMap<object, readonly Xattr[]>();
 
 /** A field of the header by its name in messages. */
 export function numberField(h: Uint8Array, at: number, width: number, name: string, refuse: Refuse): number {
@@ -85,5 +87,9 @@ export function sparseSize(ext: Extensions, refuse: Refuse): number {
 export function xattrsOf(ext: Extensions): readonly Xattr[] {
   const found = ext.xattrs;
   if (found.length === 0) return NO_XATTRS;
-  return found.map(({ name, value }) => ({ name: copyOf(name), value: copyOf(value) }));
+  const known = COPIES.get(found);
+  if (known !== undefined) return known;
+  const copies = found.map(({ name, value }) => ({ name: copyOf(name), value: copyOf(value) }));
+  COPIES.set(found, copies);
+  return copies;
 }

@@ -56,6 +56,7 @@ function base64Decoded(value: Uint8Array, refuse: (problem: string) => never): U
 
 /** The attributes of an entry: its own before those of global headers, the last record of a name. */
 export function mergeXattrs(global: XattrRecord[], own: XattrRecord[]): XattrRecord[] {
+  if (own.length === 0) return global; // merged when they came
   if (global.length + own.length < 2) return global.length > 0 ? global : own;
   const found = new Map<string, XattrRecord>();
   for (const records of [global, own]) {

@@ -296,6 +296,18 @@ describe("a layer is refused", () => {
       /entry "m\/f": more than 4096 names on its way$/,
     ],
     [
+      "directories in one another, to which only symlinks lead",
+      [
+        file("x", "", { pax: { path: `${"d/".repeat(2000)}x` } }),
+        { name: "l", type: "2", pax: { linkpath: "d/".repeat(2000).slice(0, -1) } },
+        file("x", "", { pax: { path: `l/${"e/".repeat(2000)}x` } }),
+        { name: "m", type: "2", pax: { linkpath: `l/${"e/".repeat(2000).slice(0, -1)}` } },
+        file("x", "", { pax: { path: `m/${"f/".repeat(90)}x` } }),
+        file("x", "", { pax: { path: `m/${"f/".repeat(100)}x` } }),
+      ],
+      /entry "m\/f\/.*x": more than 4096 names on its way$/,
+    ],
+    [
       "more extended attributes than a list of them holds",
       [
         file("x", "", {
