@@ -36,7 +36,11 @@ export class TarIndexer {
     const { name } = request.layer;
     const warn = (message: string) => request.warn(`${name}: ${message}`);
     this.entries = new TarTree(name, { ...request, warn });
-    this.reader = new TarReader(tar.bytes ?? new FileBytes(tar.fd, name, tar.at), name, { ...request, warn });
+    this.reader = new TarReader(tar.bytes ?? new FileBytes(tar.fd, name, tar.at), name, {
+      ...request,
+      warn,
+      pauses: true,
+    });
   }
 
   /** Reads on while the tar grows, for a moment: the rest comes with the next call. @throws as `readWhole` */
@@ -84,7 +88,7 @@ export class TarIndexer {
     while (!this.isOver) {
       if (this.count % ENTRIES_A_LOOK === 0 && performance.now() > until) return false;
       const entry = this.reader.next(limit, isEnd);
-      if (entry === "more") return true;
+      if (entry === "more") return !isEnd;
       if (entry === undefined) this.isOver = true;
       else {
         this.count++;

@@ -17,9 +17,14 @@ export interface TarBytes {
 export interface TarOptions {
   /** Reads on behind end markers, as `tar --ignore-zeros`: for archives that were joined. */
   readonly ignoreZeros?: boolean;
+  /** `next` answers "more" after many headers that make no entry, also at the end: whoever reads may hear a signal then. */
+  readonly pauses?: boolean;
   /** Told what is odd but readable. */
   readonly warn?: (message: string) => void;
 }
+
+/** Headers, or blocks of zeros, without an entry. */
+const STEPS_A_PAUSE = 4096;
 
 const isZero = (b: Uint8Array): boolean => b.every((byte) => byte === 0);
 
@@ -32,6 +37,7 @@ export class TarReader {
   private readonly source: TarBytes;
   private readonly file: string;
   private readonly ignoreZeros: boolean;
+  private readonly stepsAtOnce: number;
   private readonly warn: (message: string) => void;
   private readonly extensions: Extensions;
   private readonly entries: EntryReader;
@@ -52,6 +58,7 @@ export class TarReader {
     this.source = source;
     this.file = file;
     this.ignoreZeros = options.ignoreZeros ?? false;
+    this.stepsAtOnce = options.pauses ? STEPS_A_PAUSE : Number.POSITIVE_INFINITY;
     this.warn = options.warn ?? (() => {});
     this.extensions = new Extensions(file);
     const available = (at: number, wanted: number) => Math.max(0, Math.min(wanted, this.limit - at));
@@ -85,7 +92,8 @@ export class TarReader {
   next(limit: number, isEnd: boolean): TarEntry | "more" | undefined {
     this.limit = limit;
     this.isEnd = isEnd;
-    while (!this.isOver) {
+    for (let steps = 0; !this.isOver; steps++) {
+      if (steps === this.stepsAtOnce) return "more";
       this.checkData();
       const found = this.step();
       if (found !== undefined) return found;

@@ -283,3 +283,13 @@ describe("FileBytes", () => {
     closeSync(fd);
   });
 });
+
+it("pauses after many headers that make no entry, when it is to", () => {
+  const extensions = Array.from({ length: 5000 }, () => entry({ type: "g", data: "12 comment=\n" }));
+  const tar = join(...extensions, entry({ name: "f" }), END);
+  const view = (at: number, length: number) => tar.subarray(at, at + length);
+  const paused = new TarReader({ view }, "tar", { pauses: true });
+  expect(paused.next(tar.length, true)).toBe("more");
+  expect(paused.next(tar.length, true)).toMatchObject({ kind: "file" });
+  expect(new TarReader({ view }, "tar").next(tar.length, true)).toMatchObject({ kind: "file" });
+});
