@@ -51,6 +51,7 @@ const scriptOf = (dir: string, steps: readonly Step[]): string => `
 stty cols 120 -echo
 mount -t tmpfs tmpfs /mnt && mount -t tmpfs tmpfs /run && mount --bind "${dir}/srv" /srv && cd /srv || exit
 mkdir /mnt/rootfs
+umount -l -a -t fuse.nydusd-ts,erofs 2>/dev/null # of tests beside this one, which "ls" would list
 export HOME="${dir}/home" PATH="${dir}/bin:${ROOT}.cache/tools:$PATH:/usr/sbin:/sbin" LC_ALL=C.UTF-8 PS1='$ '
 unset XDG_RUNTIME_DIR XDG_CACHE_HOME NO_COLOR CI
 # Packages are installed and compiled already; a finger on Ctrl-C follows.

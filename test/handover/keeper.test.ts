@@ -96,7 +96,7 @@ describe.each(SHELLS)("%s", (kind) => {
     ],
     [
       "SIGTERM that comes while one hands over is passed on to the next one",
-      "if is next; then trap 'echo term; exit 64' TERM; mark ready; while :; do sleep 0.05; done; fi; trap '' TERM; tell USR1; tell USR2; await told; exit 80",
+      "if is next; then trap 'trap \"\" TERM; echo term; exit 64' TERM; mark ready; while :; do sleep 0.05; done; fi; trap '' TERM; tell USR1; tell USR2; await told; exit 80",
       "first 0 \nnext 0 \nterm\nstatus 0\n",
       "await ready; kill -TERM $(cat /proc/$keeper/task/$keeper/children); mark told",
     ],

@@ -46,8 +46,8 @@ describe("the layers of genuine images", () => {
       const bytes = readFileSync(one.bootstrap);
       expect(bytes.equals(readFileSync(two.bootstrap))).toBe(true);
       expect(bytes.length).toBeLessThanOrEqual(readFileSync(fixture(name).path).length);
-      const device = one.blobs.length > 0 ? `--device=${layerOf(name)}` : "";
-      sh(`fsck.erofs ${device} "$B"`, { B: one.bootstrap });
+      const device = one.blobs.length > 0 ? '--device="$T"' : "";
+      sh(`fsck.erofs ${device} "$B"`, { B: one.bootstrap, T: layerOf(name) });
     },
   );
 });

@@ -108,7 +108,7 @@ describe("a layer is what GNU tar unpacks", () => {
     expect(dumped(tree(serve(bootstrap, placesOf(files)).fs))).toEqual(unpacked);
     mountErofs(bootstrap, files, join(dir, "erofs"));
     expect(dumped(dumpTree(join(dir, "erofs")))).toEqual(unpacked);
-    sh(`fsck.erofs ${files.map((f) => `--device=${f}`).join(" ")} "$B"`, { B: bootstrap });
+    sh(`fsck.erofs ${files.map((f) => `--device="${f}"`).join(" ")} "$B"`, { B: bootstrap });
     expect(warnings).toEqual([]);
   });
 });

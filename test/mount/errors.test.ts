@@ -69,7 +69,7 @@ describe("what cannot be mounted ends with status 1", () => {
     [
       "a log file nowhere",
       () => ["-B", BOOT, "-L", "/none/log"],
-      () => "log file /none/log.log: ENOENT: no such file or directory, open '/none/log.log'",
+      () => "log file /none/log.log: ENOENT: no such file or directory, open '/none'",
     ],
     [
       "more open files than there can be",

@@ -48,7 +48,7 @@ describe.each(["direct", "fuse-native"] as const)("%s", (transport) => {
         .find((line) => line.startsWith("ready ")),
     ).toMatch(
       new RegExp(
-        `^ready image=${path} mountpoint=${daemon.mountpoint} inodes=4 blobs=1 ${FACTS[transport]} ms=\\d+$`,
+        `^ready image=(${path}|"${path}") mountpoint=${daemon.mountpoint} inodes=4 blobs=1 ${FACTS[transport]} ms=\\d+$`,
       ),
     );
     expect(await ask('cat "$1"/small', daemon.mountpoint)).toHaveLength(5);

@@ -25,12 +25,14 @@ const MAKE = `cd "$W"; umoci init --layout oci; umoci new --image oci:app
   tar -C "$PACKAGES" --exclude=./@biomejs --exclude=./@typescript --exclude=./@rolldown -c . | tar -C l3/usr/lib/node_modules -x
   tar -C l3 --owner=0 --group=0 -cf l3.tar .; rm -r l3
   for tar in l2.tar l3.tar; do umoci raw add-layer --image oci:app $tar; rm $tar; done
-  umoci unpack --image oci:app want
+  umoci unpack --image oci:app want; touch stamp
   (cd want/rootfs
    rm -r usr/share/doc usr/include/boost/asio; mkdir usr/include/boost/asio; echo mine >usr/include/boost/asio/mine.hpp
    rm usr/bin/perl; ln -s busybox usr/bin/perl
    chmod 700 usr/lib/node_modules; rm -r usr/lib/node_modules/zod; echo x >usr/lib/node_modules/zod
-   ln etc/hostname etc/hostname-too; rm etc/issue; mkdir etc/issue; echo x >"etc/$(printf 'n\\303\\244me \\n')")
+   ln etc/hostname etc/hostname-too; rm etc/issue; mkdir etc/issue; echo x >"etc/$(printf 'n\\303\\244me \\n')"
+   # umoci rounds times of headers that have only seconds.
+   find . -newer ../../stamp ! -type d -exec touch -h -d @1700000000 {} +)
   umoci repack --image oci:app want
   skopeo --insecure-policy copy -q oci:oci:app docker-archive:app.tar:app:1`;
 
