@@ -154,6 +154,17 @@ export function removeDead(dir: string, isNeeded: (mountpoint: string) => boolea
     for (const path of state.made ?? []) removeMade(path, state.owner.pid);
     file.remove();
   }
+  removeOrphans(dir);
+}
+
+/** What is known of images of a session whose state is gone: the state is written first, and removed first. */
+function removeOrphans(dir: string): void {
+  const names = existsSync(dir) ? readdirSync(dir) : [];
+  const states = new Set(names.filter((name) => name.endsWith(".state")));
+  for (const name of names) {
+    const base = /^(.+)\.\d+\.checked$/.exec(name)?.[1];
+    if (base !== undefined && !states.has(`${base}.state`)) rmSync(join(dir, name), { force: true });
+  }
 }
 
 /** A socket that nobody listens at, or a file that has the pid: what another has made meanwhile stays. */

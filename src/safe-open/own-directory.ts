@@ -1,4 +1,5 @@
-import { closeSync, constants, fstatSync, mkdirSync, readlinkSync, type Stats } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, readFileSync, readlinkSync, type Stats } from "node:fs";
+import { deviceMajor, deviceMinor } from "../bytes/device-number.ts";
 import { codeOf } from "../bytes/errors.ts";
 import { MAX_SYMLINKS } from "../bytes/limits.ts";
 import { openPath, pathOf, renamed } from "./open-file.ts";
@@ -25,8 +26,14 @@ export interface WalkOptions {
  * @throws Error saying what is wrong with what; the system error
  */
 export function openOwnDirectory(path: string, options: WalkOptions = {}): number {
-  const owner = ownerOfRoot();
+  const { uid: owner, dev } = rootDirectory();
+  let device = dev; // who serves that serves all
   return walk(path, options, (stats, shown, isLast) => {
+    // What a FUSE server says of owners is worth what the server is.
+    const server = stats.dev === device ? undefined : serverOf(stats.dev);
+    device = stats.dev;
+    if (server !== undefined && !isTrusted(server))
+      throw new Error(`${shown} is in a file system that user ${server} serves`);
     const isRootOwned = !isLast && stats.uid === owner;
     const problem = strangerOf(isRootOwned ? { ...stats, uid: 0 } : stats);
     const isShared =
@@ -64,13 +71,23 @@ export function openLinkedDirectory(path: string, below?: number): number {
 }
 
 /** In a user namespace all of the host's users are one, to whom the root directory belongs. */
-function ownerOfRoot(): number {
+function rootDirectory(): Stats {
   const root = openPath("/", O_DIRECTORY);
   try {
-    return fstatSync(root).uid;
+    return fstatSync(root);
   } finally {
     closeSync(root);
   }
+}
+
+/** The user who mounted a FUSE file system; undefined for any other. @see proc_pid_mountinfo(5) */
+function serverOf(dev: number): number | undefined {
+  const number = `${deviceMajor(dev)}:${deviceMinor(dev)}`;
+  const line = readFileSync("/proc/self/mountinfo", "latin1")
+    .split("\n")
+    .find((each) => each.split(" ")[2] === number && / - fuse/.test(each));
+  const user = /[ ,]user_id=(\d+)/.exec(line ?? "")?.[1];
+  return user === undefined ? undefined : Number(user);
 }
 
 type Look = (stats: Stats, shown: string, isLast: boolean) => void;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -214,7 +215,15 @@ describe("the file that it is in", () => {
     dead.write({ ...STATE, owner: gone, serving: gone });
     const odd = join(dir, "odd.state");
     writeFileSync(odd, "no state");
+    const checked = ["1-1.3.checked", "2-2.7.checked", "odd.1.checked", "x.checked"];
+    for (const name of checked) writeFileSync(join(dir, name), "");
     removeDead(dir, () => false);
+    // Of a session without a state nothing is of use.
+    expect(checked.filter((name) => existsSync(join(dir, name)))).toEqual([
+      "1-1.3.checked",
+      "odd.1.checked",
+      "x.checked",
+    ]);
     expect(allStates(dir)).toHaveLength(1); // this process holds it still
     // As a process would that has ended.
     rmSync(join(dir, "1-1.alive"));

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { messageOf } from "../../src/bytes/errors.ts";
 import { mustBeOwnDirectory } from "../../src/safe-open/own-directory.ts";
-import { sh } from "../support/daemon.ts";
-import { scratchDir } from "../support/image.ts";
+import { blobFlags, sh, start } from "../support/daemon.ts";
+import { fixture, scratchDir } from "../support/image.ts";
 import { USER } from "../support/user.ts";
 
 /** @returns what is wrong with it, "" when nothing is */
@@ -181,4 +181,22 @@ describe("a directory that is believed, and written to", () => {
     symlinkSync("/proc/nothing", join(dir, "dangling"));
     expect(wrong(path(dir), dir, 0o700)).toMatch(want);
   });
+});
+
+it("a directory in a file system that a stranger serves is whose the server says, so it is not believed", async () => {
+  const dir = scratchDir();
+  chmodSync(dir, 0o755);
+  own(join(dir, "mnt"), 0o755);
+  const { path, devices } = fixture("12-merged");
+  const files = ["--bootstrap", path, ...blobFlags(devices)];
+  for (const [user, want] of [
+    [["--user", "nobody"], "DIR/mnt is in a file system that user 65534 serves"],
+    [[], ""],
+  ] as const) {
+    const daemon = await start([...files, ...user], join(dir, "mnt"));
+    const { uid, mode } = statSync(join(dir, "mnt"));
+    expect([uid, mode & 0o022]).toEqual([0, 0]);
+    expect(wrong(join(dir, "mnt"), dir)).toBe(want);
+    expect(await daemon.stop()).toBe(0);
+  }
 });
