@@ -51,6 +51,20 @@ tell() { [ -n "$2" ] && kill "-$1" "$2" 2>/dev/null; }
 # What the kernel says of process $1, its state first: T is stopped, Z has ended.
 stat_of() { read -r stat 2>/dev/null <"/proc/$1/stat" && stat=${stat##*") "}; }
 
+# Whether $1 is a child of this shell still: one that has ended was waited for meanwhile, and its number may be another's.
+own() {
+  { [ -n "$1" ] && stat_of "$1"; } || return 1
+  case $stat in
+  Z*) return 1 ;;
+  ?" $$ "*) return 0 ;;
+  esac
+  return 1
+}
+end_next() {
+  own "$next" && tell KILL "$next"
+  next=''
+}
+
 # Holds the fifo by which others know that the session lives (alive.ts), until this shell ends. The child has the directory
 # open that it is in, and has named it for this shell, by its pid and when it began.
 hold() {
@@ -80,7 +94,7 @@ well() {
 
 begin_next() {
   armed=1 # bash loses a USR1 that comes together with this signal
-  tell KILL "$next"
+  end_next
   start next
   next=$!
 }
@@ -141,7 +155,7 @@ pause() {
 # What becomes of the mount when $child ended: $role is that of the next child.
 judge() {
   if [ "$status" -ge 64 ] && [ "$status" -le 79 ]; then
-    tell KILL "$next"
+    end_next
     exit $((status - 64))
   fi
   role=after
@@ -197,7 +211,7 @@ keep() {
   trap 'caught=1; tell HUP "$child"' HUP
   trap 'caught=1; well' USR1
   trap 'caught=1; begin_next' USR2
-  trap 'caught=1; tell KILL "$next"; next=' ALRM
+  trap 'caught=1; end_next' ALRM
   trap '' PIPE
   for arg; do quote "$arg"; done
   while :; do
@@ -207,7 +221,7 @@ keep() {
       await
       judge
       # One that took over may have ended first: how, is what counts.
-      { [ "$status" = 80 ] && [ -n "$next" ]; } || alive "$next" || break
+      { [ "$status" = 80 ] && [ -n "$next" ]; } || own "$next" || break
       child=$next next=''
       # The one before it may have been beyond hearing.
       [ -n "$stopping" ] && tell TERM "$child"

@@ -124,6 +124,15 @@ describe.each(SHELLS)("%s", (kind) => {
     expect([stderr, stdout]).toEqual(["", want]);
   });
 
+  it("leaves a process alone that has the number of one that has ended", async () => {
+    const { stdout } = await shell(
+      'export D=$3; exec unshare -p -f --mount-proc sh -c \'$1 "$2" sh -c "$3" & keeper=$!; until [ -s "$D/next" ]; do sleep 0.02; done; next=$(cat "$D/next"); while kill -0 $next 2>/dev/null; do sleep 0.02; done; echo $((next - 1)) >/proc/sys/kernel/ns_last_pid; sleep 60 & victim=$!; echo $((victim - next)); touch "$D/again"; wait $keeper; kill -0 $victim && echo alive; kill -9 $victim\' x "$1" "$2" "$4"',
+      ...[kind, KEEPER, workDir()],
+      'case $NYDUSD_TS_ROLE in first) kill -USR1 $NYDUSD_TS_KEEPER; sleep 0.2; kill -USR2 $NYDUSD_TS_KEEPER; until [ -e "$D/again" ]; do sleep 0.02; done; kill -USR2 $NYDUSD_TS_KEEPER; sleep 0.5; exit 64 ;; next) [ -e "$D/next" ] || echo $$ >"$D/next"; exit 1 ;; esac',
+    );
+    expect(stdout).toBe("0\nalive\n");
+  });
+
   it.each(["evil; touch evil", "first", "$(touch evil)", "next\ntouch evil", "'; touch evil; '"])(
     "runs only what it knows, whatever its environment says: %j",
     async (role) => {
