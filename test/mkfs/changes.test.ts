@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FormatError, OperationalError } from "../../src/bytes/errors.ts";
 import { readTables } from "../../src/erofs/open.ts";
+import { RAFS_AT } from "../../src/erofs/rafs.ts";
 import type { BuildResult } from "../../src/mkfs/bootstrap.ts";
 import { createLayerImage } from "../../src/mkfs/create.ts";
 import { mergeImages } from "../../src/mkfs/merge.ts";
@@ -162,5 +163,13 @@ describe("changes are kept in an image", () => {
       }
     }
     expect(refused).toBeGreaterThan(range.length / 3);
+  });
+
+  it("and without them two names that are one are refused: which of them came last is not known", async () => {
+    const { boots } = await stackOf([BASE, [dir("a/"), file("a/f"), file("l/a")]]);
+    const image = Uint8Array.from(readFileSync(boots[1]));
+    image.fill(0, RAFS_AT + 56, RAFS_AT + 72);
+    writeFileSync(boots[1], image);
+    expect(() => merge(boots)).toThrow(/entry "a": two names of its layer lead to it, one through a symlink/);
   });
 });
