@@ -26,6 +26,9 @@ export interface Documents {
   shownName(name: string): string;
 }
 
+/** They say what lies there, then which images: both by the same bytes. What else is read has a digest. */
+const READ_TWICE = new Set(["index.json", "manifest.json", "repositories", "version"]);
+
 /**
  * @param dir is not trusted: what it calls a file is none that lies elsewhere
  * @param others directories that links may lead to, all the same
@@ -44,20 +47,26 @@ export function directoryDocuments(dir: string, others: readonly string[], opene
       throw new OperationalError(`${join(dir, name)}: ${messageOf(error)}`);
     }
   };
+  const readWhole = (name: string): Buffer => {
+    const { fd, stats } = open(name);
+    try {
+      // What was looked at before may have been another file.
+      if (stats.size > MAX_DOCUMENT)
+        throw new OperationalError(`${join(dir, name)}: too large for a document`);
+      return readFileSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  };
+  const read = new Map<string, Buffer>();
   return {
     name: dir,
     has: (name) => look(name) !== undefined,
     size: (name) => look(name)?.stats.size,
     bytes: (name) => {
-      const { fd, stats } = open(name);
-      try {
-        // What was looked at before may have been another file.
-        if (stats.size > MAX_DOCUMENT)
-          throw new OperationalError(`${join(dir, name)}: too large for a document`);
-        return readFileSync(fd);
-      } finally {
-        closeSync(fd);
-      }
+      const bytes = read.get(name) ?? readWhole(name);
+      if (READ_TWICE.has(name)) read.set(name, bytes);
+      return bytes;
     },
     layer: (name) => {
       const { fd, path } = open(name);

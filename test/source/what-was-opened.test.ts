@@ -13,6 +13,8 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { openImage } from "../../src/fs/open-image.ts";
 import { Cache } from "../../src/source/cache.ts";
+import { directoryDocuments } from "../../src/source/documents.ts";
+import { Opened } from "../../src/source/opened.ts";
 import { type PreparedImage, prepareImage } from "../../src/source/prepare.ts";
 import { openedFile } from "../../src/tar/layer-file.ts";
 import { openLayer } from "../../src/tar/source.ts";
@@ -162,4 +164,17 @@ describe("a note of the cache", () => {
     ]);
     expect(readdirSync(join(dir, "cache/files"))).toEqual([]);
   });
+});
+
+it("what lies in a directory, and which images, is said by the same bytes", () => {
+  const dir = scratchDir();
+  const opened = new Opened();
+  const docs = directoryDocuments(dir, [], opened);
+  for (const name of ["index.json", "manifest.json"]) {
+    writeFileSync(join(dir, name), "one");
+    expect(docs.bytes(name).toString()).toBe("one");
+    writeFileSync(join(dir, name), "other");
+    expect(docs.bytes(name).toString()).toBe("one");
+  }
+  opened.close();
 });
