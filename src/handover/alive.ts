@@ -33,7 +33,7 @@ export function holdAlive(path: string): boolean {
 function open(path: string): boolean {
   try {
     const fd = openSync(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
-    if (fstatSync(fd).isFIFO()) return true;
+    if (isFifo(fd)) return true;
     closeSync(fd);
     return false;
   } catch (error) {
@@ -46,11 +46,17 @@ function open(path: string): boolean {
 export function isHeld(path: string): boolean | undefined {
   try {
     const fd = openSync(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
-    const isFifo = fstatSync(fd).isFIFO();
+    const isHeldByOthers = isFifo(fd);
     closeSync(fd);
-    return isFifo ? true : undefined;
+    return isHeldByOthers ? true : undefined;
   } catch (error) {
     if (codeOf(error) === "ENXIO") return false;
     return codeOf(error) === "ENOENT" ? undefined : true;
   }
 }
+
+/**
+ * In bigints, because Node stops resolving links in the path of a module where the last file that was looked at in plain
+ * numbers was a fifo (lib/fs.js, realpathSync): a package below a link would be loaded as two halves.
+ */
+const isFifo = (fd: number): boolean => fstatSync(fd, { bigint: true }).isFIFO();
