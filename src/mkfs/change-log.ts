@@ -1,6 +1,10 @@
+import { elementAt } from "../bytes/element-at.ts";
 import { S_IFMT } from "../bytes/errno.ts";
+import { readArea } from "../erofs/xattr-area.ts";
 import { ChangeWriter, KINDS, type StoredChange, type StoredChanges, TYPE_OF_KIND } from "./change-record.ts";
-import { NONE, type Tree } from "./tree.ts";
+import type { BlobLocation } from "./layer-image.ts";
+import type { LayerChange } from "./read-changes.ts";
+import { type BlobPiece, isOneRun, NONE, type Tree } from "./tree.ts";
 import type { Change } from "./unpacker.ts";
 
 const FIRST = 32;
@@ -20,6 +24,7 @@ export class ChangeLog {
   private count = 0;
   private node = new Int32Array(FIRST);
   private inode = new Int32Array(FIRST);
+  private at = new Float64Array(FIRST);
   /** By row: of names that are not where their path says. */
   private readonly paths = new Map<number, Uint8Array>();
   /** By row: targets of hard links. */
@@ -33,10 +38,11 @@ export class ChangeLog {
    * @param node NONE: its path leads nowhere
    * @param path without `.` and `..`; undefined when that is the node's
    */
-  add({ kind, link }: Pick<Change, "kind" | "link">, node: number, path: Uint8Array | undefined): void {
+  add({ kind, link, at }: Omit<Change, "path">, node: number, path: Uint8Array | undefined): void {
     const row = this.count++;
     if (row === this.node.length) this.grow();
     this.node[row] = node;
+    this.at[row] = at;
     this.inode[row] = node === NONE ? NONE : this.tree.inode[node];
     if (path !== undefined) this.paths.set(row, path);
     if (kind === "hardlink") this.links.set(row, link);
@@ -54,6 +60,34 @@ export class ChangeLog {
     const owner = isRepeatable ? { uid: 0, gid: 0 } : {};
     for (let row = 0; row < this.count; row++) writer.add({ ...this.stored(row), ...owner });
     return writer.whole();
+  }
+
+  /**
+   * The same for a merge in this process: a layer of a few files costs less than its image would.
+   *
+   * @param places what has become of the tree's blobs
+   */
+  *changes(places: readonly BlobLocation[]): Generator<LayerChange> {
+    const { pool } = this.tree;
+    const { buffer, byteOffset } = pool.bytes;
+    const v = new DataView(buffer, byteOffset);
+    for (let row = 0; row < this.count; row++) {
+      const { kind, path, link, xattrs, pieces, ...rest } = this.stored(row);
+      const at = this.at[row];
+      const data = dataOf(rest, kind, pieces, places);
+      const area = readArea(v, xattrs.byteOffset - byteOffset, xattrs.length, (problem) => {
+        throw new TypeError(problem);
+      });
+      yield {
+        kind,
+        path,
+        link,
+        at,
+        attributes: { ...rest, ...data, flags: 0 },
+        xattrs: area,
+        pieces: data.pieces,
+      };
+    }
   }
 
   private stored(row: number): StoredChange {
@@ -79,9 +113,31 @@ export class ChangeLog {
   private grow(): void {
     const longer = Math.ceil(this.node.length * 1.5);
     const [node, inode] = [new Int32Array(longer), new Int32Array(longer)];
+    const at = new Float64Array(longer);
     node.set(this.node);
+    at.set(this.at);
+    this.at = at;
     inode.set(this.inode);
     this.node = node;
     this.inode = inode;
   }
+}
+
+/** Where the data of a file lie: one run, or pieces. */
+function dataOf(
+  { blob, where, size }: Pick<StoredChange, "blob" | "where" | "size">,
+  kind: StoredChange["kind"],
+  pieces: readonly BlobPiece[] | undefined,
+  places: readonly BlobLocation[],
+): { blob: number; where: number; pieces: readonly BlobPiece[] | undefined } {
+  if (kind !== "file" || size === 0)
+    return { blob: 0, where: kind === "file" ? 0 : where, pieces: undefined };
+  const moved = (pieces ?? [{ offset: 0, length: size, dataAt: where, blob }]).map((piece) => {
+    const place = elementAt(places, piece.blob);
+    return { ...piece, blob: place.blob, dataAt: place.shift + piece.dataAt };
+  });
+  const [run] = moved;
+  return run !== undefined && isOneRun(moved, size)
+    ? { blob: run.blob, where: run.dataAt, pieces: undefined }
+    : { blob: 0, where: 0, pieces: moved };
 }

@@ -2,7 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { syncDirectory } from "../atomic-file/replace-file.ts";
 import { type LayerFile, openedFile, statsOf, wholeFile } from "../tar/layer-file.ts";
 import type { BuildResult } from "./bootstrap.ts";
-import { type CreateRequest, createImage, type LayerImage } from "./create.ts";
+import { type CreateRequest, createImage, type LayerChanges, type LayerImage, readLayer } from "./create.ts";
 import { createLayers } from "./create-layers.ts";
 import { mergeImages } from "./merge.ts";
 import { type Report, sharedCell } from "./report.ts";
@@ -66,15 +66,19 @@ async function createSeveral(
     const { bytes, done } = progressOf(i);
     return { request: { ...request, layer, blobId: undefined, prefetch: [], done }, bytes };
   });
-  const built: LayerImage[] = [];
-  await createLayers(jobs, (one, i) => {
-    built[i] = one;
-    report.ready();
-  });
+  const built: (LayerImage | LayerChanges)[] = [];
+  await createLayers(
+    jobs,
+    (one, i) => {
+      built[i] = one;
+      report.ready();
+    },
+    readLayer,
+  );
   if (request.blobDir !== undefined) syncDirectory(request.blobDir);
   return mergeImages({
     ...request,
-    layers: built.map(({ image }, i) => ({ name: request.layers[i], image })),
+    layers: built.map((layer, i) => ({ ...layer, ...request, name: request.layers[i] })),
   });
 }
 

@@ -21,11 +21,13 @@ export interface LayerJob {
  * one layer, and is read once.
  *
  * @param onBuilt called for each layer that is ready, in any order
+ * @param here builds a layer in this thread
  * @throws what the first layer in their order that fails throws, when all that had begun have ended
  */
-export async function createLayers(
+export async function createLayers<Here = LayerImage>(
   jobs: readonly LayerJob[],
-  onBuilt: (created: LayerImage, i: number) => void,
+  onBuilt: (created: LayerImage | Here, i: number) => void,
+  here: (request: LayerRequest) => Promise<LayerImage | Here> = createLayerImage,
 ): Promise<void> {
   const groups = alike(jobs);
   const bytes = groups.reduce((sum, [first]) => sum + jobs[first].bytes, 0);
@@ -35,7 +37,7 @@ export async function createLayers(
   const threads = Math.min(groups.length, availableParallelism(), worth);
   const failures: { i: number; error: unknown }[] = [];
   let next = 0;
-  const take = async (build: (request: LayerRequest) => Promise<LayerImage>) => {
+  const take = async (build: (request: LayerRequest) => Promise<LayerImage | Here>) => {
     while (next < groups.length && failures.length === 0) {
       const group = groups[next++];
       const [first] = group;
@@ -47,7 +49,7 @@ export async function createLayers(
       }
     }
   };
-  if (threads < 2) await take(createLayerImage);
+  if (threads < 2) await take(here);
   else await Promise.all(Array.from({ length: threads }, () => inThread(take)));
   if (failures.length > 0) throw failures.sort((a, b) => a.i - b.i)[0].error;
 }

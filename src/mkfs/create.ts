@@ -11,9 +11,14 @@ import {
   planBootstrap,
 } from "./bootstrap.ts";
 import type { XattrRules } from "./kept-xattrs.ts";
+import type { BlobLocation } from "./layer-image.ts";
 import { openTar } from "./layer-tar.ts";
 import { mustBeNoArchive } from "./no-tar.ts";
+import type { TarTree } from "./from-tar.ts";
+import type { Blob } from "./plan.ts";
+import type { LayerChange } from "./read-changes.ts";
 import { TarIndexer } from "./tar-indexer.ts";
+import type { Tree } from "./tree.ts";
 import { hasMarkers } from "./whiteout.ts";
 import { type StoredSideBlob, storeSideBlob } from "./write-side-blob.ts";
 
@@ -65,6 +70,13 @@ export interface LayerImage extends LayerFacts {
   readonly image: Uint8Array;
 }
 
+/** A layer to be laid over others, without an image of it. */
+export interface LayerChanges extends LayerFacts {
+  readonly blobs: readonly Blob[];
+  /** @param places what has become of these blobs */
+  readonly changes: (places: readonly BlobLocation[]) => Iterable<LayerChange>;
+}
+
 /**
  * Builds the bootstrap of one layer. Of a seekable tar only headers are read; what comes compressed or through a
  * pipe is written, uncompressed, into the blob directory while it is indexed.
@@ -72,12 +84,14 @@ export interface LayerImage extends LayerFacts {
  * @throws FormatError naming entry and offset, OperationalError, or a system error; nothing is left behind then
  */
 export function createImage(request: CreateRequest): Promise<CreateResult> {
-  return buildLayer(request, false, (draft, placeBlobs) =>
-    placeBootstrap(request, draft, () => {
-      placeBlobs();
-      if (request.blobDir !== undefined) syncDirectory(request.blobDir);
-    }),
-  );
+  return buildLayer(request, false, (layer) => {
+    const draft = drafted(request, layer);
+    return (placeBlobs) =>
+      placeBootstrap(request, draft, () => {
+        placeBlobs();
+        if (request.blobDir !== undefined) syncDirectory(request.blobDir);
+      });
+  });
 }
 
 /**
@@ -87,17 +101,46 @@ export function createImage(request: CreateRequest): Promise<CreateResult> {
  * @throws as `createImage`
  */
 export function createLayerImage(request: LayerRequest): Promise<LayerImage> {
-  return buildLayer(request, true, (draft, placeBlobs) => {
-    const image = finishBootstrap(request, draft);
-    placeBlobs();
-    return { image };
+  return buildLayer(request, true, (layer) => {
+    const draft = drafted(request, layer);
+    return (placeBlobs) => {
+      const image = finishBootstrap(request, draft);
+      placeBlobs();
+      return { image };
+    };
   });
 }
+
+/**
+ * Reads a layer that is to be laid over others in this process, and makes no image of it.
+ *
+ * @returns its changes; names in the blob directory are not on disk yet
+ * @throws as `createImage`
+ */
+export function readLayer(request: LayerRequest): Promise<LayerChanges> {
+  return buildLayer(request, true, ({ entries, blobs }) => (placeBlobs) => {
+    placeBlobs();
+    return { blobs, changes: (places) => entries.changes(places) };
+  });
+}
+
+/** A layer that was read, before it has a form. */
+interface ReadLayer {
+  readonly entries: TarTree;
+  readonly tree: Tree;
+  /** Its tar, whose id comes last, and its side blob. */
+  readonly blobs: readonly Blob[];
+  /** What takes long is done by this. */
+  readonly busy: <R>(work: () => R) => R;
+}
+
+const drafted = (request: LayerRequest, { tree, blobs, busy }: ReadLayer): Draft =>
+  busy(() => draftBootstrap(request, planBootstrap(request, tree, blobs, request.layer.name)));
 
 async function buildLayer<T>(
   request: LayerRequest,
   mayBeAbove: boolean,
-  place: (draft: Draft, placeBlobs: () => void) => T,
+  form: (layer: ReadLayer) => (placeBlobs: () => void) => T,
 ): Promise<T & LayerFacts> {
   const tar = await openTar(request);
   let side: StoredSideBlob | undefined;
@@ -112,10 +155,9 @@ async function buildLayer<T>(
     // The bootstrap is planned and written while the end of the tar may still be hashed.
     const blob = { id: "", size };
     const blobs = side === undefined ? [blob] : [blob, side.blob];
-    const plan = () => planBootstrap(request, tree, blobs, request.layer.name);
-    const draft = busy(() => draftBootstrap(request, plan()));
+    const place = form({ entries: index.entries, tree, blobs, busy });
     blob.id = await tar.id();
-    const built = place(draft, () => {
+    const built = place(() => {
       side?.place();
       tar.place(blob.id);
     });

@@ -10,6 +10,8 @@ import { ChangeLog } from "./change-log.ts";
 import { hasChunkMap, sparseEntries } from "./chunk-map.ts";
 import { KeptXattrs, type XattrRules } from "./kept-xattrs.ts";
 import { LayerMarkers } from "./layer-markers.ts";
+import type { BlobLocation } from "./layer-image.ts";
+import type { LayerChange } from "./read-changes.ts";
 import { SideBlob, TAR_BLOB } from "./side-blob.ts";
 import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
 import { Unpacker } from "./unpacker.ts";
@@ -99,6 +101,11 @@ export class TarTree {
     return tree;
   }
 
+  /** All that the entries said, when it is finished. @param places what has become of tar and side blob */
+  changes(places: readonly BlobLocation[]): Iterable<LayerChange> {
+    return this.log.changes(places);
+  }
+
   /** Not before the end: what another entry has replaced needs no copy. */
   private layOutSide(live: ReadonlySet<number>): void {
     for (const [inode, entry] of this.unmapped) {
@@ -111,7 +118,7 @@ export class TarTree {
   private takeMarker(entry: TarEntry, place: PathTarget): boolean {
     const node = this.markers?.take(entry, place, this.fail);
     if (node === undefined) return false;
-    this.log.add({ kind: "file", link: entry.link }, node, this.pathOf(node, place));
+    this.log.add({ kind: "file", link: entry.link, at: entry.at }, node, this.pathOf(node, place));
     return true;
   }
 

@@ -14,7 +14,8 @@ import { BLOCK } from "./chunk-map.ts";
 import type { XattrRules } from "./kept-xattrs.ts";
 import { LayerMerge } from "./layer-merge.ts";
 import type { Blob } from "./plan.ts";
-import { ChangeReader } from "./read-changes.ts";
+import type { LayerChanges } from "./create.ts";
+import { type ChangedBlob, ChangeReader } from "./read-changes.ts";
 
 /** As nydus: device ids of 8 bits. */
 const MAX_BLOBS = 254;
@@ -36,7 +37,7 @@ export interface MovedBlob {
 
 export interface MergeRequest extends Omit<BuildOptions, "chunkSize" | "isRepeatable">, XattrRules {
   /** Paths of bootstraps, or images with names for messages; the lowest layer first. */
-  readonly layers: readonly (string | NamedImage)[];
+  readonly layers: readonly (string | NamedImage | NamedChanges)[];
   /** By layer: its blob that lies elsewhere. */
   readonly moved?: readonly (MovedBlob | undefined)[];
 }
@@ -46,12 +47,20 @@ interface NamedImage {
   readonly image: Uint8Array;
 }
 
+/** A layer that was read in this process. */
+interface NamedChanges extends Pick<LayerChanges, "blobs" | "changes"> {
+  readonly name: string;
+  readonly chunkSize: number;
+  readonly isRepeatable: boolean;
+}
+
 interface Layer {
   readonly path: string;
-  readonly image: Image;
-  readonly tables: ImageTables;
-  readonly rafs: Rafs;
+  readonly chunkSize: number;
+  readonly hasOwners: boolean;
   readonly blobs: readonly Blob[];
+  /** @param places what has become of its blobs */
+  readonly applyTo: (merged: LayerMerge, places: readonly ChangedBlob[]) => void;
 }
 
 /**
@@ -61,35 +70,31 @@ interface Layer {
  * @throws MergeError when the layers do not fit together; FormatError, OperationalError
  */
 export function mergeImages(request: MergeRequest): BuildResult {
-  const layers = request.layers.map((layer) =>
-    typeof layer === "string" ? openBootstrap(layer) : openLayer(layer.name, layer.image, layer.image.length),
-  );
+  const layers = request.layers.map(opened);
   const [first] = layers;
-  for (const { path, rafs } of layers) {
-    if (rafs.chunkSize !== first.rafs.chunkSize)
+  for (const { path, chunkSize, hasOwners } of layers) {
+    if (chunkSize !== first.chunkSize)
       throw new MergeError(
-        `chunk size of ${path} is 0x${rafs.chunkSize.toString(16)}, of ${first.path} 0x${first.rafs.chunkSize.toString(16)}`,
+        `chunk size of ${path} is 0x${chunkSize.toString(16)}, of ${first.path} 0x${first.chunkSize.toString(16)}`,
       );
-    if (rafs.hasOwners !== first.rafs.hasOwners)
+    if (hasOwners !== first.hasOwners)
       throw new MergeError(
         `one of ${first.path} and ${path} has owners, the other has none (nydus-image-ts create --repeatable)`,
       );
   }
   const merged = new LayerMerge(request);
   const blobs = new BlobNumbers();
-  layers.forEach(({ path, image, tables, rafs, blobs: own }, i) => {
+  layers.forEach(({ blobs: own, applyTo }, i) => {
     const moved = request.moved?.[i];
     const places = own.map((blob) =>
       blob.id === moved?.from
         ? { blob: blobs.of(moved.to), shift: moved.at, size: blob.size }
         : { blob: blobs.of(blob), shift: 0, size: blob.size },
     );
-    const { changes } = rafs;
-    if (changes.length > 0) merged.applyChanges(new ChangeReader(tables, changes, places).all(), path);
-    else merged.applyTree(image, places);
+    applyTo(merged, places);
   });
   merged.xattrs.report();
-  const { chunkSize, hasOwners } = first.rafs;
+  const { chunkSize, hasOwners } = first;
   const options = { ...request, chunkSize, isRepeatable: !hasOwners };
   const plan = planBootstrap(options, merged.tree, blobs.all, "merged image");
   const count = plan.blobs.length;
@@ -98,6 +103,14 @@ export function mergeImages(request: MergeRequest): BuildResult {
       `${count} blobs, want at most ${MAX_BLOBS}${request.keepsBlobs ? " (nydus-image-ts merge --drop-unreferenced)" : ""}`,
     );
   return placeBootstrap(options, draftBootstrap(options, plan));
+}
+
+function opened(layer: MergeRequest["layers"][number]): Layer {
+  if (typeof layer === "string") return openBootstrap(layer);
+  if ("image" in layer) return openLayer(layer.name, layer.image, layer.image.length);
+  const { name: path, chunkSize, isRepeatable, blobs, changes } = layer;
+  const applyTo: Layer["applyTo"] = (merged, places) => merged.applyChanges(changes(places), path);
+  return { path, chunkSize, hasOwners: !isRepeatable, blobs, applyTo };
 }
 
 function openBootstrap(path: string): Layer {
@@ -126,7 +139,12 @@ function openLayer(path: string, bytes: number | Uint8Array, size: number): Laye
     false,
     true,
   );
-  return { path, image: new Image(handle), tables, rafs, blobs: blobsOf(tables, rafs) };
+  const { chunkSize, hasOwners, changes } = rafs;
+  const applyTo: Layer["applyTo"] = (merged, places) => {
+    if (changes.length > 0) merged.applyChanges(new ChangeReader(tables, changes, places).all(), path);
+    else merged.applyTree(new Image(handle), places);
+  };
+  return { path, chunkSize, hasOwners, blobs: blobsOf(tables, rafs), applyTo };
 }
 
 /** The size that the blob table states becomes the new device table's: it has to cover what the old one does. */
