@@ -31,8 +31,12 @@ export const replyLine = (
     `us=${Math.round(us)}`,
   ].join(" ");
 
-/** A name or path as one JSON string. */
-export const quoted = (name: Uint8Array): string => JSON.stringify(showName(name));
+/** What would end the quotes, and a backslash that is not yet the beginning of a `\xNN`. */
+const UNQUOTED = /"|\\(?!x[0-9a-f]{2})/g;
+
+/** A name or path in quotes. `\xNN` is a byte, and nothing else is an escape: the log, which makes JSON of it, escapes by itself. */
+export const quoted = (name: Uint8Array): string =>
+  `"${showName(name).replace(UNQUOTED, (c) => (c === '"' ? "\\x22" : "\\x5c"))}"`;
 
 /** Node does not name EUCLEAN. */
 const ERRNO_NAMES = new Map(

@@ -47,7 +47,7 @@ it("a call and its answer are a line each while calls are traced, and details ar
   c.run(OP.GETATTR, "/after", () => 0, details);
   expect(made).toBe(1);
   expect(lines).toEqual([
-    String.raw`request unique=1 op=getattr path="/a \"b\"\\x0a" n=1`,
+    String.raw`request unique=1 op=getattr path="/a \x22b\x22\x0a" n=1`,
     "reply unique=1 op=getattr bytes=0",
     'request unique=2 op=readlink path="/c"',
     "reply unique=2 op=readlink errno=ENOENT",

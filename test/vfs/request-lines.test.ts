@@ -28,7 +28,9 @@ describe("a request and its reply", () => {
 it.each([
   ["plain", '"plain"'],
   ["größe 1", '"größe 1"'],
-  ['a" unique=9 op=read', '"a\\" unique=9 op=read"'],
-  ["a\nreply unique=9", '"a\\\\x0areply unique=9"'],
-  ["\u001b[2J\u202e", '"\\\\x1b[2J\\\\xe2\\\\x80\\\\xae"'],
+  ['a" unique=9 op=read', '"a\\x22 unique=9 op=read"'],
+  ["a\nreply unique=9", '"a\\x0areply unique=9"'],
+  ["\u001b[2J\u202e", '"\\x1b[2J\\xe2\\x80\\xae"'],
+  ["C:\\n\\", '"C:\\x5cn\\x5c"'],
+  ["\\x22", '"\\x5cx22"'],
 ])("quotes %j as one string on one line", (name, want) => expect(quoted(Buffer.from(name))).toBe(want));
