@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, type Stats } from "node:fs";
 import { basename, dirname } from "node:path";
+import { codeOf } from "../bytes/errors.ts";
 import { MAX_SYMLINKS } from "../bytes/limits.ts";
 import { pathOf, renamed } from "./open-file.ts";
 import { openLinkedDirectory } from "./own-directory.ts";
@@ -34,7 +35,7 @@ function openIn(path: string, flags: number, mode: number): number | string {
     const found = openHere(dir, path, flags, mode);
     if (typeof found === "string") return found;
     try {
-      mustBeOwnFile(found, dir, path);
+      mustBeOwnFile(fstatSync(found), dir, path);
       return found;
     } catch (error) {
       closeSync(found);
@@ -52,7 +53,11 @@ function openHere(dir: number, path: string, flags: number, mode: number): numbe
   } catch (error) {
     // ELOOP, or EACCES in a sticky directory.
     const link = lstatSync(here, { throwIfNoEntry: false });
-    if (!link?.isSymbolicLink()) throw renamed(error, here, path);
+    if (!link?.isSymbolicLink()) {
+      // The kernel refuses what lies in another's place without a word about whose it is.
+      if (link !== undefined && codeOf(error) === "EACCES") mustBeOwnFile(link, dir, path);
+      throw renamed(error, here, path);
+    }
     if (!isTrusted(link.uid)) throw new Error(`${path} is a link that belongs to user ${link.uid}`);
     const real = pathOf(dir);
     // The links of /proc lead to what is open, whatever they say: /dev/stdout leads to one.
@@ -63,9 +68,8 @@ function openHere(dir: number, path: string, flags: number, mode: number): numbe
 }
 
 /** Where others may make files, one that is open may be a stranger's, or have a stranger's name. */
-function mustBeOwnFile(fd: number, dir: number, path: string): void {
+function mustBeOwnFile({ uid, nlink }: Stats, dir: number, path: string): void {
   if (strangerOf(fstatSync(dir)) === undefined) return;
-  const { uid, nlink } = fstatSync(fd);
   if (nlink > 1) throw new Error(`${path} has ${nlink} names`);
   if (!isTrusted(uid)) throw new Error(`${path} belongs to user ${uid}`);
 }

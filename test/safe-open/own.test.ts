@@ -119,6 +119,16 @@ const rows: [what: string, mode: number, place: (dir: string) => void, said: str
     "ENXIO",
     "",
   ],
+  [
+    "a stranger's fifo",
+    STICKY,
+    (d) => sh('mkfifo "$F"; chown "$U" "$F"', { F: join(d, "log"), U: `${USER}` }),
+    // Without fs.protected_fifos it is one that nobody reads.
+    readFileSync("/proc/sys/fs/protected_fifos", "latin1") === "0\n"
+      ? "ENXIO"
+      : `DIR/log belongs to user ${USER}`,
+    "",
+  ],
   ["a directory", STICKY, (d) => mkdirSync(join(d, "log")), "EISDIR", ""],
 ];
 
