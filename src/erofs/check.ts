@@ -20,6 +20,8 @@ export interface CheckContext extends AddressSpace {
   readonly taken: number[];
   /** Slots that may still be given back; bounds the work that a crafted image can cause in a lenient pass. */
   returnable: number;
+  /** Where the last data ends that lies on each device's file. */
+  readonly dataEnds: number[];
   hasXattrs: boolean;
   hasAcls: boolean;
   /** What the kernel shows although it breaks the format is refused, too. */
@@ -109,4 +111,5 @@ export function checkRange(
     fail(ctx, at, `data ends at byte ${end} of device ${found}, which has ${blocks} blocks of ${blockSize}`);
   if (end > Number.MAX_SAFE_INTEGER) fail(ctx, at, `data ends at byte ${end}, want below 2^53`);
   if (end > real) fail(ctx, at, `data ends at byte ${end} of blob ${id || found}, its file has ${real}`);
+  if (end > (ctx.dataEnds[found - 1] ?? 0)) ctx.dataEnds[found - 1] = end;
 }

@@ -38,6 +38,8 @@ export interface TreeReport {
   firstOdd: FormatError | undefined;
   /** nids of the prefetch table, those that are in the tree. */
   prefetch: number[];
+  /** By device slot: where the last data ends that an inode has there; empty when that was not looked at. */
+  dataEnds: readonly number[];
   /** See MetaFile: what was read of the image. */
   loaded: Uint8Array;
 }
@@ -103,6 +105,7 @@ export function checkTree(
     claimed: new Bits(slots),
     taken: [],
     returnable: slots,
+    dataEnds: devices.map(() => 0),
     hasXattrs: false,
     hasAcls: false,
     isStrict: strict,
@@ -119,6 +122,7 @@ export function checkTree(
     odd: 0,
     firstOdd: undefined,
     prefetch: [],
+    dataEnds: ctx.dataEnds,
     loaded: meta.loaded,
   };
   const queue: number[] = []; // pairs of directory, parent

@@ -11,10 +11,11 @@ const LOOK = 64 << 10;
  *
  * @returns a line for each
  */
-export function longerBlobs({ handle, files }: OpenedImage): string[] {
+export function longerBlobs({ handle, files, report }: OpenedImage): string[] {
   return handle.devices.flatMap(({ id, blocks }, i) => {
     const file = files[i + 1];
-    const wanted = blocks * 2 ** handle.blockBits;
+    // A tar may end inside a block, which the device table then does not count.
+    const wanted = Math.max(blocks * 2 ** handle.blockBits, report.dataEnds[i] ?? 0);
     // A block device has no length, and a file of another kind was refused.
     if (file === undefined || blocks === 0 || file.size <= wanted || file.size === Number.MAX_SAFE_INTEGER)
       return [];

@@ -64,7 +64,7 @@ export function reopenImage(
   const tables = readTables(fd, self.size, self.path);
   if (checked !== undefined) {
     const { inodes, directories, loaded } = checked;
-    const none = { corrupt: 0, problems: [], odd: 0, firstOdd: undefined, prefetch: [] };
+    const none = { corrupt: 0, problems: [], odd: 0, firstOdd: undefined, prefetch: [], dataEnds: [] };
     const report = { inodes, directories, loaded, ...none };
     return { handle: trustTree(tables, checked), files, report };
   }
