@@ -51,10 +51,11 @@ function loopControl(): Finding {
  * Tries one backing, for files in several places: not every file system's files can be mounted from.
  *
  * @returns where it worked
- * @throws Error for the first place when it works in none
+ * @throws Error for the first place where it does not work, or else where no image can be made
  */
 async function prove(backing: Backing): Promise<string> {
   const problems: unknown[] = [];
+  const unwritable: unknown[] = [];
   for (const place of new Set([tmpdir(), "/var/tmp", process.cwd()])) {
     let tiny: TinyImage | undefined;
     try {
@@ -64,12 +65,12 @@ async function prove(backing: Backing): Promise<string> {
       if (backing === "loop") await mustBeClear(tiny);
       return `from ${place}`;
     } catch (error) {
-      problems.push(error);
+      (tiny === undefined ? unwritable : problems).push(error);
     } finally {
       tiny?.remove();
     }
   }
-  throw problems[0];
+  throw [...problems, ...unwritable][0];
 }
 
 async function mustBeClear({ path, tar }: TinyImage): Promise<void> {

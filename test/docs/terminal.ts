@@ -53,7 +53,7 @@ mount -t tmpfs tmpfs /mnt && mount -t tmpfs tmpfs /run && mount --bind "${dir}/s
 mkdir /mnt/rootfs
 umount -l -a -t fuse.nydusd-ts,erofs 2>/dev/null # of tests beside this one, which "ls" would list
 export HOME="${dir}/home" PATH="${dir}/bin:${ROOT}.cache/tools:$PATH:/usr/sbin:/sbin" LC_ALL=C.UTF-8 PS1='$ '
-unset XDG_RUNTIME_DIR XDG_CACHE_HOME NO_COLOR CI
+unset TMPDIR XDG_RUNTIME_DIR XDG_CACHE_HOME NO_COLOR CI
 # Packages are installed and compiled already; a finger on Ctrl-C follows.
 npm() {
   (cd "${ROOT}" && exec node dist/bundle/start.js) >"$HOME/started" 2>&1 &

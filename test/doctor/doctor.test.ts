@@ -74,6 +74,7 @@ describe("nydusd-ts doctor", () => {
   ])("works for a user, %s", async (_, access, want, state) => {
     const { node, command, dir } = forUser();
     const script = `mknod "$3/fuse" c 10 229; ${access}; mount --bind "$3/fuse" /dev/fuse
+      export TMPDIR=/proc # where nobody makes files: another place will do
       cd /; exec setpriv --reuid "$4" --regid "$4" --clear-groups "$1" "$2" doctor --json`;
     const { status, stdout, stderr } = await shell(
       'unshare -m bash -euc "$@"',
