@@ -195,7 +195,10 @@ function walk(opened: OpenedImage, random: Random): number {
     const limit = opened.handle.shared.byteLength / 12;
     let entries = 0;
     for (const directory of seen) {
-      must(askNode(fs, directory, random) === errno.S_IFDIR, `node ${directory} is queued but no directory`);
+      must(
+        askNode(opened, fs, directory, random) === errno.S_IFDIR,
+        `node ${directory} is queued but no directory`,
+      );
       let before = -1;
       for (let cookie = 0; fs.entry(directory, cookie, entry) === 1; cookie = entry.next) {
         must(cookie > before && entries++ <= limit, `directory ${directory} does not end at ${cookie}`);
@@ -209,7 +212,7 @@ function walk(opened: OpenedImage, random: Random): number {
         if (isDots || node === 0) continue;
         const { type } = entry;
         if (type !== 4) {
-          const shown = askNode(fs, node, random);
+          const shown = askNode(opened, fs, node, random);
           must(shown === type << 12, `listed as type ${type}, is 0${shown.toString(8)}`);
         } else {
           must(!seen.has(node), `directory ${node} is reached twice`);
@@ -217,7 +220,8 @@ function walk(opened: OpenedImage, random: Random): number {
         }
       }
     }
-    for (let i = 0; i < 8; i++) askNode(fs, random.below(opened.handle.shared.byteLength / 16), random);
+    for (let i = 0; i < 8; i++)
+      askNode(opened, fs, random.below(opened.handle.shared.byteLength / 16), random);
     return entries;
   } finally {
     blobs.close();
@@ -225,7 +229,7 @@ function walk(opened: OpenedImage, random: Random): number {
 }
 
 /** @returns the node's type, or 0 when it is corrupt */
-function askNode(fs: ImageFileSystem, node: number, random: Random): number {
+function askNode(opened: OpenedImage, fs: ImageFileSystem, node: number, random: Random): number {
   if (answer(fs.attr(node, attr), 0, "attr") < 0) return 0;
   const { mode, size } = attr;
   for (const value of [
@@ -241,7 +245,8 @@ function askNode(fs: ImageFileSystem, node: number, random: Random): number {
   ])
     must(Number.isInteger(value) && value >= 0, `attributes ${JSON.stringify(attr)}`);
   must(attr.nlink > 0 && Number.isSafeInteger(size), `attributes ${JSON.stringify(attr)}`);
-  must(Number.isSafeInteger(attr.mtime) && attr.mtimeNsec < 1e9, `mtime ${attr.mtime}.${attr.mtimeNsec}`);
+  must(attr.mtimeNsec < 1e9, `mtime ${attr.mtime}.${attr.mtimeNsec}`);
+  if (!Number.isSafeInteger(attr.mtime)) askTime(opened);
   const link = answer(fs.readlink(node, out, 0), 4095, "readlink");
   const isLink = (mode & errno.S_IFMT) === errno.S_IFLNK;
   // Up to a NUL, which is the first byte of what `out` has no more of.
@@ -253,6 +258,16 @@ function askNode(fs: ImageFileSystem, node: number, random: Random): number {
   askXattrs(fs, node);
   askData(fs, node, size, (mode & errno.S_IFMT) === errno.S_IFREG, random);
   return mode & errno.S_IFMT;
+}
+
+/** A time beyond 2^53: Linux shows all 64 bits that an extended inode has. */
+function askTime({ handle }: OpenedImage): void {
+  const v = new DataView(handle.shared);
+  const at = handle.metaAt + attr.ino * 32;
+  must((v.getUint16(at, true) & 1) === 1, `a compact inode with mtime ${attr.mtime}`);
+  const shown = BigInt.asIntN(64, (BigInt(attr.mtimeHigh) << 32n) | BigInt(attr.mtimeLow));
+  const is = v.getBigInt64(at + 32, true);
+  must(shown === is && attr.mtime === Number(is), `mtime ${shown}, near ${attr.mtime}: is ${is}`);
 }
 
 function askXattrs(fs: ImageFileSystem, node: number): void {
