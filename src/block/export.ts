@@ -45,11 +45,6 @@ export interface Verity extends VerityParameters {
  * @param done a cell in shared memory, told how many bytes are done
  * @throws OperationalError, or the system error of opening the output
  */
-export async function exportDisk(
-  request: ExportRequest & { verity: VerityRequest },
-  done: Float64Array,
-): Promise<Verity>;
-export async function exportDisk(request: ExportRequest, done: Float64Array): Promise<Verity | undefined>;
 export async function exportDisk(request: ExportRequest, done: Float64Array): Promise<Verity | undefined> {
   const { disk, files, output, verity } = request;
   await loadSystemCalls();
@@ -71,8 +66,9 @@ export async function exportDisk(request: ExportRequest, done: Float64Array): Pr
   }
 }
 
-async function writeVerity(
-  { disk, files }: ExportRequest,
+/** Makes the hash tree of a disk, and writes the disk in front of it, unless the tree is alone. */
+export async function writeVerity(
+  { disk, files }: Pick<ExportRequest, "disk" | "files">,
   { dataBlock, salt, hasSuperblock, isAlone }: VerityRequest,
   out: AtomicFile,
   done: Float64Array,

@@ -1,10 +1,11 @@
-import { mkdtempSync, openSync, rmSync } from "node:fs";
+import { openSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { alignUp } from "../bytes/u64.ts";
 import { HASH_BLOCK, treeSize } from "../verity/hash-tree.ts";
 import type { DiskFile } from "./disk-reader.ts";
-import { exportDisk, type Verity } from "./export.ts";
+import { type Verity, writeVerity } from "./export.ts";
 import { FlatDisk } from "./flat-disk.ts";
 
 /** A disk with the hash tree of its data behind it. */
@@ -26,20 +27,21 @@ export async function withHashTree(
   dataBlock: number,
   salt: Uint8Array,
 ): Promise<HashedDisk> {
-  const dir = mkdtempSync(join(tmpdir(), "nydusd-ts-tree-"));
+  const out = new AtomicFile(join(tmpdir(), "nydusd-ts-tree"), false);
   try {
-    const output = join(dir, "tree");
+    const done = new Float64Array(new SharedArrayBuffer(8));
     const request = { dataBlock, salt, hasSuperblock: false, isAlone: true };
-    const made = await exportDisk(
-      { disk, files, output, verity: request },
-      new Float64Array(new SharedArrayBuffer(8)),
-    );
+    const made = await writeVerity({ disk, files }, request, out, done);
     const verity: Verity = { ...made, hashOffset: alignUp(disk.size, HASH_BLOCK) };
-    const length = treeSize(verity.dataBlocks);
-    const run = { at: verity.hashOffset, length, source: { file: files.length, from: 0 } };
-    const tree = { fd: openSync(output, "r"), name: "the hash tree" };
-    return { disk: new FlatDisk(run.at + length, [...disk.runs, run]), verity, tree };
+    const run = {
+      at: verity.hashOffset,
+      length: treeSize(verity.dataBlocks),
+      source: { file: files.length, from: 0 },
+    };
+    const whole = new FlatDisk(run.at + run.length, [...disk.runs, run]);
+    const fd = openSync(`/proc/self/fd/${out.fd}`, "r"); // outlives the name, which goes now
+    return { disk: whole, verity, tree: { fd, name: "the hash tree" } };
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    out.discard();
   }
 }

@@ -57,15 +57,16 @@ export async function serveDisks(
   onReady: (facts: readonly DiskFacts[], port: number | undefined) => void,
 ): Promise<void> {
   await loadSystemCalls();
-  const asked = new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
-  });
   const open: OpenDisk[] = [];
   try {
     for (const disk of disks) {
       open.push(await openDisk(disk));
       disk.opened();
     }
+    // Not before: opening is one long step, in which no handler would hear a signal.
+    const asked = new Promise<void>((resolve) => {
+      for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
+    });
     const nbd = new NbdServer(new Map(open.map(({ name, served }) => [name, served])), log);
     await listen(nbd, address);
     const bound = nbd.server.address();
