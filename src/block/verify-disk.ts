@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { alignUp } from "../bytes/u64.ts";
 import { readTables } from "../erofs/open.ts";
-import { mustBeRegular, openFile } from "../safe-open/open-file.ts";
+import { type OpenFile, openFile } from "../safe-open/open-file.ts";
 import { checkHashTree, type Mismatch } from "../verity/check-tree.ts";
 import { HASH_BLOCK, treeSize, type VerityParameters } from "../verity/hash-tree.ts";
 import { readVerityHeader } from "../verity/superblock.ts";
@@ -32,8 +32,8 @@ const MAX_PROBLEMS = 20;
  * @throws OperationalError, FormatError when there is no disk or no tree
  */
 export function verifyDisk(request: VerifyRequest): readonly string[] {
-  const disk = openFile(request.disk, mustBeRegular);
-  const hashes = request.hashFile === undefined ? disk : openFile(request.hashFile, mustBeRegular);
+  const disk = regularFile(request.disk);
+  const hashes = request.hashFile === undefined ? disk : regularFile(request.hashFile);
   try {
     const { dataBlock, size } = dataOf(request.disk, disk.fd, disk.stats.size);
     const length = request.dataBlocks === undefined ? size : request.dataBlocks * dataBlock;
@@ -46,6 +46,7 @@ export function verifyDisk(request: VerifyRequest): readonly string[] {
       dataBlocks: request.dataBlocks ?? header?.dataBlocks ?? length / dataBlock,
       salt: request.salt ?? header?.salt ?? new Uint8Array(0),
     };
+    mustCover(request.disk, parameters, size);
     const treeAt = offset + (header === undefined ? 0 : HASH_BLOCK);
     const treeEnd = treeAt + treeSize(parameters.dataBlocks);
     if (treeEnd > inTree.disk.size)
@@ -76,6 +77,19 @@ export function verifyDisk(request: VerifyRequest): readonly string[] {
     if (hashes !== disk) closeSync(hashes.fd);
   }
 }
+
+/** A root digest says nothing of what lies behind its blocks. */
+function mustCover(file: string, { dataBlock, dataBlocks }: VerityParameters, size: number): void {
+  if (dataBlock * dataBlocks >= size) return;
+  throw new OperationalError(
+    `${file}: the hash tree is of ${dataBlocks} blocks of ${dataBlock} bytes, the disk has ${size} bytes`,
+  );
+}
+
+const regularFile = (path: string): OpenFile =>
+  openFile(path, (stats) => {
+    if (!stats.isFile()) throw new OperationalError(`${path}: not a regular file`);
+  });
 
 /** What the disk itself says of its data, whether or not a block of its metadata is wrong. */
 function dataOf(file: string, fd: number, length: number): { dataBlock: number; size: number } {

@@ -15,6 +15,9 @@ const DATA_BLOCKS = 72; // u64
 const SALT_SIZE = 80; //   u16
 const SALT = 88; //        256 bytes
 export const MAX_SALT = 256;
+/** What dm-verity takes as a data block: up to a page, the longest of which has 64 KiB. */
+const MIN_BLOCK = 512;
+const MAX_BLOCK = 65_536;
 
 /** The superblock, alone in its hash block. The same tree has the same UUID, so that the same disk has the same bytes. */
 export function verityHeader(
@@ -54,12 +57,16 @@ export function readVerityHeader(bytes: Uint8Array): VerityParameters | undefine
     saltSize > MAX_SALT
   )
     return undefined;
-  return {
-    dataBlock: v.getUint32(DATA_BLOCK, true),
-    dataBlocks: u64(v, DATA_BLOCKS),
-    salt: bytes.slice(SALT, SALT + saltSize),
-  };
+  const dataBlock = v.getUint32(DATA_BLOCK, true);
+  const dataBlocks = u64(v, DATA_BLOCKS);
+  // A tree of no blocks would be true of every disk.
+  if (!isBlockSize(dataBlock) || dataBlocks < 1 || !Number.isSafeInteger(dataBlocks * dataBlock))
+    return undefined;
+  return { dataBlock, dataBlocks, salt: bytes.slice(SALT, SALT + saltSize) };
 }
+
+const isBlockSize = (bytes: number): boolean =>
+  bytes >= MIN_BLOCK && bytes <= MAX_BLOCK && (bytes & (bytes - 1)) === 0;
 
 /** Version 8 of RFC 9562: of one's own making. */
 function uuidOf(root: Uint8Array): Uint8Array {
