@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { registerTemporary, unregisterTemporary } from "./clean-up.ts";
 import { putContent, syncDirectory } from "./replace-file.ts";
+import { mustBeReplaceable } from "./replaceable.ts";
 import { removeLeftovers, temporaryName } from "./temporary.ts";
 
 /** Written bytes after which the disk is set to work: then little is left to wait for at the end. */
@@ -27,9 +28,10 @@ export class AtomicFile {
   /**
    * @param isDurable its name outlives a crash only together with what is in it; without that a name must say that
    *   it is not to be trusted afterwards
-   * @throws the system error of opening it
+   * @throws OperationalError when the name is that of no file; the system error of opening it
    */
   constructor(path: string, isDurable = true) {
+    mustBeReplaceable(path);
     this.path = path;
     this.isDurable = isDurable;
     this.temporary = temporaryName(path);

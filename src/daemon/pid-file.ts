@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs";
+import { mustBeReplaceable } from "../atomic-file/replaceable.ts";
 import { replaceFile } from "../atomic-file/replace-file.ts";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { beganAt } from "../proc/processes.ts";
@@ -23,13 +24,18 @@ function writePidFile(path: string, pid: number): void {
 }
 
 /**
- * Another daemon's pid is not replaced while that lives. It does if its process began before the file was written: one that has
+ * What is no file is not replaced: the pid file goes when the daemon ends, and with it would `/dev/null`. Another daemon's pid is not replaced while that lives. It does if its process began before the file was written: one that has
  * the number by now began later.
  *
  * @param pid that is to be in it
  * @throws OperationalError naming both
  */
 export function mustBeFree(path: string, pid: number): void {
+  try {
+    mustBeReplaceable(path);
+  } catch (error) {
+    throw new OperationalError(`pid file ${messageOf(error)}`);
+  }
   const other = Number(readOwn(path));
   if (!Number.isSafeInteger(other) || other <= 1 || other === pid) return;
   const began = beganAt(other);

@@ -1,5 +1,5 @@
-import { spawn, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -39,6 +39,18 @@ describe("AtomicFile", () => {
     new AtomicFile(path).discard();
     expect(() => new AtomicFile(join(dir, "none", "file"))).toThrow("ENOENT");
     expect([readdirSync(dir), listeners()]).toEqual([[], before]);
+  });
+
+  it.each([
+    ["a directory", "mkdir file"],
+    ["a fifo", "mkfifo file"],
+    ["a link to a device", "ln -s /dev/null file"],
+    ["a link as /dev/stdout is", "ln -s /proc/self/fd/1 file"],
+  ])("is never put in place of %s", (_, make) => {
+    execFileSync("sh", ["-c", make], { cwd: dir });
+    const before = lstatSync(path);
+    expect(() => new AtomicFile(path)).toThrow(`${path}: is there, and is no regular file`);
+    expect([readdirSync(dir), lstatSync(path).ino]).toEqual([["file"], before.ino]);
   });
 
   it("removes what dead processes have left of the same file, and nothing else", () => {

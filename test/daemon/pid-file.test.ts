@@ -63,6 +63,13 @@ describe("PidFile", () => {
     expect(readFileSync(path, "utf8")).toBe("7\n");
   });
 
+  it.each(["/dev/null", scratchDir()])("is never put in place of what is no file: a link to %s", (target) => {
+    const path = join(scratchDir(), "pid");
+    symlinkSync(target, path);
+    expect(() => mustBeFree(path, 42)).toThrow(`pid file ${path}: is there, and is no regular file`);
+    expect(lstatSync(path).isSymbolicLink()).toBe(true);
+  });
+
   it("replaces a link of that name, and leaves what the link leads to", () => {
     const dir = scratchDir();
     const [path, other] = [join(dir, "pid"), join(dir, "other")];
