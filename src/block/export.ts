@@ -1,4 +1,4 @@
-import { fstatSync, ftruncateSync, statfsSync } from "node:fs";
+import { fstatSync, ftruncateSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
@@ -48,6 +48,7 @@ export interface Verity extends VerityParameters {
 export async function exportDisk(request: ExportRequest, done: Float64Array): Promise<Verity | undefined> {
   const { disk, files, output, verity } = request;
   await loadSystemCalls();
+  mustBeNoPart(request);
   mustHaveRoom(request);
   const out = new AtomicFile(output);
   try {
@@ -88,6 +89,17 @@ export async function writeVerity(
   const root = upperLevels(parameters, digests, (block, at) => out.write(block, treeAt + at));
   if (hasSuperblock) out.write(verityHeader(parameters, root), hashOffset);
   return { ...parameters, root, hashOffset };
+}
+
+/** @throws OperationalError when the output is what the disk is made of, which would be gone then */
+function mustBeNoPart({ files, output }: ExportRequest): void {
+  const out = statSync(output, { throwIfNoEntry: false });
+  if (out === undefined) return;
+  for (const { fd, name } of files) {
+    const { dev, ino } = fstatSync(fd);
+    if (dev === out.dev && ino === out.ino)
+      throw new OperationalError(`${output}: is ${name}, which the disk is made of; want another name`);
+  }
 }
 
 /** @throws OperationalError when the file system of the output has no room for what will be written */

@@ -4,7 +4,7 @@ import { type BlobSearch, openSame } from "../blob/locate.ts";
 import { Image } from "../erofs/image.ts";
 import { type ImageTables, readTables } from "../erofs/open.ts";
 import { ImageFileSystem } from "../fs/image-file-system.ts";
-import { openBootstrap, openImage } from "../fs/open-image.ts";
+import { openBootstrap, openTables } from "../fs/open-image.ts";
 import type { DiskFile } from "./disk-reader.ts";
 import type { FlatDisk } from "./flat-disk.ts";
 import { type BlobPlace, layoutOf } from "./layout.ts";
@@ -31,14 +31,15 @@ export interface ImageDisk {
  * @throws OperationalError, FormatError; nothing is open then
  */
 export function openImageDisk(path: string, search: BlobSearch, isSingle: boolean): ImageDisk {
-  const { fd, stats } = openBootstrap(path);
+  const file = openBootstrap(path);
+  const { fd, stats } = file;
   const files: DiskFile[] = [{ fd, name: path }];
   const close = () => {
     for (const file of files) closeSync(file.fd);
   };
   try {
     const tables = readTables(fd, stats.size, path);
-    const opened = openImage(path, search, false);
+    const opened = openTables(tables, file, search);
     for (const file of opened.files.slice(1)) files.push({ fd: openSame(file), name: file.path });
     const image = new Image(opened.handle);
     const layout = layoutOf(tables, [stats.size, ...opened.files.slice(1).map(({ size }) => size)]);

@@ -39,7 +39,7 @@ export function layoutOf(tables: ImageTables, sizes: readonly number[]): Layout 
   const size = last > 0 ? last : alignUp(elementAt(sizes, 0), Math.max(PAGE, sb.blockSize));
   if (isFlat)
     return {
-      disk: new FlatDisk(size, [{ at: 0, length: size, source: { file: 0, from: 0 } }]),
+      disk: new FlatDisk(size, ownRuns(tables, 0, size)),
       blobs: places,
     };
   mustLieApart(tables, elementAt(sizes, 0), places);
@@ -58,9 +58,9 @@ export function layoutOf(tables: ImageTables, sizes: readonly number[]): Layout 
 }
 
 /** The image's bytes, with device slots that say where blobs are. */
-function imageRuns({ meta, sb, devices }: ImageTables, size: number, places: readonly BlobPlace[]): Run[] {
-  const whole = (at: number): Run => ({ at, length: size - at, source: { file: 0, from: at } });
-  if (devices.every(({ unifiedAt }) => unifiedAt > 0)) return [whole(0)];
+function imageRuns(tables: ImageTables, size: number, places: readonly BlobPlace[]): Run[] {
+  const { meta, sb, devices } = tables;
+  if (devices.every(({ unifiedAt }) => unifiedAt > 0)) return ownRuns(tables, 0, size);
   const end = Math.min(size, alignUp(sb.devicesAt + devices.length * SLOT_SIZE, PAGE));
   const bytes = new Uint8Array(meta.view.buffer, meta.view.byteOffset, end).slice();
   const view = new DataView(bytes.buffer);
@@ -68,8 +68,16 @@ function imageRuns({ meta, sb, devices }: ImageTables, size: number, places: rea
     putUnifiedBlock(view, sb.devicesAt + i * SLOT_SIZE, at / sb.blockSize, sb.has48bit);
   });
   sealSuperblock(view);
-  return [{ at: 0, length: end, source: { bytes } }, whole(end)];
+  return [{ at: 0, length: end, source: { bytes } }, ...ownRuns(tables, end, size)];
 }
+
+/** `[at, end)` of the image: metadata are the bytes that were checked, whatever is written to the file meanwhile. */
+const ownRuns = ({ meta }: ImageTables, at: number, end: number): Run[] =>
+  [...meta.pieces(at, end)].map(({ at, end, bytes }) => ({
+    at,
+    length: end - at,
+    source: bytes === undefined ? { file: 0, from: at } : { bytes },
+  }));
 
 function placesOf({ devices, sb, rafs, meta }: ImageTables): BlobPlace[] {
   // nydus goes by the blob table, whose blob may be longer than what files need of it.

@@ -64,6 +64,18 @@ export class MetaFile {
       }
   }
 
+  /** Pieces of `[at, end)` in their order: bytes that were read, undefined for what was not. */
+  *pieces(at: number, end: number): Generator<{ at: number; end: number; bytes: Uint8Array | undefined }> {
+    for (let from = at; from < end; ) {
+      const isLoaded = this.loaded[Math.floor(from / GRANULE)] === 1;
+      let to = from;
+      while (to < end && (this.loaded[Math.floor(to / GRANULE)] === 1) === isLoaded)
+        to = Math.min(end, (Math.floor(to / GRANULE) + 1) * GRANULE);
+      yield { at: from, end: to, bytes: isLoaded ? this.bytes.subarray(from, to) : undefined };
+      from = to;
+    }
+  }
+
   /** Reads what another one had read. */
   loadAll(loaded: Uint8Array): void {
     for (let g = 0; g < this.loaded.length; g++) if (loaded[g] === 1 && this.loaded[g] === 0) this.load(g);

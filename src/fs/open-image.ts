@@ -30,21 +30,31 @@ export interface OpenedImage {
  * @throws OperationalError when a file is missing, too short or unreadable; FormatError when the image is broken
  */
 export function openImage(path: string, search: BlobSearch, lenient: boolean, strict = false): OpenedImage {
-  const { fd, stats } = openBootstrap(path);
+  const file = openBootstrap(path);
   try {
-    const tables = readTables(fd, stats.size, path);
-    const self = blobFile(path, stats);
-    const absent: Error[] = [];
-    const blobs = tables.isFlat ? [] : findBlobs(tables, search, lenient ? absent : undefined);
-    const sizes = blobs.map((b) => b.size);
-    const check = () => checkTree(tables, sizes, lenient, strict);
-    const { handle, report } = lenient ? withoutTraces(check) : check();
-    report.problems.unshift(...absent);
-    if (!lenient) mustName(tables, search);
-    return { handle, files: [self, ...blobs], report };
+    return openTables(readTables(file.fd, file.stats.size, path), file, search, lenient, strict);
   } finally {
-    closeSync(fd);
+    closeSync(file.fd);
   }
+}
+
+/** The same with an image whose tables were read: the tree that is checked is that of these tables, whatever has its path. */
+export function openTables(
+  tables: ImageTables,
+  { stats }: Pick<OpenFile, "stats">,
+  search: BlobSearch,
+  lenient = false,
+  strict = false,
+): OpenedImage {
+  const self = blobFile(tables.meta.file, stats);
+  const absent: Error[] = [];
+  const blobs = tables.isFlat ? [] : findBlobs(tables, search, lenient ? absent : undefined);
+  const sizes = blobs.map((b) => b.size);
+  const check = () => checkTree(tables, sizes, lenient, strict);
+  const { handle, report } = lenient ? withoutTraces(check) : check();
+  report.problems.unshift(...absent);
+  if (!lenient) mustName(tables, search);
+  return { handle, files: [self, ...blobs], report };
 }
 
 /**

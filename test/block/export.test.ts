@@ -14,6 +14,9 @@ import {
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { DiskReader } from "../../src/block/disk-reader.ts";
+import { openImageDisk } from "../../src/block/image-disk.ts";
+import { readVerityHeader, verityHeader } from "../../src/verity/superblock.ts";
 import { mountErofs, sh, start, workDir } from "../support/daemon.ts";
 import { fixture, pathOf, serve, tree } from "../support/image.ts";
 import { ABSENT } from "../support/kernel.ts";
@@ -173,6 +176,37 @@ describe("dm-verity", () => {
     expect(image("verify", plain, root, "--hash-file", alone.disk)).toMatchObject({ status: 0, stderr: "" });
   });
 
+  it("holds no disk to a tree that does not cover it, whoever says how long that is", () => {
+    const { disk } = exported("04-large");
+    const tree = join(workDir(), "tree");
+    const parameters = { dataBlock: 512, salt: new Uint8Array(0) };
+    const rows: [dataBlocks: number, flags: string[], says: RegExp][] = [
+      [0, [], /no hash tree of \d+ blocks/],
+      [1, [], /the hash tree is of 1 blocks of 512 bytes, the disk has \d+ bytes/],
+      [1, ["--data-blocks", "0"], /the hash tree is of 0 blocks/],
+      [2 ** 53 - 1, [], /no hash tree of \d+ blocks/],
+    ];
+    for (const [dataBlocks, flags, says] of rows) {
+      writeFileSync(tree, verityHeader({ ...parameters, dataBlocks }, new Uint8Array(32)));
+      const { status, stderr } = image("verify", disk, "0".repeat(64), "--hash-file", tree, ...flags);
+      expect([status, stderr]).toEqual([1, expect.stringMatching(says)]);
+    }
+    for (const dataBlock of [0, 3, 256, 2 ** 17, 2 ** 32 - 1])
+      expect(
+        readVerityHeader(verityHeader({ ...parameters, dataBlock, dataBlocks: 9 }, new Uint8Array(32))),
+      ).toBeUndefined();
+  });
+
+  it.each(["disk", "tree"])("names what is no file: the %s", (which) => {
+    const { disk } = exported("04-large");
+    const dir = workDir();
+    const args = which === "disk" ? [dir, "0".repeat(64)] : [disk, "0".repeat(64), "--hash-file", dir];
+    expect(image("verify", ...args)).toMatchObject({
+      status: 1,
+      stderr: `Error: ${dir}: not a regular file\n`,
+    });
+  });
+
   it("finds a flipped byte wherever it is, and names layer and file", () => {
     const { disk, stdout } = exported("04-large", "--verity");
     const root = words(stdout).at(-1) ?? "";
@@ -197,6 +231,26 @@ describe("dm-verity", () => {
     }
   });
 });
+
+it.each([false, true])(
+  "metadata are those that were checked, whatever is written meanwhile; --single-device: %s",
+  (isSingle) => {
+    const { path, devices } = fixture("04-large");
+    const boot = join(workDir(), "boot");
+    copyFileSync(path, boot);
+    const search = { dirs: [], files: new Map([["1", devices[0] as string]]) };
+    const open = openImageDisk(boot, search, isSingle);
+    const bytes = () => {
+      const read = Buffer.alloc(statSync(path).size);
+      new DiskReader(open.disk, open.files).read(0, read);
+      return read;
+    };
+    const before = bytes();
+    writeFileSync(boot, Buffer.alloc(before.length, 0x5a), { flag: "r+" });
+    expect(bytes().equals(before)).toBe(true);
+    open.close();
+  },
+);
 
 describe("an export that cannot be", () => {
   const args = (name: string, output: string) => {
@@ -232,6 +286,26 @@ describe("an export that cannot be", () => {
     expect(status).not.toBe(0);
     expect(stderr).toMatch(says);
     expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it("to a file that the disk is made of: that stays", () => {
+    const dir = workDir();
+    const { path, devices } = fixture("04-large");
+    copyFileSync(path, join(dir, "boot"));
+    copyFileSync(devices[0], join(dir, "tar"));
+    for (const name of ["boot", "tar"]) {
+      const output = join(dir, name);
+      const before = statSync(output).ino;
+      const blob = `1=${join(dir, "tar")}`;
+      const { status, stderr } = image(
+        ...["export", "--block", join(dir, "boot"), "--blob", blob, "-O", output],
+      );
+      expect([status, stderr]).toEqual([
+        1,
+        expect.stringMatching(/which the disk is made of; want another name/),
+      ]);
+      expect([readdirSync(dir), statSync(output).ino]).toEqual([["boot", "tar"], before]);
+    }
   });
 
   it("a tar that is too short: nydus-image ends with 0 and a disk of stale bytes", () => {
