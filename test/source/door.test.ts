@@ -322,7 +322,6 @@ describe("an archive among other files is a layer, and told with what mounts the
 });
 
 describe("an image that was not copied whole", () => {
-  const dir = workDir();
   it.each([
     [
       "its manifest",
@@ -336,7 +335,7 @@ describe("an image that was not copied whole", () => {
     ["its configuration", sha256(CONFIG)],
     ["a layer", sha256(UPPER)],
   ])("lacks %s", async (name, id) => {
-    const lacking = put(without(OCI, `blobs/sha256/${id}`), join(dir, name));
+    const lacking = put(without(OCI, `blobs/sha256/${id}`), join(workDir(), name));
     await expect(treeOf([lacking])).rejects.toThrow(
       `${id}: not there: not all of the image was copied; copy it again, e.g. with skopeo copy`,
     );
