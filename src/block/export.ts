@@ -1,6 +1,7 @@
 import { fstatSync, ftruncateSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
+import { elementAt } from "../bytes/element-at.ts";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { alignUp } from "../bytes/u64.ts";
 import { loadSystemCalls } from "../syscalls/system-call.ts";
@@ -14,6 +15,9 @@ import { hashInThreads } from "./hash-threads.ts";
 
 /** File systems on which files can have blocks in common: btrfs, XFS, bcachefs. Source: include/uapi/linux/magic.h. */
 const SHARING = new Set([0x9123683e, 0x58465342, 0xca451a4e]);
+
+/** Nobody's bytes of a disk that are hashed, above as many as it has of its own: nydus-image leaves half a megabyte a tar. */
+const SPARE_ZEROS = 2 ** 30;
 
 /** A disk that is to become a file. */
 export interface ExportRequest {
@@ -49,6 +53,7 @@ export async function exportDisk(request: ExportRequest, done: Float64Array): Pr
   const { disk, files, output, verity } = request;
   await loadSystemCalls();
   mustBeNoPart(request);
+  if (verity !== undefined) mustBeFull(request);
   mustHaveRoom(request);
   const out = new AtomicFile(output);
   try {
@@ -89,6 +94,16 @@ export async function writeVerity(
   const root = upperLevels(parameters, digests, (block, at) => out.write(block, treeAt + at));
   if (hasSuperblock) out.write(verityHeader(parameters, root), hashOffset);
   return { ...parameters, root, hashOffset };
+}
+
+/** @throws OperationalError when a small image says that its tars lie so far apart that hashing the zeros between never ends */
+function mustBeFull({ disk, files }: ExportRequest): void {
+  const data = disk.runs.reduce((sum, { length }) => sum + length, 0);
+  if (disk.size <= 2 * data + SPARE_ZEROS) return;
+  throw new OperationalError(
+    `${elementAt(files, 0).name}: of ${disk.size} bytes of its disk ${data} are of the image or its tars: no hash tree is made of so many ` +
+      "zeros; build the image again",
+  );
 }
 
 /** @throws OperationalError when the output is what the disk is made of, which would be gone then */

@@ -103,6 +103,11 @@ function mustLieApart({ meta, sb, devices }: ImageTables, size: number, places: 
         at: sb.devicesAt + i * SLOT_SIZE,
       });
     end = at + length;
+    if (!Number.isSafeInteger(end))
+      throw new FormatError(`${name} would end at byte ${end} of the disk, want less than 2^53`, {
+        file: meta.file,
+        at: sb.devicesAt + i * SLOT_SIZE,
+      });
     before = name;
   }
 }

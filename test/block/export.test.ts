@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { DiskReader } from "../../src/block/disk-reader.ts";
 import { openImageDisk } from "../../src/block/image-disk.ts";
+import { putUnifiedBlock } from "../../src/erofs/device.ts";
 import { readVerityHeader, verityHeader } from "../../src/verity/superblock.ts";
 import { mountErofs, sh, start, workDir } from "../support/daemon.ts";
 import { fixture, pathOf, serve, tree } from "../support/image.ts";
@@ -286,6 +287,26 @@ describe("an export that cannot be", () => {
     expect(status).not.toBe(0);
     expect(stderr).toMatch(says);
     expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it.each([
+    [0xffffffff, ["--verity"], /of \d+ bytes of its disk \d+ are of the image or its tars: no hash tree/],
+    [0xffffffff, ["--verity-only"], /no hash tree is made of so many zeros/],
+    [2 ** 48 - 1, [], /blob [0-9a-f]{64} would end at byte 144\d+ of the disk, want less than 2\^53/],
+  ] as const)("tars that lie far away, at block %i, %j", (block, flags, says) => {
+    const dir = workDir();
+    const boot = join(dir, "boot");
+    const { path, devices } = fixture("04-large");
+    const bytes = readFileSync(path);
+    const v = new DataView(bytes.buffer, bytes.byteOffset);
+    if (block >= 2 ** 32) v.setUint32(1024 + 80, v.getUint32(1024 + 80, true) | 0x80, true); // 48BIT
+    putUnifiedBlock(v, 128 * v.getUint16(1024 + 88, true), block, block >= 2 ** 32);
+    writeFileSync(boot, bytes);
+    const { status, stderr } = image(
+      ...["export", "--block", boot, ...blobsOf(devices), "-O", join(dir, "disk"), ...flags],
+    );
+    expect([status, stderr]).toEqual([1, expect.stringMatching(says)]);
+    expect(readdirSync(dir)).toEqual(["boot"]);
   });
 
   it("to a file that the disk is made of: that stays", () => {
