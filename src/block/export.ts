@@ -53,7 +53,7 @@ export async function exportDisk(request: ExportRequest, done: Float64Array): Pr
   const { disk, files, output, verity } = request;
   await loadSystemCalls();
   mustBeNoPart(request);
-  if (verity !== undefined) mustBeFull(request);
+  if (verity !== undefined) mustBeFull(disk, files);
   mustHaveRoom(request);
   const out = new AtomicFile(output);
   try {
@@ -97,7 +97,7 @@ export async function writeVerity(
 }
 
 /** @throws OperationalError when a small image says that its tars lie so far apart that hashing the zeros between never ends */
-function mustBeFull({ disk, files }: ExportRequest): void {
+export function mustBeFull(disk: FlatDisk, files: readonly DiskFile[]): void {
   const data = disk.runs.reduce((sum, { length }) => sum + length, 0);
   if (disk.size <= 2 * data + SPARE_ZEROS) return;
   throw new OperationalError(

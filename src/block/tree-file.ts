@@ -5,7 +5,7 @@ import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { alignUp } from "../bytes/u64.ts";
 import { HASH_BLOCK, treeSize } from "../verity/hash-tree.ts";
 import type { DiskFile } from "./disk-reader.ts";
-import { type Verity, writeVerity } from "./export.ts";
+import { mustBeFull, type Verity, writeVerity } from "./export.ts";
 import { FlatDisk } from "./flat-disk.ts";
 
 /** A disk with the hash tree of its data behind it. */
@@ -27,6 +27,7 @@ export async function withHashTree(
   dataBlock: number,
   salt: Uint8Array,
 ): Promise<HashedDisk> {
+  mustBeFull(disk, files);
   const out = new AtomicFile(join(tmpdir(), "nydusd-ts-tree"), false);
   try {
     const done = new Float64Array(new SharedArrayBuffer(8));

@@ -16,6 +16,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { DiskReader } from "../../src/block/disk-reader.ts";
 import { openImageDisk } from "../../src/block/image-disk.ts";
+import { FlatDisk } from "../../src/block/flat-disk.ts";
+import { withHashTree } from "../../src/block/tree-file.ts";
 import { putUnifiedBlock } from "../../src/erofs/device.ts";
 import { readVerityHeader, verityHeader } from "../../src/verity/superblock.ts";
 import { mountErofs, sh, start, workDir } from "../support/daemon.ts";
@@ -307,6 +309,13 @@ describe("an export that cannot be", () => {
     );
     expect([status, stderr]).toEqual([1, expect.stringMatching(says)]);
     expect(readdirSync(dir)).toEqual(["boot"]);
+  });
+
+  it("tars that lie far away, of a disk that is served", async () => {
+    const far = new FlatDisk(2 ** 41, []);
+    await expect(withHashTree(far, [{ fd: -1, name: "boot" }], 512, new Uint8Array(0))).rejects.toThrow(
+      "boot: of 2199023255552 bytes of its disk 0 are of the image or its tars: no hash tree",
+    );
   });
 
   it("to a file that the disk is made of: that stays", () => {
