@@ -6,7 +6,7 @@ import { mustBeBlobId } from "../src/mkfs/blob-id.ts";
 import { builtRecord, builtText } from "../src/mkfs/built-report.ts";
 import { createFrom } from "../src/mkfs/create-from.ts";
 import { mergeImages } from "../src/mkfs/merge.ts";
-import { mustBePlace, placeForLayers, STDIN } from "../src/mkfs/output-place.ts";
+import { mustBeNoLayer, mustBePlace, placeForLayers, STDIN } from "../src/mkfs/output-place.ts";
 import { prefetchList } from "../src/mkfs/prefetch.ts";
 import { WHITEOUT_SPECS, type WhiteoutSpec } from "../src/mkfs/whiteout.ts";
 import { OperationalError, UsageError } from "../src/bytes/errors.ts";
@@ -159,8 +159,10 @@ async function create(layers: string[], flags: CreateFlags, given: Given): Promi
     const why = given.has(option) ? isIdle(layers, flags) : undefined;
     if (why !== undefined) warn(`${option} has no effect: ${why}`);
   }
+  const place = placeForLayers(layers, flags);
+  mustBeNoLayer(place, layers);
   const built = await createFrom({
-    ...placeForLayers(layers, flags),
+    ...place,
     ...{ layers, blobId, blobLink, isLinkAsked: given.has("--blob-link"), chunkSize, ignoreZeros },
     ...{ strictXattrs: flags.strictXattrs, maxLayerSize: flags.maxLayerSize, warn },
     isRepeatable: flags.repeatable,

@@ -118,7 +118,7 @@ function mustBeNoPart({ files, output }: ExportRequest): void {
 }
 
 /** @throws OperationalError when the file system of the output has no room for what will be written */
-function mustHaveRoom({ disk, files, output, verity }: ExportRequest): void {
+export function mustHaveRoom({ disk, files, output, verity }: ExportRequest): void {
   const dir = dirname(output);
   const space = roomIn(dir);
   const isShared = SHARING.has(space.type) && verity === undefined;

@@ -41,6 +41,18 @@ export function mustBePlace(said: Said): OutputPlace {
   return { bootstrap, blobDir };
 }
 
+/** @throws OperationalError when the bootstrap would take the place of a layer that it is of */
+export function mustBeNoLayer({ bootstrap }: OutputPlace, layers: readonly string[]): void {
+  const there = bootstrap === undefined ? undefined : statSync(bootstrap, { throwIfNoEntry: false });
+  for (const layer of there === undefined ? [] : layers) {
+    const stats = STDIN.has(layer) ? undefined : statSync(layer, { throwIfNoEntry: false });
+    if (stats?.ino === there?.ino && stats?.dev === there?.dev)
+      throw new OperationalError(
+        `${bootstrap}: is the layer ${layer}: choose another name for the bootstrap`,
+      );
+  }
+}
+
 /** What lies there under a digest is believed: nobody else may put it there, or something else in its place. */
 function mustBeBlobDirectory(dir: string): void {
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory())

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { messageOf } from "../../src/bytes/errors.ts";
-import { mustBePlace, placeForLayers } from "../../src/mkfs/output-place.ts";
+import { mustBeNoLayer, mustBePlace, placeForLayers } from "../../src/mkfs/output-place.ts";
 import { sh, workDir } from "../support/daemon.ts";
 
 describe("placeForLayers", () => {
@@ -63,3 +63,17 @@ it("says before work that there is no directory for the bootstrap", () =>
   expect(() => mustBePlace({ bootstrap: "/none/x.boot" })).toThrow(
     "/none/x.boot: there is no directory /none: make it first",
   ));
+
+it("a bootstrap takes no layer's place, by whatever name", () => {
+  const dir = workDir();
+  sh('cd "$D"; echo x >a.tar; ln a.tar b.tar; ln -s a.tar c.tar; echo y >old.boot', { D: dir });
+  const says = (bootstrap: string) => () =>
+    mustBeNoLayer({ bootstrap: join(dir, bootstrap), blobDir: dir }, [
+      "-",
+      join(dir, "a.tar"),
+      join(dir, "none.tar"),
+    ]);
+  for (const name of ["a.tar", "b.tar", "c.tar"])
+    expect(says(name)).toThrow(/is the layer .*a\.tar: choose another name/);
+  for (const name of ["old.boot", "new.boot"]) expect(says(name)).not.toThrow();
+});
