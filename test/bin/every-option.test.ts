@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { definitions } from "../docs/programs.ts";
@@ -179,7 +180,7 @@ beforeAll(() => {
      ln a.tar blobs/$id; cp a.boot moved; rm -r t s
      node "$I" export --block -O a.disk a.boot -D blobs
      node "$I" export --block --verity-only -O a.tree a.boot -D blobs | awk '{ printf "%s", $NF }' >root`,
-    { D: DIR, I: new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url).pathname },
+    { D: DIR, I: fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url)) },
   );
 });
 afterAll(() => rmSync(KEPT, { recursive: true }));

@@ -1,14 +1,16 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { run, workDir } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
-import { LAYERS, ociDir } from "../source/images.ts";
+import { LAYERS, ociDir, sha256 } from "../source/images.ts";
 import { RawClient } from "./client.ts";
 import { serveNbd } from "./served.ts";
 
+const IMAGE = fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url));
 const MERGED = fixture("12-merged");
 const sizeOf = (uri: string) =>
   Number(spawnSync("nbdinfo", ["--size", uri], { encoding: "utf8", timeout: 60_000 }).stdout);
@@ -21,9 +23,7 @@ function copied(socket: string, name = ""): string {
   return disk;
 }
 const has = (disk: string, path: string) => {
-  const image = process.execPath;
-  const command = new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url).pathname;
-  return spawnSync(image, [command, "ls", disk, path]).status === 0;
+  return spawnSync(process.execPath, [IMAGE, "ls", disk, path]).status === 0;
 };
 
 it("images are what mount takes: compressed layers, kept in --cache-dir", async () => {
@@ -60,10 +60,9 @@ it("layouts, by --ref and --platform", async () => {
 it("tars are found by --blob-dir and --blob; other images have names by --export; --listen is for this machine", async () => {
   const dir = workDir();
   mkdirSync(join(dir, "blobs"));
-  const { stdout } = spawnSync("sha256sum", MERGED.devices);
-  for (const line of stdout.toString().trim().split("\n")) {
-    const [id = "", path = ""] = line.split(/\s+/);
-    writeFileSync(join(dir, "blobs", id), readFileSync(path));
+  for (const path of MERGED.devices) {
+    const tar = readFileSync(path);
+    writeFileSync(join(dir, "blobs", sha256(tar)), tar);
   }
   const flat = fixture("13-export-disk").path;
   const { socket } = await serveNbd([

@@ -9,8 +9,8 @@ import { LAYERS } from "./images.ts";
 const slowly = (run: string, dir: string) =>
   shell(
     `cd "$1"; mkdir m; mkfifo slow; gzip -c "$4" >l.gz; n=$(stat -c %s l.gz)
-     (head -c $((n / 2)) l.gz; sleep 2.6; tail -c +$((n / 2 + 1)) l.gz) >slow &
-     cmd="$2 $3 mount --driver fuse slow m --cache-dir cache"
+     timeout 60 sh -c '(head -c $(($0 / 2)) l.gz; sleep 2.6; tail -c +$(($0 / 2 + 1)) l.gz) >slow' $n &
+     cmd="$(printf '%q ' "$2" "$3") mount --driver fuse slow m --cache-dir cache"
      ${run} & for t in $(seq 400); do grep -qs ^ready out && break; sleep 0.05; done
      umount m; wait; [ ! -e err ] || cat err >&2; cat out`,
     dir,
@@ -20,7 +20,7 @@ const slowly = (run: string, dir: string) =>
   );
 
 it("progress is lines where there is no terminal", async () => {
-  const { stdout, stderr } = await slowly("$cmd >out 2>err", workDir());
+  const { stdout, stderr } = await slowly('eval "$cmd" >out 2>err', workDir());
   expect(stdout).toMatch(/^ready /m);
   expect(stderr).toMatch(/^sources: 0 of 1 ready, \d+\.\d MiB, \d+\.\d MiB\/s$/m);
 });
@@ -35,14 +35,14 @@ it("progress is a bar on a terminal", async () => {
 const creating = (run: string) =>
   shell(
     `cd "$1"; mkdir bin; printf '#!/bin/sh\ndd bs=200000 count=1 of=/dev/null status=none; head -c 3M /dev/zero >big; tar -cf - big; sleep 2.6' >bin/igzip; chmod +x bin/igzip
-     head -c 400000 /dev/urandom | gzip -c >l.tar.gz; PATH=$1/bin:$PATH; cmd="$2 $3 create -D . -B l.boot l.tar.gz"; ${run}`,
+     head -c 400000 /dev/urandom | gzip -c >l.tar.gz; PATH=$1/bin:$PATH; cmd="$(printf '%q ' "$2" "$3") create -D . -B l.boot l.tar.gz"; ${run}`,
     workDir(),
     process.execPath,
     fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url)),
   );
 
 it("create shows how far it is, in lines", async () => {
-  const { status, stdout, stderr } = await creating("$cmd");
+  const { status, stdout, stderr } = await creating('eval "$cmd"');
   expect([status, stderr.match(/at work/)]).toEqual([0, null]);
   expect(stderr).toMatch(/^(layers: 0 of 1 ready, 0\.[12] MiB of 0\.4 MiB, 0\.\d MiB\/s\n)+$/);
   expect(stdout).toMatch(/^successfully built/);
