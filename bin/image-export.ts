@@ -1,14 +1,11 @@
 import { basename, join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { exportDisk, type Verity, type VerityRequest } from "../src/block/export.ts";
-import { openImageDisk } from "../src/block/image-disk.ts";
-import { verifyDisk } from "../src/block/verify-disk.ts";
+import type { VerityRequest } from "../src/block/export.ts";
 import { OperationalError, UsageError } from "../src/bytes/errors.ts";
-import { HASH_BLOCK } from "../src/verity/hash-tree.ts";
-import { MAX_SALT } from "../src/verity/superblock.ts";
 import { warn, withExamples } from "./help.ts";
 import * as options from "./image-options.ts";
 import { sayLine } from "./say.ts";
+import { salt, verityLine } from "./verity-words.ts";
 
 interface ExportFlags extends options.ImageFlags {
   block: boolean;
@@ -28,7 +25,6 @@ interface VerifyFlags extends options.ImageFlags {
   salt?: Uint8Array;
 }
 
-const HEX = /^(?:[0-9a-f]{2})*$/i;
 const ROOT = /^[0-9a-f]{64}$/i;
 
 export function addExport(program: Command): void {
@@ -66,10 +62,11 @@ export function addVerify(program: Command): void {
     .option("--hash-offset <bytes>", "where superblock or tree begin", count)
     .option("--data-blocks <n>", "how many blocks the tree is of", count)
     .option("--salt <hex>", "of the hash tree", salt)
-    .action((disk: string, root: string, flags: VerifyFlags) => {
+    .action(async (disk: string, root: string, flags: VerifyFlags) => {
       if (!ROOT.test(root)) throw new UsageError(`root digest ${root}: want 64 hex digits`);
       const { hashFile, hashOffset, dataBlocks } = flags;
       const request = { hashFile, hashOffset, dataBlocks, salt: flags.salt };
+      const { verifyDisk } = await import("../src/block/verify-disk.ts"); // other commands start sooner without
       const problems = verifyDisk({ disk, root: Buffer.from(root, "hex"), ...request });
       if (problems.length > 0) throw new OperationalError(`${disk}: ${problems.join("; ")}`);
       sayLine(`${disk}: all of it has the root digest ${root.toLowerCase()}`);
@@ -84,6 +81,8 @@ async function writeDisk(argument: string | undefined, flags: ExportFlags): Prom
   if (!flags.block) throw new UsageError("want --block, the only form of an export");
   const search = (await options.blobSearchOf(flags)) ?? options.besideOf(image);
   const output = flags.output ?? defaultOutput(image, flags);
+  const { openImageDisk } = await import("../src/block/image-disk.ts"); // as above
+  const { exportDisk } = await import("../src/block/export.ts");
   const disk = openImageDisk(image, search, flags.singleDevice);
   try {
     const verity = verityOf(flags, disk.tables.sb.blockSize);
@@ -108,28 +107,10 @@ function verityOf(flags: ExportFlags, dataBlock: number): VerityRequest | undefi
   return { dataBlock, salt, hasSuperblock: veritySuperblock, isAlone: verityOnly };
 }
 
-/** The line of nydus-image, which its snapshotter reads. @param hasSuperblock which says most of it */
-export function verityLine(made: Verity, hasSuperblock: boolean): string {
-  const root = Buffer.from(made.root).toString("hex");
-  const at = `--hash-offset ${made.hashOffset} ${root}`;
-  if (hasSuperblock) return `dm-verity options: ${at}`;
-  const hex = Buffer.from(made.salt).toString("hex");
-  return (
-    `dm-verity options: --no-superblock --format=1 -s ${hex || '""'} --hash=sha256 --data-block-size=${made.dataBlock} ` +
-    `--hash-block-size=${HASH_BLOCK} --data-blocks ${made.dataBlocks} ${at}`
-  );
-}
-
 function defaultOutput(image: string, { blobDir }: ExportFlags): string {
   const [dir] = blobDir;
   if (dir === undefined) throw new UsageError("want --output, or --blob-dir, where the disk is put then");
   return join(dir, `${basename(image)}.disk`);
-}
-
-export function salt(value: string): Uint8Array {
-  if (!HEX.test(value) || value.length > 2 * MAX_SALT)
-    throw new InvalidArgumentError(`want at most ${MAX_SALT} bytes as pairs of hex digits`);
-  return Buffer.from(value, "hex");
 }
 
 function count(value: string): number {

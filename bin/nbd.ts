@@ -10,10 +10,10 @@ import type { WantedPlatform } from "../src/source/platform.ts";
 import type { PreparedImage } from "../src/source/prepare.ts";
 import { givenOptions } from "./given.ts";
 import { warn, withExamples } from "./help.ts";
-import { salt, verityLine } from "./image-export.ts";
 import { addOptionsNamed } from "./mount-options.ts";
 import { progress } from "./progress.ts";
 import { sayLine } from "./say.ts";
+import { salt, verityLine } from "./verity-words.ts";
 
 interface NbdFlags extends Pick<MountFlags, "blobDir" | "blob" | "logLevel" | "logFile" | "logFormat"> {
   readonly socket?: string;

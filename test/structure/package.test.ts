@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
@@ -60,4 +60,13 @@ it("names the libfuse that comes with fuse-native: licence, version, source", ()
   ])
     expect(readFileSync(join(ROOT, "node_modules", path)).includes("\x002.9.9\0")).toBe(true);
   expect(notice).toMatch(/^libfuse 2\.9\.9\n {2}LGPL-2\.1-only, .*fuse-native 2\.2\.6 .*fuse-2\.9\.9\n/ms);
+});
+
+it("has programs of plain characters and without comments: both cost time at each start", () => {
+  const dir = join(ROOT, "dist/bundle");
+  const programs = readdirSync(dir).filter((name) => name.endsWith(".js"));
+  const text = (name: string) => readFileSync(join(dir, name), "utf8");
+  expect(programs.filter((name) => [...text(name)].some((char) => char > "~"))).toEqual([]);
+  expect(programs.filter((name) => /^\s*\/\*\*/m.test(text(name)))).toEqual([]);
+  expect(programs.length).toBeGreaterThan(10);
 });
