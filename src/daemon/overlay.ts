@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { isOverlay, mountOverlay, mustBeUnused } from "../mounts/overlay.ts";
 import { mountAt, readMounts } from "../mounts/table.ts";
 import { unmount } from "../mounts/umount.ts";
+import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 import { claimChanges } from "../seed/claim.ts";
 import type { Ended } from "../session/ended.ts";
 import type { Served, SessionObserver } from "./lifecycle.ts";
@@ -54,9 +55,9 @@ export async function coverWithOverlay(
   words: readonly string[],
 ): Promise<string> {
   try {
-    mkdirSync(resolve(upper), { mode: 0o755 });
+    mustBeOwnDirectory(upper, { make: 0o700 });
   } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw new OperationalError(`--rw ${upper}: ${messageOf(error)}`);
+    throw new OperationalError(`--rw ${upper}: ${messageOf(error)}`);
   }
   const claim = claimChanges(upper);
   try {

@@ -1,6 +1,6 @@
-import { fstatSync, mkdirSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import { isAbsolute } from "node:path";
-import { codeOf } from "../bytes/errors.ts";
+import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 import { strangerOf } from "../safe-open/strangers.ts";
 
 /** What is believed of a state: less than a kilobyte an image. */
@@ -14,14 +14,8 @@ export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.en
   return runtime !== undefined && isAbsolute(runtime) ? `${runtime}/nydusd-ts` : `/tmp/nydusd-ts-${uid}`;
 }
 
-/** Not its parents: Node never ends to make those where it cannot, as in /proc. @throws the system error */
-export function makeStateDir(dir: string): void {
-  try {
-    mkdirSync(dir, { mode: 0o700 });
-  } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error;
-  }
-}
+/** Makes it when it is not there. @throws Error where another user could put something in it; the system error */
+export const makeStateDir = (dir: string): string => mustBeOwnDirectory(dir, { make: 0o700 });
 
 /** @throws Error for what is no file of this user's alone, or is no state by its size */
 export function mustBeOwnState(fd: number): void {

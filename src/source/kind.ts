@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
+import { mustBeBounded } from "../bytes/bounded-json.ts";
 import { elementAt } from "../bytes/element-at.ts";
-import { OperationalError, UsageError } from "../bytes/errors.ts";
+import { messageOf, OperationalError, UsageError } from "../bytes/errors.ts";
 import type { FileKind } from "../bytes/magic.ts";
 import { formOf, type ImageForm } from "../tar/image-form.ts";
 import { type LayerFile, wholeFile } from "../tar/layer-file.ts";
@@ -128,12 +129,27 @@ async function directory(named: NamedSource, context: SourceContext): Promise<So
   const { directoryDocuments } = await import("./documents.ts");
   const docs = directoryDocuments(path, context.blobDirs, context.opened);
   const form = formOf(docs)?.form;
-  if (form === undefined || !isOf(form, transport)) throw plainDirectory(path, transport, context.mountpoint);
+  if (form === undefined || !isOf(form, transport)) {
+    if (transport !== "dir" && docs.has("oci-layout")) throw noLayout(path, docs);
+    throw plainDirectory(path, transport, context.mountpoint);
+  }
   return { kind: "images", docs, form, named, isDirectory: true };
 }
 
 const isOf = (form: ImageForm, transport: Transport | undefined): boolean =>
   transport === undefined || (transport === "dir") === (form === "dir");
+
+/** Of a layout whose index.json says nothing, or is more than a document may be. */
+function noLayout(path: string, docs: Documents): OperationalError {
+  const said = `${path}: an OCI image layout whose index.json`;
+  if (!docs.has("index.json")) return new OperationalError(`${said} is not there: copy it again`);
+  try {
+    mustBeBounded(docs.bytes("index.json"));
+  } catch (error) {
+    return new OperationalError(`${said} has ${messageOf(error)}`);
+  }
+  return new OperationalError(`${said} is no JSON: copy it again`);
+}
 
 function plainDirectory(
   path: string,
@@ -143,10 +159,6 @@ function plainDirectory(
   if (transport === "dir")
     return new OperationalError(`${path}: a directory, but not of skopeo's form dir: it has no file version`);
   const names = new Set(readdirSync(path));
-  if (names.has("oci-layout"))
-    return new OperationalError(
-      `${path}: an OCI image layout whose index.json is ${names.has("index.json") ? "no JSON" : "not there"}: copy it again`,
-    );
   const none = `${path}: a directory, but no OCI image layout: it has no file oci-layout`;
   if (transport !== undefined) return new OperationalError(none);
   if (target !== undefined && statSync(target, { throwIfNoEntry: false })?.isFile())

@@ -128,6 +128,21 @@ describe("a directory for changes", () => {
     expect(readdirSync(join(dir, "victim"))).toEqual([]);
   });
 
+  it("is made in no directory that a stranger's link leads to", () => {
+    const dir = workDir();
+    for (const name of ["shared", "victim"]) mkdirSync(join(dir, name));
+    sh('chmod 777 "$D/shared"; ln -s "$D/victim" "$D/shared/link"; chown -h 65534 "$D/shared/link"', {
+      D: dir,
+    });
+    const upper = join(dir, "shared/link/rw");
+    const { status, stderr } = run(["mount", path, emptyDir(), ...BLOBS, "--rw", upper]);
+    expect({ status, last: stderr.split("\n").at(-2)?.replaceAll(dir, "DIR") }).toEqual({
+      status: 1,
+      last: "Error: --rw DIR/shared/link/rw: DIR/shared every user may write to it",
+    });
+    expect(readdirSync(join(dir, "victim"))).toEqual([]);
+  });
+
   it.each(["work/file", "work/work/file"])("is refused when overlayfs would delete its %s", (name) => {
     const upper = workDir();
     mkdirSync(join(upper, dirname(name)), { recursive: true });

@@ -1,4 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { processState } from "../../src/proc/processes.ts";
@@ -55,6 +64,22 @@ describe("a mountpoint is claimed by one process at a time", () => {
     writeFileSync(file, "");
     claimMountpoint(mountpoint, "m", join(file, "state")).release();
     claimMountpoint(mountpoint, "m", "/proc/none").release();
+  });
+
+  it.each([
+    ["that every user may write to", (dir: string) => chmodSync(dir, 0o777)],
+    ["of a stranger", (dir: string) => chownSync(dir, 65534, 65534)],
+  ])("asks no one in a directory %s, and writes through no link that waits there", (_, make) => {
+    const { mountpoint, dir } = places();
+    const victim = join(scratchDir(), "victim");
+    writeFileSync(victim, "precious");
+    mkdirSync(dir);
+    symlinkSync(victim, join(dir, `claim-${process.pid}-${statSync(mountpoint).ino}`));
+    make(dir);
+    const before = readdirSync(dir);
+    claimMountpoint(mountpoint, "m", dir).release();
+    expect(readFileSync(victim, "utf8")).toBe("precious");
+    expect(readdirSync(dir)).toEqual(before);
   });
 
   it("clears what others have left, and nothing of those that live", () => {

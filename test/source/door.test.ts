@@ -447,16 +447,16 @@ describe("refused by name, with what helps", () => {
     );
   });
   it.each([
-    ["there", undefined, "not there"],
-    ["JSON", "{", "no JSON"],
+    ["there", undefined, "is not there: copy it again"],
+    ["JSON", "{", "is no JSON: copy it again"],
+    ["shallow", '{"a":'.repeat(100), "has more than 64 lists and objects within one another"],
+    ["short", `{"manifests":[${"1,".repeat(1 << 18)}1]}`, "has more than 262144 values"],
   ])("a layout whose index.json is not %s", async (_, index, want) => {
     const dir = workDir();
     writeFileSync(join(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
     if (index !== undefined) writeFileSync(join(dir, "index.json"), index);
     for (const source of [dir, `oci:${dir}`])
-      expect(await messageOf(treeOf([source]))).toBe(
-        `${dir}: an OCI image layout whose index.json is ${want}: copy it again`,
-      );
+      expect(await messageOf(treeOf([source]))).toBe(`${dir}: an OCI image layout whose index.json ${want}`);
   });
   it.each([
     ["+encrypted", "an encrypted layer: skopeo copy --decryption-key"],
