@@ -1,7 +1,8 @@
 import type { Command } from "commander";
+import { shown } from "../src/bytes/escape-control-chars.ts";
 import type { Level } from "../src/log/log-line.ts";
 import { explainUsage } from "./explain-usage.ts";
-import { complain, ownLines } from "./say.ts";
+import { complain } from "./say.ts";
 
 /** Styles of a terminal: on and off. */
 const BOLD = [1, 22] as const;
@@ -52,8 +53,14 @@ export const withHelpStyle = (program: Command, showGlobalOptions = false): Comm
     })
     .configureOutput({
       outputError: (text, write) =>
-        write(ownLines(explainUsage(program, text)).replace(/^Error:/, (word) => errorWord(word))),
+        write(inLines(explainUsage(program, text)).replace(/^Error:/, (word) => errorWord(word))),
     });
+
+/** What commander says, as one line, for words of the command line are in it; its guess, of our words only, is another. */
+function inLines(text: string): string {
+  const guess = /\n\(Did you mean [-\w, ]+\?\)\n$/.exec(text)?.[0] ?? "\n";
+  return shown(text.slice(0, -guess.length)) + guess;
+}
 
 /** Examples behind a command's own options. */
 export const withExamples = (command: Command, ...lines: readonly string[]): Command =>

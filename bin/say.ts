@@ -16,7 +16,7 @@ export const say = (text: string): void => print(`${text}\n`);
 export const print = (text: string): void => void process.stdout.write(ownLines(text));
 
 /** Newlines and tabs stay: they are ours, where names were escaped. */
-export const ownLines = (text: string): string =>
+const ownLines = (text: string): string =>
   text
     .split(/([\n\t])/)
     .map((part, i) => (i % 2 === 0 ? escapeControlChars(part) : part))

@@ -48,6 +48,12 @@ describe("a command line that cannot be is told in one line, with what was meant
     ],
     ["nydusd-ts", "cache rm", "unknown command 'rm'; want ls, gc"],
     ["nydusctl-ts", "metrics all", "unknown command 'all'; want backend, cache, fsstats"],
+    ["nydusd-ts", "--x\nError:\u001b[31m", "unknown option '--x\\nError:\\u001b[31m'"],
+    [
+      "nydusd-ts",
+      "mount --platform x\n(Did\u00a0you a b",
+      "option '--platform <os/arch>' argument 'x\\n(Did\\u00a0you' is invalid. want os/architecture[/variant], such as linux/arm64.",
+    ],
     ["nydus-image-ts", "chekc", "unknown command 'chekc'\n(Did you mean check?)"],
   ])("%s %s", (program, line, want) => {
     const { status, stdout, stderr } = programRun(program, line.split(" "), DIR);
