@@ -1,22 +1,29 @@
 import { isatty } from "node:tty";
 import { ignoreSignal } from "../syscalls/process.ts";
-import { loadSystemCalls } from "../syscalls/system-call.ts";
+import { loadSystemCalls, systemCall } from "../syscalls/system-call.ts";
 
 const SIGHUP = 1;
+/** Source: include/uapi/asm-generic/ioctls.h. */
+const TIOCNOTTY = 0x5422;
 
 /**
  * For a command that says that it is done, and whose terminal may go away because of that: it has not failed then. Not by a
- * handler: Node takes those back a while before it ends.
+ * handler: Node takes those back a while before it ends. Nor by ignoring it alone: Node takes that back as well, at the very end.
+ * So the terminal is given up, whose end is not told to this process then.
  *
  * @returns ignores it from now on; nothing where there is no terminal
  */
 export async function preparedForHangup(): Promise<() => void> {
-  if (![0, 1, 2].some((fd) => isatty(fd))) return () => {};
+  const terminal = [0, 1, 2].find((fd) => isatty(fd));
+  if (terminal === undefined) return () => {};
   try {
     await loadSystemCalls();
     return () => {
       process.removeAllListeners("SIGHUP");
       ignoreSignal(SIGHUP);
+      try {
+        systemCall("ioctl", "TIOCNOTTY", terminal, TIOCNOTTY, 0);
+      } catch {} // it is not the one that tells
     };
   } catch {
     return () => {}; // no system calls on this machine
