@@ -23,7 +23,7 @@ import type { ImageTables } from "../erofs/open.ts";
 import { SUPER_END, putSingleDevice } from "../erofs/superblock.ts";
 import { RAFS_SIZE } from "../erofs/rafs.ts";
 import { SLOT_SIZE } from "../erofs/device.ts";
-import { FlatDisk } from "./flat-disk.ts";
+import { FlatDisk, type Run } from "./flat-disk.ts";
 import type { Layout } from "./layout.ts";
 
 /** Block numbers that a field of 32 bits can have; all ones are a hole. */
@@ -38,8 +38,7 @@ const MAX_BLOCK = NULL_BLOCK - 1;
  */
 export function singleDevice(tables: ImageTables, image: Image, { disk, blobs }: Layout): FlatDisk {
   const { sb, devices, meta } = tables;
-  const bytes = new Uint8Array(meta.size);
-  bytes.set(image.bytes.subarray(0, meta.size));
+  const bytes = metadataOf(disk);
   const view = new DataView(bytes.buffer);
   const mask = deviceMask(devices.length);
   /** Of each device, block 0 as the disk counts. */
@@ -62,8 +61,23 @@ export function singleDevice(tables: ImageTables, image: Image, { disk, blobs }:
   if (sb.isRafs) bytes.fill(0, SUPER_END, SUPER_END + RAFS_SIZE);
   bytes.fill(0, sb.devicesAt, sb.devicesAt + devices.length * SLOT_SIZE);
   putSingleDevice(view, disk.size / sb.blockSize, sb.has48bit);
-  const data = disk.runs.filter(({ source }) => "file" in source && source.file > 0);
-  return new FlatDisk(disk.size, [{ at: 0, length: meta.size, source: { bytes } }, ...data]);
+  const runs = disk.runs.map((run): Run => {
+    const { at, length, source } = run;
+    return "file" in source ? run : { at, length, source: { bytes: bytes.subarray(at, at + length) } };
+  });
+  return new FlatDisk(disk.size, runs);
+}
+
+/**
+ * A copy of the bytes that a disk has in memory, each in its place: all that was read of the image. What lies between, which
+ * may be gigabytes of data, is never touched and takes no memory; threads share the copy.
+ */
+function metadataOf({ runs }: FlatDisk): Uint8Array {
+  const read = runs.flatMap(({ at, source }) => ("bytes" in source ? [{ at, bytes: source.bytes }] : []));
+  const end = read.reduce((most, { at, bytes }) => Math.max(most, at + bytes.length), 0);
+  const copy = new Uint8Array(new SharedArrayBuffer(end));
+  for (const { at, bytes } of read) copy.set(bytes, at);
+  return copy;
 }
 
 /** Calls `move` for each entry of a chunk-based file. */

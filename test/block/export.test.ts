@@ -21,7 +21,7 @@ import { withHashTree } from "../../src/block/tree-file.ts";
 import { putUnifiedBlock } from "../../src/erofs/device.ts";
 import { readVerityHeader, verityHeader } from "../../src/verity/superblock.ts";
 import { mountErofs, sh, start, workDir } from "../support/daemon.ts";
-import { fixture, pathOf, serve, tree } from "../support/image.ts";
+import { content, fixture, nodeAt, pathOf, serve, tree } from "../support/image.ts";
 import { ABSENT } from "../support/kernel.ts";
 import { needs } from "../support/needs.ts";
 import { DISKS, smallDisk } from "../support/small-disk.ts";
@@ -74,6 +74,9 @@ describe("export --block", () => {
     "06-bigdir",
     "08-nodata",
     "12-merged",
+    "13-export-disk",
+    "14-rafs4k-disk",
+    "20-erofs-default",
     "23-erofs-blobdev-indexes",
     "24-erofs-tar-index",
   ];
@@ -102,6 +105,27 @@ describe("export --block", () => {
         expect(files.length).toBeGreaterThan(0);
       });
     });
+  });
+
+  it("--single-device of a disk leaves its data where they are, those that are no metadata's neighbours, too", () => {
+    const dir = workDir();
+    sh(
+      'cd "$D"; mkdir t; head -c 6000000 /dev/urandom >t/big; tar -cf x.tar -C t big; mkfs.erofs --quiet own.erofs t',
+      { D: dir },
+    );
+    const [tar, boot, flat, own] = ["x.tar", "x.boot", "flat.disk", "own.erofs"].map((name) =>
+      join(dir, name),
+    );
+    expect(image("create", "-B", boot, "-D", dir, tar).status).toBe(0);
+    expect(image("export", "--block", boot, "-D", dir, "-O", flat).status).toBe(0);
+    for (const from of [flat, own])
+      for (const flags of [[], ["--verity"]]) {
+        const disk = join(dir, "one.disk");
+        expect(image("export", "--block", "--single-device", from, "-O", disk, ...flags).status).toBe(0);
+        const { fs } = serve(disk, none);
+        const big = content(fs, nodeAt(fs, "/big"), 6_000_000);
+        expect(readFileSync(join(dir, "t/big")).equals(big)).toBe(true);
+      }
   });
 
   it("--single-device says nothing of devices any more", () => {
