@@ -4,7 +4,7 @@ import { readArea } from "../erofs/xattr-area.ts";
 import { ChangeWriter, KINDS, type StoredChange, type StoredChanges, TYPE_OF_KIND } from "./change-record.ts";
 import type { BlobLocation } from "./layer-image.ts";
 import type { LayerChange } from "./read-changes.ts";
-import { type BlobPiece, isOneRun, NONE, type Tree } from "./tree.ts";
+import { type BlobPiece, type DataPlace, NONE, placeOf, type Tree } from "./tree.ts";
 import type { Change } from "./unpacker.ts";
 
 const FIRST = 32;
@@ -123,21 +123,18 @@ export class ChangeLog {
   }
 }
 
-/** Where the data of a file lie: one run, or pieces. */
+/** Where the data of a file have come to lie; of a device, its number. */
 function dataOf(
   { blob, where, size }: Pick<StoredChange, "blob" | "where" | "size">,
   kind: StoredChange["kind"],
   pieces: readonly BlobPiece[] | undefined,
   places: readonly BlobLocation[],
-): { blob: number; where: number; pieces: readonly BlobPiece[] | undefined } {
+): DataPlace {
   if (kind !== "file" || size === 0)
     return { blob: 0, where: kind === "file" ? 0 : where, pieces: undefined };
   const moved = (pieces ?? [{ offset: 0, length: size, dataAt: where, blob }]).map((piece) => {
     const place = elementAt(places, piece.blob);
     return { ...piece, blob: place.blob, dataAt: place.shift + piece.dataAt };
   });
-  const [run] = moved;
-  return run !== undefined && isOneRun(moved, size)
-    ? { blob: run.blob, where: run.dataAt, pieces: undefined }
-    : { blob: 0, where: 0, pieces: moved };
+  return placeOf(moved, size);
 }

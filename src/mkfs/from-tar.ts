@@ -4,9 +4,10 @@ import { MAX_PATH } from "../bytes/limits.ts";
 import { showName } from "../bytes/name.ts";
 import { CHUNK_INDEX_SIZE } from "../erofs/chunk.ts";
 import { xattrArea } from "../erofs/xattr-area.ts";
-import type { EntryKind, TarEntry } from "../tar/entry.ts";
+import type { TarEntry } from "../tar/entry.ts";
 import { ArchivePaths, type Fail, implicitParent, type PathTarget } from "./archive-paths.ts";
 import { ChangeLog } from "./change-log.ts";
+import { TYPE_OF_KIND } from "./change-record.ts";
 import { hasChunkMap, sparseEntries } from "./chunk-map.ts";
 import { KeptXattrs, type XattrRules } from "./kept-xattrs.ts";
 import { LayerMarkers } from "./layer-markers.ts";
@@ -15,15 +16,6 @@ import type { LayerChange } from "./read-changes.ts";
 import { SideBlob, TAR_BLOB } from "./side-blob.ts";
 import { type Attributes, NONE, ROOT, Tree } from "./tree.ts";
 import { Unpacker } from "./unpacker.ts";
-
-const TYPE: Record<Exclude<EntryKind, "hardlink">, number> = {
-  file: errno.S_IFREG,
-  symlink: errno.S_IFLNK,
-  char: errno.S_IFCHR,
-  block: errno.S_IFBLK,
-  directory: errno.S_IFDIR,
-  fifo: errno.S_IFIFO,
-};
 
 /**
  * Builds a layer's tree from its entries, as unpacking them into an empty directory would. Whiteout markers are files here;
@@ -145,7 +137,7 @@ export class TarTree {
   private fill(entry: TarEntry): Attributes {
     const { attributes: a, tree } = this;
     if (entry.kind === "hardlink") throw new TypeError("a hard link has no attributes of its own");
-    a.mode = TYPE[entry.kind] | entry.mode;
+    a.mode = TYPE_OF_KIND[entry.kind] | entry.mode;
     a.flags = 0;
     a.uid = entry.uid;
     a.gid = entry.gid;

@@ -4,7 +4,7 @@ import { type Extent, HOLE, type Image } from "../erofs/image.ts";
 import * as inode from "../erofs/inode.ts";
 import { readXattrs, xattrArea } from "../erofs/xattr-area.ts";
 import type { KeptXattrs } from "./kept-xattrs.ts";
-import { type Attributes, type BlobPiece, FLAG, isOneRun, type Tree } from "./tree.ts";
+import { type Attributes, type BlobPiece, FLAG, placeOf, type Tree } from "./tree.ts";
 
 /** What has become of a blob of an image. */
 export interface BlobLocation {
@@ -81,10 +81,11 @@ function copyData(
       );
     pieces.push({ offset: done, length: extent.length, dataAt: shift + extent.address, blob });
   }
-  if (size > 0 && !isOneRun(pieces, size)) return pieces;
-  into.where = pieces[0]?.dataAt ?? 0;
-  into.blob = pieces[0]?.blob ?? 0;
-  return undefined;
+  if (size === 0) return undefined;
+  const place = placeOf(pieces, size);
+  into.where = place.where;
+  into.blob = place.blob;
+  return place.pieces;
 }
 
 function fail({ handle }: Image, at: number, problem: string): never {

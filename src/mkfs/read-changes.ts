@@ -8,7 +8,7 @@ import type { EntryKind } from "../tar/entry.ts";
 import * as record from "./change-record.ts";
 import { BLOCK, hasChunkMap } from "./chunk-map.ts";
 import type { BlobLocation } from "./layer-image.ts";
-import { type Attributes, type BlobPiece, isOneRun } from "./tree.ts";
+import { type Attributes, type BlobPiece, type DataPlace, placeOf } from "./tree.ts";
 import type { Change } from "./unpacker.ts";
 
 /** A change that was kept in an image. */
@@ -99,18 +99,14 @@ export class ChangeReader {
     };
   }
 
-  /** Where the data of a file lie: one run, or pieces. */
-  private data({ size, where }: LayerChange["attributes"], piecesAt: number, end: number) {
+  private data({ size, where }: LayerChange["attributes"], piecesAt: number, end: number): DataPlace {
     const { v, at } = this;
     const isSparse = v.getUint8(at + record.IS_SPARSE) !== 0;
     const found = isSparse
       ? this.pieces(piecesAt, end, size)
       : [this.piece(0, size, where, v.getUint8(at + record.BLOB))];
     if (!hasChunkMap(found, size)) this.fail("a sparse file that chunks cannot say");
-    const [run] = found;
-    return run !== undefined && isOneRun(found, size)
-      ? { where: run.dataAt, blob: run.blob, pieces: undefined }
-      : { where: 0, blob: 0, pieces: found };
+    return placeOf(found, size);
   }
 
   private pieces(from: number, end: number, size: number): BlobPiece[] {

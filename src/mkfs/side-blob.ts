@@ -2,7 +2,7 @@ import { CHUNK_INDEX_SIZE } from "../erofs/chunk.ts";
 import type { Piece } from "../tar/entry.ts";
 import { BLOCK, BLOCK_BITS, chunkCount, MAX_BITS, MAX_CHUNKS } from "./chunk-map.ts";
 import type { Fail } from "./archive-paths.ts";
-import { type BlobPiece, isOneRun, type Tree } from "./tree.ts";
+import { type BlobPiece, placeOf, type Tree } from "./tree.ts";
 
 /** Numbers of the blobs of a layer's tree. */
 export const TAR_BLOB = 0;
@@ -52,11 +52,12 @@ export class SideBlob {
       fail(`copies of sparse files that do not lie in chunks take ${total} bytes, want at most ${MAX_SIZE}`);
     this.first ??= path;
     const placed = this.place(pieces, runs);
-    if (isOneRun(placed, size)) {
+    const place = placeOf(placed, size);
+    if (place.pieces === undefined) {
       tree.pieces.delete(inode);
-      tree.blob[inode] = placed[0].blob;
-      tree.where[inode] = placed[0].dataAt;
-    } else tree.pieces.set(inode, placed);
+      tree.blob[inode] = place.blob;
+      tree.where[inode] = place.where;
+    } else tree.pieces.set(inode, place.pieces);
   }
 
   /** Cuts pieces at the ends of the runs that are copied, each of which becomes a piece of its own. */

@@ -12,9 +12,20 @@ export interface BlobPiece extends Piece {
   readonly blob: number;
 }
 
-/** Whether pieces of a file are no sparse ones: all its bytes, side by side. */
-export const isOneRun = (pieces: readonly Piece[], size: number): boolean =>
-  pieces.length === 1 && pieces[0].length === size;
+/** Where the data of a file lie: one run, as most do, or pieces. */
+export interface DataPlace {
+  readonly blob: number;
+  readonly where: number;
+  readonly pieces: readonly BlobPiece[] | undefined;
+}
+
+/** Of pieces that are no sparse ones, but all bytes of the file side by side, it is one run. */
+export function placeOf(pieces: readonly BlobPiece[], size: number): DataPlace {
+  const [run] = pieces;
+  return pieces.length === 1 && run?.length === size
+    ? { blob: run.blob, where: run.dataAt, pieces: undefined }
+    : { blob: 0, where: 0, pieces };
+}
 
 /** No node, no inode. */
 export const NONE = -1;
