@@ -1,10 +1,8 @@
 import { isatty } from "node:tty";
-import { ignoreSignal } from "../syscalls/process.ts";
-import { loadSystemCalls, systemCall } from "../syscalls/system-call.ts";
+import { giveUpTerminal, ignoreSignal } from "../syscalls/process.ts";
+import { loadSystemCalls } from "../syscalls/system-call.ts";
 
 const SIGHUP = 1;
-/** Source: include/uapi/asm-generic/ioctls.h. */
-const TIOCNOTTY = 0x5422;
 
 /**
  * For a command that says that it is done, and whose terminal may go away because of that: it has not failed then. Not by a
@@ -22,7 +20,7 @@ export async function preparedForHangup(): Promise<() => void> {
       process.removeAllListeners("SIGHUP");
       ignoreSignal(SIGHUP);
       try {
-        systemCall("ioctl", "TIOCNOTTY", terminal, TIOCNOTTY, 0);
+        giveUpTerminal(terminal);
       } catch {} // it is not the one that tells
     };
   } catch {

@@ -28,6 +28,18 @@ export function ignoreSignal(signal: number): void {
   systemCall("rt_sigaction", `${signal}`, signal, action, null, 8);
 }
 
+/** Source: include/uapi/asm-generic/ioctls.h. */
+const TIOCNOTTY = 0x5422;
+
+/**
+ * Gives up the controlling terminal. Of who leads its session, all in front of the terminal get SIGHUP.
+ *
+ * @throws SystemCallError when the descriptor is not of that terminal
+ */
+export const giveUpTerminal = (fd: number): void => {
+  systemCall("ioctl", "TIOCNOTTY", fd, TIOCNOTTY, 0);
+};
+
 const F_SETFD = 2;
 
 /** Has programs inherit an open file under its number. */
