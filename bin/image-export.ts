@@ -86,8 +86,7 @@ async function writeDisk(argument: string | undefined, flags: ExportFlags): Prom
   const disk = openImageDisk(image, search, flags.singleDevice);
   try {
     const verity = verityOf(flags, disk.tables.sb.blockSize);
-    const done = new Float64Array(new SharedArrayBuffer(8));
-    const made = await exportDisk({ disk: disk.disk, files: disk.files, output, verity }, done);
+    const made = await exportDisk({ disk: disk.disk, files: disk.files, output, verity });
     if (made !== undefined) sayLine(verityLine(made, flags.veritySuperblock));
   } finally {
     disk.close();

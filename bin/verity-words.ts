@@ -1,7 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import type { Verity } from "../src/block/export.ts";
-import { HASH_BLOCK } from "../src/verity/hash-tree.ts";
-import { MAX_SALT } from "../src/verity/superblock.ts";
+import { HASH_BLOCK, MAX_SALT } from "../src/verity/hash-tree.ts";
 
 const HEX = /^(?:[0-9a-f]{2})*$/i;
 

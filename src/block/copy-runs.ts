@@ -4,7 +4,7 @@ import { readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { copyFileRange, nextData } from "../syscalls/copy-range.ts";
-import type { DiskFile } from "./disk-reader.ts";
+import { becameShorter, type DiskFile } from "./disk-reader.ts";
 import type { FlatDisk, Run } from "./flat-disk.ts";
 
 /** A signal is heard only between two steps. */
@@ -17,18 +17,12 @@ const UNABLE = new Set(["EXDEV", "EINVAL", "EOPNOTSUPP", "ENOSYS", "EPERM", "EBA
  * Writes a disk by having the kernel copy what lies in files. Holes of the files stay holes.
  *
  * @param out as long as the disk already
- * @param onBytes told of each step
  * @throws OperationalError naming the file
  */
-export async function copyRuns(
-  disk: FlatDisk,
-  files: readonly DiskFile[],
-  out: AtomicFile,
-  onBytes: (bytes: number) => void,
-): Promise<void> {
+export async function copyRuns(disk: FlatDisk, files: readonly DiskFile[], out: AtomicFile): Promise<void> {
   for (const { at, length, source } of disk.runs) {
     if ("bytes" in source) out.write(source.bytes, at);
-    else await copyRun({ at, length, source }, elementAt(files, source.file), out, onBytes);
+    else await copyRun({ at, length, source }, elementAt(files, source.file), out);
   }
 }
 
@@ -36,7 +30,6 @@ async function copyRun(
   { at, length, source }: Run & { source: { from: number } },
   file: DiskFile,
   out: AtomicFile,
-  onBytes: (bytes: number) => void,
 ): Promise<void> {
   const end = source.from + length;
   for (let from = source.from; from < end; ) {
@@ -48,7 +41,6 @@ async function copyRun(
       const n = copyStep(file, from, out, at + from - source.from, Math.min(STEP, stop - from));
       from += n;
       out.flushBehind(at + from - source.from);
-      onBytes(n);
       await setImmediate();
     }
   }
@@ -63,8 +55,7 @@ function copyStep(file: DiskFile, from: number, out: AtomicFile, at: number, len
   }
   const buffer = Buffer.allocUnsafe(Math.min(BUFFER, length));
   const n = readSync(file.fd, buffer, 0, buffer.length, from);
-  if (n === 0)
-    throw new OperationalError(`${file.name}: ends at byte ${from}, it was longer when it was opened`);
+  if (n === 0) throw becameShorter(file, from);
   out.write(buffer.subarray(0, n), at);
   return n;
 }

@@ -38,8 +38,7 @@ export class DiskReader {
     const { fd, name } = elementAt(this.files, file);
     for (let done = 0; done < length; ) {
       const n = readPart(fd, name, into, to + done, length - done, from + done);
-      if (n === 0)
-        throw new OperationalError(`${name}: ends at byte ${from + done}, it was longer when it was opened`);
+      if (n === 0) throw becameShorter({ fd, name }, from + done);
       done += n;
     }
   }
@@ -56,6 +55,14 @@ function readPart(
   try {
     return readSync(fd, into, to, length, from);
   } catch (error) {
-    throw new OperationalError(`${name}: byte ${from}: ${messageOf(error)}`);
+    throw unreadable({ fd, name }, from, error);
   }
 }
+
+/** A read of it failed. */
+export const unreadable = ({ name }: DiskFile, at: number, error: unknown): OperationalError =>
+  new OperationalError(`${name}: byte ${at}: ${messageOf(error)}`);
+
+/** A read of it found its end where there was none. */
+export const becameShorter = ({ name }: DiskFile, at: number): OperationalError =>
+  new OperationalError(`${name}: ends at byte ${at}, it was longer when it was opened`);

@@ -46,24 +46,19 @@ export interface Verity extends VerityParameters {
 /**
  * Writes a disk to a file, which appears when it is whole.
  *
- * @param done a cell in shared memory, told how many bytes are done
  * @throws OperationalError, or the system error of opening the output
  */
-export async function exportDisk(request: ExportRequest, done: Float64Array): Promise<Verity | undefined> {
+export async function exportDisk(request: ExportRequest): Promise<Verity | undefined> {
   const { disk, files, output, verity } = request;
   await loadSystemCalls();
   mustBeNoPart(request);
-  if (verity !== undefined) mustBeFull(disk, files);
   mustHaveRoom(request);
   const out = new AtomicFile(output);
   try {
     if (!verity?.isAlone) ftruncateSync(out.fd, disk.size);
     let made: Verity | undefined;
-    if (verity !== undefined) made = await writeVerity(request, verity, out, done);
-    else
-      await copyRuns(disk, files, out, (n) => {
-        done[0] = (done[0] ?? 0) + n;
-      });
+    if (verity !== undefined) made = await writeVerity(request, verity, out);
+    else await copyRuns(disk, files, out);
     await out.flushed();
     out.commit();
     return made;
@@ -77,7 +72,6 @@ export async function writeVerity(
   { disk, files }: Pick<ExportRequest, "disk" | "files">,
   { dataBlock, salt, hasSuperblock, isAlone }: VerityRequest,
   out: AtomicFile,
-  done: Float64Array,
 ): Promise<Verity> {
   const parameters: VerityParameters = { dataBlock, dataBlocks: disk.size / dataBlock, salt };
   const hashOffset = isAlone ? 0 : alignUp(disk.size, HASH_BLOCK);
@@ -86,7 +80,7 @@ export async function writeVerity(
   ftruncateSync(out.fd, treeAt + treeSize(parameters.dataBlocks));
   const digests = new Uint8Array(new SharedArrayBuffer((lowest?.blocks ?? 1) * DIGEST_SIZE));
   await hashInThreads({
-    ...{ size: disk.size, runs: disk.runs, files, parameters, digests, done },
+    ...{ size: disk.size, runs: disk.runs, files, parameters, digests },
     copyTo: isAlone ? undefined : out.fd,
     tree: { fd: out.fd, at: treeAt + (lowest?.at ?? 0) * HASH_BLOCK },
     next: new Int32Array(new SharedArrayBuffer(4)),
@@ -97,7 +91,7 @@ export async function writeVerity(
 }
 
 /** @throws OperationalError when a small image says that its tars lie so far apart that hashing the zeros between never ends */
-export function mustBeFull(disk: FlatDisk, files: readonly DiskFile[]): void {
+function mustBeFull(disk: FlatDisk, files: readonly DiskFile[]): void {
   const data = disk.runs.reduce((sum, { length }) => sum + length, 0);
   if (disk.size <= 2 * data + SPARE_ZEROS) return;
   throw new OperationalError(
@@ -117,8 +111,13 @@ function mustBeNoPart({ files, output }: ExportRequest): void {
   }
 }
 
-/** @throws OperationalError when the file system of the output has no room for what will be written */
+/**
+ * To be asked before anything is written.
+ *
+ * @throws OperationalError when the file system of the output has no room, or a hash tree would be of little but zeros
+ */
 export function mustHaveRoom({ disk, files, output, verity }: ExportRequest): void {
+  if (verity !== undefined) mustBeFull(disk, files);
   const dir = dirname(output);
   const space = roomIn(dir);
   const isShared = SHARING.has(space.type) && verity === undefined;

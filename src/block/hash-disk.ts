@@ -20,8 +20,6 @@ export interface HashTask {
   readonly next: Int32Array;
   /** In shared memory: digests of the hash blocks of level 0, side by side. */
   readonly digests: Uint8Array;
-  /** One cell in shared memory: bytes that are done. */
-  readonly done: Float64Array;
 }
 
 /** Takes one batch after the other until none is left. @throws OperationalError naming a file that cannot be read */
@@ -51,7 +49,6 @@ export function hashDisk(task: HashTask): void {
       writeAll(tree.fd, used, tree.at + batch * hashes.length);
     }
     if (copyTo !== undefined) writeData(copyTo, bytes, at);
-    task.done[0] = (task.done[0] ?? 0) + length;
   }
 }
 

@@ -1,10 +1,9 @@
 import { read as fsRead } from "node:fs";
 import { promisify } from "node:util";
 import { elementAt } from "../bytes/element-at.ts";
-import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { alignUp } from "../bytes/u64.ts";
 import { readCached } from "../syscalls/cached-read.ts";
-import type { DiskFile } from "./disk-reader.ts";
+import { becameShorter, type DiskFile, unreadable } from "./disk-reader.ts";
 import type { DiskPiece, FlatDisk } from "./flat-disk.ts";
 
 const readLater = promisify(fsRead);
@@ -62,20 +61,21 @@ export class ServedDisk {
     try {
       n = readCached(file.fd, into, from);
     } catch (error) {
-      throw new OperationalError(`${file.name}: byte ${from}: ${messageOf(error)}`);
+      throw unreadable(file, from, error);
     }
     if (n === into.length) return undefined;
-    if (n === 0) throw ended(file, from);
+    if (n === 0) throw becameShorter(file, from);
     return waitFor(file, from, into, Math.max(0, n));
   }
 }
 
-async function waitFor({ fd, name }: DiskFile, from: number, into: Uint8Array, had: number): Promise<void> {
+async function waitFor(file: DiskFile, from: number, into: Uint8Array, had: number): Promise<void> {
   for (let done = had; done < into.length; ) {
-    const { bytesRead } = await readLater(fd, into, done, into.length - done, from + done).catch((error) => {
-      throw new OperationalError(`${name}: byte ${from + done}: ${messageOf(error)}`);
+    const at = from + done;
+    const { bytesRead } = await readLater(file.fd, into, done, into.length - done, at).catch((error) => {
+      throw unreadable(file, at, error);
     });
-    if (bytesRead === 0) throw ended({ fd, name }, from + done);
+    if (bytesRead === 0) throw becameShorter(file, at);
     done += bytesRead;
   }
 }
@@ -83,6 +83,3 @@ async function waitFor({ fd, name }: DiskFile, from: number, into: Uint8Array, h
 async function all(waits: readonly Promise<void>[]): Promise<void> {
   await Promise.all(waits);
 }
-
-const ended = ({ name }: DiskFile, at: number): OperationalError =>
-  new OperationalError(`${name}: ends at byte ${at}, it was longer when it was opened`);

@@ -5,7 +5,7 @@ import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { alignUp } from "../bytes/u64.ts";
 import { HASH_BLOCK, treeSize } from "../verity/hash-tree.ts";
 import type { DiskFile } from "./disk-reader.ts";
-import { mustBeFull, mustHaveRoom, type Verity, writeVerity } from "./export.ts";
+import { mustHaveRoom, type Verity, writeVerity } from "./export.ts";
 import { FlatDisk } from "./flat-disk.ts";
 
 /** A disk with the hash tree of its data behind it. */
@@ -27,14 +27,12 @@ export async function withHashTree(
   dataBlock: number,
   salt: Uint8Array,
 ): Promise<HashedDisk> {
-  mustBeFull(disk, files);
   const output = join(tmpdir(), "nydusd-ts-tree");
   const verityRequest = { dataBlock, salt, hasSuperblock: false, isAlone: true };
   mustHaveRoom({ disk, files, output, verity: verityRequest });
   const out = new AtomicFile(output, false);
   try {
-    const done = new Float64Array(new SharedArrayBuffer(8));
-    const made = await writeVerity({ disk, files }, verityRequest, out, done);
+    const made = await writeVerity({ disk, files }, verityRequest, out);
     const verity: Verity = { ...made, hashOffset: alignUp(disk.size, HASH_BLOCK) };
     const run = {
       at: verity.hashOffset,

@@ -6,8 +6,7 @@ import type { FlatDisk } from "../block/flat-disk.ts";
 import { openImageDisk } from "../block/image-disk.ts";
 import { ServedDisk } from "../block/served-disk.ts";
 import { withHashTree } from "../block/tree-file.ts";
-import { messageOf, OperationalError } from "../bytes/errors.ts";
-import { listenAt } from "../listen/unix-socket.ts";
+import { listenAt, listening } from "../listen/unix-socket.ts";
 import type { Logger } from "../log/log.ts";
 import { NbdServer } from "../nbd/server.ts";
 import { loadSystemCalls } from "../syscalls/system-call.ts";
@@ -110,8 +109,5 @@ async function listen({ server }: NbdServer, address: DiskAddress): Promise<void
   const where = address.kind === "tcp" ? `${address.host}:${address.port}` : `descriptor ${address.fd}`;
   if (address.kind === "tcp") server.listen(address.port, address.host);
   else server.listen({ fd: address.fd });
-  await new Promise<void>((resolve, reject) => {
-    server.once("listening", resolve);
-    server.once("error", (error) => reject(new OperationalError(`${where}: ${messageOf(error)}`)));
-  });
+  await listening(server, where);
 }

@@ -22,11 +22,15 @@ export async function listenAt(server: Server, path: string, name: string): Prom
   } finally {
     process.umask(before);
   }
-  await new Promise<void>((resolve, reject) => {
-    server.once("listening", resolve);
-    server.once("error", (error) => reject(new OperationalError(`${name} ${path}: ${messageOf(error)}`)));
-  });
+  await listening(server, `${name} ${path}`);
 }
+
+/** Waits until a server that was told to listen does. @throws OperationalError naming where */
+export const listening = (server: Server, where: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once("listening", resolve);
+    server.once("error", (error) => reject(new OperationalError(`${where}: ${messageOf(error)}`)));
+  });
 
 /**
  * @returns whether a process that is gone has left a socket there

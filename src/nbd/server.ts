@@ -9,16 +9,6 @@ const MAX_CONNECTIONS = 256;
 const HANDSHAKE_MS = 10_000;
 const STUCK_MS = 60_000;
 
-/** What clients asked for so far. */
-export interface NbdCounts {
-  connections: number;
-  /** Those of now. */
-  clients: number;
-  requests: number;
-  errors: number;
-  bytes: number;
-}
-
 /** Told of what happens. */
 export interface NbdLog {
   debug(message: string): void;
@@ -28,7 +18,6 @@ export interface NbdLog {
 /** Serves disks to clients that speak NBD. */
 export class NbdServer {
   readonly server: Server;
-  readonly counts: NbdCounts = { connections: 0, clients: 0, requests: 0, errors: 0, bytes: 0 };
   private readonly exports: ReadonlyMap<string, Export>;
   private readonly log: NbdLog;
   private readonly sockets = new Set<Socket>();
@@ -49,9 +38,6 @@ export class NbdServer {
   }
 
   private async accept(socket: Socket): Promise<void> {
-    const { counts } = this;
-    counts.connections++;
-    counts.clients++;
     this.sockets.add(socket);
     const timer = setTimeout(() => socket.destroy(), HANDSHAKE_MS);
     try {
@@ -59,7 +45,7 @@ export class NbdServer {
       const agreement = await new Negotiation(talk, this.exports).agree();
       clearTimeout(timer);
       if (agreement !== undefined)
-        await new Transmission(talk, agreement, counts, (problem) => this.log.warn(problem)).serve();
+        await new Transmission(talk, agreement, (problem) => this.log.warn(problem)).serve();
       socket.end();
     } catch (error) {
       if (!(error instanceof Ended))
@@ -68,7 +54,6 @@ export class NbdServer {
       socket.destroy();
     } finally {
       clearTimeout(timer);
-      counts.clients--;
       this.sockets.delete(socket);
     }
   }

@@ -19,7 +19,6 @@ import {
   STATE_ZERO,
   simpleReply,
 } from "./protocol.ts";
-import type { NbdCounts } from "./server.ts";
 
 /** Bytes that are read for a client at a time. */
 const PIECE = 128 << 10;
@@ -43,19 +42,12 @@ class Refused extends Error {
 export class Transmission {
   private readonly talk: Conversation;
   private readonly agreement: Agreement;
-  private readonly counts: NbdCounts;
   private readonly onProblem: (problem: string) => void;
   private reused: Buffer | undefined;
 
-  constructor(
-    talk: Conversation,
-    agreement: Agreement,
-    counts: NbdCounts,
-    onProblem: (problem: string) => void,
-  ) {
+  constructor(talk: Conversation, agreement: Agreement, onProblem: (problem: string) => void) {
     this.talk = talk;
     this.agreement = agreement;
-    this.counts = counts;
     this.onProblem = onProblem;
   }
 
@@ -65,12 +57,10 @@ export class Transmission {
       const request = readRequest(await this.talk.take(REQUEST_SIZE));
       if (request.magic !== REQUEST_MAGIC) throw new Ended("no request");
       if (request.type === COMMAND.DISCONNECT) return;
-      this.counts.requests++;
       try {
         await this.answer(request);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        this.counts.errors++;
         await this.refuse(request, error);
       }
     }
@@ -109,7 +99,6 @@ export class Transmission {
     this.mustBeInside(request, MAX_READ);
     const { isStructured, served } = this.agreement;
     const { flags, cookie, offset, length } = request;
-    this.counts.bytes += length;
     if (!isStructured) return this.stream(request, simpleReply(0, cookie));
     if (length === 0) return this.done(request);
     if (flags & FLAG_DF) {

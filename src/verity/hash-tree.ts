@@ -36,6 +36,9 @@ export function levelsOf(dataBlocks: number): readonly Level[] {
 export const treeSize = (dataBlocks: number): number =>
   levelsOf(dataBlocks).reduce((sum, { blocks }) => sum + blocks, 0) * HASH_BLOCK;
 
+/** Bytes of salt that a superblock has room for. */
+export const MAX_SALT = 256;
+
 /** What a tree is made of besides the data. */
 export interface VerityParameters {
   /** Bytes of a data block. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { put16, put32, put64, put8, putAscii } from "../bytes/fit.ts";
 import { u64 } from "../bytes/u64.ts";
-import { HASH_BLOCK, type VerityParameters } from "./hash-tree.ts";
+import { HASH_BLOCK, MAX_SALT, type VerityParameters } from "./hash-tree.ts";
 
 /** `struct verity_sb`, 512 bytes in front of a tree. Source: cryptsetup lib/verity/verity.c. */
 const SIGNATURE = "verity";
@@ -14,7 +14,6 @@ const HASH_BLOCK_AT = 68; // u32
 const DATA_BLOCKS = 72; // u64
 const SALT_SIZE = 80; //   u16
 const SALT = 88; //        256 bytes
-export const MAX_SALT = 256;
 /** What dm-verity takes as a data block: up to a page, the longest of which has 64 KiB. */
 const MIN_BLOCK = 512;
 const MAX_BLOCK = 65_536;
