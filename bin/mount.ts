@@ -29,7 +29,6 @@ import { isSuccessor } from "../src/handover/keeper.ts";
 import type { Log } from "../src/log/log.ts";
 import { mustKnow } from "../src/mounts/option-words.ts";
 import { transportFor } from "../src/session/choose.ts";
-import type { WantedPlatform } from "../src/source/platform.ts";
 import type { PreparedImage } from "../src/source/prepare.ts";
 import { shownName } from "../src/source/shown-name.ts";
 import { checkGiven, givenForDaemon } from "./check-given.ts";
@@ -37,16 +36,10 @@ import { type Given, givenOptions } from "./given.ts";
 import { warn, withExamples } from "./help.ts";
 import { addMountOptions, SOURCE_OPTIONS } from "./mount-options.ts";
 import { takeWords } from "./option-words.ts";
-import { progress } from "./progress.ts";
 import { say } from "./say.ts";
+import { type ImageSource, prepareSources } from "./sources.ts";
 
-interface SourceFlags extends BackendFlags {
-  readonly cacheDir: string;
-  readonly ref?: string;
-  readonly platform?: WantedPlatform;
-  readonly strictXattrs: boolean;
-  readonly maxLayerSize?: number;
-}
+type SourceFlags = BackendFlags & ImageSource;
 
 /** Set before a command in the foreground says that it is ready. */
 let ignoreHangup = (): void => {};
@@ -145,7 +138,11 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
   if (flags.recover && (caller !== undefined || flags.foreground)) return recoverSession(await unprepared());
   if (caller !== undefined) return serveFor(caller, flags);
   const prepared = async () => {
-    const image = await prepareSources(flags.foreground ? paths : paths.map(commonName), flags, given);
+    const image = await prepareSources(
+      flags.foreground ? paths : paths.map(commonName),
+      flags,
+      ["--blob", "--blob-dir", "--localfs-dir"].filter((name) => given.has(name)),
+    );
     const isAsItIs = image.bootstrap === (flags.foreground ? first : commonName(first));
     for (const option of ["--cache-dir", "--max-layer-size"])
       if (given.has(option) && isAsItIs)
@@ -181,19 +178,6 @@ async function mountSources(paths: readonly string[], flags: SourceFlags, given:
       .catch((error) => warn(`the cache in ${flags.cacheDir}: ${messageOf(error)}`));
   });
   process.exitCode = await mountImage(options, ready, flags.foreground ? inThisProcess : inAnother);
-}
-
-async function prepareSources(
-  paths: readonly string[],
-  flags: SourceFlags,
-  given: Given,
-): Promise<PreparedImage> {
-  const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less
-  const { cacheDir, ref, platform, strictXattrs, maxLayerSize, blobDir: blobDirs, mountpoint } = flags;
-  const blobOptions = ["--blob", "--blob-dir", "--localfs-dir"].filter((name) => given.has(name));
-  const report = progress(process.stderr.isTTY);
-  const choice = { ref, platform, blobDirs, blobOptions, maxLayerSize };
-  return prepareImage({ paths, mountpoint, cacheDir, ...choice, strictXattrs, report, warn });
 }
 
 const imageFlags = (

@@ -6,25 +6,20 @@ import type { MountFlags } from "../src/daemon/options-from-flags.ts";
 import { placesIn } from "../src/daemon/places.ts";
 import type { DiskAddress, DiskToServe } from "../src/daemon/serve-disks.ts";
 import { openLog } from "../src/log/log.ts";
-import type { WantedPlatform } from "../src/source/platform.ts";
-import type { PreparedImage } from "../src/source/prepare.ts";
 import { givenOptions } from "./given.ts";
-import { warn, withExamples } from "./help.ts";
+import { withExamples } from "./help.ts";
 import { addOptionsNamed } from "./mount-options.ts";
-import { progress } from "./progress.ts";
 import { sayLine } from "./say.ts";
+import { type ImageSource, prepareSources } from "./sources.ts";
 import { salt, verityLine } from "./verity-words.ts";
 
-interface NbdFlags extends Pick<MountFlags, "blobDir" | "blob" | "logLevel" | "logFile" | "logFormat"> {
+interface NbdFlags extends ImageSource, Pick<MountFlags, "blob" | "logLevel" | "logFile" | "logFormat"> {
   readonly socket?: string;
   readonly listen?: DiskAddress;
   readonly export: readonly [name: string, path: string][];
   readonly singleDevice: boolean;
   readonly verity: boolean;
   readonly salt?: Uint8Array;
-  readonly cacheDir: string;
-  readonly ref?: string;
-  readonly platform?: WantedPlatform;
 }
 
 /** The first descriptor that systemd hands over. */
@@ -70,12 +65,15 @@ async function serve(paths: readonly string[], flags: NbdFlags, hasBlobs: boolea
   const disks = [await diskOf("", paths, flags, hasBlobs)];
   for (const [name, path] of flags.export) disks.push(await diskOf(name, [path], flags, false));
   const log = openLog(flags.logLevel, flags);
-  const start = { ...(address.kind === "socket" ? { socket: address.path } : {}) };
   await serveDisks(disks, address, log, (facts, port) => {
     for (const { verity } of facts) if (verity !== undefined) sayLine(verityLine(verity, false));
-    const where = address.kind === "tcp" ? { address: `${address.host}:${port}` } : start;
-    const words = { image: disks[0]?.bootstrap, ...where, exports: facts.length, size: facts[0]?.size };
-    sayLine(`ready ${formatWords({ ...words, ms: Math.round(performance.now()) })}`);
+    const words = {
+      image: disks[0]?.bootstrap,
+      socket: address.kind === "socket" ? address.path : undefined,
+      address: address.kind === "tcp" ? `${address.host}:${port}` : undefined,
+      ...{ exports: facts.length, size: facts[0]?.size, ms: Math.round(performance.now()) },
+    };
+    sayLine(`ready ${formatWords(words)}`);
   });
   log.close();
 }
@@ -86,7 +84,7 @@ async function diskOf(
   flags: NbdFlags,
   hasBlobs: boolean,
 ): Promise<DiskToServe> {
-  const image = await prepared(paths, flags, hasBlobs);
+  const image = await prepareSources(paths, flags, hasBlobs ? ["--blob"] : []);
   await image.makeDurable(false);
   const given = {
     dirs: [...flags.blobDir, ...image.blobDirs],
@@ -103,18 +101,6 @@ async function diskOf(
     salt,
     opened: image.close,
   };
-}
-
-async function prepared(
-  paths: readonly string[],
-  flags: NbdFlags,
-  hasBlobs: boolean,
-): Promise<PreparedImage> {
-  const { prepareImage } = await import("../src/source/prepare.ts");
-  const { cacheDir, ref, platform, blobDir } = flags;
-  const blobOptions = hasBlobs ? ["--blob"] : [];
-  const report = progress(process.stderr.isTTY);
-  return prepareImage({ paths, cacheDir, ref, platform, blobDirs: blobDir, blobOptions, report, warn });
 }
 
 /** @throws UsageError unless there is exactly one */
