@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT, type Step } from "./page.ts";
+import { WAIT_FOR } from "../support/wait-for.ts";
 
 /** What a command printed, by line, and how it ended. */
 export interface Shown {
@@ -54,10 +55,11 @@ mkdir /mnt/rootfs
 umount -l -a -t fuse.nydusd-ts,erofs 2>/dev/null # of tests beside this one, which "ls" would list
 export HOME="${dir}/home" PATH="${dir}/bin:${ROOT}.cache/tools:$PATH:/usr/sbin:/sbin" LC_ALL=C.UTF-8 PS1='$ '
 unset TMPDIR XDG_RUNTIME_DIR XDG_CACHE_HOME NO_COLOR CI
+${WAIT_FOR}
 # Packages are installed and compiled already; a finger on Ctrl-C follows.
 npm() {
   (cd "${ROOT}" && exec node dist/bundle/start.js) >"$HOME/started" 2>&1 &
-  until grep -q 'Ctrl-C' "$HOME/started" || ! kill -0 $!; do sleep 0.05; done
+  wait_for grep -q 'Ctrl-C' "$HOME/started"
   kill -INT $!
   wait $!
   sed 's/Ctrl-C\\.$/&\\n^C/' "$HOME/started"

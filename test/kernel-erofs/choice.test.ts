@@ -18,6 +18,7 @@ import { fixture } from "../support/image.ts";
 import { ABSENT, kernelMount, loopsGone, NO_KERNEL_DRIVER } from "../support/kernel.ts";
 import { needs } from "../support/needs.ts";
 import { forUser, USER } from "../support/user.ts";
+import { WAIT_FOR } from "../support/wait-for.ts";
 
 const { path, devices } = fixture("04-large");
 const LISTING = ["exact256k", "hl_large", "m1p1", "small"];
@@ -104,10 +105,10 @@ describe("--driver auto takes FUSE", () => {
 });
 
 /** The mount lives and dies with the namespace. */
-const IN_NAMESPACE = `
+const IN_NAMESPACE = `${WAIT_FOR}
 node=$1 command=$2 mnt=$3; shift 3
 "$node" "$command" mount --log-format text "$@" "$mnt" >"$mnt.log" 2>&1 &
-for i in $(seq 200); do grep -q '^ready ' "$mnt.log" && break; sleep 0.05; done
+wait_for grep -q '^ready ' "$mnt.log"
 cat "$mnt.log"; ls "$mnt"
 "$node" "$command" umount "$mnt"; wait $!; echo "status $?"`;
 
@@ -116,7 +117,7 @@ describe("where EROFS may not be mounted", () => {
     const mountpoint = emptyDir();
     const args = [process.execPath, COMMAND, mountpoint, path, ...BLOBS];
     const words = [IN_NAMESPACE, "bash", ...args];
-    const { stdout, stderr, status } = await shell('unshare -Urm timeout 60 bash -euc "$@"', ...words);
+    const { stdout, stderr, status } = await shell('unshare -Urm timeout 240 bash -euc "$@"', ...words);
     expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
     expect(stdout).toMatch(
       /INFO driver fuse: the kernel does not mount it from files: .*EPERM.*root, of the host/,
@@ -136,18 +137,18 @@ describe("where EROFS may not be mounted", () => {
 
   it("auto serves a user who is not root, and says why", async () => {
     const { node, command, dir, mountpoint, tar } = forUser();
-    const script = `
+    const script = `${WAIT_FOR}
       node=$1 command=$2 dir=$3 tar=$4 user=$5
       mknod "$dir/fuse" c 10 229; chmod 666 "$dir/fuse"; mount --bind "$dir/fuse" /dev/fuse
       as() { setpriv --reuid "$user" --regid "$user" --clear-groups "$@"; }
       export XDG_CACHE_HOME="$dir/mnt.cache"
       as "$node" "$command" mount --log-format text "$dir/image.boot" --blob "1=$dir/$tar" "$dir/mnt" >"$dir/log" 2>&1 &
-      for i in $(seq 200); do grep -q '^ready ' "$dir/log" && break; sleep 0.05; done
+      wait_for grep -q '^ready ' "$dir/log"
       cat "$dir/log"; as "$node" "$command" umount "$dir/mnt"; wait $!
       as "$node" "$command" mount "$dir/image.boot" --blob "1=$dir/$tar" "$dir/mnt" --driver erofs 2>&1 || echo "status $?"
       as "$node" "$command" mount "$dir/image.boot" --blob "1=$dir/$tar" "$dir/mnt" --rw "$dir/up" 2>&1 || echo "status $?"`;
     const { stdout, stderr, status } = await shell(
-      'unshare -m timeout 60 bash -euo pipefail -c "$@"',
+      'unshare -m timeout 240 bash -euo pipefail -c "$@"',
       ...[script, "bash", node, command, dir, tar, `${USER}`],
     );
     expect({ stderr, status }).toEqual({ stderr: "", status: 0 });

@@ -14,7 +14,7 @@ it("where devices do not appear by themselves, as in a container, their nodes ar
     "$@" "$mnt" >/dev/null 2>&1; ls /dev | grep -c "^loop[0-9]"; cat "$mnt/dd/again"; umount "$mnt"`;
   const command = [process.execPath, COMMAND, "mount", "--driver", "erofs-loop", path, ...blobFlags(devices)];
   const words = [script, "bash", mountpoint, ...command];
-  const { stdout, stderr, status } = await shell('unshare -m timeout 60 bash -euc "$@"', ...words);
+  const { stdout, stderr, status } = await shell('unshare -m timeout 240 bash -euc "$@"', ...words);
   expect({ stdout, stderr, status }).toEqual({ stdout: "4\nagain l3", stderr: "", status: 0 });
   await loopsGone(dir);
 });

@@ -9,6 +9,7 @@ import { fixture, placesOf, scratchDir, serve, tree } from "../support/image.ts"
 import { sorted } from "../support/tree.ts";
 import { contentOfSparse, sparseTar } from "./sparse-emit.ts";
 import { withoutIno } from "./support.ts";
+import { WAIT_FOR } from "../support/wait-for.ts";
 
 const COMMAND = fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url));
 const LAYER = join(dirname(fixture("04-large").path), "layer.tar");
@@ -23,7 +24,7 @@ const ID = sha256(LAYER);
 async function run(args: string, before = "true"): Promise<Finished & { dir: string; left: string[] }> {
   const dir = scratchDir();
   mkdirSync(join(dir, "blobs"));
-  const script = `F=$4; cd "$1"; ${before} | timeout 60 "$2" "$3" ${args}`;
+  const script = `F=$4; cd "$1"; ${before} | timeout 240 "$2" "$3" ${args}`;
   const finished = await shell(script, dir, process.execPath, COMMAND, dirname(dirname(LAYER)));
   const left = readdirSync(dir, { recursive: true, encoding: "utf8" }).sort();
   return { ...finished, dir, left };
@@ -308,7 +309,7 @@ it.each(["INT", "TERM", "HUP"])("SIG%s in the middle leaves nothing", async (sig
   mkdirSync(join(dir, "blobs"));
   const script = `cd "$1"; mkfifo fifo; exec 3<>fifo
     "$2" "$3" create -B x.boot -D blobs fifo >&2 & head -c 60000 "$4" >&3
-    for i in $(seq 100); do [ -n "$(ls -A blobs)" ] && break; sleep 0.05; done; ls -A blobs | wc -l
+    ${WAIT_FOR}; wait_for eval '[ -n "$(ls -A blobs)" ]'; ls -A blobs | wc -l
     kill -${signal} $!; wait $! || echo $?; rm fifo; find . -type f`;
   const { stdout } = await shell(script, dir, process.execPath, COMMAND, LAYER);
   expect(stdout).toBe(`1\n${128 + { INT: 2, TERM: 15, HUP: 1 }[signal as "INT"]}\n`);

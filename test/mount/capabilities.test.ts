@@ -4,13 +4,14 @@ import { expect, it } from "vitest";
 import { ask, blobFlags, COMMAND, workDir } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
 import { KERNEL_DRIVERS } from "../support/kernel.ts";
+import { WAIT_FOR } from "../support/wait-for.ts";
 
 const { path, devices } = fixture("12-merged");
 
 /** Mounts with a bounding set of these alone, reads, and unmounts with all that there are. */
-const SCRIPT = `caps=$1 node=$2 command=$3 mnt=$4; shift 4
+const SCRIPT = `${WAIT_FOR}; caps=$1 node=$2 command=$3 mnt=$4; shift 4
   setpriv --bounding-set="-all$caps" "$node" "$command" mount --log-format text "$@" "$mnt" >"$mnt.log" 2>&1 & pid=$!
-  for i in $(seq 400); do grep -Eq '^(ready|Error:) ' "$mnt.log" && break; sleep 0.05; done
+  wait_for grep -Eq '^(ready|Error:) ' "$mnt.log"
   grep -Eo '^(ready|Error: .*)' "$mnt.log"; if mountpoint -q "$mnt"; then cat "$mnt/etc/keep"; "$node" "$command" umount "$mnt" >/dev/null; fi
   wait "$pid" && echo "status 0" || echo "status $?"`;
 

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { LAYERS } from "../source/images.ts";
 import { ask, COMMAND, emptyDir, isMounted, launch, run, shell, until, workDir } from "../support/daemon.ts";
 import { forUser, USER } from "../support/user.ts";
+import { WAIT_FOR } from "../support/wait-for.ts";
 
 const START = join(dirname(COMMAND), "start.js");
 const PACKAGES = join(dirname(COMMAND), "../../node_modules");
@@ -37,13 +38,13 @@ it("npm start shows the packages that are installed here, mounted from a tar, an
 });
 
 /** In a mount namespace whose /dev/fuse everybody may open. */
-const AS_USER = `
+const AS_USER = `${WAIT_FOR}
 node=$1 start=$2 dir=$3 user=$4
 mknod "$dir/fuse" c 10 229; chmod 666 "$dir/fuse"; mount --bind "$dir/fuse" /dev/fuse
 mkdir "$dir/home"; chown "$user:$user" "$dir/home"; cd "$dir/home"
 export HOME=$PWD XDG_RUNTIME_DIR=$PWD TMPDIR=$PWD
 setpriv --reuid "$user" --regid "$user" --clear-groups "$node" "$start" >"$dir/log" 2>&1 &
-for i in $(seq 1200); do if grep -q Ctrl-C "$dir/log" || ! kill -0 $!; then break; fi; sleep 0.05; done
+wait_for grep -q Ctrl-C "$dir/log"
 setpriv --reuid "$user" --regid "$user" --clear-groups cat nydusd-ts-demo/commander/package.json
 kill -INT $!
 wait $! && echo "status $?"
@@ -53,7 +54,10 @@ cat "$dir/log"`;
 it("npm start as an ordinary user does the same", async () => {
   const { node, command, dir } = forUser();
   const args = [AS_USER, "bash", node, join(dirname(command), "start.js"), dir, `${USER}`];
-  const { stdout, stderr } = await shell('unshare -m timeout -s KILL 90 bash -euo pipefail -c "$@"', ...args);
+  const { stdout, stderr } = await shell(
+    'unshare -m timeout -s KILL 240 bash -euo pipefail -c "$@"',
+    ...args,
+  );
   const [json, said] = stdout.split("status 0\n");
   const { version } = JSON.parse(json);
   expect({ said, stderr }).toEqual({

@@ -27,6 +27,7 @@ import {
 } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
 import { KERNEL_DRIVERS } from "../support/kernel.ts";
+import { WAIT_FOR } from "../support/wait-for.ts";
 
 const { path, devices } = fixture("12-merged");
 const BLOBS = blobFlags(devices);
@@ -286,15 +287,15 @@ describe.each(["direct", "fuse-native"])("a daemon that serves %s below an overl
 it("--rw works in a user namespace", async () => {
   const dir = workDir();
   mkdirSync(join(dir, "mnt"));
-  const script = `
+  const script = `${WAIT_FOR}
     dir=$1; shift
     "$@" "$dir/mnt" --rw "$dir/up" >"$dir/log" 2>&1 &
-    for i in $(seq 200); do grep -q '^ready ' "$dir/log" && break; sleep 0.05; done
+    wait_for grep -q '^ready ' "$dir/log"
     cd "$dir/mnt"; rm -r opq; mkdir opq; echo x >opq/x; ls opq; rm d2f; ls d2f 2>/dev/null || echo gone; cd /
     kill $!; wait $!; echo "status $?"; cat "$dir/log" >&2`;
   const command = [process.execPath, COMMAND, "mount", "--foreground", path, ...BLOBS];
   const { stdout, stderr } = await shell(
-    'unshare -Urm timeout 60 bash -euc "$@"',
+    'unshare -Urm timeout 240 bash -euc "$@"',
     script,
     "bash",
     dir,

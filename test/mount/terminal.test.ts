@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { ask, blobFlags, COMMAND, emptyDir, isMounted, launch, until } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
 import { perl } from "../support/perl.ts";
+import { WAIT_FOR } from "../support/wait-for.ts";
 
 const KEPT = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
 const { path, devices } = fixture("04-large");
@@ -71,10 +72,10 @@ it.each([
   ["descriptors 3 to 9 in use", "3</dev/null 4<&3 5<&3 6<&3 7<&3 8<&3 9<&3"],
 ])("%s: a keeper holds the device, and another process goes on", async (_, how) => {
   const mountpoint = emptyDir();
-  const script = `mnt=$1; shift; exec >/dev/null; "$@" </dev/null 2>/dev/null ${how} & keeper=$!
-    until mountpoint -q "$mnt"; do sleep 0.05; done; ls "$mnt" >/dev/null
-    first=$(cat /proc/$keeper/task/$keeper/children); sleep 0.5; kill -9 $first
+  const script = `${WAIT_FOR}; mnt=$1; shift; exec >/dev/null; "$@" </dev/null 2>/dev/null ${how} & keeper=$!
+    wait_for test -s "$mnt.pid"; ls "$mnt" >/dev/null
+    first=$(cat /proc/$keeper/task/$keeper/children); kill -9 $first
     stat -f "$mnt" >/dev/null; kill $keeper; wait $keeper`; // which no cache answers
-  await ask(script, mountpoint, KEPT, ...IMAGE, "-M", mountpoint);
+  await ask(script, mountpoint, KEPT, ...IMAGE, "-M", mountpoint, "--pid-file", `${mountpoint}.pid`);
   expect(isMounted(mountpoint)).toBe(false);
 });

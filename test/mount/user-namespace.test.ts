@@ -7,7 +7,7 @@ import { COMMAND, shell, workDir } from "../support/daemon.ts";
 const unshared = (script: string) => {
   const dir = workDir();
   mkdirSync(join(dir, "mnt"));
-  const all = `cd "$1"; export XDG_CACHE_HOME=$1/cache; nydusd() { timeout 60 "$NODE" "$COMMAND" "$@"; }
+  const all = `cd "$1"; export XDG_CACHE_HOME=$1/cache; nydusd() { timeout 240 "$NODE" "$COMMAND" "$@"; }
     mkdir t; echo hi >t/f; tar -C t -cf x.tar f; gzip -k x.tar; ${script}`;
   return shell(
     'export NODE=$1 COMMAND=$2; exec unshare -Urm bash -euc "$3" bash "$4"',

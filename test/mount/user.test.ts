@@ -1,17 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { shell } from "../support/daemon.ts";
 import { forUser, USER } from "../support/user.ts";
+import { WAIT_FOR } from "../support/wait-for.ts";
 
 /**
  * All in one mount namespace, whose /dev/fuse everybody may open, as udev makes it. The user lists the mount,
  * reads a file, sees a change refused, and unmounts with the short form; root does not get in.
  */
-const SCENARIO = `
+const SCENARIO = `${WAIT_FOR}
 node=$1 command=$2 dir=$3 tar=$4 user=$5
 mknod "$dir/fuse" c 10 229; chmod 666 "$dir/fuse"; mount --bind "$dir/fuse" /dev/fuse
 as() { setpriv --reuid "$user" --regid "$user" --clear-groups "$@"; }
 as "$node" "$command" --log-format text --bootstrap "$dir/image.boot" --blob "1=$dir/$tar" --mountpoint "$dir/mnt" >"$dir/log" 2>&1 &
-for i in $(seq 200); do grep -q '^ready ' "$dir/log" && break; sleep 0.05; done
+wait_for grep -q '^ready ' "$dir/log"
 cat "$dir/log"
 as find "$dir/mnt" -maxdepth 1 -printf '%f %m\n' | sort
 as cat "$dir/mnt/etc/b4097" | sha256sum
@@ -28,7 +29,7 @@ describe("a user who is not root", () => {
     const { node, command, dir, mountpoint, tar, sha256 } = forUser();
     const args = [SCENARIO, "bash", node, command, dir, tar, `${USER}`];
     const { stdout, stderr, status } = await shell(
-      'unshare -m timeout 60 bash -euo pipefail -c "$@"',
+      'unshare -m timeout 240 bash -euo pipefail -c "$@"',
       ...args,
     );
     expect({ stderr, status }).toEqual({ stderr: "", status: 0 });

@@ -8,6 +8,7 @@ import { ABSENT } from "../support/kernel.ts";
 import { needs } from "../support/needs.ts";
 import { RawClient } from "./client.ts";
 import { serveNbd } from "./served.ts";
+import { WAIT_FOR } from "../support/wait-for.ts";
 
 const MERGED = fixture("12-merged");
 const FLAT = fixture("13-export-disk").path;
@@ -58,7 +59,7 @@ describe("clients of others read the disk", () => {
       for (const name of ["fuse", "mnt"]) mkdirSync(join(dir, name));
       sh(
         `nbdfuse "$D/fuse/disk" "$U" & fuse=$!
-         i=0; until [ -e "$D/fuse/disk" ] || [ $i = 200 ]; do sleep 0.05; i=$((i + 1)); done
+         ${WAIT_FOR}; wait_for test -e "$D/fuse/disk"
          mount -t erofs -o ro,loop "$D/fuse/disk" "$D/mnt"; (cd "$D/mnt"; find . -type f -exec sha256sum {} +) | sort >"$D/found"
          umount "$D/mnt"; fusermount3 -u "$D/fuse"; wait $fuse || true`,
         { D: dir, U: uri(socket) },
@@ -108,7 +109,7 @@ it("a socket of systemd is taken", async () => {
   const dir = workDir();
   sh(
     `systemd-socket-activate -l "$S" "$N" "$C" nbd "$F" >"$D/out" 2>&1 & echo $! >"$D/pid"
-     i=0; until [ -S "$S" ] || [ $i = 200 ]; do sleep 0.05; i=$((i + 1)); done`,
+     ${WAIT_FOR}; wait_for test -S "$S"`,
     { S: socket, N: process.execPath, C: COMMAND, F: FLAT, D: dir },
   );
   try {

@@ -4,14 +4,15 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { COMMAND, shell, workDir } from "../support/daemon.ts";
 import { LAYERS } from "./images.ts";
+import { WAIT_FOR } from "../support/wait-for.ts";
 
 /** Mounts a tar.gz that comes slowly through a fifo, with whatever runs the command. */
 const slowly = (run: string, dir: string) =>
   shell(
-    `cd "$1"; mkdir m; mkfifo slow; gzip -c "$4" >l.gz; n=$(stat -c %s l.gz)
-     timeout 60 sh -c '(head -c $(($0 / 2)) l.gz; sleep 2.6; tail -c +$(($0 / 2 + 1)) l.gz) >slow' $n &
+    `${WAIT_FOR}; cd "$1"; mkdir m; mkfifo slow; gzip -c "$4" >l.gz; n=$(stat -c %s l.gz)
+     timeout 240 sh -c '(head -c $(($0 / 2)) l.gz; sleep 2.6; tail -c +$(($0 / 2 + 1)) l.gz) >slow' $n &
      cmd="$(printf '%q ' "$2" "$3") mount --driver fuse slow m --cache-dir cache"
-     ${run} & for t in $(seq 400); do grep -qs ^ready out && break; sleep 0.05; done
+     ${run} & wait_for grep -q ^ready out
      umount m; wait; [ ! -e err ] || cat err >&2; cat out`,
     dir,
     process.execPath,
@@ -66,7 +67,7 @@ it.each(stopped)("SIG$signal while $what leaves nothing", async ({ signal, sourc
     id=sha256:$(printf %064d 0); printf '{"rootfs":{"diff_ids":["%s","%s","%s"]}}' $id $id $id >image/config
     echo '[{"Config":"config","Layers":["l1.gz","l2.gz","l3.gz"]}]' >image/manifest.json
     PATH=$1/bin:$PATH "$2" "$3" mount ${source} m --cache-dir cache >&2 &
-    for i in $(seq 200); do [ "$(ls -A cache/blobs 2>/dev/null | wc -l)" = 2 ] && break; sleep 0.05; done
+    ${WAIT_FOR}; wait_for eval '[ "$(ls -A cache/blobs | wc -l)" = 2 ]'
     ls -A cache/blobs | wc -l; kill -${signal} $!; wait $! || echo $?`;
   const { stdout } = await shell(script, dir, process.execPath, COMMAND);
   expect(stdout).toBe(`2\n${128 + { INT: 2, TERM: 15, HUP: 1 }[signal as "INT"]}\n`);
