@@ -81,7 +81,8 @@ export class DaemonControl implements LifecycleControl, SessionObserver {
 
   /** SIGHUP. */
   hangUp(): void {
-    this.upgrade()
+    this.isServing
+      .then(() => this.upgrade())
       .then((handOver) => handOver())
       .catch((error: unknown) => this.log.error(`SIGHUP: no upgrade: ${messageOf(error)}`));
   }

@@ -25,7 +25,7 @@ after | next | refuse | clear)
   case ${NYDUSD_TS_DEVICE:-} in *[!0-9]*) ;; *) device=${NYDUSD_TS_DEVICE:-} ;; esac
   ;;
 esac
-stdio='' child='' next='' last='' status=0 crashes=0 strikes=0 armed='' stopping='' caught='' command='' held=''
+stdio='' child='' next='' last='' status=0 crashes=0 strikes=0 armed='' stopping='' caught='' command='' held='' hung=''
 
 # Adds $1 to $command, for eval: in a trap "$@" belongs to the function that was interrupted.
 quote() {
@@ -97,6 +97,12 @@ begin_next() {
   end_next
   start next
   next=$!
+}
+
+# A child that has ended, though nobody has waited for it yet, hears nothing: the one that is beside it is told.
+hang_up() {
+  caught=1
+  if own "$child"; then tell HUP "$child"; else hung=1; fi
 }
 
 # Told to stop: once more than once, and at once the third time.
@@ -208,7 +214,7 @@ keep() {
   open_all
   trap 'stop TERM' TERM
   trap 'stop INT' INT
-  trap 'caught=1; tell HUP "$child"' HUP
+  trap hang_up HUP
   trap 'caught=1; well' USR1
   trap 'caught=1; begin_next' USR2
   trap 'caught=1; end_next' ALRM
@@ -225,8 +231,10 @@ keep() {
       child=$next next=''
       # The one before it may have been beyond hearing.
       [ -n "$stopping" ] && tell TERM "$child"
+      [ -n "$hung" ] && tell HUP "$child"
+      hung=''
     done
-    next=''
+    next='' hung='' # the next one is of the version that is installed now
     pause "$strikes"
   done
 }

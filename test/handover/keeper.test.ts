@@ -101,6 +101,12 @@ describe.each(SHELLS)("%s", (kind) => {
       "await ready; kill -TERM $(cat /proc/$keeper/task/$keeper/children); mark told",
     ],
     [
+      "SIGHUP that comes when one has handed over is passed on to the next one",
+      "if is next; then trap 'echo hup; exit 64' HUP; mark ready; while :; do sleep 0.05; done; fi; tell USR1; tell USR2; mark first; await told; exit 80",
+      "first 0 \nnext 0 \nhup\nstatus 0\n",
+      "await ready; k=$(cat /proc/$keeper/task/$keeper/children); kill -STOP $k; mark told; ended first; kill -HUP $k; kill -CONT $k",
+    ],
+    [
       "one that dies of being stopped is followed by one that clears up",
       "is clear && exit 65; tell USR1; mark ready; exec sleep 50",
       "first 0 \nclear 1 143\nstatus 1\n",
