@@ -6,7 +6,7 @@ export class ProgramsFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
     const runsPrograms = ({ moduleId }: TestSpecification) =>
-      /\/(daemon|api|kept)\.ts"|execFile/.test(readFileSync(moduleId, "utf8"));
+      /\/(daemon|api|kept|containerd)\.ts"|execFile/.test(readFileSync(moduleId, "utf8"));
     return [...sorted.filter((file) => runsPrograms(file)), ...sorted.filter((file) => !runsPrograms(file))];
   }
 }

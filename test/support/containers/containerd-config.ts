@@ -1,0 +1,96 @@
+import { join } from "node:path";
+import { stringify } from "smol-toml";
+import type { Engine } from "./engines.ts";
+
+/** A snapshotter and a differ behind a socket. */
+export interface ProxyPlugin {
+  readonly name: string;
+  readonly address: string;
+  /** What it is told to keep its things in. */
+  readonly root: string;
+  readonly capabilities: readonly string[];
+}
+
+export interface ContainerdOptions {
+  /** containerd's own overlayfs is there in any case. */
+  readonly proxy?: ProxyPlugin;
+  /** Serves Kubernetes' interface, too; by the proxy's snapshotter when there is one. */
+  readonly cri?: boolean;
+}
+
+/** Plugins that touch what is not ours, or take long to start. */
+const DISABLED = [
+  ...["io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.btrfs"],
+  ...["io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.blockfile"],
+  ...["io.containerd.snapshotter.v1.erofs", "io.containerd.differ.v1.erofs"],
+];
+const CRI = {
+  1: ["io.containerd.grpc.v1.cri"],
+  2: ["io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri"],
+};
+
+/** The file that a containerd in `dir` is started with: nothing of it lies elsewhere, but for sockets of shims. */
+export function containerdConfig(
+  { major }: Engine,
+  dir: string,
+  { proxy, cri = false }: ContainerdOptions,
+): string {
+  const isV1 = major < 2;
+  return stringify({
+    version: isV1 ? 2 : 3,
+    root: join(dir, "root"),
+    state: join(dir, "state"),
+    disabled_plugins: [...DISABLED, ...(cri ? [] : CRI[isV1 ? 1 : 2])],
+    grpc: { address: join(dir, "containerd.sock") },
+    ttrpc: { address: join(dir, "containerd.sock.ttrpc") },
+    ...(proxy && { proxy_plugins: proxyPlugins(proxy) }),
+    plugins: {
+      "io.containerd.internal.v1.opt": { path: join(dir, "opt") },
+      // Who is no longer needed is to be gone soon.
+      "io.containerd.gc.v1.scheduler": { startup_delay: "10ms", schedule_delay: "0s" },
+      ...(proxy && routes(proxy)),
+      ...(cri && (isV1 ? cri1(proxy) : cri2(proxy))),
+    },
+  });
+}
+
+const proxyPlugins = ({ name, address, root, capabilities }: ProxyPlugin) => ({
+  [name]: {
+    ...{ type: "snapshot", address, exports: { root } },
+    ...(capabilities.length > 0 && { capabilities }),
+  },
+  [`${name}-diff`]: { type: "diff", address },
+});
+
+/** Both ways by which containerd finds a differ: its diff service's list, and what its transfer service unpacks with. */
+function routes({ name }: ProxyPlugin) {
+  const platform = `linux/${process.arch === "x64" ? "amd64" : process.arch}`;
+  return {
+    "io.containerd.service.v1.diff-service": { default: [`${name}-diff`, "walking"] },
+    "io.containerd.transfer.v1.local": {
+      unpack_config: [
+        { platform, snapshotter: name, differ: `${name}-diff` },
+        { platform, snapshotter: "overlayfs", differ: "walking" },
+      ],
+    },
+  };
+}
+
+/** A negative oom_score_adj wants CAP_SYS_RESOURCE, which not every root has. */
+const RUNTIME = { restrict_oom_score_adj: true, disable_apparmor: true };
+const PAUSE = "pause.test/pause:latest";
+
+const cri1 = (proxy?: ProxyPlugin) => ({
+  "io.containerd.grpc.v1.cri": {
+    ...RUNTIME,
+    ...{ sandbox_image: PAUSE, disable_tcp_service: true },
+    containerd: { snapshotter: proxy?.name ?? "overlayfs" },
+  },
+});
+const cri2 = (proxy?: ProxyPlugin) => ({
+  "io.containerd.cri.v1.images": {
+    snapshotter: proxy?.name ?? "overlayfs",
+    pinned_images: { sandbox: PAUSE },
+  },
+  "io.containerd.cri.v1.runtime": RUNTIME,
+});
