@@ -1,11 +1,14 @@
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { goProgram } from "../support/go-program.ts";
 
-const SOURCE = fileURLToPath(new URL(".", import.meta.url));
-const PROGRAM = fileURLToPath(new URL("../../.cache/tools/unpackers", import.meta.url));
+const PROGRAM = goProgram({
+  name: "unpackers",
+  source: fileURLToPath(new URL(".", import.meta.url)),
+  build: ["build"],
+  what: "containerd's and umoci's unpackers",
+});
 
 /** A name of a tree that was unpacked, as the program says it. */
 export interface Unpacked {
@@ -31,25 +34,9 @@ export interface Outcomes {
   readonly umoci: Outcome;
 }
 
-/** Builds the program from its modules, by name and version, when it is older than its source. @returns why it cannot be had */
-export function unpackersAbsent(): string | undefined {
-  if (process.getuid?.() !== 0) return "only root may unpack what belongs to others";
-  if (isBuilt()) return undefined;
-  mkdirSync(join(PROGRAM, ".."), { recursive: true });
-  try {
-    execFileSync("go", ["build", "-o", `${PROGRAM}.${process.pid}`, "."], { cwd: SOURCE, stdio: "pipe" });
-  } catch (error) {
-    return `Go cannot build containerd's and umoci's unpackers: ${String(error).split("\n")[0]}`;
-  }
-  renameSync(`${PROGRAM}.${process.pid}`, PROGRAM);
-  return undefined;
-}
-
-const isBuilt = (): boolean =>
-  existsSync(PROGRAM) &&
-  ["main.go", "go.mod", "go.sum"].every(
-    (name) => statSync(join(SOURCE, name)).mtimeMs < statSync(PROGRAM).mtimeMs,
-  );
+/** @returns why it cannot be had */
+export const unpackersAbsent = (): string | undefined =>
+  process.getuid?.() === 0 ? PROGRAM.absent() : "only root may unpack what belongs to others";
 
 /** containerd's and umoci's code, in a process that takes one stack after the other. */
 export class Unpackers {
@@ -57,7 +44,7 @@ export class Unpackers {
   private readonly lines: AsyncIterator<string>;
 
   constructor() {
-    this.program = spawn(PROGRAM);
+    this.program = spawn(PROGRAM.path);
     this.program.stderr.pipe(process.stderr);
     this.lines = createInterface(this.program.stdout)[Symbol.asyncIterator]();
   }
