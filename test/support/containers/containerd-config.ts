@@ -78,7 +78,8 @@ function routes({ name }: ProxyPlugin) {
 
 /** A negative oom_score_adj wants CAP_SYS_RESOURCE, which not every root has. */
 const RUNTIME = { restrict_oom_score_adj: true, disable_apparmor: true };
-const PAUSE = "pause.test/pause:latest";
+/** The image of sandboxes: a process that sleeps. */
+export const PAUSE = "pause.test/pause:latest";
 
 const cri1 = (proxy?: ProxyPlugin) => ({
   "io.containerd.grpc.v1.cri": {

@@ -53,7 +53,7 @@ export function ociImage(
   const config = json(`${TYPE}.config.v1+json`, {
     architecture: ARCHITECTURE,
     os: "linux",
-    config: { Env: ["PATH=/bin"], Cmd: ["/bin/sh"] },
+    config: { Env: ["PATH=/bin"], Cmd: ["/bin/sleep", "1000"] },
     rootfs: { type: "layers", diff_ids: diffIds },
   });
   const mediaType = `${TYPE}.manifest.v1+json`;
