@@ -13,6 +13,7 @@ const ENTRIES = {
   "hash-thread": "src/mkfs/hash-thread.ts",
   "hash-disk-thread": "src/block/hash-disk-thread.ts",
   "layer-thread": "src/mkfs/layer-thread.ts",
+  "store-thread": "src/layer-store/store-thread.ts",
   worker: "src/session/worker.ts",
   "readahead-thread": "src/session/readahead-thread.ts",
   "fail-all-thread": "src/session/fail-all-thread.ts",

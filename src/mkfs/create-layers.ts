@@ -1,14 +1,10 @@
 import { availableParallelism } from "node:os";
-import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { registerTemporary, unregisterTemporary, stopFirst } from "../atomic-file/clean-up.ts";
 import { createLayerImage, type LayerImage, type LayerRequest } from "./create.ts";
 import { WORTH_A_THREAD } from "./hash.ts";
-import type { Failure, ThreadCommand, ThreadMessage } from "./layer-thread.ts";
-
-/** A signal is to end everything within a second. */
-const STOP_MS = 500;
+import type { ThreadCommand, ThreadMessage } from "./layer-thread.ts";
+import { errorOf, stopThread } from "./threads.ts";
 
 /** A layer to build, and how long its file is; 0 when that is not known. */
 export interface LayerJob {
@@ -99,22 +95,8 @@ async function inThread(
   }
 }
 
-/** Lets it end the programs that it started; it is ended itself when that takes too long. */
-async function stopThread(thread: Worker): Promise<void> {
-  const exited = new Promise((resolve) => thread.once("exit", resolve));
-  thread.postMessage("stop" satisfies ThreadCommand);
-  await Promise.race([exited, setTimeout(STOP_MS)]);
-  await thread.terminate();
-}
-
 interface CurrentTask {
   readonly warn: (message: string) => void;
   readonly resolve: (created: LayerImage) => void;
   readonly reject: (error: unknown) => void;
-}
-
-/** The error that the thread had, as far as commands tell errors apart. */
-function errorOf({ name, message, problem, where }: Failure): Error {
-  if (problem !== undefined && where !== undefined) return new FormatError(problem, where);
-  return name === "OperationalError" ? new OperationalError(message) : new Error(message);
 }

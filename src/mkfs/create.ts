@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { whileDeaf } from "../atomic-file/clean-up.ts";
 import { syncDirectory } from "../atomic-file/replace-file.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
@@ -26,6 +27,8 @@ import { type StoredSideBlob, storeSideBlob } from "./write-side-blob.ts";
 export interface LayerRequest extends Omit<BuildOptions, "bootstrap" | "isContent">, XattrRules {
   /** The layer, compressed or not. */
   readonly layer: LayerFile;
+  /** What "-" reads; undefined: standard input. */
+  readonly stdin?: (() => Readable) | undefined;
   /** An image's digests say that it is meant as it is: it may be empty, or look like an archive of images. */
   readonly isOfImage?: boolean;
   /** undefined: the sha256 of the tar. */

@@ -47,7 +47,7 @@ export interface LayerTar {
 
 /** @throws OperationalError, or a system error naming the layer */
 export async function openTar(request: LayerRequest): Promise<LayerTar> {
-  const layer = await openLayer(request.layer);
+  const layer = await openLayer(request.layer, request.stdin);
   const { blobDir, blobLink } = request;
   if (layer.kind === "plain") {
     if (strangerOf(fstatSync(layer.fd)) === undefined) return new PlainTar(layer, request);

@@ -1,23 +1,14 @@
 import "../path-bytes/thread.ts";
 import { parentPort } from "node:worker_threads";
-import { FormatError } from "../bytes/errors.ts";
 import { registerElsewhere, stopMakers } from "../atomic-file/clean-up.ts";
 import { createLayerImage, type LayerImage, type LayerRequest } from "./create.ts";
+import { type Failure, failureOf, type Stop } from "./threads.ts";
 
 /** A layer to build; warnings come back as messages. */
 export type LayerTask = Omit<LayerRequest, "warn">;
 
-/** What the thread is told; "stop" when a signal has come. */
-export type ThreadCommand = LayerTask | "stop";
-
-/** An error, as far as it outlives the way between threads. */
-export interface Failure {
-  readonly name: string;
-  readonly message: string;
-  /** Of a FormatError. */
-  readonly problem?: string;
-  readonly where?: { readonly file: string; readonly at: number };
-}
+/** What the thread is told. */
+export type ThreadCommand = LayerTask | Stop;
 
 /** What the thread says. */
 export type ThreadMessage =
@@ -46,11 +37,3 @@ port.on("message", async (task: ThreadCommand) => {
     say({ say: "failed", failure: failureOf(error) });
   }
 });
-
-function failureOf(error: unknown): Failure {
-  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
-  const { name, message } = error;
-  return error instanceof FormatError
-    ? { name, message, problem: error.problem, where: error.where }
-    : { name, message };
-}

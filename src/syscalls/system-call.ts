@@ -32,6 +32,7 @@ const X64 = {
   getsockopt: 55,
   execve: 59,
   fcntl: 72,
+  flock: 73,
   fchdir: 81,
   chroot: 161,
   mount: 165,
@@ -44,6 +45,7 @@ const X64 = {
 const GENERIC: typeof X64 = {
   fcntl: 25,
   ioctl: 29,
+  flock: 32,
   rt_sigaction: 134,
   mknodat: 33,
   mount: 40,

@@ -1,0 +1,144 @@
+import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
+import { StoreContents } from "./contents.ts";
+import { Conversions, type OnProgress } from "./conversions.ts";
+import { Merges } from "./merges.ts";
+import { lockRoot } from "./root-lock.ts";
+import { Staging } from "./staging.ts";
+import { keyOf, StorePlaces } from "./store-places.ts";
+import type { LayerSource, Merged, StoredLayer, StoreLog, StoreUsage } from "./stored-layer.ts";
+import { ThreadPool } from "./thread-pool.ts";
+
+/**
+ * Layers as tar and bootstrap, named by the sha256 of the tar, and what they are together. For one process at a time, which knows
+ * of everything in it. Whatever has a name is whole and on disk.
+ */
+export class LayerStore {
+  private readonly places: StorePlaces;
+  private readonly log: StoreLog;
+  private readonly unlock: () => void;
+  private readonly threads = new ThreadPool();
+  private readonly staging: Staging;
+  private readonly contents: StoreContents;
+  private readonly conversions: Conversions;
+  private readonly merges: Merges;
+  private closing: Promise<void> | undefined;
+
+  private constructor(places: StorePlaces, log: StoreLog, unlock: () => void) {
+    this.places = places;
+    this.log = log;
+    this.unlock = unlock;
+    this.staging = new Staging(places);
+    this.contents = new StoreContents(places);
+    this.conversions = new Conversions(this.contents, this.staging, this.threads, log);
+    this.merges = new Merges(this.contents, this.staging, this.threads, log);
+  }
+
+  /**
+   * Opens a store, or makes one. What a process that died has left goes.
+   *
+   * @param root a directory that nobody else writes to
+   * @throws OperationalError when another process uses it, or it cannot be used
+   */
+  static async open(root: string, log: StoreLog): Promise<LayerStore> {
+    const places = new StorePlaces(root);
+    try {
+      for (const dir of [root, places.blobs, places.boots, places.merged, places.staging])
+        mustBeOwnDirectory(dir, { make: 0o700 });
+    } catch (error) {
+      throw new OperationalError(`layer store ${root}: ${messageOf(error)}`, { cause: error });
+    }
+    const store = new LayerStore(places, log, await lockRoot(root));
+    try {
+      await store.scan();
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+    return store;
+  }
+
+  /** The key of layers laid over one another. @param diffIds the lowest first */
+  static readonly keyOf = keyOf;
+
+  /** Where every tar lies under its sha256. */
+  get blobDir(): string {
+    return this.places.blobs;
+  }
+
+  /** @param diffId `sha256:` and 64 digits */
+  get(diffId: string): StoredLayer | undefined {
+    return this.contents.layers.get(diffId);
+  }
+
+  all(): Iterable<StoredLayer> {
+    return this.contents.layers.values();
+  }
+
+  mergedOf(key: string): Merged | undefined {
+    return this.contents.merged.get(key);
+  }
+
+  allMerged(): Iterable<Merged> {
+    return this.contents.merged.values();
+  }
+
+  /**
+   * Makes a layer of a blob. However many ask for one digest, it is converted once.
+   *
+   * @param onProgress told a few times a second
+   * @returns the layer; all of it is on disk
+   * @throws NotConvertible when the layer is the reason; OperationalError, or another error that names the store or the blob; the
+   *   reason of the signal, once nothing is left
+   */
+  convert(source: LayerSource, signal: AbortSignal, onProgress?: OnProgress): Promise<StoredLayer> {
+    return this.conversions.convert(source, signal, onProgress);
+  }
+
+  /**
+   * Lays layers over one another, each of which is in the store.
+   *
+   * @param diffIds the lowest first
+   * @throws OperationalError when one is not there, or they do not fit together; the reason of the signal
+   */
+  merge(diffIds: readonly string[], signal: AbortSignal): Promise<Merged> {
+    return this.merges.merge(diffIds, signal);
+  }
+
+  /**
+   * Removes what the caller has no use for.
+   *
+   * @param id the diffID of a layer, the key of what was merged
+   * @returns bytes of files that are gone; 0 when there is none, or work under way needs it
+   */
+  remove(kind: "layer" | "merged", id: string): Promise<number> {
+    return kind === "layer" ? this.contents.removeLayer(id) : this.contents.removeMerged(id);
+  }
+
+  usage(): StoreUsage {
+    return this.contents.usage();
+  }
+
+  /** Ends work under way, which rejects, and gives the store to others. */
+  close(): Promise<void> {
+    this.closing ??= this.closeOnce();
+    return this.closing;
+  }
+
+  private async closeOnce(): Promise<void> {
+    await this.threads.close(new OperationalError(`layer store ${this.places.root}: closed`));
+    await this.staging.settled();
+    this.unlock();
+  }
+
+  private async scan(): Promise<void> {
+    const { signal } = new AbortController();
+    const warn = (message: string) => this.log.warn(message);
+    const { layers, merged, problems } = await this.threads.run(
+      { do: "scan", root: this.places.root },
+      { signal, warn },
+    );
+    for (const problem of problems) warn(problem);
+    this.contents.know(layers, merged);
+  }
+}

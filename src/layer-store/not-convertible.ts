@@ -1,0 +1,11 @@
+/** A layer that is none of ours by its kind: somebody else may unpack it. */
+export class NotConvertible extends Error {
+  override readonly name = "NotConvertible";
+  readonly reason: string;
+
+  /** @param reason names the layer */
+  constructor(reason: string, options?: ErrorOptions) {
+    super(reason, options);
+    this.reason = reason;
+  }
+}

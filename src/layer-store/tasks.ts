@@ -1,0 +1,79 @@
+import type { Failure, Stop } from "../mkfs/threads.ts";
+
+/** To convert a layer within a directory of its own. */
+export interface ConvertTask {
+  readonly do: "convert";
+  readonly stage: string;
+  readonly digest: string;
+  readonly size: number;
+  /** undefined: its bytes come as messages. */
+  readonly file: string | undefined;
+  /** Told how many bytes of the blob are done. */
+  readonly done: Float64Array;
+}
+
+/** What lies in the directory then, on disk but for the directory: the tar under its id, the bootstrap, the side blob. */
+export interface Converted {
+  /** sha256 of the tar. */
+  readonly id: string;
+  readonly tarBytes: number;
+  readonly bootstrapBytes: number;
+  readonly side: { readonly id: string; readonly bytes: number } | undefined;
+}
+
+/** Name of the bootstrap in the directory. */
+export const STAGED_BOOTSTRAP = "boot";
+
+/** To lay layers over one another. */
+export interface MergeTask {
+  readonly do: "merge";
+  /** Paths of bootstraps, the lowest first. */
+  readonly layers: readonly string[];
+  /** Where the new one goes. */
+  readonly bootstrap: string;
+}
+
+export interface MergeDone {
+  readonly bytes: number;
+  /** Ids, in the order of the device table. */
+  readonly blobs: readonly string[];
+}
+
+/** To look at what is in a store. */
+export interface ScanTask {
+  readonly do: "scan";
+  readonly root: string;
+}
+
+export interface Scanned {
+  readonly layers: readonly Converted[];
+  readonly merged: readonly (MergeDone & { readonly key: string })[];
+  /** What is wrong, a line each. */
+  readonly problems: readonly string[];
+}
+
+export type StoreTask = ConvertTask | MergeTask | ScanTask;
+
+export type ResultOf<Task extends StoreTask> = Task extends ConvertTask
+  ? Converted
+  : Task extends MergeTask
+    ? MergeDone
+    : Scanned;
+
+/** More of a blob that comes as messages; its end; what went wrong with it. */
+export type BlobPiece =
+  | { readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly end: true }
+  | { readonly lost: string };
+
+/** What a thread is told. */
+export type ThreadCommand = StoreTask | BlobPiece | Stop;
+
+/** What it says. */
+export type ThreadMessage =
+  | { readonly say: "warning"; readonly message: string }
+  /** It can take another piece of the blob. */
+  | { readonly say: "more" }
+  | { readonly say: "done"; readonly result: Converted | MergeDone | Scanned }
+  /** `isLayers`: the layer itself is the reason. */
+  | { readonly say: "failed"; readonly failure: Failure; readonly isLayers: boolean };
