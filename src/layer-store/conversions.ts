@@ -1,5 +1,7 @@
 import { sharedCell } from "../mkfs/report.ts";
+import { otherThanTar } from "../source/media-types.ts";
 import type { StoreContents } from "./contents.ts";
+import { NotConvertible } from "./not-convertible.ts";
 import { SharedWork } from "./shared-work.ts";
 import type { Staging } from "./staging.ts";
 import type { LayerSource, StoredLayer, StoreLog } from "./stored-layer.ts";
@@ -29,7 +31,9 @@ export class Conversions {
 
   /** See `LayerStore.convert`. */
   async convert(source: LayerSource, signal: AbortSignal, onProgress?: OnProgress): Promise<StoredLayer> {
-    const { digest, size } = source;
+    const { digest, size, mediaType } = source;
+    const other = otherThanTar(mediaType);
+    if (other !== undefined) throw new NotConvertible(`${digest}: media type ${mediaType}: ${other}`);
     const tell = () => onProgress?.(this.done.get(digest)?.[0] ?? 0, size);
     const timer = onProgress && setInterval(tell, PROGRESS_MS).unref();
     try {

@@ -4,6 +4,7 @@ import { messageOf } from "../bytes/errors.ts";
 import { SHA256 } from "../bytes/sha256.ts";
 import { readTables } from "../erofs/open.ts";
 import type { Rafs } from "../erofs/rafs.ts";
+import { BLOCK } from "../mkfs/chunk-map.ts";
 import { idOfBootstrap, keyOfMerged, StorePlaces } from "./store-places.ts";
 import type { Converted, MergeDone, Scanned, ScanTask } from "./tasks.ts";
 
@@ -52,8 +53,15 @@ function layerOf(places: StorePlaces, id: string): Converted {
     if (blob.id === id) tarBytes = size;
     else side = { id: blob.id, bytes: size };
   }
-  if (tarBytes === undefined) throw new Error(`${path}: it does not refer to its tar`);
+  tarBytes ??= emptyTar(places.tar(id), path);
   return { id, tarBytes, bootstrapBytes: bytes, side };
+}
+
+/** A tar of less than a block is in no device table. */
+function emptyTar(tar: string, bootstrap: string): number {
+  const { size } = statSync(tar);
+  if (size < BLOCK) return size;
+  throw new Error(`${bootstrap}: it does not refer to its tar`);
 }
 
 function mergedOf(

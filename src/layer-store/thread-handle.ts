@@ -82,7 +82,8 @@ export class StoreThread {
     try {
       const next = await input?.next();
       // A copy: it may be a part of a message, and what is handed over is gone here.
-      piece = next === undefined || next.done === true ? { end: true } : { bytes: next.value.slice() };
+      piece =
+        next === undefined || next.done === true ? { end: true } : { bytes: Uint8Array.from(next.value) };
     } catch (error) {
       piece = { lost: messageOf(error) };
     }

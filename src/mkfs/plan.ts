@@ -170,7 +170,8 @@ export function planImage(
   }
 
   numbering.keep(tree.changes?.blobs ?? []);
-  if (keepsBlobs) numbering.keep(blobs.keys());
+  // A device has one block at least.
+  if (keepsBlobs) numbering.keep(blobs.flatMap(({ size: bytes }, i) => (bytes < BLOCK ? [] : [i])));
   const used = numbering.used;
   const blobTableAt = alignUp(DEVICES_AT + SLOT_SIZE * used.length, BLOB_TABLE_ALIGN);
   const prefetchAt = blobTableAt + BLOB_SIZE * used.length;

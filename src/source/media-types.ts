@@ -51,15 +51,19 @@ export function mustBeTars<T extends LayerDescriptor>(
   }
 }
 
+/** What a layer of a media type is that is no tar, and what helps; undefined where that is not known. */
+export const otherThanTar = (type: string): string | undefined =>
+  KINDS.find(([pattern]) => pattern.test(type))?.[1];
+
 /** A media type, and what it is where that is known. */
 export function describeType(type: string): string {
-  const known = KINDS.find(([pattern]) => pattern.test(type))?.[1];
+  const known = otherThanTar(type);
   return known === undefined ? type : `${type} (${known})`;
 }
 
 function problemOf({ mediaType, urls, annotations }: LayerDescriptor, isThere: boolean): string | undefined {
   const type = mediaType ?? "";
-  const known = KINDS.find(([pattern]) => pattern.test(type))?.[1];
+  const known = otherThanTar(type);
   if (known !== undefined) return `media type ${type}: ${known}`;
   if (annotations?.[NYDUS_BOOTSTRAP] !== undefined)
     return "the bootstrap of a nydus image: nydusd mounts that, and here the image that it was made of mounts";
