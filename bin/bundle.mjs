@@ -9,18 +9,20 @@ const ENTRIES = {
   "nydusd-ts": "bin/nydusd-ts.ts",
   "nydus-image-ts": "bin/nydus-image-ts.ts",
   "nydusctl-ts": "bin/nydusctl-ts.ts",
+  "nydus-snapshotter-ts": "bin/nydus-snapshotter-ts.ts",
   start: "bin/start.ts",
   "hash-thread": "src/mkfs/hash-thread.ts",
   "hash-disk-thread": "src/block/hash-disk-thread.ts",
   "layer-thread": "src/mkfs/layer-thread.ts",
   "store-thread": "src/layer-store/store-thread.ts",
+  "image-thread": "src/snapshotter/image-thread.ts",
   worker: "src/session/worker.ts",
   "readahead-thread": "src/session/readahead-thread.ts",
   "fail-all-thread": "src/session/fail-all-thread.ts",
 };
 
 /** They load some parts only when those are needed; threads need all of theirs. */
-const PROGRAMS = new Set(["nydusd-ts", "nydus-image-ts", "start"]);
+const PROGRAMS = new Set(["nydusd-ts", "nydus-image-ts", "nydus-snapshotter-ts", "start"]);
 
 /**
  * What a program always loads is one file, however many of the later parts share something of it: each file costs

@@ -36,7 +36,9 @@ describe("docs/decisions", () => {
   it("0001 has every package that is needed at run time", () => {
     const { dependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
     const [, table = ""] = textOf(`${DIR}/0001-tooling.md`).split("## What is needed at run time");
-    const rows = [...table.matchAll(/^\| ([a-z-]+) [\d.]+/gm)].map(([, name]) => name);
+    const rows = [...table.matchAll(/^\| (@?[a-z/-]+ [\d.]+.*?) \|/gm)].flatMap(([, cell = ""]) =>
+      cell.split(", ").flatMap((each) => /^(@?[a-z/-]+) [\d.]+/.exec(each)?.[1] ?? []),
+    );
     expect(rows.sort()).toEqual(Object.keys(dependencies).sort());
   });
 });

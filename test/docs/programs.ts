@@ -53,6 +53,7 @@ export async function definitions(): Promise<Command[]> {
     await import("../../bin/nydusd-ts.ts");
     await import("../../bin/nydus-image-ts.ts");
     await import("../../bin/nydusctl-ts.ts");
+    await import("../../bin/nydus-snapshotter-ts.ts");
   } finally {
     parse.mockRestore();
     process.argv = argv;

@@ -21,6 +21,9 @@ const locked = Object.entries(json("package-lock.json").packages as Record<strin
   ([path, { dev }]) => path !== "" && !dev,
 );
 
+/** Packages that are an addon for one CPU and system; the package of this project has those of the one that it is for. */
+const ADDON = /^(@koromix\/koffi-|@lmdb\/lmdb-|@msgpackr-extract\/msgpackr-extract-).*/;
+
 it("brings all that it needs", () => {
   expect(manifest.bundleDependencies).toEqual(Object.keys(manifest.dependencies));
   expect(locked.filter(([, { inBundle }]) => !inBundle)).toEqual([]);
@@ -44,10 +47,10 @@ it("pins what it brings by hash", () =>
 it("has a NOTICE of all that it brings, with licences", () => {
   const notice = readFileSync(join(ROOT, "NOTICE"), "utf8");
   const lines = locked.map(([path, { version, license }]) => {
-    const name = path.replace(/^.*node_modules\//, "").replace(/^(@koromix\/koffi-).*/, "$1*");
+    const name = path.replace(/^.*node_modules\//, "").replace(ADDON, "$1*");
     return `  ${name} ${version} ${license}`;
   });
-  const listed = notice.split("\n").filter((line) => /^ {2}\S+ \d\S* [A-Z][\w.-]*$/.test(line));
+  const listed = notice.split("\n").filter((line) => /^ {2}\S+ \d\S* [(A-Z][\w. ()-]*$/.test(line));
   expect(listed).toEqual([...new Set(lines)].sort());
   expect(manifest.files).toContain("NOTICE");
 });

@@ -25,6 +25,9 @@ it("the top level holds the files and folders that are listed, and nothing else"
   expect(names.sort()).toEqual([...files, "src", "bin", "test", "benches", "docs"].sort());
 });
 
+/** `@scope/name/part` is of `@scope/name`. */
+const packageOf = (specifier: string): string => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
+
 it("every package of package.json is used, and every package that is used is there", () => {
   const code = ["src", "bin"].flatMap((dir) =>
     readdirSync(join(ROOT, dir), { recursive: true, encoding: "utf8" })
@@ -34,7 +37,9 @@ it("every package of package.json is used, and every package that is used is the
   const imported = code.flatMap((text) => [
     ...text.matchAll(/(?<!\.)\b(?:from|import)\s*\(?\s*"([^".][^"]*)"/g),
   ]);
-  const packages = new Set(imported.map((match) => match[1]).filter((name) => !name.startsWith("node:")));
+  const packages = new Set(
+    imported.map((match) => packageOf(match[1] ?? "")).filter((name) => !name.startsWith("node:")),
+  );
   const { dependencies } = json("package.json");
   expect([...packages].sort()).toEqual(Object.keys(dependencies).sort());
   expect(Object.keys(dependencies)).toEqual(

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -61,7 +62,14 @@ func started(words []string, root string) (snapshots.Snapshotter, func() error, 
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr
 	// Nothing of it outlives a suite that was killed.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := command.Start(); err != nil {
+	begun := make(chan error)
+	go func() {
+		// That signal comes with the end of the thread, and containerd's mounts end threads.
+		runtime.LockOSThread()
+		begun <- command.Start()
+		select {}
+	}()
+	if err := <-begun; err != nil {
 		return nil, nil, err
 	}
 	end := func() error {

@@ -43,8 +43,12 @@ afterEach(async () => {
   }
 });
 
-export async function startContainerd(engine: Engine, options: ContainerdOptions = {}): Promise<Containerd> {
-  const dir = workDir();
+/** @param dir where everything of it is to lie */
+export async function startContainerd(
+  engine: Engine,
+  options: ContainerdOptions = {},
+  dir = workDir(),
+): Promise<Containerd> {
   const address = join(dir, "containerd.sock");
   const logFile = join(dir, "containerd.log");
   const namespace = `nydusd-ts-${process.pid}-${count++}`;

@@ -47,7 +47,7 @@ const mountsBelow = (dir: string): string[] =>
     .map(({ mountpoint }) => mountpoint)
     .filter((mountpoint) => mountpoint.startsWith(`${dir}/`));
 
-const shims = (dir: string): string[] => mentioning(`-address\0${join(dir, "containerd.sock")}`);
+const shims = (dir: string): string[] => mentioning(`\0-address\0${join(dir, "containerd.sock")}`);
 
 /** Processes whose cgroup, of either version, is below the namespace's. */
 const inCgroup = (namespace: string): number[] =>

@@ -1,0 +1,61 @@
+#!/usr/bin/env node
+import "../src/path-bytes/program.ts";
+import { fileURLToPath } from "node:url";
+import { Command, Option } from "commander";
+import { versionText } from "../src/daemon/version.ts";
+import { LEVELS, type Level } from "../src/log/log-line.ts";
+import { openLog } from "../src/log/log.ts";
+import { DRIVERS, type Driver } from "../src/snapshotter/mount-image.ts";
+import { serveSnapshotter } from "../src/snapshotter/serve.ts";
+import { withExamples, withHelpStyle } from "./help.ts";
+import { runProgram } from "./run-program.ts";
+import { say } from "./say.ts";
+
+interface Flags {
+  readonly root: string;
+  readonly address: string;
+  readonly containerdAddress: string;
+  readonly driver: Driver;
+  readonly logLevel: Level;
+}
+
+/** The first descriptor that systemd gives. */
+const LISTEN_FD = 3;
+
+/** `nydus-snapshotter-ts`: containerd's layers as tar files, its images as one mount each. No logic lives here. */
+const program = withExamples(
+  withHelpStyle(new Command("nydus-snapshotter-ts"))
+    .description(
+      "keep the layers of containerd as the tar files they are, and mount each image once for all its containers",
+    )
+    .version(versionText(), "-V, --version")
+    .option("--root <dir>", "where layers, bootstraps and snapshots lie", "/var/lib/nydus-snapshotter-ts")
+    .option("--address <socket>", "where containerd finds it", "/run/nydus-snapshotter-ts/snapshotter.sock")
+    .option("--containerd-address <socket>", "where it finds containerd", "/run/containerd/containerd.sock")
+    .addOption(
+      new Option(
+        "--driver <name>",
+        "what mounts images: the kernel's EROFS, or a daemon by FUSE where it does not",
+      )
+        .choices(DRIVERS)
+        .default("auto"),
+    )
+    .addOption(new Option("--log-level <level>", "how much is logged").choices(LEVELS).default("info"))
+    .exitOverride()
+    .action(async ({ logLevel, address, ...options }: Flags) => {
+      const { LISTEN_FDS, LISTEN_PID } = process.env;
+      const isInherited = Number(LISTEN_FDS) > 0 && Number(LISTEN_PID) === process.pid;
+      const nydusd = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
+      const at = isInherited ? LISTEN_FD : address;
+      await serveSnapshotter({ ...options, address: at, program: nydusd }, openLog(logLevel), () => {
+        say(`ready ${isInherited ? "at a socket of systemd" : address}`);
+      });
+      process.exit();
+    }),
+  "nydus-snapshotter-ts --root /var/lib/nydus-snapshotter-ts",
+);
+
+await runProgram(
+  () => program.parseAsync(),
+  () => 1,
+);

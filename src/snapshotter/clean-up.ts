@@ -1,0 +1,56 @@
+import { LayerStore } from "../layer-store/layer-store.ts";
+import type { Differ } from "./differ.ts";
+import type { Snapshots } from "./snapshots.ts";
+
+/**
+ * Removes what no snapshot needs any more: directories, mounts, merged images, layers. Layers stay while others are being
+ * laid into snapshots: one that was just converted is no snapshot's yet.
+ */
+export class CleanUp {
+  private readonly snapshots: Snapshots;
+  private readonly differ: Differ;
+  private readonly store: LayerStore;
+  private underWay: Promise<void> | undefined;
+  private isAskedAgain = false;
+
+  constructor(snapshots: Snapshots, differ: Differ, store: LayerStore) {
+    this.snapshots = snapshots;
+    this.differ = differ;
+    this.store = store;
+  }
+
+  /** Resolves when all is gone that was not needed when it was called. */
+  async run(): Promise<void> {
+    this.isAskedAgain = true;
+    this.underWay ??= this.repeat().finally(() => {
+      this.underWay = undefined;
+    });
+    await this.underWay;
+  }
+
+  private async repeat(): Promise<void> {
+    while (this.isAskedAgain) {
+      this.isAskedAgain = false;
+      await this.once();
+    }
+  }
+
+  private async once(): Promise<void> {
+    await this.snapshots.removeStrays();
+    const { keys, layers } = this.needed();
+    await this.snapshots.images.removeOthers((key) => keys.has(key));
+    for (const { diffId } of [...this.store.all()])
+      if (!layers.has(diffId) && !this.differ.isBusy) await this.store.remove("layer", diffId);
+  }
+
+  /** Images, and layers of the store. */
+  private needed(): Record<"keys" | "layers", Set<string>> {
+    const [keys, layers] = [new Set<string>(), new Set<string>()];
+    for (const { key, layer } of this.snapshots.records.all()) {
+      if (layer !== undefined) layers.add(layer);
+      const { image } = this.snapshots.chainOf(key);
+      if (image.length > 0) keys.add(LayerStore.keyOf(image));
+    }
+    return { keys, layers };
+  }
+}

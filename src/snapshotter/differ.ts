@@ -1,0 +1,132 @@
+import { create } from "@bufbuild/protobuf";
+import { join } from "node:path";
+import { messageOf } from "../bytes/errors.ts";
+import type { Containerd } from "../containerd/client.ts";
+import type { ApplyRequest } from "../containerd/gen/diff_pb.ts";
+import { type Descriptor, MountSchema } from "../containerd/gen/types_pb.ts";
+import { Refusal, refuse } from "../containerd/refusal.ts";
+import type { LayerStore } from "../layer-store/layer-store.ts";
+import { NotConvertible } from "../layer-store/not-convertible.ts";
+import type { LayerSource } from "../layer-store/stored-layer.ts";
+import type { Logger } from "../log/log.ts";
+import type { ContentPlace } from "./content-place.ts";
+import { mountAnswers, upperOf } from "./mount-answers.ts";
+import { namespaceOf, type SnapshotRecord } from "./record.ts";
+import type { Snapshots } from "./snapshots.ts";
+
+const LAYER = "application/vnd.oci.image.layer.v1.tar";
+
+/** What was laid into a snapshot, as containerd wants to know it. */
+export type Applied = Pick<Descriptor, "mediaType" | "digest" | "size">;
+
+/** Lays layers into snapshots: into the store, or, where they cannot be converted, unpacked by containerd. */
+export class Differ {
+  private readonly snapshots: Snapshots;
+  private readonly store: LayerStore;
+  private readonly containerd: Containerd;
+  private readonly content: ContentPlace;
+  private readonly log: Logger;
+  /** Ids of snapshots that containerd itself is to unpack into: it asks here first. */
+  private readonly walked = new Set<number>();
+  /** Calls that may have a layer which no snapshot has yet. */
+  private calls = 0;
+
+  constructor(
+    snapshots: Snapshots,
+    store: LayerStore,
+    containerd: Containerd,
+    content: ContentPlace,
+    log: Logger,
+  ) {
+    this.snapshots = snapshots;
+    this.store = store;
+    this.containerd = containerd;
+    this.content = content;
+    this.log = log;
+  }
+
+  /** Whether layers are being laid into snapshots: what no snapshot has yet may be theirs. */
+  get isBusy(): boolean {
+    return this.calls > 0;
+  }
+
+  /**
+   * @throws Refusal "unimplemented" for mounts that are not ours, and for layers that containerd is to unpack because this was
+   * asked by itself; whatever reading, converting and storing throws
+   */
+  async apply(request: ApplyRequest, signal: AbortSignal): Promise<Applied> {
+    const record = this.snapshotOf(request);
+    if (record === undefined || this.walked.has(record.id))
+      throw refuse("unimplemented", "mounts of another snapshotter");
+    const { diff } = request;
+    if (diff === undefined) throw refuse("invalid argument", "no layer is named");
+    this.calls++;
+    try {
+      if (record.layer !== undefined || !(await this.snapshots.directories.isUntouched(record.id)))
+        return await this.walk(request, record, "the snapshot holds something already", signal);
+      if (this.snapshots.chainOf(record.parent).above.length > 0)
+        return await this.walk(request, record, "it lies above a directory", signal);
+      const { diffId, tarBytes } = await this.store.convert(
+        await this.sourceOf(diff, record.key, signal),
+        signal,
+      );
+      await this.snapshots.setLayer(record.key, diffId);
+      return { mediaType: LAYER, digest: diffId, size: BigInt(tarBytes) };
+    } catch (error) {
+      if (error instanceof NotConvertible) return await this.walk(request, record, error.reason, signal);
+      this.log.warn(`layer ${diff.digest}: ${messageOf(error)}`, { snapshot: record.key });
+      throw signal.aborted && !(error instanceof Refusal) ? new Refusal("canceled", messageOf(error)) : error;
+    } finally {
+      this.calls--;
+    }
+  }
+
+  private snapshotOf({ mounts }: ApplyRequest): SnapshotRecord | undefined {
+    const [mount, ...others] = mounts;
+    const upper = mount === undefined || others.length > 0 ? undefined : upperOf(mount.options);
+    if (upper === undefined) return undefined;
+    for (const record of this.snapshots.records.all())
+      if (record.kind === "active" && this.snapshots.directories.places(record.id).upper === upper)
+        return record;
+    return undefined;
+  }
+
+  private async sourceOf(
+    { mediaType, digest, size }: Descriptor,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<LayerSource> {
+    const source = { mediaType, digest, size: Number(size) };
+    const root = await this.content.root(signal);
+    if (root !== undefined) return { ...source, file: join(root, "blobs", ...digest.split(":")) };
+    return { ...source, stream: () => this.containerd.read(digest, namespaceOf(key), signal) };
+  }
+
+  /** containerd unpacks into the upper directory, and reads below what directories are like that the layer does not name. */
+  private async walk(
+    request: ApplyRequest,
+    record: SnapshotRecord,
+    reason: string,
+    signal: AbortSignal,
+  ): Promise<Applied> {
+    const { key, id, parent } = record;
+    const { directories } = this.snapshots;
+    this.log.warn(`layer ${request.diff?.digest}: unpacked by containerd: ${reason}`, { snapshot: key });
+    const lowers = await this.snapshots.lowersOf(parent);
+    const answers = mountAnswers({
+      kind: "active",
+      lowers,
+      empty: directories.empty,
+      ...directories.places(id),
+    });
+    const mounts = answers.map((answer) => create(MountSchema, { ...answer, options: [...answer.options] }));
+    this.walked.add(id);
+    try {
+      const { applied } = await this.containerd.apply({ ...request, mounts }, namespaceOf(key), signal);
+      if (applied === undefined) throw new Error("containerd says nothing of what it unpacked");
+      return applied;
+    } finally {
+      this.walked.delete(id);
+    }
+  }
+}

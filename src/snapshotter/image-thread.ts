@@ -1,0 +1,41 @@
+import "../path-bytes/thread.ts";
+import { parentPort, workerData } from "node:worker_threads";
+import { HeldFiles } from "../blob/held-files.ts";
+import { messageOf } from "../bytes/errors.ts";
+import { openImage } from "../fs/open-image.ts";
+import { mountDetached } from "../kernel-erofs/mount.ts";
+import type { Backing } from "../kernel-erofs/backing.ts";
+
+/** An image to mount by the kernel. */
+export interface ImageTask {
+  readonly bootstrap: string;
+  /** Where its tars lie, each under its id. */
+  readonly blobDir: string;
+  readonly mountpoint: string;
+  readonly backings: readonly Backing[];
+}
+
+/** From what it is mounted, or why it is not. */
+export type ImageMounted = { readonly backing: Backing } | { readonly problem: string };
+
+if (parentPort === null) throw new Error("snapshotter/image-thread runs in a worker thread only");
+parentPort.postMessage(await mount(workerData));
+
+/** The whole tree is checked, and what the kernel shows compared with it: that takes long for a large image. */
+async function mount({ bootstrap, blobDir, mountpoint, backings }: ImageTask): Promise<ImageMounted> {
+  const held = new HeldFiles();
+  try {
+    const image = openImage(bootstrap, { dirs: [blobDir], files: new Map() }, false);
+    const files = held.hold(image.files);
+    const mounted = await mountDetached({ ...image, files }, bootstrap, bootstrap, [], backings);
+    try {
+      mounted.attach(mountpoint);
+    } finally {
+      mounted.close();
+      held.release(files);
+    }
+    return { backing: mounted.backing };
+  } catch (error) {
+    return { problem: messageOf(error) };
+  }
+}

@@ -1,0 +1,74 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { Worker } from "node:worker_threads";
+import { OperationalError } from "../bytes/errors.ts";
+import type { Backing } from "../kernel-erofs/backing.ts";
+import type { ImageMounted, ImageTask } from "./image-thread.ts";
+
+const run = promisify(execFile);
+/** For a daemon to serve an image. */
+const FUSE_MS = 60_000;
+
+export const DRIVERS = ["auto", "erofs", "erofs-file", "erofs-loop", "fuse"] as const;
+export type Driver = (typeof DRIVERS)[number];
+
+const BACKINGS: Readonly<Record<Exclude<Driver, "fuse">, readonly Backing[]>> = {
+  auto: ["file", "loop"],
+  erofs: ["file", "loop"],
+  "erofs-file": ["file"],
+  "erofs-loop": ["loop"],
+};
+
+/** How images are mounted. */
+export interface MountMeans {
+  readonly driver: Driver;
+  /** The program `nydusd-ts`, which serves by FUSE what the kernel does not mount. */
+  readonly program: string;
+}
+
+export type ImageFiles = Omit<ImageTask, "backings">;
+
+/** By what an image is mounted, and why not by the kernel. */
+export interface MountedBy {
+  readonly by: Backing | "fuse";
+  readonly reason?: string;
+}
+
+/**
+ * Mounts an image by the kernel's EROFS, or else by a daemon.
+ *
+ * @throws OperationalError: nothing is mounted then
+ */
+export async function mountImage(files: ImageFiles, { driver, program }: MountMeans): Promise<MountedBy> {
+  if (driver === "fuse") return mountByFuse(files, program);
+  const mounted = await inThread({ ...files, backings: BACKINGS[driver] });
+  if ("backing" in mounted) return { by: mounted.backing };
+  if (driver !== "auto") throw new OperationalError(`${files.bootstrap}: ${mounted.problem}`);
+  return { ...(await mountByFuse(files, program)), reason: mounted.problem };
+}
+
+function inThread(workerData: ImageTask): Promise<ImageMounted> {
+  return new Promise((resolve, reject) => {
+    // Descriptors of mounts are not Node's, which would warn of each that is closed.
+    const options = { workerData, trackUnmanagedFds: false };
+    const thread = new Worker(new URL("./image-thread.js", import.meta.url), options);
+    thread.once("message", resolve);
+    thread.once("error", reject);
+    thread.once("exit", (status) => reject(new OperationalError(`a thread ended with status ${status}`)));
+  });
+}
+
+/** The daemon outlives this process, and has a keeper of its own. */
+async function mountByFuse(
+  { bootstrap, blobDir, mountpoint }: ImageFiles,
+  program: string,
+): Promise<MountedBy> {
+  const words = ["mount", "--driver", "fuse", "--blob-dir", blobDir, bootstrap, mountpoint];
+  try {
+    await run(program, words, { timeout: FUSE_MS });
+  } catch (error) {
+    const said = error instanceof Error && "stderr" in error ? `${error.stderr}`.trim() : "";
+    throw new OperationalError(`${bootstrap}: ${said || error}`);
+  }
+  return { by: "fuse" };
+}

@@ -1,0 +1,125 @@
+import { mkdirSync } from "node:fs";
+import { mkdir, readdir, rmdir, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf } from "../bytes/errors.ts";
+import { LayerStore } from "../layer-store/layer-store.ts";
+import type { Logger } from "../log/log.ts";
+import { isDeadMount } from "../mounts/dead.ts";
+import { isImage, mountAt } from "../mounts/table.ts";
+import { detach, unmount } from "../mounts/umount.ts";
+import { type MountMeans, mountImage } from "./mount-image.ts";
+
+/** From the commit of a layer on, how long it is awaited that another one comes on top. */
+const SETTLE_MS = 200;
+
+/** Images made of layers: merged once, mounted once, for all containers; found again in the kernel's table of mounts. */
+export class MountedImages {
+  private readonly root: string;
+  private readonly store: LayerStore;
+  private readonly means: MountMeans;
+  private readonly log: Logger;
+  private readonly underWay = new Map<string, Promise<string>>();
+  private readonly awaited = new Map<string, NodeJS.Timeout>();
+  /** Reasons why the kernel did not mount an image, that were said already. */
+  private readonly said = new Set<string>();
+
+  constructor(root: string, store: LayerStore, means: MountMeans, log: Logger) {
+    this.root = join(root, "mnt");
+    mkdirSync(this.root, { recursive: true, mode: 0o711 });
+    this.store = store;
+    this.means = means;
+    this.log = log;
+  }
+
+  /**
+   * Where the image of these layers is mounted, which it is when this resolves.
+   *
+   * @param layers diffIDs, the lowest first; one at least
+   * @throws OperationalError
+   */
+  async mounted(layers: readonly string[]): Promise<string> {
+    const key = LayerStore.keyOf(layers);
+    const mountpoint = join(this.root, key);
+    if (await isMounted(mountpoint)) return mountpoint;
+    let mounting = this.underWay.get(key);
+    if (mounting === undefined) {
+      mounting = this.mount(layers, mountpoint).finally(() => this.underWay.delete(key));
+      this.underWay.set(key, mounting);
+    }
+    return mounting;
+  }
+
+  /** Merges soon, before somebody asks, unless another layer comes on top. */
+  expect(layers: readonly string[]): void {
+    const key = LayerStore.keyOf(layers);
+    clearTimeout(this.awaited.get(key));
+    const begin = () => {
+      this.awaited.delete(key);
+      this.store
+        .merge(layers, AbortSignal.any([]))
+        .catch((error: unknown) => this.log.warn(`merge ${key}: ${messageOf(error)}`));
+    };
+    this.awaited.set(key, setTimeout(begin, SETTLE_MS));
+  }
+
+  /** There is a layer on top of these. */
+  unexpect(layers: readonly string[]): void {
+    const key = LayerStore.keyOf(layers);
+    clearTimeout(this.awaited.get(key));
+    this.awaited.delete(key);
+  }
+
+  /** Unmounts and removes images that nobody needs. @returns bytes freed */
+  async removeOthers(isNeeded: (key: string) => boolean): Promise<number> {
+    const isIdle = (key: string) => !this.underWay.has(key) && !isNeeded(key);
+    for (const key of await readdir(this.root)) if (isIdle(key)) await this.unmount(key);
+    let freed = 0;
+    for (const { key } of [...this.store.allMerged()])
+      if (isIdle(key) && !this.awaited.has(key)) freed += await this.store.remove("merged", key);
+    return freed;
+  }
+
+  close(): void {
+    for (const timer of this.awaited.values()) clearTimeout(timer);
+    this.awaited.clear();
+  }
+
+  private async mount(layers: readonly string[], mountpoint: string): Promise<string> {
+    this.unexpect(layers);
+    const { bootstrap } = await this.store.merge(layers, AbortSignal.any([]));
+    await mkdir(mountpoint, { recursive: true, mode: 0o755 });
+    const files = { bootstrap, blobDir: this.store.blobDir, mountpoint };
+    const { by, reason } = await mountImage(files, this.means);
+    if (reason !== undefined && !this.said.has(reason)) {
+      this.said.add(reason);
+      this.log.warn(`images are served by FUSE: ${reason}`);
+    }
+    this.log.info(`${mountpoint}: mounted`, { by, layers: layers.length });
+    return mountpoint;
+  }
+
+  private async unmount(key: string): Promise<void> {
+    const mountpoint = join(this.root, key);
+    try {
+      await unmount({ path: mountpoint });
+      await rmdir(mountpoint);
+    } catch (error) {
+      this.log.warn(`${mountpoint}: ${messageOf(error)}`);
+    }
+  }
+}
+
+/** A mount whose daemon is gone is taken away: another one is made in its place. */
+async function isMounted(mountpoint: string): Promise<boolean> {
+  const mount = mountAt(mountpoint);
+  if (mount === undefined || !isImage(mount)) return false;
+  if (mount.type === "erofs") return true;
+  try {
+    await statfs(mountpoint);
+    return true;
+  } catch (error) {
+    if (!isDeadMount(error)) throw error;
+    await detach(mountpoint);
+    return false;
+  }
+}

@@ -1,0 +1,79 @@
+import type { Server } from "node:net";
+import { mkdirSync } from "node:fs";
+import { OperationalError } from "../bytes/errors.ts";
+import { createGrpcServer, type Handler } from "../containerd/server.ts";
+import { listenAt, listening } from "../listen/unix-socket.ts";
+import type { Logger } from "../log/log.ts";
+import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
+import type { Driver } from "./mount-image.ts";
+import type { Snapshotter } from "./snapshotter.ts";
+
+/** What it is started with. */
+export interface SnapshotterOptions {
+  /** Where everything lies. */
+  readonly root: string;
+  /** Path of the socket, or the descriptor of one that listens already. */
+  readonly address: string | number;
+  /** Path of containerd's socket. */
+  readonly containerdAddress: string;
+  readonly driver: Driver;
+  /** The program `nydusd-ts`. */
+  readonly program: string;
+}
+
+/** Characters that options of overlayfs are made of: no path of a layer may have them. */
+const SPECIAL = /[:,\\]/;
+
+/**
+ * Serves containerd until SIGTERM or SIGINT; mounts of containers stay. It listens first, and loads what answers then: containerd
+ * gives up a call that nobody takes within about a second.
+ *
+ * @param onReady told when calls are answered
+ * @throws OperationalError before that
+ */
+export async function serveSnapshotter(
+  options: SnapshotterOptions,
+  log: Logger,
+  onReady: () => void,
+): Promise<void> {
+  const { root, address } = options;
+  if (SPECIAL.test(root))
+    throw new OperationalError(`${root}: no colon, comma or backslash may be in the path of the root`);
+  let answer: (handler: Handler) => void = () => {};
+  const server = createGrpcServer(new Promise((resolve) => (answer = resolve)));
+  const ended = untilSignal(log);
+  await listenOn(server, address);
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    mustBeOwnDirectory(root);
+    const { openSnapshotter } = await import("./snapshotter.ts");
+    const snapshotter: Snapshotter = await openSnapshotter(options, log);
+    try {
+      answer(snapshotter.handler);
+      onReady();
+      await ended;
+    } finally {
+      await snapshotter.close();
+    }
+  } finally {
+    server.close();
+  }
+}
+
+async function listenOn(server: Server, address: string | number): Promise<void> {
+  if (typeof address === "string") return listenAt(server, address, "socket");
+  server.listen({ fd: address });
+  await listening(server, `descriptor ${address}`);
+}
+
+/** The process ends then, whoever is still connected: containerd asks again, and its containers have their mounts. */
+function untilSignal(log: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const)
+      process.on(signal, () => {
+        log.info(`${signal}: ending; mounts of containers stay`);
+        resolve();
+      });
+    for (const ignored of ["SIGHUP", "SIGPIPE", "SIGUSR1"] as const) process.on(ignored, () => {});
+  });
+}

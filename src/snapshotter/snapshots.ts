@@ -1,0 +1,261 @@
+import { lstat } from "node:fs/promises";
+import { type FieldOf, parseFilters } from "../containerd/filter.ts";
+import { refuse } from "../containerd/refusal.ts";
+import type { LayerStore } from "../layer-store/layer-store.ts";
+import { type Chain, chainOf } from "./chain.ts";
+import { type MountAnswer, mountAnswers } from "./mount-answers.ts";
+import type { MountedImages } from "./mounted-images.ts";
+import { Mutex } from "./mutex.ts";
+import { isExtractKey, type SnapshotKind, type SnapshotRecord } from "./record.ts";
+import type { SnapshotRecords } from "./records.ts";
+import type { SnapshotDirectories, Usage } from "./snapshot-directories.ts";
+import { now } from "./wall-clock.ts";
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Of one that is to be made. */
+export interface NewSnapshot {
+  readonly key: string;
+  readonly parent: string;
+  readonly labels: Labels;
+}
+
+/** Of one that is to be committed. */
+export interface NewName {
+  readonly key: string;
+  readonly name: string;
+  /** "": as it was prepared. */
+  readonly parent: string;
+  readonly labels: Labels;
+}
+
+const VOLATILE = "containerd.io/snapshot/overlay.volatile";
+
+/**
+ * containerd's snapshots. Whatever changes is one write of metadata; layers are laid into them by the differ, and images are
+ * mounted when something is to be read. containerd holds locks of its own over Commit and Remove, none over Cleanup.
+ */
+export class Snapshots {
+  readonly records: SnapshotRecords;
+  readonly directories: SnapshotDirectories;
+  readonly images: MountedImages;
+  private readonly store: LayerStore;
+  private readonly changes = new Mutex();
+  /** Ids of snapshots that are no records yet. */
+  private readonly making = new Set<number>();
+
+  constructor(
+    records: SnapshotRecords,
+    directories: SnapshotDirectories,
+    images: MountedImages,
+    store: LayerStore,
+  ) {
+    this.records = records;
+    this.directories = directories;
+    this.images = images;
+    this.store = store;
+  }
+
+  /** @throws Refusal, OperationalError: nothing is left then */
+  async make(kind: "view" | "active", { key, parent, labels }: NewSnapshot): Promise<MountAnswer[]> {
+    const made = now();
+    const isExtract = kind === "active" && isExtractKey(key);
+    const times = { createdAt: made, updatedAt: made };
+    const record: SnapshotRecord = {
+      ...{ id: this.records.nextId(), key, kind, parent, labels, isExtract, size: 0, inodes: 0 },
+      ...times,
+    };
+    this.mustBeNew(key);
+    this.mustBeCommitted(parent);
+    this.making.add(record.id);
+    try {
+      await this.directories.make(record.id);
+      if (isExtract) this.images.unexpect(this.chainOf(parent).image);
+      const answers = await this.mountsOf(record);
+      if (!isExtract) await this.takeRoot(record, answers);
+      await this.changes.run(async () => {
+        this.mustBeNew(key);
+        this.mustBeCommitted(parent);
+        await this.records.put(record);
+      });
+      return answers;
+    } catch (error) {
+      await this.directories.remove(record.id);
+      throw error;
+    } finally {
+      this.making.delete(record.id);
+    }
+  }
+
+  /** Removes directories that no snapshot has. */
+  async removeStrays(): Promise<void> {
+    const known = new Set(this.making);
+    for (const { id } of this.records.all()) known.add(id);
+    const last = this.records.nextId(); // what is made from now on has a higher one
+    for (const id of await this.directories.strays((each) => each > last || known.has(each)))
+      await this.directories.remove(id);
+  }
+
+  /** Also mounts again what a reboot has unmounted, and makes a directory again that somebody has removed. */
+  async mounts(key: string): Promise<MountAnswer[]> {
+    const record = this.mustHave(key);
+    if (record.kind === "committed") throw refuse("failed precondition", `snapshot ${key} is committed`);
+    await this.directories.make(record.id);
+    return this.mountsOf(record);
+  }
+
+  /** @throws Refusal */
+  async commit({ key, name, parent, labels }: NewName): Promise<void> {
+    const found = this.mustBeActive(key);
+    const { size, inodes } =
+      found.layer === undefined
+        ? await this.directories.usage(found.id)
+        : layerUsage(this.store, found.layer);
+    await this.changes.run(async () => {
+      const before = this.mustBeActive(key);
+      this.mustBeNew(name);
+      const below = parent || before.parent;
+      if (before.parent !== "" && below !== before.parent)
+        throw refuse("invalid argument", `snapshot ${key} has the parent ${before.parent}, not ${below}`);
+      this.mustBeCommitted(below);
+      if (before.layer !== undefined && this.chainOf(below).above.length > 0)
+        throw refuse(
+          "failed precondition",
+          `snapshot ${key} is a layer above directories: take "rebase" out of the capabilities`,
+        );
+      const committed = now();
+      const done = { kind: "committed", key: name, parent: below, labels, size, inodes } as const;
+      await this.records.put(
+        { ...before, ...done, createdAt: committed, updatedAt: committed, isExtract: false },
+        before,
+      );
+    });
+    const { image, above } = this.chainOf(name);
+    if (above.length === 0 && image.length > 0) this.images.expect(image);
+  }
+
+  /** Metadata only: what it had goes when `cleanUp` comes. */
+  async remove(key: string): Promise<void> {
+    await this.changes.run(async () => {
+      const record = this.mustHave(key);
+      if (this.records.hasChildren(key))
+        throw refuse("failed precondition", `cannot remove snapshot with child: ${key}`);
+      await this.records.remove(record);
+    });
+  }
+
+  stat = (key: string): SnapshotRecord => this.mustHave(key);
+
+  /** @param labels in the place of all, or of those in `only`; "" takes one away then */
+  async update(key: string, labels: Labels, only: readonly string[] | undefined): Promise<SnapshotRecord> {
+    return this.changes.run(async () => {
+      const before = this.mustHave(key);
+      const merged: Record<string, string> = only === undefined ? { ...labels } : { ...before.labels };
+      for (const label of only ?? [])
+        if (labels[label]) merged[label] = labels[label];
+        else delete merged[label];
+      const after = { ...before, labels: merged, updatedAt: now() };
+      await this.records.put(after, before);
+      return after;
+    });
+  }
+
+  /** Notes that a layer of the store is what an active snapshot holds. */
+  async setLayer(key: string, layer: string): Promise<void> {
+    await this.changes.run(async () => {
+      const before = this.mustBeActive(key);
+      await this.records.put({ ...before, layer }, before);
+    });
+  }
+
+  list(filters: readonly string[]): SnapshotRecord[] {
+    const isMeant = parseFilters(filters);
+    return [...this.records.all()].filter((record) => isMeant(fieldsOf(record)));
+  }
+
+  async usage(key: string): Promise<Usage> {
+    const record = this.mustHave(key);
+    return record.kind === "active" ? this.directories.usage(record.id) : record;
+  }
+
+  /** What lies below a snapshot with this parent. */
+  chainOf = (parent: string): Chain => chainOf(this.records.chain(parent));
+
+  /** Directories of what is below a snapshot, the highest first; mounted as needed. */
+  async lowersOf(parent: string): Promise<string[]> {
+    const { image, above } = this.chainOf(parent);
+    const lowers = above.map((id) => this.directories.places(id).upper).reverse();
+    // "/." : containerd 2.0 to 2.2 clone only the directory above, without what is mounted there, when they map ids.
+    if (image.length > 0) lowers.push(`${await this.images.mounted(image)}/.`);
+    return lowers;
+  }
+
+  private async mountsOf({ id, kind, parent, labels, isExtract }: SnapshotRecord): Promise<MountAnswer[]> {
+    const lowers = isExtract ? [] : await this.lowersOf(parent);
+    const extra = VOLATILE in labels ? ["volatile"] : [];
+    return mountAnswers({
+      kind,
+      lowers,
+      empty: this.directories.empty,
+      ...this.directories.places(id),
+      extra,
+    });
+  }
+
+  /** The root of an overlay is the upper directory's, of a view without anything below as well. */
+  private async takeRoot(
+    { id, kind, parent }: SnapshotRecord,
+    [answer]: readonly MountAnswer[],
+  ): Promise<void> {
+    if (kind !== "active" || parent === "") return;
+    const lowers = answer?.options.find((option) => option.startsWith(LOWER))?.slice(LOWER.length);
+    const [lower] = lowers?.split(":") ?? [];
+    if (lower !== undefined) await this.directories.likeRootOf(id, await lstat(lower));
+  }
+
+  private mustHave(key: string): SnapshotRecord {
+    const record = this.records.get(key);
+    if (record === undefined) throw refuse("not found", `snapshot ${key} does not exist`);
+    return record;
+  }
+
+  private mustBeActive(key: string): SnapshotRecord {
+    const record = this.mustHave(key);
+    if (record.kind !== "active") throw refuse("failed precondition", `snapshot ${key} is not active`);
+    return record;
+  }
+
+  private mustBeCommitted(parent: string): void {
+    if (parent === "") return;
+    const record = this.records.get(parent);
+    if (record === undefined) throw refuse("not found", `parent snapshot ${parent} does not exist`);
+    if (record.kind !== "committed")
+      throw refuse("invalid argument", `parent snapshot ${parent} is not committed`);
+  }
+
+  private mustBeNew(key: string): void {
+    if (this.records.get(key) !== undefined) throw refuse("already exists", `snapshot ${key}`);
+  }
+}
+
+const LOWER = "lowerdir=";
+
+function layerUsage(store: LayerStore, diffId: string): Usage {
+  const layer = store.get(diffId);
+  if (layer === undefined)
+    throw refuse("failed precondition", `layer ${diffId} is not in the store any more`);
+  const { tarBytes, bootstrapBytes, side } = layer;
+  return { size: tarBytes + bootstrapBytes + (side?.bytes ?? 0), inodes: side === undefined ? 2 : 3 };
+}
+
+const fieldsOf =
+  ({ key, kind, parent, labels }: SnapshotRecord): FieldOf =>
+  ([field = "", ...rest]) => {
+    if (field === "labels") return rest.length === 0 ? undefined : labels[rest.join(".")];
+    if (rest.length > 0) return undefined;
+    return new Map<string, string | SnapshotKind>([
+      ["name", key],
+      ["kind", kind],
+      ["parent", parent],
+    ]).get(field);
+  };

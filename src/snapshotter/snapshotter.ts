@@ -1,0 +1,42 @@
+import { Containerd } from "../containerd/client.ts";
+import { handlerOf } from "../containerd/routes.ts";
+import type { Handler } from "../containerd/server.ts";
+import { LayerStore } from "../layer-store/layer-store.ts";
+import type { Logger } from "../log/log.ts";
+import { CleanUp } from "./clean-up.ts";
+import { ContentPlace } from "./content-place.ts";
+import { Differ } from "./differ.ts";
+import { MountedImages } from "./mounted-images.ts";
+import { SnapshotRecords } from "./records.ts";
+import type { SnapshotterOptions } from "./serve.ts";
+import { routesOf } from "./service.ts";
+import { SnapshotDirectories } from "./snapshot-directories.ts";
+import { Snapshots } from "./snapshots.ts";
+
+/** All of it, put together. */
+export interface Snapshotter {
+  readonly handler: Handler;
+  /** Work under way ends, and leaves nothing; what is mounted stays. */
+  close(): Promise<void>;
+}
+
+/** @throws OperationalError */
+export async function openSnapshotter(options: SnapshotterOptions, log: Logger): Promise<Snapshotter> {
+  const { root, driver, program, containerdAddress } = options;
+  const store = await LayerStore.open(root, log);
+  const directories = new SnapshotDirectories(root);
+  const records = SnapshotRecords.open(root, directories.lastId);
+  const images = new MountedImages(root, store, { driver, program }, log);
+  const snapshots = new Snapshots(records, directories, images, store);
+  const containerd = new Containerd(containerdAddress);
+  const differ = new Differ(snapshots, store, containerd, new ContentPlace(containerd, log), log);
+  const cleanUp = new CleanUp(snapshots, differ, store);
+  return {
+    handler: handlerOf(routesOf({ snapshots, differ, cleanUp })),
+    close: async () => {
+      images.close();
+      await store.close();
+      await records.close();
+    },
+  };
+}
