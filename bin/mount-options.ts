@@ -141,6 +141,23 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
     against: [{ with: "--lenient" }],
   },
   {
+    flags: "--verity <ROOT|FILE>",
+    ...OF_IMAGE,
+    group: MOUNT,
+    about:
+      "hold all that is read of an exported disk to its hash tree: the root digest, or a file with what export --verity printed",
+    forDaemon: true,
+    needs: ["--bootstrap"],
+  },
+  {
+    flags: "--verity-key <pem>",
+    ...OF_IMAGE,
+    group: MOUNT,
+    about: "take the root digest only from a file that this public key has signed: FILE.sig",
+    forDaemon: true,
+    needs: ["--verity"],
+  },
+  {
     flags: "--force",
     ...OF_IMAGE,
     group: MOUNT,

@@ -1,8 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import type { Verity } from "../src/block/export.ts";
-import { HASH_BLOCK, MAX_SALT } from "../src/verity/hash-tree.ts";
-
-const HEX = /^(?:[0-9a-f]{2})*$/i;
+import { HASH_BLOCK } from "../src/verity/hash-tree.ts";
+import { isSalt, WANT_SALT } from "../src/verity/hash-words.ts";
 
 /** The line of nydus-image, which its snapshotter reads. @param hasSuperblock which says most of it */
 export function verityLine(made: Verity, hasSuperblock: boolean): string {
@@ -17,7 +16,6 @@ export function verityLine(made: Verity, hasSuperblock: boolean): string {
 }
 
 export function salt(value: string): Uint8Array {
-  if (!HEX.test(value) || value.length > 2 * MAX_SALT)
-    throw new InvalidArgumentError(`want at most ${MAX_SALT} bytes as pairs of hex digits`);
+  if (!isSalt(value)) throw new InvalidArgumentError(WANT_SALT);
   return Buffer.from(value, "hex");
 }

@@ -3,6 +3,7 @@ import { read as readCallback, readSync } from "node:fs";
 import { promisify } from "node:util";
 import { EIO } from "../bytes/errno.ts";
 import { messageOf } from "../bytes/errors.ts";
+import { CheckedReader, type OnCorrupt } from "./checked-reader.ts";
 import type { BlobFile } from "./locate.ts";
 import { OpenFiles } from "./open-files.ts";
 
@@ -19,18 +20,23 @@ export class BlobFiles {
   private readonly onFailure: OnBlobFailure;
   private readonly failed: Uint8Array;
   private readonly open: OpenFiles;
+  /** Of those files that are held to a hash tree. */
+  private readonly checked: readonly (CheckedReader | undefined)[];
 
   /**
    * @param failed a byte a file, 1 once its failure was reported: shared memory, when several threads read the same files
    * @param open where those without a descriptor are opened
+   * @param onCorrupt told of blocks that are not what a hash tree says
    */
   constructor(
     files: readonly BlobFile[],
     onFailure: OnBlobFailure,
     failed: Uint8Array = new Uint8Array(files.length),
     open: OpenFiles = new OpenFiles(),
+    onCorrupt?: OnCorrupt,
   ) {
     this.files = files;
+    this.checked = files.map(({ verity }) => verity && new CheckedReader(verity, onCorrupt));
     this.onFailure = onFailure;
     this.failed = failed;
     this.open = open;
@@ -40,7 +46,7 @@ export class BlobFiles {
    * Reads into `out[at…]`.
    *
    * @param address byte of the file, below what it was long at opening
-   * @returns `length`, or -EIO when the file has become shorter, was replaced, or cannot be read
+   * @returns `length`, or -EIO when the file has become shorter, was replaced, cannot be read, or is not what its hash tree says
    */
   read(blob: number, address: number, length: number, out: Uint8Array, at: number): number {
     try {
@@ -51,13 +57,14 @@ export class BlobFiles {
         if (n === 0) return this.fail(blob, endsBefore(address + length));
         done += n;
       }
-      return done;
+      const checked = this.checked[blob];
+      return checked === undefined || checked.check(fd, address, length, out, at) ? done : -EIO;
     } catch (error) {
       return this.fail(blob, messageOf(error));
     }
   }
 
-  /** As `read`, while the thread does something else. */
+  /** Has the page cache read it, while the thread does something else: as `read`, but what comes is held to no hash tree. */
   async readLater(
     blob: number,
     address: number,

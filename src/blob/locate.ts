@@ -6,6 +6,7 @@ import { openBeneath } from "../safe-open/beneath.ts";
 import { type Identity, identityOf, isSame } from "../safe-open/identity.ts";
 import { type OpenFile, openFile } from "../safe-open/open-file.ts";
 import { isTrusted, strangerOf } from "../safe-open/strangers.ts";
+import type { VerityTree } from "../verity/block-checker.ts";
 
 /** Where to look for the tar of a blob id. */
 export interface BlobSearch {
@@ -33,6 +34,8 @@ export interface BlobFile extends Identity {
   readonly ctime: number;
   /** Kept open for all threads to read by: whatever becomes of the path, the bytes are there. */
   readonly fd?: number;
+  /** What all of its bytes are held to when they are read. */
+  readonly verity?: VerityTree | undefined;
 }
 
 /** What a lenient open takes for a blob that it did not find: no byte of it is ever asked for. */

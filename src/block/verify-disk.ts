@@ -1,15 +1,13 @@
 import { closeSync } from "node:fs";
 import { FormatError, OperationalError } from "../bytes/errors.ts";
-import { alignUp } from "../bytes/u64.ts";
-import { readTables } from "../erofs/open.ts";
+import { findTree } from "../fs/disk-tree.ts";
+import { whoseBytes } from "../fs/whose-bytes.ts";
 import { type OpenFile, openFile } from "../safe-open/open-file.ts";
 import { checkHashTree, type Mismatch } from "../verity/check-tree.ts";
-import { HASH_BLOCK, treeSize, type VerityParameters } from "../verity/hash-tree.ts";
-import { readVerityHeader } from "../verity/superblock.ts";
+import { HASH_BLOCK } from "../verity/hash-tree.ts";
 import { DiskReader } from "./disk-reader.ts";
 import { FlatDisk } from "./flat-disk.ts";
 import { type ImageDisk, openImageDisk } from "./image-disk.ts";
-import { whoseBytes } from "./whose-bytes.ts";
 
 /** What `verify` is told; what it is not told is found in the disk. */
 export interface VerifyRequest {
@@ -35,25 +33,11 @@ export function verifyDisk(request: VerifyRequest): readonly string[] {
   const disk = regularFile(request.disk);
   const hashes = request.hashFile === undefined ? disk : regularFile(request.hashFile);
   try {
-    const { dataBlock, size } = dataOf(request.disk, disk.fd, disk.stats.size);
-    const length = request.dataBlocks === undefined ? size : request.dataBlocks * dataBlock;
     const inDisk = reader(disk.fd, disk.stats.size, request.disk);
     const inTree = reader(hashes.fd, hashes.stats.size, request.hashFile ?? request.disk);
-    const offset = request.hashOffset ?? (request.hashFile === undefined ? alignUp(length, HASH_BLOCK) : 0);
-    const header = headerAt(inTree, offset);
-    const parameters: VerityParameters = {
-      dataBlock: header?.dataBlock ?? dataBlock,
-      dataBlocks: request.dataBlocks ?? header?.dataBlocks ?? length / dataBlock,
-      salt: request.salt ?? header?.salt ?? new Uint8Array(0),
-    };
-    mustCover(request.disk, parameters, size);
-    const treeAt = offset + (header === undefined ? 0 : HASH_BLOCK);
-    const treeEnd = treeAt + treeSize(parameters.dataBlocks);
-    if (treeEnd > inTree.disk.size)
-      throw new FormatError(`no hash tree of ${parameters.dataBlocks} blocks from byte ${treeAt} on`, {
-        file: request.hashFile ?? request.disk,
-        at: inTree.disk.size,
-      });
+    const data = { fd: disk.fd, size: inDisk.disk.size, path: request.disk };
+    const tree = { fd: hashes.fd, size: inTree.disk.size, path: request.hashFile ?? request.disk };
+    const { parameters, at: treeAt, offset } = findTree(data, hashes === disk ? data : tree, request);
     const problems: string[] = [];
     const end = parameters.dataBlocks * parameters.dataBlock;
     if (
@@ -78,35 +62,13 @@ export function verifyDisk(request: VerifyRequest): readonly string[] {
   }
 }
 
-/** A root digest says nothing of what lies behind its blocks. */
-function mustCover(file: string, { dataBlock, dataBlocks }: VerityParameters, size: number): void {
-  if (dataBlock * dataBlocks >= size) return;
-  throw new OperationalError(
-    `${file}: the hash tree is of ${dataBlocks} blocks of ${dataBlock} bytes, the disk has ${size} bytes`,
-  );
-}
-
 const regularFile = (path: string): OpenFile =>
   openFile(path, (stats) => {
     if (!stats.isFile()) throw new OperationalError(`${path}: not a regular file`);
   });
 
-/** What the disk itself says of its data, whether or not a block of its metadata is wrong. */
-function dataOf(file: string, fd: number, length: number): { dataBlock: number; size: number } {
-  const { sb, devices } = readTables(fd, length, file);
-  const ends = devices.map(({ unifiedAt, blocks }) => unifiedAt + blocks * sb.blockSize);
-  return { dataBlock: sb.blockSize, size: Math.max(sb.blocks * sb.blockSize, ...ends) };
-}
-
 const reader = (fd: number, size: number, name: string): DiskReader =>
   new DiskReader(new FlatDisk(size, [{ at: 0, length: size, source: { file: 0, from: 0 } }]), [{ fd, name }]);
-
-function headerAt(tree: DiskReader, at: number): VerityParameters | undefined {
-  if (at + HASH_BLOCK > tree.disk.size) return undefined;
-  const bytes = new Uint8Array(HASH_BLOCK);
-  tree.read(at, bytes);
-  return readVerityHeader(bytes);
-}
 
 function isZero(disk: DiskReader, at: number, length: number): boolean {
   const bytes = new Uint8Array(length);
@@ -127,7 +89,7 @@ function describe(path: string, wrong: readonly Mismatch[], dataBlock: number, t
     if (one.what === "tree")
       return `byte ${treeAt + one.at}: a block of the hash tree is wrong, and all below it unknown`;
     const at = one.block * dataBlock;
-    const whose = open === undefined ? "" : `: ${whoseBytes(open, at, dataBlock)}`;
+    const whose = open === undefined ? "" : `: ${whoseBytes(open.image, open.fs, open.blobs, at, dataBlock)}`;
     return `byte ${at}: data block ${one.block} is wrong${whose}`;
   });
   open?.close();

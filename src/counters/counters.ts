@@ -14,6 +14,7 @@ export const COUNT = {
   PUSHED_BYTES: OP_COUNT + 4,
   PUSH_REFUSED: OP_COUNT + 5, // the kernel would not take it
   LOST_BLOBS: OP_COUNT + 6, //   blobs whose file became shorter, unreadable or another one
+  CORRUPT_BLOCKS: OP_COUNT + 7, // that are not what a hash tree says, each counted once
 } as const;
 
 /** Errors as COUNT.ERRORS counts them, by opcode. */

@@ -1,5 +1,6 @@
 import { messageOf, OperationalError, UsageError } from "../bytes/errors.ts";
 import type { Backing } from "../kernel-erofs/backing.ts";
+import { noDigests } from "../kernel-erofs/dm-verity.ts";
 import type { Log, Logger } from "../log/log.ts";
 import { mountAt } from "../mounts/table.ts";
 import { kindOf, mustKnow } from "../mounts/option-words.ts";
@@ -46,11 +47,16 @@ export function mustHonour(
   mountOptions: readonly string[],
 ): void {
   if (driver === "auto") return;
-  if (driver !== "fuse" && forDaemon.length > 0)
-    throw new UsageError(
-      `--driver ${driver} cannot be used with ${forDaemon.join(", ")}: for the FUSE daemon only`,
-    );
+  const daemonOnly = whyDaemon(forDaemon);
+  if (driver !== "fuse" && daemonOnly !== undefined)
+    throw new UsageError(`--driver ${driver} cannot be used with ${daemonOnly}`);
   mustKnow(driver === "fuse" ? "fuse" : "erofs", mountOptions);
+}
+
+/** Which options keep the kernel from showing the image, and why; undefined: none do. */
+function whyDaemon(forDaemon: readonly string[]): string | undefined {
+  if (forDaemon.includes("--verity")) return `--verity: ${noDigests()}`;
+  return forDaemon.length === 0 ? undefined : `${forDaemon.join(", ")}: for the FUSE daemon only`;
 }
 
 /** This process is the daemon. */
@@ -92,7 +98,7 @@ export async function mountImage(
   serveByFuse: ServeByFuse,
 ): Promise<number> {
   const { driver, forDaemon, upper } = options;
-  const daemonOnly = forDaemon.length === 0 ? undefined : `${forDaemon.join(", ")}: for the FUSE daemon only`;
+  const daemonOnly = whyDaemon(forDaemon);
   const words = options.mountOptions;
   const serve: ServeByFuse = (reason, ...how) => {
     mustKnow("fuse", words);

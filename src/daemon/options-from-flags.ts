@@ -12,6 +12,7 @@ import { IN_BACKGROUND } from "./caller.ts";
 import { descriptorOf } from "./own-descriptor.ts";
 import { isSuccessor } from "../handover/keeper.ts";
 import { placesIn } from "./places.ts";
+import { hashWords } from "./verity-root.ts";
 
 /** What a user says of a mount, as words and numbers. */
 export interface MountFlags {
@@ -30,6 +31,8 @@ export interface MountFlags {
   readonly lowLatency: "on" | "off";
   readonly lenient: boolean;
   readonly strict: boolean;
+  readonly verity?: string;
+  readonly verityKey?: string;
   readonly force: boolean;
   readonly options: readonly string[];
   readonly logLevel: Level;
@@ -111,6 +114,8 @@ export async function daemonOptions(flags: MountFlags, warnings: readonly string
   // An unset variable of a script: it would mean the working directory.
   if (flags.mountpoint === "") throw new UsageError("the mountpoint is an empty string");
   const { metricsAddress, hungAfter = HUNG_AFTER } = flags;
+  // What goes on with a session finds what was read in its state, and what serves for another process in the order.
+  const isLater = isSuccessor || process.env[IN_BACKGROUND] !== undefined;
   const config =
     flags.config === undefined || isElsewhere(flags.config) ? undefined : await loadConfig(flags.config);
   const dirs = [...flags.blobDir, ...(flags.localfsDir === undefined ? [] : [flags.localfsDir])];
@@ -128,6 +133,7 @@ export async function daemonOptions(flags: MountFlags, warnings: readonly string
     lowLatency: flags.lowLatency === "on",
     lenient: flags.lenient,
     strict: flags.strict,
+    verity: isLater ? undefined : hashWords(flags),
     force: flags.force,
     mountOptions: flags.options,
     logLevel: flags.logLevel,

@@ -5,6 +5,7 @@ import type { Level } from "../log/log-line.ts";
 import type { TRANSPORTS } from "../session/choose.ts";
 import type { FileRecords } from "../session/file-records.ts";
 import type { PrefetchOptions } from "../session/prefetching.ts";
+import type { HashWords } from "../verity/hash-words.ts";
 import type { MonitoringOptions } from "./monitoring.ts";
 
 /** What the daemon is asked to do, by a command line or by another program of ours. */
@@ -25,6 +26,8 @@ export interface DaemonOptions extends LogTarget {
   readonly lowLatency: boolean;
   readonly lenient: boolean;
   readonly strict: boolean;
+  /** The hash tree that the first image, an exported disk, is held to; undefined: it is taken as it is. */
+  readonly verity?: HashWords | undefined;
   readonly force: boolean;
   readonly mountOptions: readonly string[];
   /** Where the changes of a writable overlay above the image go; undefined: there is none. */

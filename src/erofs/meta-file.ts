@@ -11,6 +11,14 @@ const MAX_ADDRESSED = 2 ** 32;
  */
 export const MAX_METADATA = 2 ** 30;
 
+/** Tells blocks of an image from what was put in their place. */
+export interface BlockCheck {
+  readonly blockSize: number;
+  isRight(block: number, bytes: Uint8Array): boolean;
+  /** What is wrong with the block that was not right just now. */
+  problem(block: number): string;
+}
+
 /**
  * The image file as one shared buffer that is read once, where it is needed.
  *
@@ -30,10 +38,17 @@ export class MetaFile {
   /** A byte a granule: whether it was read. */
   readonly loaded: Uint8Array;
   private bytesLoaded = 0;
+  private readonly check: BlockCheck | undefined;
+  /** What is wrong, by block; those blocks are zeros here. */
+  private readonly wrong = new Map<number, string>();
 
-  /** @param image a descriptor of the file, or its bytes */
-  constructor(image: number | Uint8Array, size: number, file: string) {
+  /**
+   * @param image a descriptor of the file, or its bytes
+   * @param check what is made readable is held to it
+   */
+  constructor(image: number | Uint8Array, size: number, file: string, check?: BlockCheck) {
     this.image = image;
+    this.check = check;
     this.file = file;
     this.size = size;
     this.addressed = Math.min(size, MAX_ADDRESSED);
@@ -46,7 +61,8 @@ export class MetaFile {
   /**
    * Makes `[at, at + length)` readable.
    *
-   * @throws FormatError if the range is not inside the file, the file ended early, or it is more than may be read
+   * @throws FormatError if the range is not inside the file, the file ended early, it is more than may be read, or not what the
+   *   check wants
    */
   need(at: number, length: number): void {
     this.mustHold(at, length);
@@ -62,6 +78,7 @@ export class MetaFile {
         this.load(g);
         missing--;
       }
+    if (this.wrong.size > 0) this.mustBeRight(at, length);
   }
 
   /** Pieces of `[at, end)` in their order: bytes that were read, undefined for what was not. */
@@ -101,6 +118,26 @@ export class MetaFile {
     if (typeof this.image !== "number") this.bytes.set(this.image.subarray(start, end), start);
     else this.read(this.image, start, end);
     this.loaded[granule] = 1;
+    if (this.check !== undefined) this.checkBlocks(this.check, start, end);
+  }
+
+  /** Data may be wrong that lie among metadata: who reads them will see. */
+  private checkBlocks(check: BlockCheck, start: number, end: number): void {
+    for (let at = start; at < end; at += check.blockSize) {
+      const bytes = this.bytes.subarray(at, Math.min(at + check.blockSize, end));
+      const block = at / check.blockSize;
+      if (check.isRight(block, bytes)) continue;
+      this.wrong.set(block, check.problem(block));
+      bytes.fill(0);
+    }
+  }
+
+  private mustBeRight(at: number, length: number): void {
+    const size = this.check?.blockSize ?? 1;
+    for (let block = Math.floor(at / size); block * size < at + length; block++) {
+      const problem = this.wrong.get(block);
+      if (problem !== undefined) throw new FormatError(problem, { file: this.file, at: block * size });
+    }
   }
 
   private read(fd: number, start: number, end: number): void {

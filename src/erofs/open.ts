@@ -9,7 +9,7 @@ import { addressSpace, type Device, readDevices, SLOT_SIZE } from "./device.ts";
 import { DT_OF_TYPE, direntNameOff, poisonDirent } from "./dirent.ts";
 import { deviceMask, type ImageHandle } from "./image.ts";
 import { INODE_COMPACT, INODE_SLOT_SIZE, inodeMode } from "./inode.ts";
-import { MetaFile } from "./meta-file.ts";
+import { type BlockCheck, MetaFile } from "./meta-file.ts";
 import { PREFETCH_FIELD_AT, RAFS_AT, RAFS_SIZE, type Rafs, rafsRanges, readRafs } from "./rafs.ts";
 import { readSuperblock, type Superblock } from "./superblock.ts";
 import { type Prefixes, readPrefixes } from "./xattr.ts";
@@ -52,10 +52,16 @@ const KEPT_PROBLEMS = 16;
  * @param image a descriptor, open for reading, or its bytes; read only while opening and checking
  * @param size its length, bytes
  * @param file its path, for messages
+ * @param check what is read of it is held to that, the tree, too
  * @throws FormatError
  */
-export function readTables(image: number | Uint8Array, size: number, file: string): ImageTables {
-  const meta = new MetaFile(image, size, file);
+export function readTables(
+  image: number | Uint8Array,
+  size: number,
+  file: string,
+  check?: BlockCheck,
+): ImageTables {
+  const meta = new MetaFile(image, size, file, check);
   meta.need(0, Math.min(size, 8192));
   const sb = readSuperblock(meta.view, size, file);
   const need = (at: number, length: number) => meta.need(at, length);

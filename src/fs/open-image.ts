@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { BlobFiles } from "../blob/blob-files.ts";
 import { ABSENT, type BlobFile, type BlobSearch, blobFile, locateBlob } from "../blob/locate.ts";
+import { readExactly } from "../blob/read-exactly.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { Image, type ImageHandle } from "../erofs/image.ts";
 import {
@@ -12,6 +13,9 @@ import {
   trustTree,
 } from "../erofs/open.ts";
 import { mustBeRegular, type OpenFile, openFile } from "../safe-open/open-file.ts";
+import { BlockChecker, newVerityTree, type VerityTree } from "../verity/block-checker.ts";
+import type { HashWords } from "../verity/hash-words.ts";
+import { findTree } from "./disk-tree.ts";
 import { ImageFileSystem } from "./image-file-system.ts";
 
 /** An image that was checked, and where its bytes are: all that a serving thread needs, cloneable. */
@@ -27,26 +31,64 @@ export interface OpenedImage {
  *
  * @param lenient serve what is valid of a corrupt image, and what is there of its blobs
  * @param strict refuse what the kernel shows although it breaks the format
+ * @param hashes what all that is read of it, now and later, is held to: an exported disk's hash tree
  * @throws OperationalError when a file is missing, too short or unreadable; FormatError when the image is broken
  */
-export function openImage(path: string, search: BlobSearch, lenient: boolean, strict = false): OpenedImage {
+export function openImage(
+  path: string,
+  search: BlobSearch,
+  lenient: boolean,
+  strict = false,
+  hashes?: HashWords,
+): OpenedImage {
   const file = openBootstrap(path);
   try {
-    return openTables(readTables(file.fd, file.stats.size, path), file, search, lenient, strict);
+    const { fd, stats } = file;
+    const tables =
+      hashes === undefined ? readTables(fd, stats.size, path) : readChecked(fd, stats.size, path, hashes);
+    return openTables(tables, file, search, lenient, strict);
   } finally {
     closeSync(file.fd);
   }
 }
 
+/** Tables of an exported disk whose bytes are held to its hash tree. */
+interface CheckedTables extends ImageTables {
+  readonly verity?: VerityTree | undefined;
+}
+
+function readChecked(
+  fd: number,
+  size: number,
+  path: string,
+  { root, salt, ...known }: HashWords,
+): CheckedTables {
+  const disk = { fd, size, path };
+  const found = findTree(disk, disk, {
+    ...known,
+    ...(salt === undefined ? {} : { salt: Buffer.from(salt, "hex") }),
+  });
+  const verity = newVerityTree(found.parameters, Buffer.from(root, "hex"), found.at);
+  const { dataBlock, dataBlocks } = found.parameters;
+  const readTree = (at: number, ...into: [Uint8Array, number, number]) => readExactly(fd, at, ...into);
+  // Nothing behind the data is vouched for: to whoever reads, the disk ends there.
+  const tables = readTables(fd, dataBlock * dataBlocks, path, new BlockChecker(verity, readTree));
+  if (!tables.isFlat && tables.devices.length > 0)
+    throw new OperationalError(
+      `${path}: has its data in ${tables.devices.length} other files, and a hash tree is of one disk: export it first`,
+    );
+  return { ...tables, verity };
+}
+
 /** The same with an image whose tables were read: the tree that is checked is that of these tables, whatever has its path. */
 export function openTables(
-  tables: ImageTables,
+  tables: CheckedTables,
   { stats }: Pick<OpenFile, "stats">,
   search: BlobSearch,
   lenient = false,
   strict = false,
 ): OpenedImage {
-  const self = blobFile(tables.meta.file, stats);
+  const self = { ...blobFile(tables.meta.file, stats), verity: tables.verity };
   const absent: Error[] = [];
   const blobs = tables.isFlat ? [] : findBlobs(tables, search, lenient ? absent : undefined);
   const sizes = blobs.map((b) => b.size);
@@ -69,8 +111,16 @@ export function reopenImage(
   files: readonly BlobFile[],
   lenient: boolean,
   checked: (CheckedTree & Pick<TreeReport, "inodes" | "directories">) | undefined,
+  hashes: HashWords | undefined,
 ): OpenedImage {
   const [self, ...blobs] = files as readonly [BlobFile, ...BlobFile[]];
+  if (hashes !== undefined) {
+    const tables = readChecked(fd, self.size, self.path, hashes);
+    const opened = lenient
+      ? withoutTraces(() => checkTree(tables, [], lenient))
+      : checkTree(tables, [], lenient);
+    return { ...opened, files: [{ ...self, verity: tables.verity }, ...blobs] };
+  }
   const tables = readTables(fd, self.size, self.path);
   if (checked !== undefined) {
     const { inodes, directories, loaded } = checked;

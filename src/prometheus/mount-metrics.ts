@@ -18,6 +18,11 @@ export function addMountMetrics(registry: Registry, snapshot: Snapshot): void {
     () => mount.inflight().length,
   );
   counter("tarfs_unexpected_errors_total", "Exceptions in the daemon, answered EIO.", COUNT.UNEXPECTED);
+  counter(
+    "tarfs_corrupt_blocks_total",
+    "Blocks that are not what the hash tree of --verity says, each counted once.",
+    COUNT.CORRUPT_BLOCKS,
+  );
   counter("tarfs_pushed_files_total", "Files handed to the page cache ahead of readers.", COUNT.PUSHED_FILES);
   counter("tarfs_pushed_bytes_total", "Bytes of these files.", COUNT.PUSHED_BYTES);
   counter("tarfs_push_refused_total", "Files that the kernel would not take ahead.", COUNT.PUSH_REFUSED);

@@ -11,6 +11,7 @@ import type { PrefetchOptions } from "../session/prefetching.ts";
 import type { ImageAt } from "../session/seed.ts";
 import type { Tracing } from "../session/tracing.ts";
 import { counterRows } from "../session/worker-pool.ts";
+import type { HashWords } from "../verity/hash-words.ts";
 import type { Claim } from "./claim.ts";
 import { prepareMountpoint } from "./mountpoint.ts";
 
@@ -44,6 +45,8 @@ export interface MountWish {
   readonly lenient: boolean;
   readonly strict: boolean;
   readonly fileRecords: FileRecords;
+  /** The hash tree that the image is held to. */
+  readonly verity?: HashWords | undefined;
   readonly prefetch?: PrefetchOptions | undefined;
   /** Where first reads of it are written down; undefined: nowhere. */
   readonly trace?: string | undefined;
@@ -74,11 +77,15 @@ async function openFirst(
   names: readonly string[],
   log: Logger,
 ): Promise<Pick<MountContext, "held" | "maxOpen" | "first">> {
-  const { bootstrap, places, lenient, strict, fileRecords: records, prefetch } = wish;
+  const { bootstrap, places, lenient, strict, fileRecords: records, prefetch, verity } = wish;
   const { held: most, each: maxOpen } = fileBudget(wish.threads);
   const held = new HeldFiles(most);
   if (bootstrap === undefined) return { held, maxOpen, first: undefined };
-  const pinned = openAndPin({ bootstrap, places, lenient, strict, id: "", records, prefetch }, held, log);
+  const pinned = openAndPin(
+    { bootstrap, places, lenient, strict, id: "", records, prefetch, verity },
+    held,
+    log,
+  );
   const tracing = await startTracing(wish, log); // the list was read already: it may be the same file
   return { held, maxOpen, first: { names, pinned, tracing } };
 }

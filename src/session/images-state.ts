@@ -50,7 +50,8 @@ function imageState({ placed, pinned, shared }: ImageInstance, place: number, is
     choice: choiceState(pinned.choice),
     source: pinned.source,
     isLenient: pinned.choice.lenient,
-    files: pinned.image.files.map(({ fd, ...file }) => file), // a descriptor means nothing elsewhere
+    // A descriptor means nothing elsewhere, and shared memory is nowhere else.
+    files: pinned.image.files.map(({ fd, verity, ...file }) => file),
   };
 }
 

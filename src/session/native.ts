@@ -16,6 +16,7 @@ import type { Mountpoint } from "../mounts/tracked-mountpoint.ts";
 import { mountAt } from "../mounts/table.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import type { Ended } from "./ended.ts";
+import { corruptBlocks } from "./corrupt-blocks.ts";
 import { countsFiles } from "./file-records.ts";
 import { Prefetching } from "./prefetching.ts";
 import type { PinnedImage } from "./pinned-image.ts";
@@ -57,11 +58,17 @@ export async function serveNative(request: NativeRequest): Promise<Session> {
   if (countsFiles(choice.records)) log.warn("files are counted one by one with --transport direct only");
   const shared = newCounters(1);
   const counters = countersOf(shared, 0);
-  const blobs = new BlobFiles(image.files, (_, problem) => {
+  const held = new Image(image.handle);
+  const tellCorrupt = corruptBlocks(held, image.files, (message) => log.warn(message));
+  const onFailure = (_: number, problem: string) => {
     counters[COUNT.LOST_BLOBS]++;
     log.warn(problem);
+  };
+  const blobs = new BlobFiles(image.files, onFailure, undefined, undefined, (...block) => {
+    counters[COUNT.CORRUPT_BLOCKS]++;
+    tellCorrupt(...block);
   });
-  const fs = fileSystemOf(new Image(image.handle), blobs, first.tracing?.logs[0]);
+  const fs = fileSystemOf(held, blobs, first.tracing?.logs[0]);
 
   checkMountpoint(mountpoint);
   const options = optionString(request.source, FUSE_TYPE.slice("fuse.".length), request.options);

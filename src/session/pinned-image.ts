@@ -5,6 +5,7 @@ import { oddities } from "../erofs/open.ts";
 import { longerBlobs } from "../fs/longer-blobs.ts";
 import { type OpenedImage, openImage } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
+import type { HashWords } from "../verity/hash-words.ts";
 import { countsFiles, type FileRecords } from "./file-records.ts";
 import { Prefetching, type PrefetchOptions } from "./prefetching.ts";
 
@@ -21,6 +22,8 @@ export interface ImageChoice {
   readonly records: FileRecords;
   /** What is prefetched; undefined: nothing. */
   readonly prefetch: PrefetchOptions | undefined;
+  /** The hash tree that the image, an exported disk, is held to; undefined: it is taken as it is. */
+  readonly verity?: HashWords | undefined;
 }
 
 /** A checked image whose files are held open: enough for any driver. */
@@ -35,9 +38,9 @@ export interface PinnedImage {
 
 /** @throws OperationalError, FormatError: nothing is held then */
 export function openAndPin(choice: ImageChoice, held: HeldFiles, log: Logger): PinnedImage {
-  const { bootstrap, places, lenient, strict } = choice;
+  const { bootstrap, places, lenient, strict, verity } = choice;
   const prefetching = new Prefetching(choice.prefetch, log);
-  const image = openImage(bootstrap, places, lenient, strict);
+  const image = openImage(bootstrap, places, lenient, strict, verity);
   const { report } = image;
   if (report.corrupt > 0) {
     log.warn(`${bootstrap}: ${report.corrupt} broken entries will answer EUCLEAN; the first:`);

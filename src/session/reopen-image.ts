@@ -50,6 +50,7 @@ export function reopenAndPin(
   log: Logger,
 ): PinnedImage {
   const [self, ...blobs] = state.files;
+  const choice = choiceOf(state.choice);
   let image: PinnedImage["image"];
   try {
     const fd = openSame(self);
@@ -63,6 +64,7 @@ export function reopenAndPin(
         [self, ...blobs],
         state.isLenient,
         isSame && checked ? treeOf(checked) : undefined,
+        choice.verity,
       );
     } finally {
       closeSync(fd);
@@ -70,10 +72,10 @@ export function reopenAndPin(
   } catch (error) {
     throw new OperationalError(`${state.source}, an image of the session to go on with: ${messageOf(error)}`);
   }
-  const files = [self, ...blobs].map((file) => holdOrLose(file, held, log));
+  const files = image.files.map((file) => holdOrLose(file, held, log));
   // The process that served before has prefetched it, or most of it.
   const prefetching = new Prefetching(undefined, log);
-  return { image: { ...image, files }, source: state.source, choice: choiceOf(state.choice), prefetching };
+  return { image: { ...image, files }, source: state.source, choice, prefetching };
 }
 
 const treeOf = ({ sound, loaded, ...rest }: CheckedState) => ({

@@ -8,6 +8,7 @@ import { PseudoFileSystem } from "../pseudo/pseudo-file-system.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { VIRTUAL } from "../vfs/node-id.ts";
 import type { Change, SharedImage } from "./change.ts";
+import { corruptBlocks } from "./corrupt-blocks.ts";
 import { ForcedGc } from "./forced-gc.ts";
 import { fileSystemOf } from "./traced-file-system.ts";
 import type { WorkerEvent, WorkerTask } from "./worker-task.ts";
@@ -91,7 +92,12 @@ export class WorkerImages {
       mine[COUNT.LOST_BLOBS]++;
       this.tell({ type: "problem", message });
     };
-    const blobs = new BlobFiles(files, onFailure, new Uint8Array(failedBlobs), this.open);
-    return fileSystemOf(new Image(handle), blobs, trace?.[this.rows.row], this.rows.mutex);
+    const image = new Image(handle);
+    const tellCorrupt = corruptBlocks(image, files, (message) => this.tell({ type: "problem", message }));
+    const blobs = new BlobFiles(files, onFailure, new Uint8Array(failedBlobs), this.open, (...block) => {
+      mine[COUNT.CORRUPT_BLOCKS]++;
+      tellCorrupt(...block);
+    });
+    return fileSystemOf(image, blobs, trace?.[this.rows.row], this.rows.mutex);
   }
 }

@@ -4,6 +4,13 @@ export const HASH_BLOCK = 4096;
 /** Digests of a hash block. */
 export const FANOUT = HASH_BLOCK / DIGEST_SIZE;
 
+/** What dm-verity takes as a data block: up to a page, the longest of which has 64 KiB. */
+const MIN_BLOCK = 512;
+const MAX_BLOCK = 65_536;
+
+export const isBlockSize = (bytes: number): boolean =>
+  bytes >= MIN_BLOCK && bytes <= MAX_BLOCK && (bytes & (bytes - 1)) === 0;
+
 /** A level of the tree, in hash blocks. */
 export interface Level {
   /** Counted from the tree's beginning. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { put16, put32, put64, put8, putAscii } from "../bytes/fit.ts";
 import { u64 } from "../bytes/u64.ts";
-import { HASH_BLOCK, MAX_SALT, type VerityParameters } from "./hash-tree.ts";
+import { HASH_BLOCK, isBlockSize, MAX_SALT, type VerityParameters } from "./hash-tree.ts";
 
 /** `struct verity_sb`, 512 bytes in front of a tree. Source: cryptsetup lib/verity/verity.c. */
 const SIGNATURE = "verity";
@@ -14,9 +14,6 @@ const HASH_BLOCK_AT = 68; // u32
 const DATA_BLOCKS = 72; // u64
 const SALT_SIZE = 80; //   u16
 const SALT = 88; //        256 bytes
-/** What dm-verity takes as a data block: up to a page, the longest of which has 64 KiB. */
-const MIN_BLOCK = 512;
-const MAX_BLOCK = 65_536;
 
 /** The superblock, alone in its hash block. The same tree has the same UUID, so that the same disk has the same bytes. */
 export function verityHeader(
@@ -63,9 +60,6 @@ export function readVerityHeader(bytes: Uint8Array): VerityParameters | undefine
     return undefined;
   return { dataBlock, dataBlocks, salt: bytes.slice(SALT, SALT + saltSize) };
 }
-
-const isBlockSize = (bytes: number): boolean =>
-  bytes >= MIN_BLOCK && bytes <= MAX_BLOCK && (bytes & (bytes - 1)) === 0;
 
 /** Version 8 of RFC 9562: of one's own making. */
 function uuidOf(root: Uint8Array): Uint8Array {

@@ -2,33 +2,10 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { HASH_BLOCK, levelsOf, treeSize } from "../../src/verity/hash-tree.ts";
+import { HASH_BLOCK, levelsOf } from "../../src/verity/hash-tree.ts";
 import { checkHashTree } from "../../src/verity/check-tree.ts";
-import { BlockDigest } from "../../src/verity/block-digest.ts";
-import { upperLevels } from "../../src/verity/upper-levels.ts";
 import { scratchDir } from "../support/image.ts";
-
-const noise = (length: number): Uint8Array =>
-  Uint8Array.from({ length }, (_, i) => (i * i * 31 + (i >> 9)) & 0xff);
-
-/** A tree in memory, built level by level as an export does. */
-function treeOf(data: Uint8Array, dataBlock: number, salt: Uint8Array) {
-  const dataBlocks = data.length / dataBlock;
-  const parameters = { dataBlock, dataBlocks, salt };
-  const tree = new Uint8Array(treeSize(dataBlocks));
-  const leaves = new Uint8Array(dataBlocks * 32);
-  new BlockDigest(salt, dataBlock).all(data, leaves, 0);
-  const [lowest] = levelsOf(dataBlocks);
-  let digests = leaves;
-  if (lowest !== undefined) {
-    const at = lowest.at * HASH_BLOCK;
-    tree.set(leaves, at);
-    digests = new Uint8Array(lowest.blocks * 32);
-    new BlockDigest(salt, HASH_BLOCK).all(tree.subarray(at, at + lowest.blocks * HASH_BLOCK), digests, 0);
-  }
-  const root = upperLevels(parameters, digests, (block, at) => tree.set(block, at));
-  return { parameters, tree, root };
-}
+import { noise, treeOf } from "./tree-of.ts";
 
 const check = ({ parameters, tree, root }: ReturnType<typeof treeOf>, data: Uint8Array) => [
   ...checkHashTree(parameters, root, {
