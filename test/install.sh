@@ -8,7 +8,7 @@ set -eu
 PROGRAMS="python3:python3 pip3:python3-pip perl:perl-base getfattr:attr setcap:libcap2-bin rsync:rsync curl:curl ss:iproute2 pkill:procps
 zstd:zstd xz:xz-utils bzip2:bzip2 igzip:isal pigz:pigz fusermount:fuse3 mmdebstrap:mmdebstrap umoci:umoci skopeo:skopeo
 prometheus:prometheus fio:fio faketime:faketime systemd-analyze:systemd
-fincore:util-linux-extra protoc:protobuf-compiler veritysetup:cryptsetup-bin nbdinfo:libnbd-bin qemu-img:qemu-utils mkfs.ext4:e2fsprogs zsh:zsh fish:fish"
+fincore:util-linux-extra protoc:protobuf-compiler veritysetup:cryptsetup-bin dmsetup:dmsetup qemu-system-x86_64:qemu-system-x86 cpio:cpio nbdinfo:libnbd-bin qemu-img:qemu-utils mkfs.ext4:e2fsprogs zsh:zsh fish:fish"
 EROFS_AT_LEAST=1.8
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -122,6 +122,7 @@ if [ -n "$packages" ] || ! has_erofs; then
   fi
 fi
 
+sh "$root/test/guest.sh"
 sh "$root/test/engines.sh"
 has go || say "no go, so layers are not compared with what containerd and umoci unpack, and containerd's tests of snapshotters and those of pods are left out: install Go 1.24 or newer"
 
