@@ -1,9 +1,13 @@
 import { basename, join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { VerityRequest } from "../src/block/export.ts";
+import type { openImageDisk } from "../src/block/image-disk.ts";
 import { OperationalError, UsageError } from "../src/bytes/errors.ts";
+import { sharedCell } from "../src/mkfs/report.ts";
+import { isRoot } from "../src/verity/hash-words.ts";
 import { warn, withExamples } from "./help.ts";
 import * as options from "./image-options.ts";
+import { progress } from "./progress.ts";
 import { sayLine } from "./say.ts";
 import { salt, verityLine } from "./verity-words.ts";
 
@@ -15,6 +19,7 @@ interface ExportFlags extends options.ImageFlags {
   veritySuperblock: boolean;
   salt?: Uint8Array;
   singleDevice: boolean;
+  layer?: string;
   threads?: string;
 }
 
@@ -25,8 +30,6 @@ interface VerifyFlags extends options.ImageFlags {
   salt?: Uint8Array;
 }
 
-const ROOT = /^[0-9a-f]{64}$/i;
-
 export function addExport(program: Command): void {
   const command = program
     .command("export")
@@ -34,6 +37,7 @@ export function addExport(program: Command): void {
     .option("--block", "as a block device, the only form", false)
     .option("-O, --output <file>", "where to; <blob-dir>/<name of the bootstrap>.disk when absent")
     .option("--single-device", "for kernels that know no device table in a disk: any from 5.19", false)
+    .option("--layer <N|ID>", "one layer alone, as a disk of its own: by its number from 1, or its blob id")
     .option("--verity", "put the hash tree of dm-verity behind the disk, and print what opens it", false)
     .option("--verity-only", "write the hash tree alone, of a disk that is served elsewhere", false)
     .option(
@@ -49,6 +53,7 @@ export function addExport(program: Command): void {
     command,
     "nydus-image-ts export --block -B image.boot -D layers -O image.disk",
     "nydus-image-ts export --block --verity image.boot -D layers",
+    "nydus-image-ts export --block --layer 1 image.boot -D layers -O base.disk",
   );
 }
 
@@ -63,7 +68,7 @@ export function addVerify(program: Command): void {
     .option("--data-blocks <n>", "how many blocks the tree is of", count)
     .option("--salt <hex>", "of the hash tree", salt)
     .action(async (disk: string, root: string, flags: VerifyFlags) => {
-      if (!ROOT.test(root)) throw new UsageError(`root digest ${root}: want 64 hex digits`);
+      if (!isRoot(root)) throw new UsageError(`root digest ${root}: want 64 hex digits`);
       const { hashFile, hashOffset, dataBlocks } = flags;
       const request = { hashFile, hashOffset, dataBlocks, salt: flags.salt };
       const { verifyDisk } = await import("../src/block/verify-disk.ts"); // other commands start sooner without
@@ -81,15 +86,35 @@ async function writeDisk(argument: string | undefined, flags: ExportFlags): Prom
   if (!flags.block) throw new UsageError("want --block, the only form of an export");
   const search = (await options.blobSearchOf(flags)) ?? options.besideOf(image);
   const output = flags.output ?? defaultOutput(image, flags);
+  if (output === "-")
+    throw new UsageError("--output -: a disk is written at its places, and no stream has those");
+  if (flags.layer === undefined) return writeImage(image, search, output, flags);
+  const { layerTar } = await import("../src/block/layer-tar.ts"); // other commands start sooner without
+  const layer = layerTar(image, search, flags.layer);
+  const { withLayerImage } = await import("./layer-image.ts");
+  const files = new Map([["1", layer.path]]);
+  return withLayerImage(layer, (bootstrap) => writeImage(bootstrap, { dirs: [], files }, output, flags));
+}
+
+async function writeImage(
+  image: string,
+  search: Parameters<typeof openImageDisk>[1],
+  output: string,
+  flags: ExportFlags,
+): Promise<void> {
   const { openImageDisk } = await import("../src/block/image-disk.ts"); // as above
   const { exportDisk } = await import("../src/block/export.ts");
-  const disk = openImageDisk(image, search, flags.singleDevice);
+  const { disk, files, tables, close } = openImageDisk(image, search, flags.singleDevice);
+  const report = process.stderr.isTTY ? progress(true) : undefined;
   try {
-    const verity = verityOf(flags, disk.tables.sb.blockSize);
-    const made = await exportDisk({ disk: disk.disk, files: disk.files, output, verity });
+    const verity = verityOf(flags, tables.sb.blockSize);
+    const done = sharedCell();
+    report?.start("disks", [disk.size], [done]);
+    const made = await exportDisk({ disk, files, output, verity, done });
     if (made !== undefined) sayLine(verityLine(made, flags.veritySuperblock));
   } finally {
-    disk.close();
+    report?.stop();
+    close();
   }
 }
 

@@ -6,7 +6,7 @@ import type { MountFlags } from "../src/daemon/options-from-flags.ts";
 import { placesIn } from "../src/daemon/places.ts";
 import type { DiskAddress, DiskToServe } from "../src/daemon/serve-disks.ts";
 import { openLog } from "../src/log/log.ts";
-import { givenOptions } from "./given.ts";
+import { type Given, givenOptions } from "./given.ts";
 import { withExamples } from "./help.ts";
 import { addOptionsNamed } from "./mount-options.ts";
 import { sayLine } from "./say.ts";
@@ -52,18 +52,19 @@ export function addNbd(program: Command): void {
     "nydusd-ts nbd base.tar app.tar.gz --listen 10809",
     "nydusd-ts nbd saved.tar --ref app:1.0 --single-device --socket app.sock",
   );
-  command.action((paths: string[], flags: NbdFlags) =>
-    serve(paths, flags, givenOptions(command).has("--blob")),
-  );
+  command.action((paths: string[], flags: NbdFlags) => serve(paths, flags, givenOptions(command)));
 }
 
-async function serve(paths: readonly string[], flags: NbdFlags, hasBlobs: boolean): Promise<void> {
+async function serve(paths: readonly string[], flags: NbdFlags, given: Given): Promise<void> {
   if (flags.salt !== undefined && !flags.verity)
     throw new UsageError("--salt is of a hash tree: want --verity");
   const address = addressOf(flags);
   const { serveDisks } = await import("../src/daemon/serve-disks.ts");
-  const disks = [await diskOf("", paths, flags, hasBlobs)];
-  for (const [name, path] of flags.export) disks.push(await diskOf(name, [path], flags, false));
+  // With other images they may be for those.
+  const isAlone = flags.export.length === 0;
+  const blobOptions = ["--blob", ...(isAlone ? ["--blob-dir"] : [])].filter((name) => given.has(name));
+  const disks = [await diskOf("", paths, flags, blobOptions)];
+  for (const [name, path] of flags.export) disks.push(await diskOf(name, [path], flags, []));
   const log = openLog(flags.logLevel, flags);
   await serveDisks(disks, address, log, (facts, port) => {
     for (const { verity } of facts) if (verity !== undefined) sayLine(verityLine(verity, false));
@@ -82,13 +83,13 @@ async function diskOf(
   name: string,
   paths: readonly string[],
   flags: NbdFlags,
-  hasBlobs: boolean,
+  blobOptions: readonly string[],
 ): Promise<DiskToServe> {
-  const image = await prepareSources(paths, flags, hasBlobs ? ["--blob"] : []);
+  const image = await prepareSources(paths, flags, blobOptions);
   await image.makeDurable(false);
   const given = {
     dirs: [...flags.blobDir, ...image.blobDirs],
-    files: new Map([...(hasBlobs ? flags.blob : []), ...image.blobs]),
+    files: new Map([...(blobOptions.includes("--blob") ? flags.blob : []), ...image.blobs]),
     known: image.known,
   };
   const places = placesIn(image.bootstrap, undefined, given);

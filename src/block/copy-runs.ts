@@ -17,12 +17,19 @@ const UNABLE = new Set(["EXDEV", "EINVAL", "EOPNOTSUPP", "ENOSYS", "EPERM", "EBA
  * Writes a disk by having the kernel copy what lies in files. Holes of the files stay holes.
  *
  * @param out as long as the disk already
+ * @param done one cell, told up to which byte the disk is there
  * @throws OperationalError naming the file
  */
-export async function copyRuns(disk: FlatDisk, files: readonly DiskFile[], out: AtomicFile): Promise<void> {
+export async function copyRuns(
+  disk: FlatDisk,
+  files: readonly DiskFile[],
+  out: AtomicFile,
+  done: Float64Array,
+): Promise<void> {
   for (const { at, length, source } of disk.runs) {
     if ("bytes" in source) out.write(source.bytes, at);
-    else await copyRun({ at, length, source }, elementAt(files, source.file), out);
+    else await copyRun({ at, length, source }, elementAt(files, source.file), out, done);
+    done[0] = at + length;
   }
 }
 
@@ -30,6 +37,7 @@ async function copyRun(
   { at, length, source }: Run & { source: { from: number } },
   file: DiskFile,
   out: AtomicFile,
+  done: Float64Array,
 ): Promise<void> {
   const end = source.from + length;
   for (let from = source.from; from < end; ) {
@@ -40,7 +48,8 @@ async function copyRun(
     while (from < stop) {
       const n = copyStep(file, from, out, at + from - source.from, Math.min(STEP, stop - from));
       from += n;
-      out.flushBehind(at + from - source.from);
+      done[0] = at + from - source.from;
+      out.flushBehind(done[0]);
       await setImmediate();
     }
   }

@@ -26,6 +26,8 @@ export interface ExportRequest {
   readonly files: readonly DiskFile[];
   readonly output: string;
   readonly verity?: VerityRequest | undefined;
+  /** One cell in shared memory, told how many bytes of the disk are done. */
+  readonly done?: Float64Array | undefined;
 }
 
 export interface VerityRequest {
@@ -49,7 +51,7 @@ export interface Verity extends VerityParameters {
  * @throws OperationalError, or the system error of opening the output
  */
 export async function exportDisk(request: ExportRequest): Promise<Verity | undefined> {
-  const { disk, files, output, verity } = request;
+  const { disk, files, output, verity, done = newDone() } = request;
   await loadSystemCalls();
   mustBeNoPart(request);
   mustHaveRoom(request);
@@ -58,7 +60,7 @@ export async function exportDisk(request: ExportRequest): Promise<Verity | undef
     if (!verity?.isAlone) ftruncateSync(out.fd, disk.size);
     let made: Verity | undefined;
     if (verity !== undefined) made = await writeVerity(request, verity, out);
-    else await copyRuns(disk, files, out);
+    else await copyRuns(disk, files, out, done);
     await out.flushed();
     out.commit();
     return made;
@@ -69,7 +71,7 @@ export async function exportDisk(request: ExportRequest): Promise<Verity | undef
 
 /** Makes the hash tree of a disk, and writes the disk in front of it, unless the tree is alone. */
 export async function writeVerity(
-  { disk, files }: Pick<ExportRequest, "disk" | "files">,
+  { disk, files, done = newDone() }: Pick<ExportRequest, "disk" | "files" | "done">,
   { dataBlock, salt, hasSuperblock, isAlone }: VerityRequest,
   out: AtomicFile,
 ): Promise<Verity> {
@@ -80,7 +82,7 @@ export async function writeVerity(
   ftruncateSync(out.fd, treeAt + treeSize(parameters.dataBlocks));
   const digests = new Uint8Array(new SharedArrayBuffer((lowest?.blocks ?? 1) * DIGEST_SIZE));
   await hashInThreads({
-    ...{ size: disk.size, runs: disk.runs, files, parameters, digests },
+    ...{ size: disk.size, runs: disk.runs, files, parameters, digests, done },
     copyTo: isAlone ? undefined : out.fd,
     tree: { fd: out.fd, at: treeAt + (lowest?.at ?? 0) * HASH_BLOCK },
     next: new Int32Array(new SharedArrayBuffer(4)),
@@ -89,6 +91,9 @@ export async function writeVerity(
   if (hasSuperblock) out.write(verityHeader(parameters, root), hashOffset);
   return { ...parameters, root, hashOffset };
 }
+
+/** A cell that nobody reads. */
+const newDone = (): Float64Array => new Float64Array(new SharedArrayBuffer(8));
 
 /** @throws OperationalError when a small image says that its tars lie so far apart that hashing the zeros between never ends */
 function mustBeFull(disk: FlatDisk, files: readonly DiskFile[]): void {

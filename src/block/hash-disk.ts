@@ -20,11 +20,13 @@ export interface HashTask {
   readonly next: Int32Array;
   /** In shared memory: digests of the hash blocks of level 0, side by side. */
   readonly digests: Uint8Array;
+  /** One cell, told up to which byte the disk is there, about: threads write it one over the other. */
+  readonly done: Float64Array;
 }
 
 /** Takes one batch after the other until none is left. @throws OperationalError naming a file that cannot be read */
 export function hashDisk(task: HashTask): void {
-  const { parameters, files, next, digests, tree, copyTo } = task;
+  const { parameters, files, next, digests, tree, copyTo, done } = task;
   const { dataBlock, dataBlocks, salt } = parameters;
   const reader = new DiskReader(new FlatDisk(task.size, task.runs), files);
   const leaf = new BlockDigest(salt, dataBlock);
@@ -49,6 +51,7 @@ export function hashDisk(task: HashTask): void {
       writeAll(tree.fd, used, tree.at + batch * hashes.length);
     }
     if (copyTo !== undefined) writeData(copyTo, bytes, at);
+    done[0] = Math.max(done[0] ?? 0, at + length);
   }
 }
 

@@ -1,5 +1,5 @@
 /** What is worked on: sources come compressed or through a pipe, and are stored before it is known what layers they have. */
-export type Work = "sources" | "layers";
+export type Work = "sources" | "layers" | "disks";
 
 /** Shows how far work is: it looks into cells that other threads fill. */
 export interface Report {

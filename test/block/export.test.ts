@@ -138,6 +138,20 @@ describe("export --block", () => {
     ]).toEqual([0, 0, 0]);
   });
 
+  it.each(["2", "id", "the beginning of it"])("--layer writes what its own bootstrap would, by %s", (by) => {
+    const dir = workDir();
+    const { path, devices } = fixture("12-merged");
+    const tar = devices[1] ?? "";
+    const id = createHash("sha256").update(readFileSync(tar)).digest("hex");
+    const word = by === "2" ? by : id.slice(0, by === "id" ? 64 : 10);
+    const [boot, own, layer] = ["own.boot", "own.disk", "layer.disk"].map((name) => join(dir, name));
+    expect(image("create", "-B", boot, "-D", dir, tar).status).toBe(0);
+    expect(image("export", "--block", boot, "-D", dir, "-O", own, "--verity").status).toBe(0);
+    const args = ["export", "--block", path, ...blobsOf(devices), "-O", layer, "--verity", "--layer", word];
+    expect(image(...args)).toMatchObject({ status: 0, stderr: "" });
+    expect(readFileSync(layer).equals(readFileSync(own))).toBe(true);
+  });
+
   it("is put beside the tars under the image's name", () => {
     const dir = workDir();
     const { path, devices } = fixture("04-large");
@@ -305,6 +319,21 @@ describe("an export that cannot be", () => {
       "salt that is no hex",
       (dir) => [...args("04-large", join(dir, "disk")), "--verity", "--salt", "xy"],
       /hex digits/,
+    ],
+    [
+      "a stream",
+      () => args("04-large", "-"),
+      /--output -: a disk is written at its places, and no stream has those/,
+    ],
+    [
+      "a layer that is not there",
+      (dir) => [...args("12-merged", join(dir, "disk")), "--layer", "4"],
+      /no layers are called 4; it has 3: 1 [0-9a-f]{12}, 2 [0-9a-f]{12}, 3 /,
+    ],
+    [
+      "a layer of a disk",
+      (dir) => ["export", "--block", fixture("13-export-disk").path, "-O", join(dir, "disk"), "--layer", "1"],
+      /is a disk already, which has no tars: want its bootstrap/,
     ],
     ["no place to write to", () => args("04-large", "/nowhere/disk"), /\/nowhere: ENOENT/],
   ])("%s: is said, and nothing is written", (_, make, says) => {

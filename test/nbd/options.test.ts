@@ -104,3 +104,15 @@ it("a hash tree has --salt; the log goes to --log-file, as --log-format says, fr
   expect(existsSync(log)).toBe(true);
   expect(readFileSync(log, "utf8")).toMatch(/DEBUG .*a client: unknown flags/);
 });
+
+it("--blob-dir beside layers, which bring their tars, is refused, unless another image may want it", async () => {
+  const cache = ["--cache-dir", join(workDir(), "cache")];
+  const alone = run(["nbd", ...LAYERS, "--blob-dir", workDir(), ...cache, "--socket", join(workDir(), "s")]);
+  expect([alone.status, alone.stderr]).toEqual([
+    1,
+    expect.stringMatching(/^Error: --blob-dir has no meaning for /),
+  ]);
+  const flat = `flat=${fixture("13-export-disk").path}`;
+  const { socket } = await serveNbd([...LAYERS, "--blob-dir", workDir(), "--export", flat, ...cache]);
+  expect(has(copied(socket), "/dd/again")).toBe(true);
+});
