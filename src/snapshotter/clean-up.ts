@@ -38,7 +38,7 @@ export class CleanUp {
   private async once(): Promise<void> {
     await this.snapshots.removeStrays();
     const { keys, layers } = this.needed();
-    await this.snapshots.images.removeOthers((key) => keys.has(key));
+    await this.snapshots.stacks.images.removeOthers((key) => keys.has(key));
     for (const { diffId } of [...this.store.all()])
       if (!layers.has(diffId) && !this.differ.isBusy) await this.store.remove("layer", diffId);
   }
@@ -48,7 +48,7 @@ export class CleanUp {
     const [keys, layers] = [new Set<string>(), new Set<string>()];
     for (const { key, layer } of this.snapshots.records.all()) {
       if (layer !== undefined) layers.add(layer);
-      const { image } = this.snapshots.chainOf(key);
+      const { image } = this.snapshots.stacks.chainOf(key);
       if (image.length > 0) keys.add(LayerStore.keyOf(image));
     }
     return { keys, layers };

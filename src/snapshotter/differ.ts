@@ -1,15 +1,12 @@
 import { create } from "@bufbuild/protobuf";
-import { join } from "node:path";
 import { messageOf } from "../bytes/errors.ts";
 import type { Containerd } from "../containerd/client.ts";
 import type { ApplyRequest } from "../containerd/gen/diff_pb.ts";
 import { type Descriptor, MountSchema } from "../containerd/gen/types_pb.ts";
 import { Refusal, refuse } from "../containerd/refusal.ts";
-import type { LayerStore } from "../layer-store/layer-store.ts";
 import { NotConvertible } from "../layer-store/not-convertible.ts";
-import type { LayerSource } from "../layer-store/stored-layer.ts";
 import type { Logger } from "../log/log.ts";
-import type { ContentPlace } from "./content-place.ts";
+import type { LayerIntake } from "./layer-intake.ts";
 import { mountAnswers, upperOf } from "./mount-answers.ts";
 import { namespaceOf, type SnapshotRecord } from "./record.ts";
 import type { Snapshots } from "./snapshots.ts";
@@ -22,26 +19,18 @@ export type Applied = Pick<Descriptor, "mediaType" | "digest" | "size">;
 /** Lays layers into snapshots: into the store, or, where they cannot be converted, unpacked by containerd. */
 export class Differ {
   private readonly snapshots: Snapshots;
-  private readonly store: LayerStore;
+  private readonly intake: LayerIntake;
   private readonly containerd: Containerd;
-  private readonly content: ContentPlace;
   private readonly log: Logger;
   /** Ids of snapshots that containerd itself is to unpack into: it asks here first. */
   private readonly walked = new Set<number>();
   /** Calls that may have a layer which no snapshot has yet. */
   private calls = 0;
 
-  constructor(
-    snapshots: Snapshots,
-    store: LayerStore,
-    containerd: Containerd,
-    content: ContentPlace,
-    log: Logger,
-  ) {
+  constructor(snapshots: Snapshots, intake: LayerIntake, containerd: Containerd, log: Logger) {
     this.snapshots = snapshots;
-    this.store = store;
+    this.intake = intake;
     this.containerd = containerd;
-    this.content = content;
     this.log = log;
   }
 
@@ -62,15 +51,12 @@ export class Differ {
     if (diff === undefined) throw refuse("invalid argument", "no layer is named");
     this.calls++;
     try {
-      if (record.layer !== undefined || !(await this.snapshots.directories.isUntouched(record.id)))
-        return await this.walk(request, record, "the snapshot holds something already", signal);
-      if (this.snapshots.chainOf(record.parent).above.length > 0)
-        return await this.walk(request, record, "it lies above a directory", signal);
-      const { diffId, tarBytes } = await this.store.convert(
-        await this.sourceOf(diff, record.key, signal),
-        signal,
-      );
-      await this.snapshots.setLayer(record.key, diffId);
+      const reason = await this.whyNot(record);
+      if (reason !== undefined) return await this.walk(request, record, reason, signal);
+      const { mediaType, digest, size } = diff;
+      const blob = { mediaType, digest, size: Number(size) };
+      const { diffId, tarBytes } = await this.intake.take(blob, record.key, signal);
+      await this.snapshots.setLayer(record.key, diffId, blob);
       return { mediaType: LAYER, digest: diffId, size: BigInt(tarBytes) };
     } catch (error) {
       if (error instanceof NotConvertible) return await this.walk(request, record, error.reason, signal);
@@ -79,6 +65,14 @@ export class Differ {
     } finally {
       this.calls--;
     }
+  }
+
+  /** @returns why a layer is not to be kept in the store */
+  private async whyNot({ id, layer, parent }: SnapshotRecord): Promise<string | undefined> {
+    const { directories, stacks } = this.snapshots;
+    if (layer !== undefined || !(await directories.isUntouched(id)))
+      return "the snapshot holds something already";
+    return stacks.chainOf(parent).above.length > 0 ? "it lies above a directory" : undefined;
   }
 
   private snapshotOf({ mounts }: ApplyRequest): SnapshotRecord | undefined {
@@ -91,17 +85,6 @@ export class Differ {
     return undefined;
   }
 
-  private async sourceOf(
-    { mediaType, digest, size }: Descriptor,
-    key: string,
-    signal: AbortSignal,
-  ): Promise<LayerSource> {
-    const source = { mediaType, digest, size: Number(size) };
-    const root = await this.content.root(signal);
-    if (root !== undefined) return { ...source, file: join(root, "blobs", ...digest.split(":")) };
-    return { ...source, stream: () => this.containerd.read(digest, namespaceOf(key), signal) };
-  }
-
   /** containerd unpacks into the upper directory, and reads below what directories are like that the layer does not name. */
   private async walk(
     request: ApplyRequest,
@@ -112,7 +95,7 @@ export class Differ {
     const { key, id, parent } = record;
     const { directories } = this.snapshots;
     this.log.warn(`layer ${request.diff?.digest}: unpacked by containerd: ${reason}`, { snapshot: key });
-    const lowers = await this.snapshots.lowersOf(parent);
+    const lowers = await this.snapshots.stacks.lowersOf(parent);
     const answers = mountAnswers({
       kind: "active",
       lowers,

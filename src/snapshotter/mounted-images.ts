@@ -35,15 +35,18 @@ export class MountedImages {
    * Where the image of these layers is mounted, which it is when this resolves.
    *
    * @param layers diffIDs, the lowest first; one at least
+   * @param restore called before the layers are read
    * @throws OperationalError
    */
-  async mounted(layers: readonly string[]): Promise<string> {
+  async mounted(layers: readonly string[], restore: () => Promise<void>): Promise<string> {
     const key = LayerStore.keyOf(layers);
     const mountpoint = join(this.root, key);
     if (await isMounted(mountpoint)) return mountpoint;
     let mounting = this.underWay.get(key);
     if (mounting === undefined) {
-      mounting = this.mount(layers, mountpoint).finally(() => this.underWay.delete(key));
+      mounting = restore()
+        .then(() => this.mount(layers, mountpoint))
+        .finally(() => this.underWay.delete(key));
       this.underWay.set(key, mounting);
     }
     return mounting;

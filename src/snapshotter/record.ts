@@ -1,6 +1,13 @@
 /** What a snapshot is: read-only, written to, or done. */
 export type SnapshotKind = "view" | "active" | "committed";
 
+/** A layer as containerd has it. */
+export interface LayerBlob {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+}
+
 /** A snapshot, as it is kept. */
 export interface SnapshotRecord {
   /** Names its directory; never given twice. */
@@ -16,6 +23,8 @@ export interface SnapshotRecord {
   readonly updatedAt: number;
   /** diffID of the layer that lies in the store instead of in the snapshot's directory. */
   readonly layer?: string;
+  /** What that was made of. */
+  readonly blob?: LayerBlob;
   /** A layer is to be laid into it: nobody reads what is below until then. */
   readonly isExtract: boolean;
   /** Of a committed one: bytes and inodes, without what is below. */

@@ -44,8 +44,8 @@ export class SnapshotDirectories {
     await mkdir(work, { recursive: true, mode: 0o711 });
   }
 
-  /** An overlay's root is that of its upper directory: it is to look like that of what is below. */
-  async likeRootOf(id: number, { uid, gid, mode }: Pick<Stats, "uid" | "gid" | "mode">): Promise<void> {
+  /** Makes the upper directory, which is the root of an overlay, look like another one. */
+  async likeRoot(id: number, { uid, gid, mode }: Pick<Stats, "uid" | "gid" | "mode">): Promise<void> {
     const { upper } = this.places(id);
     await chown(upper, uid, gid);
     await chmod(upper, mode & 0o7777);

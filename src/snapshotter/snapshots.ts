@@ -1,14 +1,12 @@
-import { lstat } from "node:fs/promises";
 import { type FieldOf, parseFilters } from "../containerd/filter.ts";
 import { refuse } from "../containerd/refusal.ts";
 import type { LayerStore } from "../layer-store/layer-store.ts";
-import { type Chain, chainOf } from "./chain.ts";
-import { type MountAnswer, mountAnswers } from "./mount-answers.ts";
-import type { MountedImages } from "./mounted-images.ts";
+import type { MountAnswer } from "./mount-answers.ts";
 import { Mutex } from "./mutex.ts";
-import { isExtractKey, type SnapshotKind, type SnapshotRecord } from "./record.ts";
+import { isExtractKey, type LayerBlob, type SnapshotKind, type SnapshotRecord } from "./record.ts";
 import type { SnapshotRecords } from "./records.ts";
 import type { SnapshotDirectories, Usage } from "./snapshot-directories.ts";
+import type { Stacks } from "./stacks.ts";
 import { now } from "./wall-clock.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -29,8 +27,6 @@ export interface NewName {
   readonly labels: Labels;
 }
 
-const VOLATILE = "containerd.io/snapshot/overlay.volatile";
-
 /**
  * containerd's snapshots. Whatever changes is one write of metadata; layers are laid into them by the differ, and images are
  * mounted when something is to be read. containerd holds locks of its own over Commit and Remove, none over Cleanup.
@@ -38,21 +34,16 @@ const VOLATILE = "containerd.io/snapshot/overlay.volatile";
 export class Snapshots {
   readonly records: SnapshotRecords;
   readonly directories: SnapshotDirectories;
-  readonly images: MountedImages;
+  readonly stacks: Stacks;
   private readonly store: LayerStore;
   private readonly changes = new Mutex();
   /** Ids of snapshots that are no records yet. */
   private readonly making = new Set<number>();
 
-  constructor(
-    records: SnapshotRecords,
-    directories: SnapshotDirectories,
-    images: MountedImages,
-    store: LayerStore,
-  ) {
+  constructor(records: SnapshotRecords, directories: SnapshotDirectories, stacks: Stacks, store: LayerStore) {
     this.records = records;
     this.directories = directories;
-    this.images = images;
+    this.stacks = stacks;
     this.store = store;
   }
 
@@ -70,9 +61,9 @@ export class Snapshots {
     this.making.add(record.id);
     try {
       await this.directories.make(record.id);
-      if (isExtract) this.images.unexpect(this.chainOf(parent).image);
-      const answers = await this.mountsOf(record);
-      if (!isExtract) await this.takeRoot(record, answers);
+      if (isExtract) this.stacks.images.unexpect(this.stacks.chainOf(parent).image);
+      const answers = await this.stacks.mountsOf(record);
+      if (!isExtract) await this.stacks.takeRoot(record);
       await this.changes.run(async () => {
         this.mustBeNew(key);
         this.mustBeCommitted(parent);
@@ -101,7 +92,7 @@ export class Snapshots {
     const record = this.mustHave(key);
     if (record.kind === "committed") throw refuse("failed precondition", `snapshot ${key} is committed`);
     await this.directories.make(record.id);
-    return this.mountsOf(record);
+    return this.stacks.mountsOf(record);
   }
 
   /** @throws Refusal */
@@ -118,7 +109,7 @@ export class Snapshots {
       if (before.parent !== "" && below !== before.parent)
         throw refuse("invalid argument", `snapshot ${key} has the parent ${before.parent}, not ${below}`);
       this.mustBeCommitted(below);
-      if (before.layer !== undefined && this.chainOf(below).above.length > 0)
+      if (before.layer !== undefined && this.stacks.chainOf(below).above.length > 0)
         throw refuse(
           "failed precondition",
           `snapshot ${key} is a layer above directories: take "rebase" out of the capabilities`,
@@ -130,8 +121,8 @@ export class Snapshots {
         before,
       );
     });
-    const { image, above } = this.chainOf(name);
-    if (above.length === 0 && image.length > 0) this.images.expect(image);
+    const { image, above } = this.stacks.chainOf(name);
+    if (above.length === 0 && image.length > 0) this.stacks.images.expect(image);
   }
 
   /** Metadata only: what it had goes when `cleanUp` comes. */
@@ -161,10 +152,10 @@ export class Snapshots {
   }
 
   /** Notes that a layer of the store is what an active snapshot holds. */
-  async setLayer(key: string, layer: string): Promise<void> {
+  async setLayer(key: string, layer: string, blob: LayerBlob): Promise<void> {
     await this.changes.run(async () => {
       const before = this.mustBeActive(key);
-      await this.records.put({ ...before, layer }, before);
+      await this.records.put({ ...before, layer, blob }, before);
     });
   }
 
@@ -176,41 +167,6 @@ export class Snapshots {
   async usage(key: string): Promise<Usage> {
     const record = this.mustHave(key);
     return record.kind === "active" ? this.directories.usage(record.id) : record;
-  }
-
-  /** What lies below a snapshot with this parent. */
-  chainOf = (parent: string): Chain => chainOf(this.records.chain(parent));
-
-  /** Directories of what is below a snapshot, the highest first; mounted as needed. */
-  async lowersOf(parent: string): Promise<string[]> {
-    const { image, above } = this.chainOf(parent);
-    const lowers = above.map((id) => this.directories.places(id).upper).reverse();
-    // "/." : containerd 2.0 to 2.2 clone only the directory above, without what is mounted there, when they map ids.
-    if (image.length > 0) lowers.push(`${await this.images.mounted(image)}/.`);
-    return lowers;
-  }
-
-  private async mountsOf({ id, kind, parent, labels, isExtract }: SnapshotRecord): Promise<MountAnswer[]> {
-    const lowers = isExtract ? [] : await this.lowersOf(parent);
-    const extra = VOLATILE in labels ? ["volatile"] : [];
-    return mountAnswers({
-      kind,
-      lowers,
-      empty: this.directories.empty,
-      ...this.directories.places(id),
-      extra,
-    });
-  }
-
-  /** The root of an overlay is the upper directory's, of a view without anything below as well. */
-  private async takeRoot(
-    { id, kind, parent }: SnapshotRecord,
-    [answer]: readonly MountAnswer[],
-  ): Promise<void> {
-    if (kind !== "active" || parent === "") return;
-    const lowers = answer?.options.find((option) => option.startsWith(LOWER))?.slice(LOWER.length);
-    const [lower] = lowers?.split(":") ?? [];
-    if (lower !== undefined) await this.directories.likeRootOf(id, await lstat(lower));
   }
 
   private mustHave(key: string): SnapshotRecord {
@@ -237,8 +193,6 @@ export class Snapshots {
     if (this.records.get(key) !== undefined) throw refuse("already exists", `snapshot ${key}`);
   }
 }
-
-const LOWER = "lowerdir=";
 
 function layerUsage(store: LayerStore, diffId: string): Usage {
   const layer = store.get(diffId);

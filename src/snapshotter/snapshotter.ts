@@ -3,11 +3,14 @@ import { handlerOf } from "../containerd/routes.ts";
 import type { Handler } from "../containerd/server.ts";
 import { LayerStore } from "../layer-store/layer-store.ts";
 import type { Logger } from "../log/log.ts";
+import { Capabilities } from "./capabilities.ts";
 import { CleanUp } from "./clean-up.ts";
 import { ContentPlace } from "./content-place.ts";
 import { Differ } from "./differ.ts";
+import { LayerIntake } from "./layer-intake.ts";
 import { MountedImages } from "./mounted-images.ts";
 import { SnapshotRecords } from "./records.ts";
+import { Stacks } from "./stacks.ts";
 import type { SnapshotterOptions } from "./serve.ts";
 import { routesOf } from "./service.ts";
 import { SnapshotDirectories } from "./snapshot-directories.ts";
@@ -27,9 +30,12 @@ export async function openSnapshotter(options: SnapshotterOptions, log: Logger):
   const directories = new SnapshotDirectories(root);
   const records = SnapshotRecords.open(root, directories.lastId);
   const images = new MountedImages(root, store, { driver, program }, log);
-  const snapshots = new Snapshots(records, directories, images, store);
   const containerd = new Containerd(containerdAddress);
-  const differ = new Differ(snapshots, store, containerd, new ContentPlace(containerd, log), log);
+  const capabilities = new Capabilities(containerd, root, log);
+  const intake = new LayerIntake(store, containerd, new ContentPlace(containerd, log), log);
+  const stacks = new Stacks(records, directories, images, intake, capabilities);
+  const snapshots = new Snapshots(records, directories, stacks, store);
+  const differ = new Differ(snapshots, intake, containerd, log);
   const cleanUp = new CleanUp(snapshots, differ, store);
   return {
     handler: handlerOf(routesOf({ snapshots, differ, cleanUp })),
