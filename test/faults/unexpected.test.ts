@@ -22,11 +22,11 @@ afterEach(() => {
   for (const name of ["NODE_OPTIONS", "NYDUSD_TS_UNEXPECTED", "NYDUSD_TS_TRIGGER"]) delete process.env[name];
 });
 
-/** A daemon in which something goes wrong (twice: while those inside would be served for ever): in its main thread on SIGUSR2, in a worker while the file `trigger` is there. */
+/** A daemon in which something goes wrong while those inside would be served for ever: in its main thread on SIGUSR2, in a worker while the file `trigger` is there. */
 async function serve(how: string, ...args: string[]) {
   const trigger = join(workDir(), "now");
   Object.assign(process.env, {
-    NODE_OPTIONS: how === "twice" ? `--import=${HOOK} ${PATIENT}` : `--import=${HOOK}`,
+    NODE_OPTIONS: `--import=${HOOK} ${PATIENT}`,
     NYDUSD_TS_UNEXPECTED: how,
     NYDUSD_TS_TRIGGER: trigger,
   });

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { mountAt } from "../../src/mounts/table.ts";
 import {
   ask,
+  bePatient,
   hold,
   isMounted,
-  PATIENT,
   startFixture,
   stopAtOnce,
   until,
@@ -22,8 +22,6 @@ const FACTS = {
   direct: "transport=direct workers=2 protocol=7.\\d+ max_read=1048576",
   "fuse-native": "transport=fuse-native workers=1 protocol=7.19 max_read=131072",
 };
-
-afterEach(() => vi.unstubAllEnvs());
 
 /** What a process may be doing inside when the end comes, and what it does afterwards. */
 const insiders = [
@@ -67,6 +65,7 @@ describe.each(["direct", "fuse-native"] as const)("%s", (transport) => {
   });
 
   it.each(insiders)("SIGTERM lets $name finish", async ({ before, after }) => {
+    bePatient();
     const daemon = await serve();
     const holder = await hold(before, after, daemon.mountpoint, join(workDir(), "head"));
     process.kill(daemon.pid, "SIGTERM");
@@ -92,7 +91,7 @@ describe.each(["direct", "fuse-native"] as const)("%s", (transport) => {
   });
 
   it("a second SIGTERM stops it at once", async () => {
-    vi.stubEnv("NODE_OPTIONS", PATIENT); // those inside would be served for ever
+    bePatient();
     const daemon = await serve();
     await hold('cd "$1"', ":", daemon.mountpoint);
     process.kill(daemon.pid, "SIGTERM");
@@ -103,6 +102,7 @@ describe.each(["direct", "fuse-native"] as const)("%s", (transport) => {
   });
 
   it("a signal and its echo, as npm makes it, lets people inside finish", async () => {
+    bePatient();
     const daemon = await serve();
     const inside = await hold(`cd "$1"`, `cat ${FILE} | sha256sum`, daemon.mountpoint);
     process.kill(daemon.pid, "SIGINT");
@@ -120,6 +120,7 @@ describe.each(["direct", "fuse-native"] as const)("%s", (transport) => {
   });
 
   it.each(insiders)("an outside umount -l lets $name finish", async ({ before, after }) => {
+    bePatient();
     const daemon = await serve();
     const holder = await hold(before, after, daemon.mountpoint, join(workDir(), "head"));
     await ask('umount -l "$1"', daemon.mountpoint);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   ask,
+  bePatient,
   emptyDir,
   facts,
   hold,
@@ -53,6 +54,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
   });
 
   it("/readyz is 503 while the daemon stops, and open connections do not keep it", async () => {
+    bePatient();
     const daemon = await serve("localhost:0");
     const address = metricsAddress(daemon);
     const holder = await hold('cd "$1"', "cat small >/dev/null", daemon.mountpoint);

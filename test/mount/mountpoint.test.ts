@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { mountAt, readMounts } from "../../src/mounts/table.ts";
 import {
   ask,
+  bePatient,
   blobFlags,
   COMMAND,
   emptyDir,
@@ -130,6 +131,7 @@ describe.each(["direct", "fuse-native"])("%s mounts", (transport) => {
 it.each(["direct", "fuse-native"])(
   "%s ends without touching the mount that took its place",
   async (transport) => {
+    bePatient();
     const old = await startFixture("04-large", ["--transport", transport]);
     const holder = await hold('cd "$1"', "cat small", old.mountpoint);
     await ask('umount -l "$1"', old.mountpoint);

@@ -12,9 +12,9 @@ import { describe, expect, it } from "vitest";
 import { mountAt, readMounts } from "../../src/mounts/table.ts";
 import {
   ask,
+  bePatient,
   blobFlags,
   COMMAND,
-  type Daemon,
   emptyDir,
   hold,
   run,
@@ -22,6 +22,7 @@ import {
   shell,
   start,
   startFixture,
+  type Daemon,
   until,
   workDir,
 } from "../support/daemon.ts";
@@ -253,6 +254,7 @@ describe.each(["direct", "fuse-native"])("a daemon that serves %s below an overl
   });
 
   it("serves a process inside to the end", async () => {
+    bePatient();
     const daemon = await serve(workDir());
     const holder = await hold('cd "$1"; exec 3<dd/again', "cat <&3", daemon.mountpoint);
     process.kill(daemon.pid, "SIGTERM");

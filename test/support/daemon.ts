@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach } from "vitest";
+import { afterEach, vi } from "vitest";
 import { textLine } from "../../src/log/log-line.ts";
 import { mountAt, readMounts } from "../../src/mounts/table.ts";
 import { statOf } from "../../src/proc/processes.ts";
@@ -40,6 +40,7 @@ export interface Daemon {
 const running: ChildProcess[] = [];
 const dirs: string[] = [];
 afterEach(async () => {
+  vi.unstubAllEnvs();
   for (const dir of dirs) {
     for (const { mountpoint } of readMounts().filter((m) => m.mountpoint.startsWith(dir)))
       spawnSync("umount", ["-l", mountpoint], { timeout: PATIENCE_MS });
@@ -152,6 +153,9 @@ export async function start(
     },
   };
 }
+
+/** Daemons that this test starts from now on serve those inside for as long as they take: no clock ends what is looked at. */
+export const bePatient = (): void => void vi.stubEnv("NODE_OPTIONS", PATIENT);
 
 /** A daemon that serves a fixture. */
 export function startFixture(
