@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 import { ProgramsFirst } from "./support/sequencer.ts";
+import { workPlace } from "./support/work-place.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -11,6 +12,7 @@ export const SHARED: ViteUserConfig["test"] = {
     PATH: `${root}.cache/tools:${process.env["PATH"]}:/usr/sbin:/sbin`,
     // A bash that is no other bash's child takes the pipe it reads from for rsh's, and reads its bashrc.
     SHLVL: "1",
+    TMPDIR: workPlace(),
   },
   // Of a test that hangs: a machine three times slower is to pass.
   testTimeout: 300_000,
