@@ -10,6 +10,7 @@ import { writeJson } from "../src/inspect/json-file.ts";
 import { listTree } from "../src/inspect/ls.ts";
 import { statImages } from "../src/inspect/stat.ts";
 import { statisticsText } from "../src/inspect/stat-text.ts";
+import { compileLater } from "./compile-later.ts";
 import { addCompletion } from "./completion.ts";
 import { givenOptions } from "./given.ts";
 import { warn, warnFrom, withExamples, withHelpStyle } from "./help.ts";
@@ -20,6 +21,8 @@ import { runProgram } from "./run-program.ts";
 import { complain, print } from "./say.ts";
 
 const SIGN_OF_LIFE_MS = 10_000;
+
+compileLater();
 
 type Flags<T> = options.ImageFlags & T;
 

@@ -4,6 +4,7 @@ import {
   fchmodSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   openSync,
   renameSync,
   rmSync,
@@ -62,7 +63,8 @@ export function replaceBy(
     make(temporary);
     renameSync(temporary, path);
   } finally {
-    rmSync(temporary, { force: true }); // also of success: rename(2) leaves one of two names of the same file alone
+    // Also of success: rename(2) leaves one of two names of the same file alone. An error takes longer than a look.
+    if (lstatSync(temporary, { throwIfNoEntry: false }) !== undefined) rmSync(temporary, { force: true });
   }
 }
 

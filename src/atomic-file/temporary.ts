@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
@@ -24,7 +24,7 @@ const pidPart = (pid: number): string => pid.toString(16).padStart(PART, "0");
 
 /** A name beside a file that no other file has, and that says which process makes it. */
 export function temporaryName(path: string): string {
-  const random = randomBytes(PART / 2).toString("hex");
+  const random = randomUUID().slice(0, PART); // Node draws the bytes of many at once
   return join(dirname(path), `.${basename(path)}.${systemPart}${pidPart(process.pid)}${random}.tmp`);
 }
 

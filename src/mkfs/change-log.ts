@@ -4,11 +4,12 @@ import { readArea } from "../erofs/xattr-area.ts";
 import { ChangeWriter, KINDS, type StoredChange, type StoredChanges, TYPE_OF_KIND } from "./change-record.ts";
 import type { BlobLocation } from "./layer-image.ts";
 import type { LayerChange } from "./read-changes.ts";
-import { type BlobPiece, type DataPlace, NONE, placeOf, type Tree } from "./tree.ts";
+import { type DataPlace, NONE, placeOf, type Tree } from "./tree.ts";
 import type { Change } from "./unpacker.ts";
 
 const FIRST = 32;
 const NO_BYTES = new Uint8Array(0);
+const KIND_OF_TYPE = new Map(KINDS.map((kind) => [TYPE_OF_KIND[kind], kind]));
 const NO_INODE = {
   ...{ mode: 0, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0, size: 0, where: 0, blob: 0 },
   ...{ xattrs: NO_BYTES, pieces: undefined },
@@ -72,9 +73,10 @@ export class ChangeLog {
     const { buffer, byteOffset } = pool.bytes;
     const v = new DataView(buffer, byteOffset);
     for (let row = 0; row < this.count; row++) {
-      const { kind, path, link, xattrs, pieces, ...rest } = this.stored(row);
+      const change = this.stored(row);
+      const { kind, path, link, mode, uid, gid, mtime, mtimeNsec, size, xattrs } = change;
       const at = this.at[row];
-      const data = dataOf(rest, kind, pieces, places);
+      const { blob, where, pieces } = dataOf(change, places);
       const area = readArea(v, xattrs.byteOffset - byteOffset, xattrs.length, (problem) => {
         throw new TypeError(problem);
       });
@@ -83,9 +85,9 @@ export class ChangeLog {
         path,
         link,
         at,
-        attributes: { ...rest, ...data, flags: 0 },
+        attributes: { mode, flags: 0, uid, gid, mtime, mtimeNsec, size, where, blob },
         xattrs: area,
-        pieces: data.pieces,
+        pieces,
       };
     }
   }
@@ -98,13 +100,21 @@ export class ChangeLog {
     if (link !== undefined) return { ...NO_INODE, kind: "hardlink", path, link };
     if (inode === NONE) return { ...NO_INODE, kind: "file", mode: TYPE_OF_KIND.file, path, link: NO_BYTES };
     const mode = tree.mode[inode];
-    const kind = KINDS.find((each) => TYPE_OF_KIND[each] === (mode & S_IFMT)) ?? "file";
+    const kind = KIND_OF_TYPE.get(mode & S_IFMT) ?? "file";
     const isLink = kind === "symlink";
     const part = (at: number, size: number) => tree.pool.bytes.subarray(at, at + size);
     return {
-      ...{ kind, path, mode, uid: tree.uid[inode], gid: tree.gid[inode] },
-      ...{ mtime: tree.mtime[inode], mtimeNsec: tree.mtimeNsec[inode], size: tree.size[inode] },
-      ...{ where: isLink ? 0 : tree.where[inode], blob: tree.blob[inode], pieces: tree.pieces.get(inode) },
+      kind,
+      path,
+      mode,
+      uid: tree.uid[inode],
+      gid: tree.gid[inode],
+      mtime: tree.mtime[inode],
+      mtimeNsec: tree.mtimeNsec[inode],
+      size: tree.size[inode],
+      where: isLink ? 0 : tree.where[inode],
+      blob: tree.blob[inode],
+      pieces: tree.pieces.get(inode),
       link: isLink ? part(tree.where[inode], tree.size[inode]) : NO_BYTES,
       xattrs: part(tree.xattrAt[inode], tree.xattrSize[inode]),
     };
@@ -125,14 +135,16 @@ export class ChangeLog {
 
 /** Where the data of a file have come to lie; of a device, its number. */
 function dataOf(
-  { blob, where, size }: Pick<StoredChange, "blob" | "where" | "size">,
-  kind: StoredChange["kind"],
-  pieces: readonly BlobPiece[] | undefined,
+  { kind, blob, where, size, pieces }: StoredChange,
   places: readonly BlobLocation[],
 ): DataPlace {
   if (kind !== "file" || size === 0)
     return { blob: 0, where: kind === "file" ? 0 : where, pieces: undefined };
-  const moved = (pieces ?? [{ offset: 0, length: size, dataAt: where, blob }]).map((piece) => {
+  if (pieces === undefined) {
+    const place = elementAt(places, blob);
+    return { blob: place.blob, where: place.shift + where, pieces };
+  }
+  const moved = pieces.map((piece) => {
     const place = elementAt(places, piece.blob);
     return { ...piece, blob: place.blob, dataAt: place.shift + piece.dataAt };
   });

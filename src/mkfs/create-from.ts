@@ -4,7 +4,7 @@ import { type LayerFile, openedFile, statsOf, wholeFile } from "../tar/layer-fil
 import type { BuildResult } from "./bootstrap.ts";
 import { type CreateRequest, createImage, type LayerChanges, type LayerImage, readLayer } from "./create.ts";
 import { createLayers } from "./create-layers.ts";
-import { mergeImages } from "./merge.ts";
+import { LayerStack } from "./merge.ts";
 import { type Report, sharedCell } from "./report.ts";
 
 export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "isOfImage" | "done"> {
@@ -66,20 +66,25 @@ async function createSeveral(
     const { bytes, done } = progressOf(i);
     return { request: { ...request, layer, blobId: undefined, prefetch: [], done }, bytes };
   });
-  const built: (LayerImage | LayerChanges)[] = [];
+  const { chunkSize, isRepeatable } = request;
+  const stack = new LayerStack(request);
+  /** By their numbers, those that came before one below them. */
+  const waiting = new Map<number, LayerImage | LayerChanges>();
+  let next = 0;
   await createLayers(
     jobs,
-    (one, i) => {
-      built[i] = one;
+    (built, i) => {
+      waiting.set(i, built);
+      for (let layer = waiting.get(next); layer !== undefined; layer = waiting.get(++next)) {
+        waiting.delete(next);
+        stack.add({ ...layer, chunkSize, isRepeatable, name: request.layers[next] });
+      }
       report.ready();
     },
     readLayer,
   );
   if (request.blobDir !== undefined) syncDirectory(request.blobDir);
-  return mergeImages({
-    ...request,
-    layers: built.map((layer, i) => ({ ...layer, ...request, name: request.layers[i] })),
-  });
+  return stack.finish();
 }
 
 /** Of its file; 0 for what has no length, or is not there. */

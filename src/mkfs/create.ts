@@ -87,7 +87,7 @@ export interface LayerChanges extends LayerFacts {
  * @throws FormatError naming entry and offset, OperationalError, or a system error; nothing is left behind then
  */
 export function createImage(request: CreateRequest): Promise<CreateResult> {
-  return buildLayer(request, false, (layer) => {
+  return buildLayer(request, { mayBeAbove: false, isForImage: true }, (layer) => {
     const draft = drafted(request, layer);
     return (placeBlobs) =>
       placeBootstrap(request, draft, () => {
@@ -104,7 +104,7 @@ export function createImage(request: CreateRequest): Promise<CreateResult> {
  * @throws as `createImage`
  */
 export function createLayerImage(request: LayerRequest): Promise<LayerImage> {
-  return buildLayer(request, true, (layer) => {
+  return buildLayer(request, { mayBeAbove: true, isForImage: true }, (layer) => {
     const draft = drafted(request, layer);
     return (placeBlobs) => {
       const image = finishBootstrap(request, draft);
@@ -121,10 +121,15 @@ export function createLayerImage(request: LayerRequest): Promise<LayerImage> {
  * @throws as `createImage`
  */
 export function readLayer(request: LayerRequest): Promise<LayerChanges> {
-  return buildLayer(request, true, ({ entries, blobs }) => (placeBlobs) => {
-    placeBlobs();
-    return { blobs, changes: (places) => entries.changes(places) };
-  });
+  return buildLayer(
+    request,
+    { mayBeAbove: true, isForImage: false },
+    ({ entries, blobs }) =>
+      (placeBlobs) => {
+        placeBlobs();
+        return { blobs, changes: (places) => entries.changes(places) };
+      },
+  );
 }
 
 /** A layer that was read, before it has a form. */
@@ -142,7 +147,7 @@ const drafted = (request: LayerRequest, { tree, blobs, busy }: ReadLayer): Draft
 
 async function buildLayer<T>(
   request: LayerRequest,
-  mayBeAbove: boolean,
+  { mayBeAbove, isForImage }: { mayBeAbove: boolean; isForImage: boolean },
   form: (layer: ReadLayer) => (placeBlobs: () => void) => T,
 ): Promise<T & LayerFacts> {
   const tar = await openTar(request);
@@ -153,7 +158,7 @@ async function buildLayer<T>(
     await index.readWhole(size);
     if (!request.isOfImage) mustBeNoArchive(tar.fd, index.members, request.layer.name);
     const busy = index.isLong ? whileDeaf : <R>(work: () => R): R => work();
-    const tree = busy(() => index.entries.finish(mayBeAbove, request.isRepeatable));
+    const tree = busy(() => index.entries.finish(mayBeAbove, request.isRepeatable, isForImage));
     side = await storeSideBlob(index.entries.side, tar, request);
     // The bootstrap is planned and written while the end of the tar may still be hashed.
     const blob = { id: "", size };

@@ -76,9 +76,10 @@ export class TarTree {
    *
    * @param mayBeAbove others may lie below the layer, and in them what a hard link leads to
    * @param isRepeatable owners are left out
+   * @param isForImage an image is made of the tree, not only of its changes
    * @throws FormatError when a target never came, or too much would have to be copied
    */
-  finish(mayBeAbove = false, isRepeatable = false): Tree {
+  finish(mayBeAbove = false, isRepeatable = false, isForImage = true): Tree {
     const { tree, unpacker, paths, log } = this;
     const lost = unpacker.finish();
     if (lost !== undefined && !mayBeAbove) {
@@ -87,7 +88,7 @@ export class TarTree {
     }
     const isOrderly = !(paths.hasStrayed || unpacker.hasReplaced || unpacker.hasWaited);
     this.layOutSide(new Set(isOrderly ? tree.inode.subarray(0, tree.nodes) : log.inodes));
-    if (!isOrderly) tree.changes = log.encoded(isRepeatable);
+    if (!isOrderly && isForImage) tree.changes = log.encoded(isRepeatable);
     tree.hasLost = lost !== undefined;
     this.xattrs.report();
     return tree;

@@ -35,9 +35,12 @@ export interface MovedBlob {
   readonly at: number;
 }
 
-export interface MergeRequest extends Omit<BuildOptions, "chunkSize" | "isRepeatable">, XattrRules {
+/** What is made of layers that are laid over one another. */
+export type StackRequest = Omit<BuildOptions, "chunkSize" | "isRepeatable"> & XattrRules;
+
+export interface MergeRequest extends StackRequest {
   /** Paths of bootstraps, or images with names for messages; the lowest layer first. */
-  readonly layers: readonly (string | NamedImage | NamedChanges)[];
+  readonly layers: readonly (string | NamedImage)[];
   /** By layer: its blob that lies elsewhere. */
   readonly moved?: readonly (MovedBlob | undefined)[];
 }
@@ -64,15 +67,40 @@ interface Layer {
 }
 
 /**
- * Lays bootstraps over one another and writes the one of the result; no tar is looked at. Blobs are numbered as a walk
- * of the result meets them; those that nothing refers to any more come last, in the order of layers, or are left out.
+ * Lays bootstraps over one another and writes the one of the result; no tar is looked at.
  *
  * @throws MergeError when the layers do not fit together; FormatError, OperationalError
  */
 export function mergeImages(request: MergeRequest): BuildResult {
-  const layers = request.layers.map(opened);
-  const [first] = layers;
-  for (const { path, chunkSize, hasOwners } of layers) {
+  const stack = new LayerStack(request);
+  for (const [i, layer] of request.layers.entries()) stack.add(layer, request.moved?.[i]);
+  return stack.finish();
+}
+
+/**
+ * Layers that are laid over one another as they come, so that none is kept. Blobs are numbered as a walk of the result meets
+ * them; those that nothing refers to any more come last, in the order of layers, or are left out.
+ */
+export class LayerStack {
+  private readonly request: StackRequest;
+  private readonly merged: LayerMerge;
+  private readonly blobs = new BlobNumbers();
+  private first: Pick<Layer, "path" | "chunkSize" | "hasOwners"> | undefined;
+
+  constructor(request: StackRequest) {
+    this.request = request;
+    this.merged = new LayerMerge(request);
+  }
+
+  /**
+   * @param layer the next above those that are there: the path of a bootstrap, an image, or what a tar says
+   * @param moved its blob that lies elsewhere
+   * @throws MergeError when it does not fit on what is there; FormatError, OperationalError
+   */
+  add(layer: string | NamedImage | NamedChanges, moved?: MovedBlob): void {
+    const { path, chunkSize, hasOwners, blobs: own, applyTo } = opened(layer);
+    this.first ??= { path, chunkSize, hasOwners };
+    const { first, blobs } = this;
     if (chunkSize !== first.chunkSize)
       throw new MergeError(
         `chunk size of ${path} is 0x${chunkSize.toString(16)}, of ${first.path} 0x${first.chunkSize.toString(16)}`,
@@ -81,31 +109,32 @@ export function mergeImages(request: MergeRequest): BuildResult {
       throw new MergeError(
         `one of ${first.path} and ${path} has owners, the other has none (nydus-image-ts create --repeatable)`,
       );
-  }
-  const merged = new LayerMerge(request);
-  const blobs = new BlobNumbers();
-  layers.forEach(({ blobs: own, applyTo }, i) => {
-    const moved = request.moved?.[i];
     const places = own.map((blob) =>
       blob.id === moved?.from
         ? { blob: blobs.of(moved.to), shift: moved.at, size: blob.size }
         : { blob: blobs.of(blob), shift: 0, size: blob.size },
     );
-    applyTo(merged, places);
-  });
-  merged.xattrs.report();
-  const { chunkSize, hasOwners } = first;
-  const options = { ...request, chunkSize, isRepeatable: !hasOwners };
-  const plan = planBootstrap(options, merged.tree, blobs.all, "merged image");
-  const count = plan.blobs.length;
-  if (count > MAX_BLOBS)
-    throw new MergeError(
-      `${count} blobs, want at most ${MAX_BLOBS}${request.keepsBlobs ? " (nydus-image-ts merge --drop-unreferenced)" : ""}`,
-    );
-  return placeBootstrap(options, draftBootstrap(options, plan));
+    applyTo(this.merged, places);
+  }
+
+  /** Writes the bootstrap of all that were added. @throws MergeError, OperationalError */
+  finish(): BuildResult {
+    const { request, merged, blobs, first } = this;
+    if (first === undefined) throw new TypeError("no layer was added");
+    merged.xattrs.report();
+    const { chunkSize, hasOwners } = first;
+    const options = { ...request, chunkSize, isRepeatable: !hasOwners };
+    const plan = planBootstrap(options, merged.tree, blobs.all, "merged image");
+    const count = plan.blobs.length;
+    if (count > MAX_BLOBS)
+      throw new MergeError(
+        `${count} blobs, want at most ${MAX_BLOBS}${request.keepsBlobs ? " (nydus-image-ts merge --drop-unreferenced)" : ""}`,
+      );
+    return placeBootstrap(options, draftBootstrap(options, plan));
+  }
 }
 
-function opened(layer: MergeRequest["layers"][number]): Layer {
+function opened(layer: string | NamedImage | NamedChanges): Layer {
   if (typeof layer === "string") return openBootstrap(layer);
   if ("image" in layer) return openLayer(layer.name, layer.image, layer.image.length);
   const { name: path, chunkSize, isRepeatable, blobs, changes } = layer;

@@ -16,7 +16,8 @@ const LIST = "readdir";
 /** What Node makes of each byte that is no UTF-8. */
 const LOST = "\ufffd";
 
-const encode = (arg: unknown): unknown => (typeof arg === "string" && holdsBytes(arg) ? bytesOf(arg) : arg);
+const isOfBytes = (arg: unknown): arg is string => typeof arg === "string" && holdsBytes(arg);
+const encode = (arg: unknown): unknown => (isOfBytes(arg) ? bytesOf(arg) : arg);
 const decode = (answer: unknown): unknown => (answer instanceof Uint8Array ? textOf(answer) : answer);
 
 /** Calls of `node:fs` and `node:fs/promises` take strings that hold any bytes, and answer with such. */
@@ -43,8 +44,13 @@ function wrap(name: string, by: (call: Call) => Call): void {
 /** @param paths how many of the first arguments are paths */
 const taking =
   (call: Call, paths: number): Call =>
-  (...args) =>
-    naming(args, () => call(...args.map((arg, i) => (i < paths ? encode(arg) : arg))));
+  (...args) => {
+    // Of most calls no path has such bytes: hundreds of layers make thousands of them.
+    for (let i = 0; i < paths; i++)
+      if (isOfBytes(args[i]))
+        return naming(args, () => call(...args.map((arg, j) => (j < paths ? encode(arg) : arg))));
+    return call(...args);
+  };
 
 /** One that answers with bytes when it is asked to. */
 const answering =
@@ -88,8 +94,7 @@ function naming(
   const fail = (error: unknown): never => {
     if (error instanceof Error)
       for (const arg of args)
-        if (typeof arg === "string" && holdsBytes(arg))
-          error.message = error.message.replaceAll(bytesOf(arg).toString(), () => arg);
+        if (isOfBytes(arg)) error.message = error.message.replaceAll(bytesOf(arg).toString(), () => arg);
     throw error;
   };
   try {

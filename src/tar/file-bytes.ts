@@ -17,7 +17,7 @@ export class FileBytes implements TarBytes {
   private readonly file: string;
   private readonly base: number;
   /** As long as the longest step so far: many tars have a few kilobytes. */
-  private buffer = new Uint8Array(LEAST);
+  private buffer = new Uint8Array(0);
   /** The window: `[start, end)` of the file is in the buffer. */
   private start = 0;
   private end = 0;

@@ -127,9 +127,9 @@ export class ArchiveMembers {
 
   add({ path, link, kind, dataAt, size, sparse }: TarEntry): void {
     const { at } = this;
-    const name = plainName(Buffer.from(path).toString());
+    const name = plainName(text(path));
     const pieces = sparse?.map((piece) => ({ ...piece, dataAt: at + piece.dataAt }));
-    const target = () => Buffer.from(link).toString();
+    const target = () => text(link);
     if (kind === "file") this.members.set(name, { at: at + dataAt, size, ...(pieces && { pieces }) });
     else if (kind === "hardlink") this.members.set(name, { link: plainName(target()) });
     else if (kind === "symlink")
@@ -152,5 +152,12 @@ export class ArchiveMembers {
   }
 }
 
+const text = ({ buffer, byteOffset, length }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, length).toString();
+
+/** No name of it is empty or begins with a dot. */
+const PLAIN = /^[^./][^/]*(\/[^./][^/]*)*$/;
+
 /** Without "./", "/" in front and "/" behind. */
-const plainName = (name: string): string => posix.normalize(`./${name}`).replace(/(.)\/$/, "$1");
+const plainName = (name: string): string =>
+  PLAIN.test(name) ? name : posix.normalize(`./${name}`).replace(/(.)\/$/, "$1");

@@ -39,7 +39,7 @@ export const openedFile = (fd: number, path: string, name: string): LayerFile =>
 });
 
 /** A path that leads to what a layer is, wherever its own path leads by now. */
-export const pathOf = ({ fd, path }: LayerFile): string => (fd === undefined ? path : `/proc/self/fd/${fd}`);
+const pathOf = ({ fd, path }: LayerFile): string => (fd === undefined ? path : `/proc/self/fd/${fd}`);
 
 /** @returns a descriptor with a position of its own, to be closed @throws the system error, naming the layer's path */
 export function openAgain(file: LayerFile): number {

@@ -26,7 +26,10 @@ export interface TarOptions {
 /** Headers, or blocks of zeros, without an entry. */
 const STEPS_A_PAUSE = 4096;
 
-const isZero = (b: Uint8Array): boolean => b.every((byte) => byte === 0);
+const ZEROS = Buffer.alloc(BLOCK);
+
+/** @param b at most a block */
+const isZero = (b: Uint8Array): boolean => ZEROS.compare(b, 0, b.length, 0, b.length) === 0;
 
 /**
  * Reads the entries of a tar, one a call, from headers alone: the data of files are jumped over.

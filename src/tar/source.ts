@@ -14,9 +14,8 @@ import {
   TAIL,
 } from "../bytes/magic.ts";
 import { type ByteStream, peek } from "./byte-stream.ts";
-import { type LayerFile, type Part, pathOf } from "./layer-file.ts";
+import { type LayerFile, openAgain, type Part } from "./layer-file.ts";
 import { gunzip, gunzipAtOnce, unzstd } from "./library.ts";
-import { renamed } from "../safe-open/open-file.ts";
 import { findProgram, throughProgram } from "./program.ts";
 
 /** A layer's tar: a part of a file to read anywhere, which the caller closes, or its bytes in their order. */
@@ -93,11 +92,7 @@ export async function openLayer(
 ): Promise<Layer> {
   const { path, name, part } = file;
   if (path === "-") return openStream(stdin(), name);
-  const fd = await promisify(open)(pathOf(file), "r").catch((error: unknown) => {
-    const problem =
-      codeOf(error) === "ENOENT" ? "no such file" : messageOf(renamed(error, pathOf(file), path));
-    throw new OperationalError(`${name}: ${problem}${deviceAdvice(path)}`);
-  });
+  const fd = await opened(file);
   const stats = fstatSync(fd);
   if (stats.isFile()) return openFile(fd, part ?? { at: 0, size: stats.size }, part === undefined, name);
   if (stats.isDirectory()) {
@@ -112,6 +107,16 @@ export async function openLayer(
     ? new Socket({ fd, writable: false })
     : createReadStream("", { fd, highWaterMark: READ });
   return openStream(readable, name);
+}
+
+/** Only what nobody has opened yet may let its opener wait, as a fifo does: not this thread, then. */
+async function opened(file: LayerFile): Promise<number> {
+  try {
+    return file.fd === undefined ? await promisify(open)(file.path, "r") : openAgain(file);
+  } catch (error) {
+    const problem = codeOf(error) === "ENOENT" ? "no such file" : messageOf(error);
+    throw new OperationalError(`${file.name}: ${problem}${deviceAdvice(file.path)}`);
+  }
 }
 
 /** A node of a device says nothing of whether there is one, and whether a container may use it. */
