@@ -2,10 +2,11 @@ import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 import { StoreContents } from "./contents.ts";
 import { Conversions, type OnProgress } from "./conversions.ts";
+import { fillEmpty } from "./fill-empty.ts";
 import { Merges } from "./merges.ts";
 import { lockRoot } from "./root-lock.ts";
 import { Staging } from "./staging.ts";
-import { keyOf, StorePlaces } from "./store-places.ts";
+import { idOfDiff, keyOf, StorePlaces } from "./store-places.ts";
 import type { LayerSource, Merged, StoredLayer, StoreLog, StoreUsage } from "./stored-layer.ts";
 import { ThreadPool } from "./thread-pool.ts";
 
@@ -103,6 +104,31 @@ export class LayerStore {
    */
   merge(diffIds: readonly string[], signal: AbortSignal): Promise<Merged> {
     return this.merges.merge(diffIds, signal);
+  }
+
+  /**
+   * Unpacks a layer for an overlay, whose upper layer it becomes.
+   *
+   * @param directory is empty; and is so again when this fails
+   * @param below directories that overlayfs will have below it, the highest first: what the layer takes away is looked for there,
+   *   and directories that it only passes through become as they are there
+   * @throws OperationalError when the layer is not there; what reading and writing throws; the reason of the signal
+   */
+  async unpack(
+    diffId: string,
+    directory: string,
+    below: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { bootstrap, tar, side } = this.contents.mustHave(diffId);
+    const id = idOfDiff(diffId) ?? "";
+    const blobs = [{ id, path: tar }, ...(side === undefined ? [] : [side])];
+    const warn = (message: string) => this.log.warn(message);
+    await this.contents.holding([diffId], () =>
+      fillEmpty(directory, async () => {
+        await this.threads.run({ do: "unpack", bootstrap, blobs, directory, below }, { signal, warn });
+      }),
+    );
   }
 
   /**

@@ -8,6 +8,7 @@ import { isBlobProblem } from "./blob-problem.ts";
 import { convertLayer } from "./convert-layer.ts";
 import { scanStore } from "./scan-store.ts";
 import type { MergeDone, MergeTask, StoreTask, ThreadCommand, ThreadMessage } from "./tasks.ts";
+import { unpackLayer } from "./unpack-layer.ts";
 
 if (parentPort === null) throw new Error("layer-store/store-thread runs in a worker thread only");
 const port = parentPort;
@@ -39,6 +40,7 @@ port.on("message", async (told: ThreadCommand) => {
 async function work(task: StoreTask) {
   if (task.do === "scan") return scanStore(task);
   if (task.do === "merge") return merge(task);
+  if (task.do === "unpack") return unpackLayer(task);
   if (task.file === undefined) input = new BlobInput(task.digest, () => say({ say: "more" }));
   return convertLayer(task, input, warn);
 }

@@ -52,13 +52,25 @@ export interface Scanned {
   readonly problems: readonly string[];
 }
 
-export type StoreTask = ConvertTask | MergeTask | ScanTask;
+/** To unpack a layer into an empty directory. */
+export interface UnpackTask {
+  readonly do: "unpack";
+  readonly bootstrap: string;
+  readonly blobs: readonly { readonly id: string; readonly path: string }[];
+  readonly directory: string;
+  /** Directories that overlayfs will have below it, the highest first. */
+  readonly below: readonly string[];
+}
+
+export type StoreTask = ConvertTask | MergeTask | ScanTask | UnpackTask;
 
 export type ResultOf<Task extends StoreTask> = Task extends ConvertTask
   ? Converted
   : Task extends MergeTask
     ? MergeDone
-    : Scanned;
+    : Task extends ScanTask
+      ? Scanned
+      : null;
 
 /** More of a blob that comes as messages; its end; what went wrong with it. */
 export type BlobPiece =
@@ -74,6 +86,6 @@ export type ThreadMessage =
   | { readonly say: "warning"; readonly message: string }
   /** It can take another piece of the blob. */
   | { readonly say: "more" }
-  | { readonly say: "done"; readonly result: Converted | MergeDone | Scanned }
+  | { readonly say: "done"; readonly result: ResultOf<StoreTask> }
   /** `isLayers`: the layer itself is the reason. */
   | { readonly say: "failed"; readonly failure: Failure; readonly isLayers: boolean };

@@ -5,7 +5,7 @@ import { createLayerImage } from "../../src/mkfs/create.ts";
 import { mergeImages } from "../../src/mkfs/merge.ts";
 import { wholeFile } from "../../src/tar/layer-file.ts";
 import { type Made, tarOf } from "../mkfs/emit.ts";
-import { content, nodeAt, pathOf, serve, tree } from "../support/image.ts";
+import { content, type Expected, nodeAt, pathOf, serve, tree } from "../support/image.ts";
 import type { Outcome, Unpacked, Unpackers } from "./unpackers.ts";
 
 /** A tree in a line a name, without what unpacking leaves to chance or to the disk. */
@@ -61,12 +61,20 @@ async function ourOutcome(tars: readonly string[], dir: string): Promise<Outcome
 
 function shown(bootstrap: string, tars: readonly string[]): Unpacked[] {
   const { fs } = serve(bootstrap, { dirs: [], files: new Map(tars.map((tar, i) => [`${i}`, tar])) });
+  return unpackedOf(tree(fs), ({ size }, path) => content(fs, nodeAt(fs, path), size));
+}
+
+/** @param read all of a file */
+export function unpackedOf(
+  entries: readonly Expected[],
+  read: (entry: Expected, path: string) => Uint8Array,
+): Unpacked[] {
   const first = new Map<number, string>();
-  return tree(fs).map((e): Unpacked => {
+  return entries.map((e): Unpacked => {
     const path = pathOf(e).toString();
     const mode = Number.parseInt(e.mode, 8);
     const isFile = e.mode.startsWith("010");
-    const data = isFile ? { data: Buffer.from(content(fs, nodeAt(fs, path), e.size)).toString() } : {};
+    const data = isFile ? { data: Buffer.from(read(e, path)).toString() } : {};
     const same = first.get(e.ino) ?? path;
     if (!e.mode.startsWith("004")) first.set(e.ino, same);
     const { uid, gid, mtime, target } = e;
@@ -75,7 +83,7 @@ function shown(bootstrap: string, tars: readonly string[]): Unpacked[] {
 }
 
 /** The root's attributes are left out, which containerd never takes, and times and sizes of directories. */
-function linesOf({ entries }: Outcome): Lines | undefined {
+export function linesOf({ entries }: Outcome): Lines | undefined {
   if (entries === undefined) return undefined;
   const names = new Map<string, string[]>();
   for (const { path, same = path } of entries) names.set(same, [...(names.get(same) ?? []), path]);

@@ -1,7 +1,8 @@
 // unpackers: unpacks stacks of layers as containerd and umoci do, and tells what is there then.
 //
 // Takes a line a stack: JSON with a directory and its layers, the lowest first. Answers with a line of JSON for each: what each
-// of the two has unpacked, or why it did not.
+// of the two has unpacked, or why it did not. Where the line asks for it, containerd also unpacks each layer into a directory
+// `overlay/<number>`, as it does for overlayfs, and leaves those.
 package main
 
 import (
@@ -24,6 +25,7 @@ import (
 type stack struct {
 	Dir    string   `json:"dir"`
 	Layers []string `json:"layers"`
+	Overlay bool     `json:"overlay"`
 }
 
 type entry struct {
@@ -108,6 +110,26 @@ func unpacked(s stack, name string, apply func(string, []byte) error) (r result)
 	return r
 }
 
+func overlay(s stack) result {
+	var parents []string
+	for i, path := range s.Layers {
+		root := filepath.Join(s.Dir, "overlay", fmt.Sprint(i))
+		tar, err := os.ReadFile(path)
+		if err == nil {
+			err = os.MkdirAll(root, 0o755)
+		}
+		if err == nil {
+			_, err = archive.Apply(context.Background(), root, bytes.NewReader(tar),
+				archive.WithConvertWhiteout(archive.OverlayConvertWhiteout), archive.WithParents(parents))
+		}
+		if err != nil {
+			return result{Refused: err.Error()}
+		}
+		parents = append([]string{root}, parents...)
+	}
+	return result{}
+}
+
 func main() {
 	syscall.Umask(0o022)
 	log.SetLevel(log.FatalLevel)
@@ -123,6 +145,10 @@ func main() {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		out.Encode(map[string]result{"containerd": unpacked(s, "containerd", containerd), "umoci": unpacked(s, "umoci", umoci)})
+		answer := map[string]result{"containerd": unpacked(s, "containerd", containerd), "umoci": unpacked(s, "umoci", umoci)}
+		if s.Overlay {
+			answer["overlay"] = overlay(s)
+		}
+		out.Encode(answer)
 	}
 }

@@ -32,6 +32,8 @@ export interface Outcome {
 export interface Outcomes {
   readonly containerd: Outcome;
   readonly umoci: Outcome;
+  /** Of containerd's directories for overlayfs: only whether it refused. */
+  readonly overlay?: Outcome;
 }
 
 /** @returns why it cannot be had */
@@ -49,9 +51,12 @@ export class Unpackers {
     this.lines = createInterface(this.program.stdout)[Symbol.asyncIterator]();
   }
 
-  /** @param dir where it may unpack */
-  async unpack(dir: string, layers: readonly string[]): Promise<Outcomes> {
-    this.program.stdin.write(`${JSON.stringify({ dir, layers })}\n`);
+  /**
+   * @param dir where it may unpack
+   * @param overlay leave containerd's directories for overlayfs in `overlay/<number>`
+   */
+  async unpack(dir: string, layers: readonly string[], overlay = false): Promise<Outcomes> {
+    this.program.stdin.write(`${JSON.stringify({ dir, layers, overlay })}\n`);
     const { value, done } = await this.lines.next();
     if (done === true) throw new Error("the unpackers have ended");
     return JSON.parse(value);
