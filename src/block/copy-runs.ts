@@ -11,7 +11,7 @@ import type { FlatDisk, Run } from "./flat-disk.ts";
 const STEP = 32 << 20;
 const BUFFER = 1 << 20;
 /** The kernel cannot copy between these files: other file systems, or ones that it does not trust with it. */
-const UNABLE = new Set(["EXDEV", "EINVAL", "EOPNOTSUPP", "ENOSYS", "EPERM", "EBADF"]);
+const UNABLE = new Set(["EXDEV", "EINVAL", "ENOTSUP", "ENOSYS", "EPERM", "EBADF"]);
 
 /**
  * Writes a disk by having the kernel copy what lies in files. Holes of the files stay holes.

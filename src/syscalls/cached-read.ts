@@ -19,8 +19,7 @@ export function readCached(fd: number, into: Uint8Array, at: number): number {
   try {
     return systemCall("preadv2", "RWF_NOWAIT", fd, iovecBytes, 1, at, 0, RWF_NOWAIT);
   } catch (error) {
-    if (error instanceof SystemCallError && ["EAGAIN", "EOPNOTSUPP", "ENOSYS"].includes(error.code))
-      return -1;
+    if (error instanceof SystemCallError && ["EAGAIN", "ENOTSUP", "ENOSYS"].includes(error.code)) return -1;
     throw error;
   }
 }

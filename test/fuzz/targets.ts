@@ -6,6 +6,7 @@ import { configTarget } from "./target-config.ts";
 import { framesTarget } from "./target-frames.ts";
 import { layerTarget } from "./target-layer.ts";
 import { listsTarget } from "./target-lists.ts";
+import { nbdTarget } from "./target-nbd.ts";
 import { stackTarget } from "./target-stack.ts";
 import { tarTarget } from "./target-tar.ts";
 
@@ -20,4 +21,5 @@ export const TARGETS: ReadonlyMap<string, MakeTarget> = new Map<string, MakeTarg
   ["config", configTarget],
   ["lists", listsTarget],
   ["api", apiTarget],
+  ["nbd", nbdTarget],
 ]);

@@ -1,7 +1,10 @@
-import { closeSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { readCached } from "../../src/syscalls/cached-read.ts";
 import { fsconfig, fsopen, messages } from "../../src/syscalls/mount-api.ts";
 import { loadSystemCalls, SystemCallError } from "../../src/syscalls/system-call.ts";
+import { memoryDir } from "../support/memory-dir.ts";
 
 describe("system calls", () => {
   it("are loaded first", () => expect(() => fsopen("proc")).toThrow("system calls are not loaded"));
@@ -19,6 +22,19 @@ describe("system calls", () => {
       expect(thrown).toBeInstanceOf(SystemCallError);
       expect(thrown).toMatchObject({ code: "ENODEV", message: "fsopen(no such file system): ENODEV" });
       expect(() => fsconfig(-1, "source", "x")).toThrow("fsconfig(source=x): EINVAL");
+    });
+
+    it("read what the page cache has, or say that it has to be waited for, also where no file system can tell", () => {
+      const path = join(memoryDir(1 << 20), "file");
+      writeFileSync(path, "some bytes");
+      const fd = openSync(path, "r");
+      try {
+        const into = new Uint8Array(10);
+        expect([-1, 10]).toContain(readCached(fd, into, 0)); // tmpfs: EOPNOTSUPP
+        expect(() => readCached(-1, into, 0)).toThrow("preadv2(RWF_NOWAIT): EBADF");
+      } finally {
+        closeSync(fd);
+      }
     });
 
     it("hand on what the kernel says", () => {
