@@ -83,17 +83,20 @@ export class StoreContents {
   async addMerged(key: string, bootstrap: string, made: MergeDone): Promise<Merged> {
     const merged = this.mergedImage(key, made);
     const names = [[bootstrap, merged.bootstrap]] as const;
-    await this.names.give(names);
+    await this.inTurn(() => this.names.give(names));
     await this.names.sync(names);
     this.merged.set(key, merged);
     return merged;
   }
 
-  /** @returns bytes of files that are gone; 0 when there is no such layer, or work needs it */
-  removeLayer(diffId: string): Promise<number> {
+  /**
+   * @param isNeeded asked in the moment in which it would begin to go
+   * @returns bytes of files that are gone; 0 when there is no such layer, or work or somebody needs it
+   */
+  removeLayer(diffId: string, isNeeded: () => boolean): Promise<number> {
     return this.inTurn(async () => {
       const layer = this.layers.get(diffId);
-      if (layer === undefined || this.holders.has(diffId)) return 0;
+      if (layer === undefined || this.holders.has(diffId) || isNeeded()) return 0;
       this.layers.delete(diffId);
       const { side } = layer;
       const others = [...this.layers.values(), ...this.arriving];
@@ -107,11 +110,13 @@ export class StoreContents {
     });
   }
 
-  async removeMerged(key: string): Promise<number> {
-    const merged = this.merged.get(key);
-    if (merged === undefined) return 0;
-    this.merged.delete(key);
-    return freedBy(merged.bootstrap);
+  removeMerged(key: string, isNeeded: () => boolean): Promise<number> {
+    return this.inTurn(async () => {
+      const merged = this.merged.get(key);
+      if (merged === undefined || isNeeded()) return 0;
+      this.merged.delete(key);
+      return freedBy(merged.bootstrap);
+    });
   }
 
   usage(): StoreUsage {

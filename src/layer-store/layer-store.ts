@@ -135,10 +135,13 @@ export class LayerStore {
    * Removes what the caller has no use for.
    *
    * @param id the diffID of a layer, the key of what was merged
+   * @param isNeeded asked in the moment in which it would begin to go: somebody may have come to need it by then
    * @returns bytes of files that are gone; 0 when there is none, or work under way needs it
    */
-  remove(kind: "layer" | "merged", id: string): Promise<number> {
-    return kind === "layer" ? this.contents.removeLayer(id) : this.contents.removeMerged(id);
+  remove(kind: "layer" | "merged", id: string, isNeeded: () => boolean = () => false): Promise<number> {
+    return kind === "layer"
+      ? this.contents.removeLayer(id, isNeeded)
+      : this.contents.removeMerged(id, isNeeded);
   }
 
   usage(): StoreUsage {

@@ -37,20 +37,24 @@ export class CleanUp {
 
   private async once(): Promise<void> {
     await this.snapshots.removeStrays();
-    const { keys, layers } = this.needed();
-    await this.snapshots.stacks.images.removeOthers((key) => keys.has(key));
+    await this.snapshots.stacks.images.removeOthers((key) => this.keys().has(key));
+    const isNeeded = (diffId: string) => this.differ.isBusy || this.hasLayer(diffId);
     for (const { diffId } of [...this.store.all()])
-      if (!layers.has(diffId) && !this.differ.isBusy) await this.store.remove("layer", diffId);
+      if (!isNeeded(diffId)) await this.store.remove("layer", diffId, () => isNeeded(diffId));
   }
 
-  /** Images, and layers of the store. */
-  private needed(): Record<"keys" | "layers", Set<string>> {
-    const [keys, layers] = [new Set<string>(), new Set<string>()];
-    for (const { key, layer } of this.snapshots.records.all()) {
-      if (layer !== undefined) layers.add(layer);
+  /** Of images that snapshots lie on, or are. */
+  private keys(): Set<string> {
+    const keys = new Set<string>();
+    for (const { key } of this.snapshots.records.all()) {
       const { image } = this.snapshots.stacks.chainOf(key);
       if (image.length > 0) keys.add(LayerStore.keyOf(image));
     }
-    return { keys, layers };
+    return keys;
+  }
+
+  private hasLayer(diffId: string): boolean {
+    for (const { layer } of this.snapshots.records.all()) if (layer === diffId) return true;
+    return false;
   }
 }

@@ -72,14 +72,17 @@ export class MountedImages {
     this.awaited.delete(key);
   }
 
-  /** Unmounts and removes images that nobody needs. @returns bytes freed */
-  async removeOthers(isNeeded: (key: string) => boolean): Promise<number> {
+  /**
+   * Unmounts and removes images that nobody needs.
+   *
+   * @param isNeeded asked again in the moment before one goes
+   */
+  async removeOthers(isNeeded: (key: string) => boolean): Promise<void> {
     const isIdle = (key: string) => !this.underWay.has(key) && !isNeeded(key);
     for (const key of await readdir(this.root)) if (isIdle(key)) await this.unmount(key);
-    let freed = 0;
+    const isKept = (key: string) => this.awaited.has(key) || !isIdle(key);
     for (const { key } of [...this.store.allMerged()])
-      if (isIdle(key) && !this.awaited.has(key)) freed += await this.store.remove("merged", key);
-    return freed;
+      if (!isKept(key)) await this.store.remove("merged", key, () => isKept(key));
   }
 
   close(): void {
