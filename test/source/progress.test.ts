@@ -11,7 +11,7 @@ const slowly = (run: string, dir: string) =>
   shell(
     `${WAIT_FOR}; cd "$1"; mkdir m; mkfifo slow; gzip -c "$4" >l.gz; n=$(stat -c %s l.gz)
      timeout 240 sh -c '(head -c $(($0 / 2)) l.gz; sleep 2.6; tail -c +$(($0 / 2 + 1)) l.gz) >slow' $n &
-     cmd="$(printf '%q ' "$2" "$3") mount --driver fuse slow m --cache-dir cache"
+     export NODE=$2 COMMAND=$3; cmd='"$NODE" "$COMMAND" mount --driver fuse slow m --cache-dir cache'
      ${run} & wait_for grep -q ^ready out
      umount m; wait; [ ! -e err ] || cat err >&2; cat out`,
     dir,
@@ -36,7 +36,7 @@ it("progress is a bar on a terminal", async () => {
 const creating = (run: string) =>
   shell(
     `cd "$1"; mkdir bin; printf '#!/bin/sh\ndd bs=200000 count=1 of=/dev/null status=none; head -c 3M /dev/zero >big; tar -cf - big; sleep 2.6' >bin/igzip; chmod +x bin/igzip
-     head -c 400000 /dev/urandom | gzip -c >l.tar.gz; PATH=$1/bin:$PATH; cmd="$(printf '%q ' "$2" "$3") create -D . -B l.boot l.tar.gz"; ${run}`,
+     head -c 400000 /dev/urandom | gzip -c >l.tar.gz; PATH=$1/bin:$PATH; export NODE=$2 COMMAND=$3; cmd='"$NODE" "$COMMAND" create -D . -B l.boot l.tar.gz'; ${run}`,
     workDir(),
     process.execPath,
     fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url)),

@@ -20,7 +20,7 @@ export const COMMAND = fileURLToPath(new URL("../../dist/bundle/nydusd-ts.js", i
 /** For NODE_OPTIONS, see there. As an address: it has no blanks, which would end the option. */
 export const PATIENT = `--import=${new URL("patient.mjs", import.meta.url).href}`;
 /** Longest a daemon may take to be ready, or to end, on a busy machine. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 240_000;
 
 /** Longest that what a process said last may take to arrive. */
 const LAST_WORDS_MS = 1_000;
@@ -96,7 +96,7 @@ export function run(
   const child = spawnSync(process.execPath, [COMMAND, ...args], {
     env: { ...process.env, ...env },
     encoding: "utf8",
-    timeout: 4 * PATIENCE_MS,
+    timeout: PATIENCE_MS,
   });
   return { status: child.status, stdout: child.stdout, stderr: withTextLog(child.stderr) };
 }
