@@ -46,7 +46,7 @@ export class NbdServer {
       clearTimeout(timer);
       if (agreement !== undefined)
         await new Transmission(talk, agreement, (problem) => this.log.warn(problem)).serve();
-      socket.end();
+      socket.destroySoon(); // whatever else the client has sent: nobody will read it
     } catch (error) {
       if (!(error instanceof Ended))
         this.log.warn(`a client: ${error instanceof Error ? error.message : error}`);

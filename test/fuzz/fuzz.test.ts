@@ -28,7 +28,7 @@ const rows: [target: string, runs: number, accepted: number, refused: number, ..
   ["config", 3000, 150, 1000, "--unguided"],
   ["lists", 20_000, 2000, 2000], // guided: cheap enough here, and the guide is tried, too
   ["api", 1500, 30, 500, "--unguided"],
-  ["nbd", 2000, 200, 800, "--unguided"],
+  ["nbd", 2000, 900, 400, "--unguided"],
 ];
 
 describe("nothing that a stranger can send", () => {

@@ -290,3 +290,21 @@ it("what nobody could have meant leaves the server as it is (1,000 clients)", as
   expect((await client.structured(0, DISK.length)).data.equals(DISK)).toBe(true);
   expect(served.output().trim().split("\n").slice(1)).toEqual([]);
 });
+
+it("clients that say goodbye and go on talking leave no connection behind", async () => {
+  const { socket } = await merged();
+  const abort = Buffer.concat([u32(3), Buffer.from("IHAVEOPT"), u32(2), u32(0)]);
+  const go = Buffer.concat([u32(3), Buffer.from("IHAVEOPT"), u32(7), u32(6), infoOf("")]);
+  const goodbye = Buffer.concat([u32(0x25609513), u16(0), u16(2), Buffer.alloc(20)]);
+  // More than the server takes at a time.
+  for (let i = 0; i < 300; i++) {
+    const client = await RawClient.connect(socket);
+    await client.take(18);
+    client.say(
+      i % 2 === 0 ? abort : Buffer.concat([go, goodbye]),
+      Buffer.from("and what else I wanted to say"),
+    );
+    await client.take(i % 2 === 0 ? 20 : 86);
+    expect(await client.ends()).toBe(true);
+  }
+});
