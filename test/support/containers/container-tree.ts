@@ -23,6 +23,8 @@ export function containerTree(containerd: Containerd, id: string): Inside[] {
     return {
       ...entry,
       ...(entry.mode.startsWith("004") && { size: 0 }),
+      // Of the container's own directory, made a moment ago.
+      ...(entry.path === "/" && { mtime: 0, mtime_nsec: 0 }),
       ...(links.length > 1 && { links }),
     };
   });

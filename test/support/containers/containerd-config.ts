@@ -2,19 +2,16 @@ import { join } from "node:path";
 import { stringify } from "smol-toml";
 import type { Engine } from "./engines.ts";
 
-/** A snapshotter and a differ behind a socket. */
-export interface ProxyPlugin {
-  readonly name: string;
-  readonly address: string;
-  /** What it is told to keep its things in. */
-  readonly root: string;
-  readonly capabilities: readonly string[];
-}
+/** What containerd's configuration calls the snapshotter that is tested. */
+export const PROXY = "tarfs";
+
+/** Where the snapshotter of a containerd in `dir` is listening, and where it keeps its things. */
+export const proxyPlaces = (dir: string) => ({ address: join(dir, "tarfs.sock"), root: join(dir, "tarfs") });
 
 export interface ContainerdOptions {
-  /** containerd's own overlayfs is there in any case. */
-  readonly proxy?: ProxyPlugin;
-  /** Serves Kubernetes' interface, too; by the proxy's snapshotter when there is one. */
+  /** Has a snapshotter and a differ behind a socket beside its own. */
+  readonly proxy?: boolean;
+  /** Serves Kubernetes' interface, too; by that snapshotter when there is one. */
   readonly cri?: boolean;
 }
 
@@ -31,11 +28,12 @@ const CRI = {
 
 /** The file that a containerd in `dir` is started with: nothing of it lies elsewhere, but for sockets of shims. */
 export function containerdConfig(
-  { major }: Engine,
+  engine: Engine,
   dir: string,
-  { proxy, cri = false }: ContainerdOptions,
+  { proxy = false, cri = false }: ContainerdOptions,
 ): string {
-  const isV1 = major < 2;
+  const isV1 = engine.major < 2;
+  const snapshotter = proxy ? PROXY : "overlayfs";
   return stringify({
     version: isV1 ? 2 : 3,
     root: join(dir, "root"),
@@ -43,33 +41,36 @@ export function containerdConfig(
     disabled_plugins: [...DISABLED, ...(cri ? [] : CRI[isV1 ? 1 : 2])],
     grpc: { address: join(dir, "containerd.sock") },
     ttrpc: { address: join(dir, "containerd.sock.ttrpc") },
-    ...(proxy && { proxy_plugins: proxyPlugins(proxy) }),
+    ...(proxy && { proxy_plugins: proxyPlugins(engine, dir) }),
     plugins: {
       "io.containerd.internal.v1.opt": { path: join(dir, "opt") },
       // Who is no longer needed is to be gone soon.
       "io.containerd.gc.v1.scheduler": { startup_delay: "10ms", schedule_delay: "0s" },
-      ...(proxy && routes(proxy)),
-      ...(cri && (isV1 ? cri1(proxy) : cri2(proxy))),
+      ...(proxy && routes()),
+      ...(cri && (isV1 ? cri1(snapshotter) : cri2(snapshotter))),
     },
   });
 }
 
-const proxyPlugins = ({ name, address, root, capabilities }: ProxyPlugin) => ({
-  [name]: {
-    ...{ type: "snapshot", address, exports: { root } },
-    ...(capabilities.length > 0 && { capabilities }),
-  },
-  [`${name}-diff`]: { type: "diff", address },
-});
+function proxyPlugins({ major }: Engine, dir: string) {
+  const { address, root } = proxyPlaces(dir);
+  return {
+    [PROXY]: {
+      ...{ type: "snapshot", address, exports: { root } },
+      ...(major > 1 && { capabilities: ["remap-ids"] }),
+    },
+    [`${PROXY}-diff`]: { type: "diff", address },
+  };
+}
 
 /** Both ways by which containerd finds a differ: its diff service's list, and what its transfer service unpacks with. */
-function routes({ name }: ProxyPlugin) {
+function routes() {
   const platform = `linux/${process.arch === "x64" ? "amd64" : process.arch}`;
   return {
-    "io.containerd.service.v1.diff-service": { default: [`${name}-diff`, "walking"] },
+    "io.containerd.service.v1.diff-service": { default: [`${PROXY}-diff`, "walking"] },
     "io.containerd.transfer.v1.local": {
       unpack_config: [
-        { platform, snapshotter: name, differ: `${name}-diff` },
+        { platform, snapshotter: PROXY, differ: `${PROXY}-diff` },
         { platform, snapshotter: "overlayfs", differ: "walking" },
       ],
     },
@@ -81,16 +82,16 @@ const RUNTIME = { restrict_oom_score_adj: true, disable_apparmor: true };
 /** The image of sandboxes: a process that sleeps. */
 export const PAUSE = "pause.test/pause:latest";
 
-const cri1 = (proxy?: ProxyPlugin) => ({
+const cri1 = (snapshotter: string) => ({
   "io.containerd.grpc.v1.cri": {
     ...RUNTIME,
     ...{ sandbox_image: PAUSE, disable_tcp_service: true },
-    containerd: { snapshotter: proxy?.name ?? "overlayfs" },
+    containerd: { snapshotter },
   },
 });
-const cri2 = (proxy?: ProxyPlugin) => ({
+const cri2 = (snapshotter: string) => ({
   "io.containerd.cri.v1.images": {
-    snapshotter: proxy?.name ?? "overlayfs",
+    snapshotter,
     pinned_images: { sandbox: PAUSE },
   },
   "io.containerd.cri.v1.runtime": RUNTIME,

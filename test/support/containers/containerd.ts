@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -23,6 +23,8 @@ export interface Containerd {
   readonly namespace: string;
   /** Runs `ctr` to its end, whatever that is. */
   ctr(...words: string[]): Promise<Finished>;
+  /** Runs `ctr`, and kills it after so many ms if it has not ended by then. */
+  ctrKilled(ms: number, ...words: string[]): Promise<Finished>;
   /** Runs `ctr`, which must succeed. @returns its standard output */
   ask(...words: string[]): Promise<string>;
   /** All that it has logged. */
@@ -43,28 +45,37 @@ afterEach(async () => {
   }
 });
 
-/** @param dir where everything of it is to lie */
 export async function startContainerd(
   engine: Engine,
   options: ContainerdOptions = {},
   dir = workDir(),
 ): Promise<Containerd> {
-  const address = join(dir, "containerd.sock");
+  const address = addressIn(dir);
   const logFile = join(dir, "containerd.log");
   const namespace = `nydusd-ts-${process.pid}-${count++}`;
-  const env = { ...process.env, PATH: engine.path, TMPDIR: join(dir, "tmp"), LC_ALL: "C" };
+  const env = {
+    ...process.env,
+    PATH: engine.path,
+    LC_ALL: "C",
+    TMPDIR: join(dir, "tmp"),
+    SSL_CERT_FILE: certificateOf(dir),
+  };
   mkdirSync(env.TMPDIR);
+  chmodSync(dir, 0o711); // root of a user namespace has to get to its container
   writeFileSync(join(dir, "config.toml"), containerdConfig(engine, dir, options));
-  const ctr = (...words: string[]): Promise<Finished> =>
+  /** @param limit timeout(1)'s words */
+  const call = (limit: readonly string[], words: readonly string[]): Promise<Finished> =>
     shell(
-      'export PATH=$1 TMPDIR=$2; shift 2; exec timeout -k 5 "$@"',
-      ...[engine.path, env.TMPDIR, `${CALL_SECONDS}`],
+      'export PATH=$1 TMPDIR=$2 SSL_CERT_FILE=$3; shift 3; exec timeout "$@"',
+      ...[env.PATH, env.TMPDIR, env.SSL_CERT_FILE, ...limit],
       ...[engine.ctr, "--address", address, "--namespace", namespace, ...words],
     );
+  const ctr = (...words: string[]) => call(["-k", "5", `${CALL_SECONDS}`], words);
   let child: ChildProcess | undefined;
   const isRunning = () => child !== undefined && child.exitCode === null && child.signalCode === null;
   const containerd: Containerd = {
     ...{ engine, dir, address, namespace, ctr },
+    ctrKilled: (ms, ...words) => call(["-s", "KILL", `${ms / 1000}`], words),
     ask: async (...words) => {
       const { status, stdout, stderr } = await ctr(...words);
       if (status !== 0)
@@ -92,7 +103,13 @@ export async function startContainerd(
   return containerd;
 }
 
-const accepts = (address: string): Promise<boolean> =>
+export const addressIn = (dir: string): string => join(dir, "containerd.sock");
+
+/** The certificate that a containerd in `dir` trusts. */
+export const certificateOf = (dir: string): string => join(dir, "registry.pem");
+
+/** Whether somebody takes connections at a unix socket. */
+export const accepts = (address: string): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(address, () => {
       socket.destroy();

@@ -7,7 +7,7 @@ const dir = (name: string): Made => ({ name: `${name}/`, type: "5" });
 const binary = (path: string): string => readFileSync(path, "latin1");
 
 /** All that a shell needs; runc makes directories for what it mounts where there are none, so there are. */
-const base = (): Uint8Array =>
+export const base = (): Uint8Array =>
   tarOf([
     ...["./", "bin", "dev", "etc", "proc", "run", "sys", "tmp"].map((name) => dir(name.replace(/\/$/, ""))),
     { name: "bin/busybox", mode: 0o755, data: binary(BUSYBOX) },
@@ -47,7 +47,7 @@ const CHANGES: readonly Made[] = [
   { name: `opt/${"long".repeat(20)}/name`, data: "z".repeat(100_000) },
   { name: "opt/empty" },
 ];
-const changes = (): Uint8Array => tarOf(CHANGES);
+export const changes = (): Uint8Array => tarOf(CHANGES);
 
 /** A third layer, over what the second one has changed. */
 const more = (): Uint8Array =>

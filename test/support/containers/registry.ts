@@ -1,4 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { afterEach } from "vitest";
 import type { OciImage } from "./oci-image.ts";
@@ -35,11 +38,17 @@ afterEach(() => {
   running.clear();
 });
 
-/** Starts one on loopback; it ends with the test. */
-export async function startRegistry(): Promise<Registry> {
+/**
+ * Starts one on loopback; it ends with the test.
+ *
+ * @param certificate makes it one of TLS, and is where its certificate is put: whoever trusts that file trusts it
+ */
+export async function startRegistry(certificate?: string): Promise<Registry> {
   const blobs = new Map<string, Uint8Array>();
   const manifests = new Map<string, { digest: string; mediaType: string }>();
-  const server = createServer((request, response) => answer(request, response));
+  const handler = (request: IncomingMessage, response: ServerResponse) => answer(request, response);
+  const server =
+    certificate === undefined ? createServer(handler) : createTlsServer(identity(certificate), handler);
   running.add(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const registry: Registry = {
@@ -74,6 +83,30 @@ export async function startRegistry(): Promise<Registry> {
     else void send(response, bytes, fault);
   };
   return registry;
+}
+
+/** A key and a certificate of its own for loopback. */
+function identity(path: string): { key: Buffer; cert: Buffer } {
+  const key = `${path}.key`;
+  execFileSync(
+    "openssl",
+    [
+      ...[
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+      ],
+      ...["-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", path],
+    ],
+    { stdio: "pipe" },
+  );
+  return { key: readFileSync(key), cert: readFileSync(path) };
 }
 
 async function send(response: ServerResponse, bytes: Uint8Array, { cutAfter, half }: Fault): Promise<void> {

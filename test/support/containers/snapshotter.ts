@@ -1,70 +1,85 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
 import { until, workDir } from "../daemon.ts";
-import type { ProxyPlugin } from "./containerd-config.ts";
+import { addressIn, type Containerd, startContainerd } from "./containerd.ts";
+import { type ContainerdOptions, proxyPlaces } from "./containerd-config.ts";
+import type { Engine } from "./engines.ts";
 
-/** The program that users call. */
-export const SNAPSHOTTER = fileURLToPath(new URL("../../../bin/nydus-snapshotter-ts.mjs", import.meta.url));
+/** What users run, as it was built. */
+export const SNAPSHOTTER = fileURLToPath(
+  new URL("../../../dist/bundle/nydus-snapshotter-ts.js", import.meta.url),
+);
 
-/** A `nydus-snapshotter-ts` in a directory of its own, as containerd is told of it. */
+/** `nydus-snapshotter-ts` for a containerd of the test's own; it ends with the test. */
 export interface Snapshotter {
-  readonly plugin: ProxyPlugin;
-  readonly dir: string;
-  readonly pid: number;
-  /** All that it has said. */
-  output(): string;
-  /** Ends it, and waits for that. @returns exit status, or the signal's name */
-  end(signal?: NodeJS.Signals): Promise<number | string>;
+  readonly root: string;
+  readonly address: string;
+  pid(): number;
+  /** All that it has printed and logged. */
+  log(): string;
+  /** @returns its exit status, or the signal */
+  end(signal?: NodeJS.Signals): Promise<number | string | undefined>;
   /** Starts it again after `end`. */
   start(): Promise<void>;
 }
 
 const running: Snapshotter[] = [];
+// Registered after containerd.ts's, so that it runs before: nothing is to be called any more.
 afterEach(async () => {
   for (const snapshotter of running.splice(0)) await snapshotter.end("SIGKILL");
 });
 
-/** @param containerdAddress where it will find containerd */
-export async function startSnapshotter(
-  containerdAddress: string,
-  words: readonly string[] = [],
-  dir = workDir(),
-): Promise<Snapshotter> {
-  const address = join(dir, "snapshotter.sock");
-  const root = join(dir, "root");
-  const said: string[] = [];
+async function startSnapshotter(dir: string, words: readonly string[]): Promise<Snapshotter> {
+  const { root, address } = proxyPlaces(dir);
+  const logFile = join(dir, "snapshotter.log");
+  const all = ["--root", root, "--address", address, "--containerd-address", addressIn(dir), ...words];
   let child: ChildProcess | undefined;
   const isRunning = () => child !== undefined && child.exitCode === null && child.signalCode === null;
   const snapshotter: Snapshotter = {
-    plugin: { name: "tarfs", address, root, capabilities: [] },
-    dir,
-    get pid() {
-      return child?.pid ?? 0;
-    },
-    output: () => said.join(""),
+    ...{ root, address },
+    pid: () => child?.pid ?? 0,
+    log: () => readFileSync(logFile, "utf8"),
     end: async (signal = "SIGTERM") => {
-      if (child === undefined || !isRunning()) return child?.exitCode ?? child?.signalCode ?? 0;
+      if (!isRunning()) return undefined;
       const exited = new Promise<number | string>((resolve) =>
-        child?.once("exit", (status, by) => resolve(status ?? by ?? 0)),
+        child?.once("exit", (code, by) => resolve(code ?? by ?? "")),
       );
-      child.kill(signal);
+      child?.kill(signal);
       return exited;
     },
     start: async () => {
-      const all = ["--root", root, "--address", address, "--containerd-address", containerdAddress, ...words];
-      child = spawn(process.execPath, [SNAPSHOTTER, ...all], { stdio: ["ignore", "pipe", "pipe"] });
-      const before = said.length;
-      for (const stream of [child.stdout, child.stderr])
-        stream?.on("data", (chunk: Buffer) => said.push(chunk.toString()));
+      const log = openSync(logFile, "a");
+      const before = fstatSync(log).size;
+      child = spawn(process.execPath, [SNAPSHOTTER, ...all], { stdio: ["ignore", log, log] });
+      closeSync(log);
       await until(() => {
-        if (!isRunning()) throw new Error(`no snapshotter:\n${snapshotter.output()}`);
-        return said.slice(before).join("").includes("ready ");
+        if (!isRunning()) throw new Error(`no snapshotter:\n${snapshotter.log()}`);
+        return /^ready /m.test(snapshotter.log().slice(before));
       }, "a snapshotter that is ready");
     },
   };
   running.push(snapshotter);
   await snapshotter.start();
   return snapshotter;
+}
+
+/** A containerd, and the snapshotter that is tested. */
+export interface Both {
+  readonly containerd: Containerd;
+  readonly snapshotter: Snapshotter;
+}
+
+/** @param words more options of the snapshotter */
+export async function startBoth(
+  engine: Engine,
+  options: ContainerdOptions = {},
+  words: readonly string[] = [],
+): Promise<Both> {
+  const dir = workDir();
+  // First: containerd calls nobody for seconds who was not there when it called.
+  const snapshotter = await startSnapshotter(dir, words);
+  return { snapshotter, containerd: await startContainerd(engine, { ...options, proxy: true }, dir) };
 }

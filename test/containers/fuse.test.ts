@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { readMounts } from "../../src/mounts/table.ts";
+import { containerTree } from "../support/containers/container-tree.ts";
+import { PROXY } from "../support/containers/containerd-config.ts";
+import { ENGINES, NO_CONTAINERS } from "../support/containers/engines.ts";
+import { threeLayers } from "../support/containers/images.ts";
+import { expectNothingLeft, filesOf, removeAll } from "../support/containers/nothing-left.ts";
+import { referenceTree } from "../support/containers/reference-tree.ts";
+import { LOCAL_IMPORT } from "../support/containers/routes.ts";
+import { startBoth } from "../support/containers/snapshotter.ts";
+import { needs } from "../support/needs.ts";
+
+/** Longest that containerd needs to call somebody again who was gone, ms. */
+const BACK_OFF_MS = 4_000;
+
+describe.each(ENGINES)("$name", (engine) => {
+  needs(NO_CONTAINERS);
+
+  it("runs an image by FUSE as its own overlayfs does; containers outlive the snapshotter", async () => {
+    const image = threeLayers();
+    const want = await referenceTree(engine, image);
+    const both = await startBoth(engine, {}, ["--driver", "fuse"]);
+    const { containerd, snapshotter } = both;
+    const before = filesOf(both);
+    const name = await LOCAL_IMPORT.get(containerd, image, PROXY);
+    const run = (id: string) => containerd.ask("run", "--detach", "--snapshotter", PROXY, name, id);
+    await run("one");
+    expect(containerTree(containerd, "one")).toEqual(want);
+    await snapshotter.end("SIGKILL");
+    expect(containerTree(containerd, "one")).toEqual(want);
+    await snapshotter.start();
+    await sleep(BACK_OFF_MS);
+    await run("two");
+    expect(containerTree(containerd, "two")).toEqual(want);
+    const mounts = readMounts().filter(({ mountpoint }) => mountpoint.startsWith(snapshotter.root));
+    expect(mounts.map(({ type }) => type)).toEqual([expect.stringMatching(/^fuse/)]);
+    await removeAll(both);
+    await expectNothingLeft(both, before);
+  });
+});
