@@ -15,6 +15,8 @@ import { often } from "../support/often.ts";
 
 const PULLS = 4;
 const PULL = ["image", "pull", "--snapshotter", PROXY];
+/** Times that a pull runs beside others' removals. */
+const ROUNDS = often("NYDUSD_TS_ROUNDS", 2, 15);
 /** Of one image. */
 const CONTAINERS = often("NYDUSD_TS_CONTAINERS", 8, 30);
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
@@ -42,6 +44,36 @@ describe.each(ENGINES)("$name", (engine) => {
       await containerd.ask("--namespace", others[i], "image", "rm", "--sync", name);
     }
     await removeAll(both);
+    await expectNothingLeft(both, before);
+  });
+
+  it("unpacks an image while others are removed", async () => {
+    const image = slowImage(4);
+    const want = await referenceTree(engine, image);
+    const both = await startBoth(engine);
+    const { containerd } = both;
+    const before = filesOf(both);
+    const registry = await startRegistry(certificateOf(containerd.dir));
+    const slow = registry.add("test/slow", image);
+    const small = registry.add("test/small", threeLayers());
+    for (const round of numbers(ROUNDS)) {
+      let isDone = false;
+      const removing = async () => {
+        // Each of them has the snapshotter clean up.
+        while (!isDone) {
+          await containerd.ask(...PULL, small);
+          await containerd.ask("image", "rm", "--sync", small);
+        }
+      };
+      const pulled = containerd.ask(...PULL, slow).finally(() => {
+        isDone = true;
+      });
+      await Promise.all([pulled, removing()]);
+      await containerd.ask("run", "--detach", "--snapshotter", PROXY, slow, `c${round}`);
+      expect(containerTree(containerd, `c${round}`)).toEqual(want);
+      await removeAll(both);
+    }
+    expect(both.snapshotter.log()).not.toContain("is lost");
     await expectNothingLeft(both, before);
   });
 
