@@ -68,11 +68,9 @@ export class Differ {
   }
 
   /** @returns why a layer is not to be kept in the store */
-  private async whyNot({ id, layer, parent }: SnapshotRecord): Promise<string | undefined> {
-    const { directories, stacks } = this.snapshots;
-    if (layer !== undefined || !(await directories.isUntouched(id)))
-      return "the snapshot holds something already";
-    return stacks.chainOf(parent).above.length > 0 ? "it lies above a directory" : undefined;
+  private async whyNot({ id, layer }: SnapshotRecord): Promise<string | undefined> {
+    const isUntouched = layer === undefined && (await this.snapshots.directories.isUntouched(id));
+    return isUntouched ? undefined : "the snapshot holds something already";
   }
 
   private snapshotOf({ mounts }: ApplyRequest): SnapshotRecord | undefined {

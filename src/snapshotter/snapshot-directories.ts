@@ -6,6 +6,8 @@ import { join } from "node:path";
 export interface SnapshotPlaces {
   readonly upper: string;
   readonly work: string;
+  /** A layer, where it could not be part of an image. */
+  readonly unpacked: string;
 }
 
 /** Bytes on disk, and inodes. */
@@ -14,7 +16,7 @@ export interface Usage {
   readonly inodes: number;
 }
 
-/** A directory for each snapshot, by its id: `snapshots/<id>/{fs,work}`. */
+/** A directory for each snapshot, by its id: `snapshots/<id>/{fs,work,unpacked}`. */
 export class SnapshotDirectories {
   /** Without anything in it. */
   readonly empty: string;
@@ -35,6 +37,7 @@ export class SnapshotDirectories {
   places = (id: number): SnapshotPlaces => ({
     upper: join(this.root, `${id}`, "fs"),
     work: join(this.root, `${id}`, "work"),
+    unpacked: join(this.root, `${id}`, "unpacked"),
   });
 
   /** Also makes again what somebody has removed. */

@@ -109,11 +109,6 @@ export class Snapshots {
       if (before.parent !== "" && below !== before.parent)
         throw refuse("invalid argument", `snapshot ${key} has the parent ${before.parent}, not ${below}`);
       this.mustBeCommitted(below);
-      if (before.layer !== undefined && this.stacks.chainOf(below).above.length > 0)
-        throw refuse(
-          "failed precondition",
-          `snapshot ${key} is a layer above directories: take "rebase" out of the capabilities`,
-        );
       const committed = now();
       const done = { kind: "committed", key: name, parent: below, labels, size, inodes } as const;
       await this.records.put(

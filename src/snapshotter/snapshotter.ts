@@ -15,6 +15,7 @@ import type { SnapshotterOptions } from "./serve.ts";
 import { routesOf } from "./service.ts";
 import { SnapshotDirectories } from "./snapshot-directories.ts";
 import { Snapshots } from "./snapshots.ts";
+import { UnpackedLayers } from "./unpacked-layers.ts";
 
 /** All of it, put together. */
 export interface Snapshotter {
@@ -33,7 +34,14 @@ export async function openSnapshotter(options: SnapshotterOptions, log: Logger):
   const containerd = new Containerd(containerdAddress);
   const capabilities = new Capabilities(containerd, root, log);
   const intake = new LayerIntake(store, containerd, new ContentPlace(containerd, log), log);
-  const stacks = new Stacks(records, directories, images, intake, capabilities);
+  const stacks = new Stacks(
+    records,
+    directories,
+    images,
+    new UnpackedLayers(directories, store),
+    intake,
+    capabilities,
+  );
   const snapshots = new Snapshots(records, directories, stacks, store);
   const differ = new Differ(snapshots, intake, containerd, log);
   const cleanUp = new CleanUp(snapshots, differ, store);

@@ -8,6 +8,7 @@ import type { MountedImages } from "./mounted-images.ts";
 import type { SnapshotRecord } from "./record.ts";
 import type { SnapshotRecords } from "./records.ts";
 import type { SnapshotDirectories } from "./snapshot-directories.ts";
+import type { UnpackedLayers } from "./unpacked-layers.ts";
 
 const VOLATILE = "containerd.io/snapshot/overlay.volatile";
 
@@ -16,6 +17,7 @@ export class Stacks {
   readonly images: MountedImages;
   private readonly records: SnapshotRecords;
   private readonly directories: SnapshotDirectories;
+  private readonly unpacked: UnpackedLayers;
   private readonly intake: LayerIntake;
   private readonly capabilities: Capabilities;
 
@@ -23,12 +25,14 @@ export class Stacks {
     records: SnapshotRecords,
     directories: SnapshotDirectories,
     images: MountedImages,
+    unpacked: UnpackedLayers,
     intake: LayerIntake,
     capabilities: Capabilities,
   ) {
     this.records = records;
     this.directories = directories;
     this.images = images;
+    this.unpacked = unpacked;
     this.intake = intake;
     this.capabilities = capabilities;
   }
@@ -39,10 +43,17 @@ export class Stacks {
   /** Directories of what is below a snapshot, the highest first; mounted as needed. */
   async lowersOf(parent: string): Promise<string[]> {
     const { image, above } = this.chainOf(parent);
-    const lowers = above.map((id) => this.directories.places(id).upper).reverse();
+    const lowers: string[] = [];
     const restore = () => this.intake.restoreLost(this.records.chain(parent));
     // "/." : containerd 2.0 to 2.2 clone only the directory above, without what is mounted there, when they map ids.
     if (image.length > 0) lowers.push(`${await this.images.mounted(image, restore)}/.`);
+    if (above.some(({ layer }) => layer !== undefined)) await restore();
+    for (const { id, layer } of above)
+      lowers.unshift(
+        layer === undefined
+          ? this.directories.places(id).upper
+          : await this.unpacked.directory(id, layer, lowers),
+      );
     return lowers;
   }
 
