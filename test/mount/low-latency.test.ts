@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ask, startFixture } from "../support/daemon.ts";
 import { needs } from "../support/needs.ts";
+import { perl } from "../support/perl.ts";
 
 const DEVICE = "/dev/cpu_dma_latency";
 /** Asks for attributes without end, and looks whether a process of the mount holds the device; or as often in vain. */
-const LOOK = `while :; do find "$1" -exec stat {} + >/dev/null; echo 2 >/proc/sys/vm/drop_caches; done & asking=$!
+const LOOK = `perl -e "$3" "$1" & asking=$!
   held=no
   for i in $(seq "$2"); do
     for pid in $(pgrep -f -- "$1"); do
@@ -22,7 +23,7 @@ describe("while requests come in numbers, CPUs are kept from sleeping", () => {
     ["off", "50", "no"],
   ])("with --low-latency %s", async (value, looks, held) => {
     const daemon = await startFixture("04-large", ["--low-latency", value]);
-    expect((await ask(LOOK, daemon.mountpoint, looks)).trim()).toBe(held);
+    expect((await ask(LOOK, daemon.mountpoint, looks, perl.attributes)).trim()).toBe(held);
     expect(await daemon.stop()).toBe(0);
   });
 });

@@ -47,6 +47,11 @@ const signals = `
   kill("KILL", $child); waitpid($child, 0);
   print "all right after $caught signals\\n"`;
 
+/** Asks for a file's attributes without end, past what the kernel knows (AT_STATX_FORCE_SYNC): each call is a request. */
+const attributes = `
+  my ($path) = @ARGV; my $found = "\\0" x 256;
+  syscall(${nr(332, 291)}, -100, $path, 0x2000, 0x7ff, $found) == 0 or die "statx: $!" while 1`;
+
 /** For rooms around the size of two values and a list: what each call answers. */
 const xattrRooms = `
   my ($path) = @ARGV;
@@ -115,4 +120,4 @@ const terminal = `
   print "$pid\\n"; waitpid($pid, 0);
   print $? & 127 ? "signal " . ($? & 127) : "status " . ($? >> 8), "\\n"`;
 
-export const perl = { nr, handle, idmapped, terminal, remount, signals, xattrRooms, entries };
+export const perl = { attributes, nr, handle, idmapped, terminal, remount, signals, xattrRooms, entries };
