@@ -20,6 +20,7 @@ interface NbdFlags extends ImageSource, Pick<MountFlags, "blob" | "logLevel" | "
   readonly singleDevice: boolean;
   readonly verity: boolean;
   readonly salt?: Uint8Array;
+  readonly metricsAddress?: MountFlags["metricsAddress"];
 }
 
 /** The first descriptor that systemd hands over. */
@@ -45,7 +46,7 @@ export function addNbd(program: Command): void {
     .option("--verity", "serve the hash tree of dm-verity behind the disk, and print what opens it", false)
     .option("--salt <hex>", "of the hash tree; none when absent", salt);
   addOptionsNamed(command, ["--blob-dir", "--blob", "--cache-dir", "--ref", "--platform"]);
-  addOptionsNamed(command, ["--log-level", "--log-file", "--log-format"]);
+  addOptionsNamed(command, ["--metrics-address", "--log-level", "--log-file", "--log-format"]);
   withExamples(
     command,
     "nydusd-ts nbd image.boot --blob-dir layers --socket /run/image.sock",
@@ -66,12 +67,13 @@ async function serve(paths: readonly string[], flags: NbdFlags, given: Given): P
   const disks = [await diskOf("", paths, flags, blobOptions)];
   for (const [name, path] of flags.export) disks.push(await diskOf(name, [path], flags, []));
   const log = openLog(flags.logLevel, flags);
-  await serveDisks(disks, address, log, (facts, port) => {
+  await serveDisks(disks, address, log, flags.metricsAddress, (facts, port, metrics) => {
     for (const { verity } of facts) if (verity !== undefined) sayLine(verityLine(verity, false));
     const words = {
       image: disks[0]?.bootstrap,
       socket: address.kind === "socket" ? address.path : undefined,
       address: address.kind === "tcp" ? `${address.host}:${port}` : undefined,
+      metrics,
       ...{ exports: facts.length, size: facts[0]?.size, ms: Math.round(performance.now()) },
     };
     sayLine(`ready ${formatWords(words)}`);

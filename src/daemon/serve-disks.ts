@@ -9,7 +9,11 @@ import { withHashTree } from "../block/tree-file.ts";
 import { listenAt, listening } from "../listen/unix-socket.ts";
 import type { Logger } from "../log/log.ts";
 import { NbdServer } from "../nbd/server.ts";
+import { openFileLimit } from "../proc/file-limit.ts";
+import type { Address } from "../prometheus/http.ts";
+import { MetricsServer } from "../prometheus/metrics-server.ts";
 import { loadSystemCalls } from "../syscalls/system-call.ts";
+import { buildInfo } from "./version.ts";
 
 /** Where clients come. */
 export type DiskAddress =
@@ -46,16 +50,19 @@ interface OpenDisk extends DiskFacts {
 /**
  * Serves images as disks that are written nowhere, until SIGTERM or SIGINT.
  *
- * @param onReady told when clients may come, and where: a port may be the system's choice
+ * @param metrics where it tells of itself over HTTP; undefined: nowhere
+ * @param onReady told when clients may come, and where, and where metrics are: a port may be the system's choice
  * @throws OperationalError, FormatError before that
  */
 export async function serveDisks(
   disks: readonly DiskToServe[],
   address: DiskAddress,
   log: Logger,
-  onReady: (facts: readonly DiskFacts[], port: number | undefined) => void,
+  metrics: Address | undefined,
+  onReady: (facts: readonly DiskFacts[], port: number | undefined, metrics: string | undefined) => void,
 ): Promise<void> {
   await loadSystemCalls();
+  const monitoring = metrics && (await MetricsServer.start(metrics, 0, log.warn));
   const open: OpenDisk[] = [];
   try {
     for (const disk of disks) {
@@ -69,10 +76,12 @@ export async function serveDisks(
     const nbd = new NbdServer(new Map(open.map(({ name, served }) => [name, served])), log);
     await listen(nbd, address);
     const bound = nbd.server.address();
-    onReady(open, typeof bound === "object" ? bound?.port : undefined);
+    monitoring?.exportDisks({ ...buildInfo(), disks: open, maxFds: openFileLimit, counts: () => nbd.counts });
+    onReady(open, typeof bound === "object" ? bound?.port : undefined, monitoring?.address);
     await asked;
     await nbd.close();
   } finally {
+    monitoring?.close();
     for (const { close } of open) close();
   }
 }

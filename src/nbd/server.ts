@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { Conversation, Ended } from "./conversation.ts";
+import { NbdCounts } from "./counts.ts";
 import type { Export } from "./export.ts";
 import { Negotiation } from "./negotiation.ts";
 import { Transmission } from "./transmission.ts";
@@ -18,6 +19,7 @@ export interface NbdLog {
 /** Serves disks to clients that speak NBD. */
 export class NbdServer {
   readonly server: Server;
+  readonly counts = new NbdCounts();
   private readonly exports: ReadonlyMap<string, Export>;
   private readonly log: NbdLog;
   private readonly sockets = new Set<Socket>();
@@ -39,13 +41,15 @@ export class NbdServer {
 
   private async accept(socket: Socket): Promise<void> {
     this.sockets.add(socket);
+    this.counts.clients++;
+    this.counts.allClients++;
     const timer = setTimeout(() => socket.destroy(), HANDSHAKE_MS);
     try {
       const talk = new Conversation(socket, STUCK_MS);
       const agreement = await new Negotiation(talk, this.exports).agree();
       clearTimeout(timer);
       if (agreement !== undefined)
-        await new Transmission(talk, agreement, (problem) => this.log.warn(problem)).serve();
+        await new Transmission(talk, agreement, this.counts, (problem) => this.log.warn(problem)).serve();
       socket.destroySoon(); // whatever else the client has sent: nobody will read it
     } catch (error) {
       if (!(error instanceof Ended))
@@ -55,6 +59,7 @@ export class NbdServer {
     } finally {
       clearTimeout(timer);
       this.sockets.delete(socket);
+      this.counts.clients--;
     }
   }
 }

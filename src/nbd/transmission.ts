@@ -1,6 +1,7 @@
 import { messageOf } from "../bytes/errors.ts";
 import type { DiskPiece } from "../block/flat-disk.ts";
 import { type Conversation, Ended } from "./conversation.ts";
+import type { NbdCounts } from "./counts.ts";
 import { type Agreement, ALLOCATION_ID } from "./negotiation.ts";
 import {
   CHUNK,
@@ -43,10 +44,17 @@ export class Transmission {
   private readonly talk: Conversation;
   private readonly agreement: Agreement;
   private readonly onProblem: (problem: string) => void;
+  private readonly counts: NbdCounts;
   private reused: Buffer | undefined;
 
-  constructor(talk: Conversation, agreement: Agreement, onProblem: (problem: string) => void) {
+  constructor(
+    talk: Conversation,
+    agreement: Agreement,
+    counts: NbdCounts,
+    onProblem: (problem: string) => void,
+  ) {
     this.talk = talk;
+    this.counts = counts;
     this.agreement = agreement;
     this.onProblem = onProblem;
   }
@@ -56,11 +64,13 @@ export class Transmission {
     for (;;) {
       const request = readRequest(await this.talk.take(REQUEST_SIZE));
       if (request.magic !== REQUEST_MAGIC) throw new Ended("no request");
+      this.counts.request(request.type);
       if (request.type === COMMAND.DISCONNECT) return;
       try {
         await this.answer(request);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
+        this.counts.errors++;
         await this.refuse(request, error);
       }
     }
@@ -99,6 +109,7 @@ export class Transmission {
     this.mustBeInside(request, MAX_READ);
     const { isStructured, served } = this.agreement;
     const { flags, cookie, offset, length } = request;
+    this.counts.readBytes += length;
     if (!isStructured) return this.stream(request, simpleReply(0, cookie));
     if (length === 0) return this.done(request);
     if (flags & FLAG_DF) {

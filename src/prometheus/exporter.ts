@@ -1,5 +1,3 @@
-import { type OpenMetricsContentType, Registry } from "prom-client";
-import { wantsOpenMetrics } from "./accept.ts";
 import type { ExportedMount, State } from "./exported-mount.ts";
 import type { Answer } from "./http.ts";
 import { HungRequests } from "./hung.ts";
@@ -10,31 +8,29 @@ import { addPrefetchMetrics } from "./prefetch-metrics.ts";
 import { addProcessMetrics } from "./process-metrics.ts";
 import { addReadMetrics } from "./read-metrics.ts";
 import { Snapshot } from "./snapshot.ts";
+import { TextFormats } from "./text-formats.ts";
 
 /** The metrics of one mount, in both text formats. */
 export class Exporter {
   private readonly snapshot: Snapshot;
   private readonly hung: HungRequests;
-  private readonly text = new Registry();
-  private readonly open = new Registry<OpenMetricsContentType>();
+  private readonly formats: TextFormats;
 
   /** @param hungAfter seconds */
   constructor(mount: ExportedMount, hungAfter: number, warn: (message: string) => void) {
-    this.open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
     this.snapshot = new Snapshot(mount);
     this.hung = new HungRequests(mount, hungAfter, warn);
-    for (const registry of [this.text, this.open]) addMetrics(registry, this.snapshot, this.hung);
+    this.formats = new TextFormats((registry) => addMetrics(registry, this.snapshot, this.hung));
   }
 
   state(): State {
     return this.snapshot.mount.state();
   }
 
-  async metrics(accept: string): Promise<Answer> {
+  metrics(accept: string): Promise<Answer> {
     this.snapshot.take();
     this.snapshot.mount.onShown();
-    const registry = wantsOpenMetrics(accept) ? this.open : this.text;
-    return { status: 200, type: registry.contentType, body: await registry.metrics() };
+    return this.formats.answer(accept);
   }
 
   close(): void {

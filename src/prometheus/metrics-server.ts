@@ -1,3 +1,4 @@
+import { DiskExporter, type ExportedDisks } from "./disk-exporter.ts";
 import type { ExportedMount, State } from "./exported-mount.ts";
 import { Exporter } from "./exporter.ts";
 import { type Address, type Answer, type Listening, listen } from "./http.ts";
@@ -58,6 +59,12 @@ export class MetricsServer {
   export(mount: ExportedMount): void {
     this.source.current.close();
     this.source.current = new Exporter(mount, this.hungAfter, this.warn);
+  }
+
+  /** From now on it answers from these disks. */
+  exportDisks(disks: ExportedDisks): void {
+    this.source.current.close();
+    this.source.current = new DiskExporter(disks);
   }
 
   close(): void {

@@ -116,3 +116,35 @@ it("--blob-dir beside layers, which bring their tars, is refused, unless another
   const { socket } = await serveNbd([...LAYERS, "--blob-dir", workDir(), "--export", flat, ...cache]);
   expect(has(copied(socket), "/dd/again")).toBe(true);
 });
+
+it("--metrics-address tells of clients, their requests and the disks", async () => {
+  const flat = fixture("13-export-disk").path;
+  const { socket, output, stop } = await serveNbd([
+    flat,
+    "--export",
+    `b=${flat}`,
+    "--metrics-address",
+    "127.0.0.1:0",
+  ]);
+  const address = / metrics=(\S+)/.exec(output())?.[1];
+  const client = await RawClient.connect(socket);
+  await client.go();
+  client.request(0, 0, 1024);
+  client.request(0, 2 ** 40, 512);
+  client.request(1, 0, 0);
+  for (const error of [0, 22, 1]) expect((await client.simple(error === 0 ? 1024 : 0)).error).toBe(error);
+  const body = await (await fetch(`http://${address}/metrics`)).text();
+  const size = Math.ceil(readFileSync(flat).length / 4096) * 4096;
+  for (const line of [
+    ...["tarfs_nbd_clients 1", "tarfs_nbd_clients_total 1", "tarfs_nbd_read_bytes_total 1024"],
+    ...['tarfs_nbd_requests_total{command="read"} 2', 'tarfs_nbd_requests_total{command="write"} 1'],
+    ...["tarfs_nbd_request_errors_total 2", `tarfs_nbd_disk_bytes{export="b"} ${size}`],
+  ])
+    expect(body).toContain(`\n${line}\n`);
+  expect(body).toMatch(/^process_resident_memory_bytes \d+$/m);
+  expect(await (await fetch(`http://${address}/readyz`)).text()).toBe("serving\n");
+  const promtool = spawnSync("promtool", ["check", "metrics"], { input: body, encoding: "utf8" });
+  expect([promtool.status, promtool.stdout, promtool.stderr]).toEqual([0, "", ""]);
+  client.close();
+  expect(await stop()).toBe(0);
+});
