@@ -2,15 +2,10 @@ import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { shown } from "../src/bytes/escape-control-chars.ts";
 import type { BuildResult } from "../src/mkfs/bootstrap.ts";
-import { mustBeBlobId } from "../src/mkfs/blob-id.ts";
 import { builtRecord, builtText } from "../src/mkfs/built-report.ts";
-import { createFrom } from "../src/mkfs/create-from.ts";
-import { mergeImages } from "../src/mkfs/merge.ts";
 import { mustBeNoLayer, mustBePlace, placeForLayers, STDIN } from "../src/mkfs/output-place.ts";
-import { prefetchList } from "../src/mkfs/prefetch.ts";
 import { WHITEOUT_SPECS, type WhiteoutSpec } from "../src/mkfs/whiteout.ts";
 import { OperationalError, UsageError } from "../src/bytes/errors.ts";
-import { writeJson } from "../src/inspect/json-file.ts";
 import { type Given, givenOptions } from "./given.ts";
 import { warn, withExamples } from "./help.ts";
 import { size } from "./parse-values.ts";
@@ -113,15 +108,16 @@ export function addMerge(program: Command): void {
   );
   withExamples(command, "nydus-image-ts merge -B image.boot lower.boot upper.boot");
   addConflicts(command);
-  command.action((layers: string[], flags: OutputFlags) => {
-    const prefetch = readPrefetch(flags, []);
+  command.action(async (layers: string[], flags: OutputFlags) => {
+    const prefetch = await readPrefetch(flags, []);
     const { bootstrap, blobDir } = mustBePlace(flags);
     if (flags.bootstrap !== undefined && flags.blobDir !== undefined)
       warn("--blob-dir has no effect: merge writes no tar, and --bootstrap says where the bootstrap goes");
     const { whiteoutSpec: whiteouts, strictXattrs, dropUnreferenced } = flags;
     const rules = { whiteouts, strictXattrs, warn };
     const request = { layers, bootstrap, blobDir, prefetch, ...rules, keepsBlobs: !dropUnreferenced };
-    report(mergeImages(request), flags, "merged RAFS filesystem");
+    const { mergeImages } = await import("../src/mkfs/merge.ts");
+    await report(mergeImages(request), flags, "merged RAFS filesystem");
   });
 }
 
@@ -154,24 +150,26 @@ async function create(layers: string[], flags: CreateFlags, given: Given): Promi
     throw new OperationalError(`conversion type ${TYPE} conflicts with '--prefetch-policy blob'`);
   if (blobId !== undefined && layers.length > 1)
     throw new UsageError("--blob-id names the tar of one layer only");
-  if (blobId !== undefined) mustBeBlobId(blobId);
+  if (blobId !== undefined) (await import("../src/mkfs/blob-id.ts")).mustBeBlobId(blobId);
   for (const [option, isIdle] of IDLE) {
     const why = given.has(option) ? isIdle(layers, flags) : undefined;
     if (why !== undefined) warn(`${option} has no effect: ${why}`);
   }
   const place = placeForLayers(layers, flags);
   mustBeNoLayer(place, layers);
+  const prefetch = await readPrefetch(flags, layers);
+  const { createFrom } = await import("../src/mkfs/create-from.ts");
   const built = await createFrom({
     ...place,
     ...{ layers, blobId, blobLink, isLinkAsked: given.has("--blob-link"), chunkSize, ignoreZeros },
     ...{ strictXattrs: flags.strictXattrs, maxLayerSize: flags.maxLayerSize, warn },
     isRepeatable: flags.repeatable,
-    prefetch: readPrefetch(flags, layers),
+    prefetch,
     report: progress(process.stderr.isTTY),
     whiteouts: flags.whiteoutSpec,
     keepsBlobs: layers.length > 1 && !flags.dropUnreferenced,
   });
-  report(built, flags, "built RAFS filesystem");
+  await report(built, flags, "built RAFS filesystem");
 }
 
 /** An option that takes no value has no parser, so all of them are caught when they are met. */
@@ -186,17 +184,22 @@ function addConflicts(command: Command): void {
 }
 
 /** The list on stdin, which a layer may not be at the same time. */
-function readPrefetch({ prefetchPolicy }: OutputFlags, layers: readonly string[]): Uint8Array[] {
+async function readPrefetch(
+  { prefetchPolicy }: OutputFlags,
+  layers: readonly string[],
+): Promise<Uint8Array[]> {
   if (prefetchPolicy !== "fs") return [];
   if (layers.some((layer) => STDIN.has(layer)))
     throw new UsageError("stdin cannot be both layer and prefetch list");
-  return prefetchList(readFileSync(0));
+  return (await import("../src/mkfs/prefetch.ts")).prefetchList(readFileSync(0));
 }
 
 /** As nydus-image says it, and writes it. */
-function report(built: BuildResult, { outputJson }: OutputFlags, what: string): void {
+async function report(built: BuildResult, { outputJson }: OutputFlags, what: string): Promise<void> {
   print(builtText({ ...built, bootstrap: shown(built.bootstrap) }, what));
-  if (outputJson !== undefined) writeJson(outputJson, builtRecord(built, versionWord()), 2);
+  if (outputJson === undefined) return;
+  const { writeJson } = await import("../src/inspect/json-file.ts");
+  writeJson(outputJson, builtRecord(built, versionWord()), 2);
 }
 
 function chunkSize(text: string): number {

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
-import { MOUNT_BACKENDS } from "../src/daemon/mount-backend.ts";
+import { MOUNT_BACKENDS } from "../src/daemon/drivers.ts";
 import { HUNG_AFTER } from "../src/daemon/options-from-flags.ts";
 import { defaultStateDir } from "../src/handover/state-dir.ts";
 import { LEVELS, LOG_FORMATS } from "../src/log/log-line.ts";

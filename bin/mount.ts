@@ -1,53 +1,16 @@
 import type { Command } from "commander";
-import { messageOf, UsageError } from "../src/bytes/errors.ts";
-import { serveInBackground } from "../src/daemon/background.ts";
-import { Caller, type Order } from "../src/daemon/caller.ts";
-import { commonName, nameForOthers, refuseDescriptors, withCommonNames } from "../src/daemon/descriptors.ts";
-import { mustBeMountable } from "../src/daemon/early-checks.ts";
-import { formatFacts, type ReadyFacts } from "../src/daemon/facts.ts";
-import { preparedForHangup } from "../src/daemon/hangup.ts";
-import { openDaemonLog, runDaemon, serveImage } from "../src/daemon/main.ts";
-import {
-  type BackendOptions,
-  inBackground,
-  inForeground,
-  mountImage,
-  mustHonour,
-} from "../src/daemon/mount-backend.ts";
-import type { DaemonOptions } from "../src/daemon/options.ts";
-import {
-  type BackendFlags,
-  backendOptions,
-  daemonOptions,
-  isKept,
-  logTarget,
-  type MountFlags,
-} from "../src/daemon/options-from-flags.ts";
-import { remountImage } from "../src/daemon/remount-image.ts";
-import { refuseOwnFiles } from "../src/daemon/self-mount-guard.ts";
-import { isSuccessor } from "../src/handover/keeper.ts";
-import type { Log } from "../src/log/log.ts";
+import { UsageError } from "../src/bytes/errors.ts";
+import { nameForOthers } from "../src/daemon/descriptors.ts";
+import type { MountFlags } from "../src/daemon/options-from-flags.ts";
 import { mustKnow } from "../src/mounts/option-words.ts";
-import { transportFor } from "../src/session/choose.ts";
-import type { PreparedImage } from "../src/source/prepare.ts";
 import { shownName } from "../src/source/shown-name.ts";
-import { checkGiven, givenForDaemon } from "./check-given.ts";
-import { type Given, givenOptions } from "./given.ts";
-import { warn, withExamples } from "./help.ts";
+import { givenOptions } from "./given.ts";
+import { withExamples } from "./help.ts";
 import { addMountOptions, SOURCE_OPTIONS } from "./mount-options.ts";
+import type { SourceFlags } from "./mounting.ts";
 import { takeWords } from "./option-words.ts";
-import { say } from "./say.ts";
-import { type ImageSource, prepareSources } from "./sources.ts";
 
-type SourceFlags = BackendFlags & ImageSource;
-
-/** Set before a command in the foreground says that it is ready. */
-let ignoreHangup = (): void => {};
-
-/** The command that waits for this process; undefined: it is the one that was called. */
-export const caller = Caller.find();
-
-/** Adds the two commands that mount. @returns the one that need not be named */
+/** Adds the two commands that mount; what they do is loaded only for them. @returns the one that need not be named */
 export function addMountCommands(program: Command, isPlain: () => boolean): Command {
   const fuse = addMountOptions(
     program
@@ -66,11 +29,12 @@ export function addMountCommands(program: Command, isPlain: () => boolean): Comm
     "nydusd-ts -B image.boot --blob 1=layer.tar -M /mnt/rootfs --daemonize --pid-file /run/rootfs.pid",
     "nydusd-ts -M /mnt/images --apisock /run/images.sock      images come later, by nydusctl-ts mount",
   );
-  fuse.action((flags: MountFlags, command: Command) => {
+  fuse.action(async (flags: MountFlags, command: Command) => {
     if (command.getOptionValue("mountpoint") === undefined)
       throw new UsageError("required option '-M, --mountpoint <dir>' not specified");
     const { words: options } = takeWords(command, flags.options, false);
     mustKnow("fuse", options);
+    const { fuseMount } = await import("./mounting.ts");
     return fuseMount({ ...command.opts<MountFlags>(), options }, givenOptions(command));
   });
   const mount = addMountOptions(
@@ -92,163 +56,15 @@ export function addMountCommands(program: Command, isPlain: () => boolean): Comm
     "nydusd-ts mount oci-layout /mnt/rootfs --platform linux/arm64",
     "nydusd-ts mount image.boot /mnt/rootfs --rw /var/lib/changes",
   );
-  mount.action((args: string[], given: SourceFlags, command: Command) => {
+  mount.action(async (args: string[], given: SourceFlags, command: Command) => {
     const { words: options, isRemount } = takeWords(command, given.options, isPlain());
     const mountpoint = args.at(-1) ?? "";
-    if (isRemount) return remountImage(mountpoint, options);
+    if (isRemount) return (await import("../src/daemon/remount-image.ts")).remountImage(mountpoint, options);
     const paths = args.slice(0, -1);
     const flags = command.opts<SourceFlags>();
     const name = shownName(paths.map(nameForOthers), flags.ref);
+    const { mountSources } = await import("./mounting.ts");
     return mountSources(paths, { ...flags, mountpoint, name, options }, givenOptions(command));
   });
   return fuse;
-}
-
-/** @throws UsageError for options that contradict each other or have no effect */
-async function fuseMount(flags: MountFlags, given: Given): Promise<void> {
-  const warnings = check(given, flags);
-  if (flags.upgrade && given.has("--bootstrap"))
-    warnings.push("--bootstrap has no effect with --upgrade: what is mounted comes from the supervisor");
-  const asked = await daemonOptions(flags, warnings);
-  const options = flags.daemonize ? withCommonNames(asked) : asked;
-  if (isSuccessor) return serve(options);
-  if (caller === undefined && !flags.recover) refuseOwnFiles(options);
-  if (flags.daemonize && caller === undefined)
-    return start(flags, options, openDaemonLog(options), async () => ({ options }));
-  if (flags.recover) return recoverSession(options);
-  return caller === undefined ? serve(options) : serveFor(caller, flags);
-}
-
-/** @throws UsageError as `fuseMount`, and without a directory to mount on */
-async function mountSources(paths: readonly string[], flags: SourceFlags, given: Given): Promise<void> {
-  const [first] = paths;
-  if (first === undefined)
-    throw new UsageError("missing argument: want a source and the directory to mount it on");
-  const warnings = check(new Map([...given, ["--bootstrap", first]]), flags);
-  mustHonour(flags.driver, givenForDaemon(given), flags.options);
-  if (flags.upgrade)
-    throw new UsageError(
-      "--upgrade takes what is mounted from the supervisor: nydusd-ts --upgrade, without mount",
-    );
-  const optionsFor = (image: Partial<MountFlags>): Promise<BackendOptions> =>
-    backendOptions({ ...flags, ...image }, warnings, givenForDaemon(given));
-  // What goes on with a session finds its image there, and never reads a source again.
-  const unprepared = () => optionsFor({ bootstrap: first });
-  if (isSuccessor) return serve(await unprepared());
-  if (flags.recover && (caller !== undefined || flags.foreground)) return recoverSession(await unprepared());
-  if (caller !== undefined) return serveFor(caller, flags);
-  const prepared = async () => {
-    const image = await prepareSources(
-      flags.foreground ? paths : paths.map(commonName),
-      flags,
-      ["--blob", "--blob-dir", "--localfs-dir"].filter((name) => given.has(name)),
-    );
-    const isAsItIs = image.bootstrap === (flags.foreground ? first : commonName(first));
-    for (const option of ["--cache-dir", "--max-layer-size"])
-      if (given.has(option) && isAsItIs)
-        warnings.push(`${option} has no effect: ${first} is mounted as it is`);
-    if (given.has("--config") && !isAsItIs)
-      warnings.push(`the directories of --config have no effect: ${paths.join(", ")} has its tars in itself`);
-    const options = withImage(await optionsFor(imageFlags(image, flags)), image);
-    return { image, options: flags.foreground ? options : withCommonNames(options) };
-  };
-  if (flags.recover) {
-    const options = await unprepared();
-    return start(flags, options, openDaemonLog(options), async () => ({
-      options: (await prepared()).options,
-    }));
-  }
-  // A configuration that cannot be, before layers are read.
-  refuseOwnFiles(await unprepared());
-  await mustBeMountable(flags);
-  const { image, options } = await prepared();
-  if (!flags.foreground) ignoreHangup = await preparedForHangup();
-  const ready = (facts: ReadyFacts, isServed: boolean): void => {
-    sayReady(facts);
-    image.close();
-    // The mount does not wait for the disk.
-    image.makeDurable(isServed).catch((error) => warn(`the cache in ${flags.cacheDir}: ${messageOf(error)}`));
-  };
-  const inThisProcess = inForeground(options, ready);
-  const inAnother = inBackground(async (reason, log) => {
-    await start(flags, options, log, async () => ({ options, reason }));
-    image.close();
-    await image
-      .makeDurable(false)
-      .catch((error) => warn(`the cache in ${flags.cacheDir}: ${messageOf(error)}`));
-  });
-  process.exitCode = await mountImage(options, ready, flags.foreground ? inThisProcess : inAnother);
-}
-
-const imageFlags = (
-  { bootstrap, blobDirs, blobs }: PreparedImage,
-  flags: MountFlags,
-): Partial<MountFlags> => ({
-  bootstrap,
-  blobDir: [...flags.blobDir, ...blobDirs],
-  blob: [...flags.blob, ...blobs.map(([id, path]): [string, string] => [id, path])],
-});
-
-const withImage = (options: BackendOptions, { known }: PreparedImage): BackendOptions => ({
-  ...options,
-  places: { ...options.places, known },
-});
-
-const check = (given: Given, { transport }: MountFlags): string[] =>
-  checkGiven(given, transportFor(transport, process.geteuid?.() ?? 0) === "fuse-native");
-
-const serve = async (options: DaemonOptions): Promise<void> => {
-  process.exitCode = await runDaemon(options, sayReady);
-};
-
-/** Serves what the command that waits has made ready, and says to it what its user is to see. */
-async function serveFor(waiting: Caller, flags: MountFlags): Promise<void> {
-  const { options, reason } = await waiting.order();
-  // That command has said warnings and reason: into the log, if that was given.
-  const isSaid = flags.logFile !== undefined;
-  const mine = { ...options, ...logTarget(flags), ...(isSaid ? { warnings: [] } : {}) };
-  const log = openDaemonLog(mine);
-  if (!isSaid && reason !== undefined) log.info(`driver fuse: ${reason}`);
-  if (!isSaid) log.mirror(waiting.hear);
-  process.exitCode = await serveImage(mine, log, (facts) => {
-    log.mirror(undefined);
-    waiting.ready(facts, true);
-  });
-}
-
-/** Has a process in the background serve, and says what it says. */
-async function start(
-  flags: MountFlags,
-  options: DaemonOptions,
-  log: Log,
-  order: () => Promise<Order>,
-): Promise<void> {
-  refuseDescriptors(options);
-  ignoreHangup = await preparedForHangup();
-  const { mountpoint, logFile } = options;
-  const { facts, ...process } = await serveInBackground({
-    ...{ mountpoint, logFile, log, order },
-    isKept: isKept(flags),
-  });
-  tellReady(formatFacts(facts, undefined, process));
-}
-
-/** Loaded only when it is asked for. */
-async function recoverSession(options: DaemonOptions): Promise<never> {
-  const { recover } = await import("../src/daemon/recover.ts");
-  const log = openDaemonLog(options);
-  if (caller !== undefined) log.mirror(caller.hear);
-  return recover(options, log);
-}
-
-/** The command that waits for this process is told, where there is one. */
-function sayReady(facts: ReadyFacts): void {
-  if (caller !== undefined) caller.ready(facts, true);
-  else tellReady(formatFacts(facts));
-}
-
-/** What was asked for is done: a terminal that goes away now, because of this line, is no reason to have failed. */
-function tellReady(text: string): void {
-  ignoreHangup();
-  say(`ready ${text}`);
 }

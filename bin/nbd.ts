@@ -10,7 +10,7 @@ import { type Given, givenOptions } from "./given.ts";
 import { withExamples } from "./help.ts";
 import { addOptionsNamed } from "./mount-options.ts";
 import { sayLine } from "./say.ts";
-import { type ImageSource, prepareSources } from "./sources.ts";
+import type { ImageSource } from "./sources.ts";
 import { salt, verityLine } from "./verity-words.ts";
 
 interface NbdFlags extends ImageSource, Pick<MountFlags, "blob" | "logLevel" | "logFile" | "logFormat"> {
@@ -87,6 +87,7 @@ async function diskOf(
   flags: NbdFlags,
   blobOptions: readonly string[],
 ): Promise<DiskToServe> {
+  const { prepareSources } = await import("./sources.ts");
   const image = await prepareSources(paths, flags, blobOptions);
   await image.makeDurable(false);
   const given = {

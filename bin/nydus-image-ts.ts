@@ -1,15 +1,9 @@
 #!/usr/bin/env node
 import "../src/path-bytes/program.ts";
 import { Command } from "commander";
-import { MergeError } from "../src/mkfs/merge.ts";
+import { MergeError } from "../src/mkfs/merge-error.ts";
 import { UsageError } from "../src/bytes/errors.ts";
 import { versionText } from "../src/daemon/version.ts";
-import { checkImage } from "../src/inspect/check.ts";
-import { inspectOnce, inspectPrompt } from "../src/inspect/inspect.ts";
-import { writeJson } from "../src/inspect/json-file.ts";
-import { listTree } from "../src/inspect/ls.ts";
-import { statImages } from "../src/inspect/stat.ts";
-import { statisticsText } from "../src/inspect/stat-text.ts";
 import { compileLater } from "./compile-later.ts";
 import { addCompletion } from "./completion.ts";
 import { givenOptions } from "./given.ts";
@@ -52,6 +46,7 @@ const check = program
       const bootstrap = options.imageOf(image, flags);
       const search = await options.blobSearchOf(flags);
       const version = options.versionWord();
+      const { checkImage } = await import("../src/inspect/check.ts");
       await checkImage({ bootstrap, search, data, verbose, outputJson, version }, print);
     },
   );
@@ -64,6 +59,7 @@ const inspect = program
   .option("-R, --request <command>", "one command, e.g. blobs, stats, prefetch, ls, 'stat bin'")
   .action(async (image: string | undefined, flags: Flags<{ request?: string }>) => {
     const bootstrap = options.imageOf(image, flags);
+    const { inspectOnce, inspectPrompt } = await import("../src/inspect/inspect.ts");
     if (flags.request === undefined) await inspectPrompt(bootstrap, process.stdin, process.stdout);
     else inspectOnce(bootstrap, flags.request, print);
   });
@@ -76,10 +72,12 @@ const stat = program
   .requiredOption("-B, --bootstrap <file>", "the image")
   .option("-T, --target <file>", "the other image")
   .option("-J, --output-json <file>", "write the counts there instead of printing them")
-  .action((flags: { bootstrap: string; target?: string; outputJson?: string }) => {
+  .action(async (flags: { bootstrap: string; target?: string; outputJson?: string }) => {
+    const { statImages } = await import("../src/inspect/stat.ts");
+    const { statisticsText } = await import("../src/inspect/stat-text.ts");
     const counts = statImages(flags.bootstrap, flags.target);
     if (flags.outputJson === undefined) print(statisticsText(counts));
-    else writeJson(flags.outputJson, counts);
+    else (await import("../src/inspect/json-file.ts")).writeJson(flags.outputJson, counts);
   });
 withExamples(stat, "nydus-image-ts stat -B image.boot -T other.boot");
 
@@ -89,7 +87,10 @@ const ls = program
   .argument("<bootstrap>", "the image")
   .argument("[path]", "where to begin", "/")
   .option("--json", "one JSON object a line", false)
-  .action((image: string, path: string, { json }: { json: boolean }) => listTree(image, path, json, print));
+  .action(async (image: string, path: string, { json }: { json: boolean }) => {
+    const { listTree } = await import("../src/inspect/ls.ts");
+    listTree(image, path, json, print);
+  });
 withExamples(ls, "nydus-image-ts ls image.boot /etc");
 
 const unpack = program

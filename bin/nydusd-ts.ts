@@ -2,15 +2,15 @@
 import "../src/path-bytes/program.ts";
 import { Command } from "commander";
 import { messageOf, UsageError } from "../src/bytes/errors.ts";
-import { unmountImage } from "../src/daemon/unmount-image.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { doneWith, ownKeeper } from "../src/handover/keeper.ts";
 import { addCache } from "./cache.ts";
+import { caller } from "./caller.ts";
 import { type CommandLine, commandLine } from "./command-line.ts";
 import { addCompletion } from "./completion.ts";
 import { withExamples, withHelpStyle } from "./help.ts";
 import { addLs } from "./ls.ts";
-import { addMountCommands, caller } from "./mount.ts";
+import { addMountCommands } from "./mount.ts";
 import { addNbd } from "./nbd.ts";
 import { runProgram } from "./run-program.ts";
 import { say, sayLine } from "./say.ts";
@@ -28,7 +28,10 @@ const fuse = addMountCommands(program, () => line.isPlain);
 
 withExamples(program.command("umount <dir>"), "nydusd-ts umount /mnt/rootfs")
   .description("unmount an image and what was written over it; its daemon ends")
-  .action(async (dir: string) => sayLine(await unmountImage(dir)));
+  .action(async (dir: string) => {
+    const { unmountImage } = await import("../src/daemon/unmount-image.ts");
+    sayLine(await unmountImage(dir));
+  });
 
 addLs(program);
 addNbd(program);

@@ -1,5 +1,5 @@
 import type { WantedPlatform } from "../src/source/platform.ts";
-import type { PreparedImage } from "../src/source/prepare.ts";
+import { type PreparedImage, prepareImage } from "../src/source/prepare.ts";
 import { warn } from "./help.ts";
 import { progress } from "./progress.ts";
 
@@ -24,7 +24,6 @@ export async function prepareSources(
   { cacheDir, ref, platform, blobDir: blobDirs, strictXattrs, maxLayerSize, mountpoint }: ImageSource,
   blobOptions: readonly string[],
 ): Promise<PreparedImage> {
-  const { prepareImage } = await import("../src/source/prepare.ts"); // images that are mounted as they are need less
   const where = mountpoint === undefined ? {} : { mountpoint };
   const choice = { ref, platform, blobDirs, blobOptions, strictXattrs, maxLayerSize };
   return prepareImage({ paths, cacheDir, ...where, ...choice, report: progress(process.stderr.isTTY), warn });

@@ -2,7 +2,6 @@ import { readdirSync, readlinkSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { defaultStateDir } from "../handover/state-dir.ts";
 import { allStates } from "../handover/state-file.ts";
-import { readMounts } from "../mounts/table.ts";
 import { type Inode, inodeKey, kernelMountFiles } from "./kernel-mounts.ts";
 
 /**
@@ -12,7 +11,7 @@ import { type Inode, inodeKey, kernelMountFiles } from "./kernel-mounts.ts";
  * @param names of files that are asked for: nothing else is looked at, a file may lie where looking waits
  */
 export function filesInUse(names: ReadonlySet<string>): (file: Inode) => boolean {
-  const all = new Set([...openFiles(names), ...filesOfStates(), ...kernelMountFiles(readMounts())]);
+  const all = new Set([...openFiles(names), ...filesOfStates(), ...kernelMountFiles()]);
   return (file) => all.has(inodeKey(file));
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "../atomic-file/replace-file.ts";
@@ -50,7 +51,9 @@ export function noteKernelMount(
     forgetUnmounted(dir);
     const { device, source } = mount;
     const note: KernelMount = { namespace: namespaceOf(), device, source, since: Date.now(), files };
-    const name = `${note.namespace.replace(/\D/g, "")}-${device.replace(":", "-")}${END}`;
+    // A name of its own: the kernel gives a device number again, and who takes the old note away is not to take this one.
+    const which = randomBytes(4).toString("hex");
+    const name = `${note.namespace.replace(/\D/g, "")}-${device.replace(":", "-")}-${which}${END}`;
     replaceFile(join(dir, name), JSON.stringify(note), { mode: 0o600, isDurable: false });
   } catch {}
 }
@@ -58,24 +61,35 @@ export function noteKernelMount(
 /** Mounts of the kernel that were made here and are there still, with when. */
 export function kernelMounts(table: readonly MountEntry[], dir = defaultStateDir()): Map<MountEntry, Date> {
   const found = new Map<MountEntry, Date>();
-  for (const { note } of notesIn(dir)) {
+  for (const { note } of notesIn(dir).sort((a, b) => a.note.since - b.note.since)) {
     const mount = table.find((each) => isOf(note, each));
     if (mount !== undefined) found.set(mount, new Date(note.since));
   }
   return found;
 }
 
-/** What the kernel reads for mounts that were made here and are there still, or may be in another namespace. */
-export function kernelMountFiles(table: readonly MountEntry[], dir = defaultStateDir()): string[] {
-  return notesIn(dir)
+/**
+ * What the kernel reads for mounts that were made here and are there still, or may be in another namespace.
+ *
+ * @param mounts as of `forgetUnmounted`
+ */
+export function kernelMountFiles(dir = defaultStateDir(), mounts = readMounts): string[] {
+  const notes = notesIn(dir);
+  const table = mounts();
+  return notes
     .filter(({ note }) => note.namespace !== namespaceOf() || table.some((mount) => isOf(note, mount)))
     .flatMap(({ note }) => note.files ?? []);
 }
 
-/** Removes notes of what was unmounted meanwhile. Another namespace's mounts cannot be seen from here. */
-export function forgetUnmounted(dir = defaultStateDir()): void {
-  const table = readMounts();
-  for (const { path, note } of notesIn(dir))
+/**
+ * Removes notes of what was unmounted meanwhile. Another namespace's mounts cannot be seen from here.
+ *
+ * @param mounts asked for when the notes have been read: of what was noted before, a mount that is not there is gone
+ */
+export function forgetUnmounted(dir = defaultStateDir(), mounts = readMounts): void {
+  const notes = notesIn(dir);
+  const table = mounts();
+  for (const { path, note } of notes)
     if (note.namespace === namespaceOf() && !table.some((mount) => isOf(note, mount)))
       rmSync(path, { force: true });
 }

@@ -2,12 +2,13 @@ import { setFlagsFromString } from "node:v8";
 import { messageOf } from "../bytes/errors.ts";
 import type { Owner } from "../fuse/device.ts";
 import { doneWith, findKeeper, handedOver, type Keeper } from "../handover/keeper.ts";
-import { type Log, openLog } from "../log/log.ts";
+import type { Log } from "../log/log.ts";
 import { leaveMount } from "../mounts/leave.ts";
 import { NoImageLeft } from "../seed/incoming.ts";
 import type { MountContext } from "../seed/mount-context.ts";
 import { countsOf } from "./counts.ts";
 import { closeDaemon, type Daemon, openDaemon } from "./daemon.ts";
+import { openDaemonLog } from "./daemon-log.ts";
 import { imageFacts, type ReadyFacts } from "./facts.ts";
 import type { ExceptionGuard } from "./exception-guard.ts";
 import { Lifecycle, type Served } from "./lifecycle.ts";
@@ -26,14 +27,6 @@ import { becomeUser } from "./user.ts";
  */
 export const runDaemon = (options: DaemonOptions, onReady: (facts: ReadyFacts) => void): Promise<number> =>
   serveImage(options, openDaemonLog(options), onReady);
-
-/** What comes before anything else, whichever mount backend it will be. */
-export function openDaemonLog(options: DaemonOptions): Log {
-  process.umask(0o077); // whatever is written is this user's own; what others may read says so itself
-  const log = openLog(options.logLevel, options);
-  for (const warning of options.warnings) log.warn(warning);
-  return log;
-}
 
 /**
  * What `runDaemon` does, once there is a log: find out where the session begins, serve it, tell its observers, and wait

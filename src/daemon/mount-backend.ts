@@ -5,17 +5,14 @@ import type { Log, Logger } from "../log/log.ts";
 import { mountAt } from "../mounts/table.ts";
 import { kindOf, mustKnow } from "../mounts/option-words.ts";
 import { unmount } from "../mounts/umount.ts";
+import { openDaemonLog } from "./daemon-log.ts";
+import type { Driver } from "./drivers.ts";
 import { imageFacts, type ReadyFacts } from "./facts.ts";
 import { HeldSignals, stoppedBy } from "./held-signals.ts";
 import { inodeKey, noteKernelMount } from "./kernel-mounts.ts";
 import type { DaemonOptions } from "./options.ts";
 import { coverWithOverlay, mayOverlay } from "./overlay.ts";
-import { openDaemonLog, serveImage } from "./main.ts";
-import { unmountImage } from "./unmount-image.ts";
 import { type MountContext, prepareMount, releaseMount } from "../seed/mount-context.ts";
-
-export const MOUNT_BACKENDS = ["auto", "erofs", "erofs-file", "erofs-loop", "fuse"] as const;
-type Driver = (typeof MOUNT_BACKENDS)[number];
 
 export interface BackendOptions extends DaemonOptions {
   readonly driver: Driver;
@@ -59,11 +56,12 @@ function whyDaemon(forDaemon: readonly string[]): string | undefined {
   return forDaemon.length === 0 ? undefined : `${forDaemon.join(", ")}: for the FUSE daemon only`;
 }
 
-/** This process is the daemon. */
+/** This process is the daemon. What serves is loaded only then: where the kernel mounts an image, nobody serves it. */
 export const inForeground =
   (options: DaemonOptions, onReady: OnReady): ServeByFuse =>
-  (reason, log, context) => {
+  async (reason, log, context) => {
     log.info(`driver fuse: ${reason}`);
+    const { serveImage } = await import("./main.ts");
     return serveImage(options, log, (facts) => onReady(facts, true), context);
   };
 
@@ -133,6 +131,7 @@ export async function mountImage(
     const asked = await signals.come();
     if (asked !== undefined) {
       await context.first?.pinned.prefetching.stop();
+      const { unmountImage } = await import("./unmount-image.ts");
       await unmountImage(context.mountpoint);
       throw stoppedBy(asked);
     }

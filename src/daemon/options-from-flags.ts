@@ -5,7 +5,8 @@ import type { TRANSPORTS } from "../session/choose.ts";
 import { ALL_FILE_RECORDS, type FileRecords, NO_FILE_RECORDS } from "../session/file-records.ts";
 import type { PrefetchOptions } from "../session/prefetching.ts";
 import type { ConfigPrefetch, DaemonConfig } from "./config.ts";
-import type { MOUNT_BACKENDS, BackendOptions } from "./mount-backend.ts";
+import type { Driver } from "./drivers.ts";
+import type { BackendOptions } from "./mount-backend.ts";
 import type { MonitoringOptions } from "./monitoring.ts";
 import type { DaemonOptions } from "./options.ts";
 import { IN_BACKGROUND } from "./caller.ts";
@@ -65,7 +66,7 @@ export interface MountFlags {
 
 /** Of a mount that the kernel may show by itself. */
 export interface BackendFlags extends MountFlags {
-  readonly driver: (typeof MOUNT_BACKENDS)[number];
+  readonly driver: Driver;
   readonly rw?: string;
 }
 

@@ -1,10 +1,7 @@
 import { closeSync, openSync } from "node:fs";
-import { syncDirectory } from "../atomic-file/replace-file.ts";
 import { type LayerFile, openedFile, statsOf, wholeFile } from "../tar/layer-file.ts";
 import type { BuildResult } from "./bootstrap.ts";
-import { type CreateRequest, createImage, type LayerChanges, type LayerImage, readLayer } from "./create.ts";
-import { createLayers } from "./create-layers.ts";
-import { LayerStack } from "./merge.ts";
+import { type CreateRequest, createImage } from "./create.ts";
 import { type Report, sharedCell } from "./report.ts";
 
 export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "isOfImage" | "done"> {
@@ -45,6 +42,7 @@ async function createFromFiles(
     const [layer] = layers;
     if (layer !== undefined && layers.length === 1)
       return await createImage({ ...request, layer, done: cells[0] });
+    const { createSeveral } = await import("./create-several.ts"); // most images are built a layer at a time
     return await createSeveral(
       request,
       layers,
@@ -54,37 +52,6 @@ async function createFromFiles(
   } finally {
     report.stop();
   }
-}
-
-async function createSeveral(
-  request: Omit<CreateFromRequest, "report">,
-  layers: readonly LayerFile[],
-  progressOf: (layer: number) => { bytes: number; done: Float64Array | undefined },
-  report: Report,
-): Promise<BuildResult> {
-  const jobs = layers.map((layer, i) => {
-    const { bytes, done } = progressOf(i);
-    return { request: { ...request, layer, blobId: undefined, prefetch: [], done }, bytes };
-  });
-  const { chunkSize, isRepeatable } = request;
-  const stack = new LayerStack(request);
-  /** By their numbers, those that came before one below them. */
-  const waiting = new Map<number, LayerImage | LayerChanges>();
-  let next = 0;
-  await createLayers(
-    jobs,
-    (built, i) => {
-      waiting.set(i, built);
-      for (let layer = waiting.get(next); layer !== undefined; layer = waiting.get(++next)) {
-        waiting.delete(next);
-        stack.add({ ...layer, chunkSize, isRepeatable, name: request.layers[next] });
-      }
-      report.ready();
-    },
-    readLayer,
-  );
-  if (request.blobDir !== undefined) syncDirectory(request.blobDir);
-  return stack.finish();
 }
 
 /** Of its file; 0 for what has no length, or is not there. */

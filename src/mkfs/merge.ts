@@ -13,6 +13,7 @@ import {
 import { BLOCK } from "./chunk-map.ts";
 import type { XattrRules } from "./kept-xattrs.ts";
 import { LayerMerge } from "./layer-merge.ts";
+import { MergeError } from "./merge-error.ts";
 import type { Blob } from "./plan.ts";
 import type { LayerChanges } from "./create.ts";
 import { type ChangedBlob, ChangeReader } from "./read-changes.ts";
@@ -21,11 +22,6 @@ import { type ChangedBlob, ChangeReader } from "./read-changes.ts";
 const MAX_BLOBS = 254;
 /** Of all layers, before those are left out that nothing refers to: the tree numbers them in 16 bits. */
 const MAX_LAYER_BLOBS = 2 ** 16;
-
-/** Layers that cannot be one image: exit status 2, as nydus-image. */
-export class MergeError extends Error {
-  override readonly name = "MergeError";
-}
 
 /** A blob that lies within a longer file: a tar in an archive of images. */
 export interface MovedBlob {

@@ -5,7 +5,7 @@ import { FileBytes } from "../tar/file-bytes.ts";
 import { type ArchiveMembers, archiveOf } from "../tar/image-archive.ts";
 import type { Part } from "../tar/layer-file.ts";
 import { TarReader } from "../tar/reader.ts";
-import { kindOfFile } from "../tar/source.ts";
+import { kindOfFile } from "../tar/kind-of-file.ts";
 
 /** Two blocks of zeros end a tar; GNU tar, BSD tar and Python fill up the record that they are in. */
 const BLOCK = 512;

@@ -10,7 +10,7 @@ import { openAndPin, unpinImage } from "../session/pinned-image.ts";
 import type { PrefetchOptions } from "../session/prefetching.ts";
 import type { ImageAt } from "../session/seed.ts";
 import type { Tracing } from "../session/tracing.ts";
-import { counterRows } from "../session/worker-pool.ts";
+import { counterRows } from "../session/worker-limits.ts";
 import type { HashWords } from "../verity/hash-words.ts";
 import type { Claim } from "./claim.ts";
 import { prepareMountpoint } from "./mountpoint.ts";

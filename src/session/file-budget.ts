@@ -1,5 +1,5 @@
 import { openFileLimit } from "../proc/file-limit.ts";
-import { MAX_OVERFLOW } from "./worker-pool.ts";
+import { MAX_OVERFLOW } from "./worker-limits.ts";
 
 /** For all that is no file of an image: what Node has open, connections, programs that unmount. */
 const RESERVE = 128;

@@ -12,7 +12,7 @@ import type { SharedImage } from "./change.ts";
 import { countsFiles } from "./file-records.ts";
 import type { PinnedImage } from "./pinned-image.ts";
 import type { Tracing } from "./tracing.ts";
-import { counterRows, maxWorkers } from "./worker-pool.ts";
+import { counterRows, maxWorkers } from "./worker-limits.ts";
 
 /** An image that has a slot: shown, or still known to the kernel after it was replaced or unmounted. */
 export interface ImageInstance {

@@ -12,7 +12,7 @@ import { MountObstacle } from "./mount-obstacle.ts";
 import { type RemapPlan, remapOnto } from "./node-remap.ts";
 import type { PinnedImage } from "./pinned-image.ts";
 import type { Tracing } from "./tracing.ts";
-import { counterRows } from "./worker-pool.ts";
+import { counterRows } from "./worker-limits.ts";
 
 /** What is new in a change. */
 export interface Delta {

@@ -3,7 +3,7 @@ import { isatty } from "node:tty";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import type { FileKind } from "../bytes/magic.ts";
 import { openPath, renamed } from "../safe-open/open-file.ts";
-import { kindOfFile, positionOf } from "../tar/source.ts";
+import { kindOfFile, positionOf } from "../tar/kind-of-file.ts";
 import { notThere } from "./spelling.ts";
 
 /** What a source is before it is looked into. What is open is the caller's to close. */

@@ -5,13 +5,11 @@ import { messageOf, OperationalError, UsageError } from "../bytes/errors.ts";
 import type { FileKind } from "../bytes/magic.ts";
 import { formOf, type ImageForm } from "../tar/image-form.ts";
 import { type LayerFile, wholeFile } from "../tar/layer-file.ts";
-import { Archive } from "./archive.ts";
 import { type Arrival, arrivalOf } from "./arrive.ts";
 import type { Documents } from "./documents.ts";
 import type { PrepareContext } from "./layers.ts";
 import type { Opened } from "./opened.ts";
 import { type NamedSource, namedSource, type Transport } from "./spelling.ts";
-import { storeAll } from "./store.ts";
 
 /** What a source is. */
 export type Source =
@@ -58,7 +56,7 @@ export async function sourcesOf(said: readonly string[], context: SourceContext)
   const kept = all.map(({ arrival, named }) => keptOf(arrival, wholeFile(named.path), context));
   const toStore = all.filter(({ arrival }) => isToStore(arrival));
   const files = all.flatMap(({ arrival }, i) => (isToStore(arrival) ? [elementAt(kept, i)] : []));
-  const ids = files.length === 0 ? [] : await storeAll(files, context.prepare());
+  const ids = files.length === 0 ? [] : await (await import("./store.ts")).storeAll(files, context.prepare());
   const stored = new Map(toStore.map(({ said: one }, i) => [one, ids[i]]));
   return Promise.all(
     all.map(async ({ said: one, named, arrival }, i) => {
@@ -114,6 +112,7 @@ async function file(
         : "oci-archive:FILE or docker-archive:FILE mounts the image in that";
     warn(`${name}: taken for a layer, though ${what} is among its files; ${cure}`);
   };
+  const { Archive } = await import("./archive.ts"); // an image that is mounted as it is needs none
   const archive = Archive.open(at, isForced, mixed);
   if (archive !== undefined)
     return { kind: "images", docs: archive, form: archive.form, named, isDirectory: false };

@@ -1,7 +1,6 @@
 import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, gunzipSync } from "node:zlib";
-import { Decompress } from "fzstd";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { type ByteStream, closedEarly } from "./byte-stream.ts";
 
@@ -28,6 +27,7 @@ export function gunzipAtOnce(bytes: Uint8Array): Uint8Array | undefined {
 /** Decodes all frames, but does not verify their checksums. */
 export function unzstd(input: ByteStream, path: string): ByteStream {
   async function* chunks(): AsyncGenerator<Uint8Array> {
+    const { Decompress } = await import("fzstd"); // only where there is no program
     const ready: Uint8Array[] = [];
     const decoder = new Decompress((chunk) => {
       if (chunk.length > 0) ready.push(chunk);

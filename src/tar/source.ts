@@ -1,19 +1,11 @@
-import { closeSync, createReadStream, fstatSync, open, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, open, readSync, statSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
-import {
-  type Compression,
-  type FileKind,
-  HEAD,
-  kindOf,
-  kindOfTail,
-  LONG_HEAD,
-  refusalOf,
-  TAIL,
-} from "../bytes/magic.ts";
+import { type Compression, type FileKind, HEAD, kindOf, refusalOf } from "../bytes/magic.ts";
 import { type ByteStream, peek } from "./byte-stream.ts";
+import { kindOfFile, positionOf } from "./kind-of-file.ts";
 import { type LayerFile, openAgain, type Part } from "./layer-file.ts";
 import { gunzip, gunzipAtOnce, unzstd } from "./library.ts";
 import { findProgram, throughProgram } from "./program.ts";
@@ -62,19 +54,6 @@ function compressionOfLayer(found: FileKind | undefined, name: string, path = na
   if (found.reads === undefined || found.reads === "erofs")
     throw new OperationalError(`${name}: ${refusalOf(found, "no layer", path)}`);
   return found.reads;
-}
-
-/** What a file is: by its beginning, by its end, or by what lies deeper in it. */
-export function kindOfFile(fd: number, { at, size }: Part): FileKind | undefined {
-  const bytes = (from: number, length: number) => {
-    const buffer = new Uint8Array(Math.max(0, Math.min(length, size - from)));
-    return buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, at + from));
-  };
-  const found = kindOf(bytes(0, HEAD));
-  if (found?.reads === "tar" || found?.reads === "erofs") return found;
-  return (
-    (size >= TAIL ? kindOfTail(bytes(size - TAIL, TAIL)) : undefined) ?? found ?? kindOf(bytes(0, LONG_HEAD))
-  );
 }
 
 /**
@@ -191,10 +170,6 @@ async function* thenClose(
     await close();
   }
 }
-
-/** How far the processes that share an open file have read. @see https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
-export const positionOf = (fd: number): number =>
-  Number(/^pos:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1] ?? 0);
 
 async function openStream(readable: Readable, name: string): Promise<Layer> {
   const { head, stream } = await peek(readable, name, HEAD);

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { MergeError } from "../../src/mkfs/merge.ts";
+import { MergeError } from "../../src/mkfs/merge-error.ts";
 import { FormatError, OperationalError, UsageError } from "../../src/bytes/errors.ts";
 import { openImage } from "../../src/fs/open-image.ts";
 import { parsePlatform } from "../../src/source/platform.ts";
