@@ -94,7 +94,18 @@ export class LayerStack {
    * @throws MergeError when it does not fit on what is there; FormatError, OperationalError
    */
   add(layer: string | NamedImage | NamedChanges, moved?: MovedBlob): void {
-    const { path, chunkSize, hasOwners, blobs: own, applyTo } = opened(layer);
+    const fds: number[] = [];
+    try {
+      this.lay(opened(layer, fds), moved);
+    } finally {
+      for (const fd of fds) closeSync(fd);
+    }
+  }
+
+  private lay(
+    { path, chunkSize, hasOwners, blobs: own, applyTo }: Layer,
+    moved: MovedBlob | undefined,
+  ): void {
     this.first ??= { path, chunkSize, hasOwners };
     const { first, blobs } = this;
     if (chunkSize !== first.chunkSize)
@@ -130,26 +141,24 @@ export class LayerStack {
   }
 }
 
-function opened(layer: string | NamedImage | NamedChanges): Layer {
-  if (typeof layer === "string") return openBootstrap(layer);
+/** @param fds stay open until the last byte is read: changes are read when they are applied */
+function opened(layer: string | NamedImage | NamedChanges, fds: number[]): Layer {
+  if (typeof layer === "string") return openBootstrap(layer, fds);
   if ("image" in layer) return openLayer(layer.name, layer.image, layer.image.length);
   const { name: path, chunkSize, isRepeatable, blobs, changes } = layer;
   const applyTo: Layer["applyTo"] = (merged, places) => merged.applyChanges(changes(places), path);
   return { path, chunkSize, hasOwners: !isRepeatable, blobs, applyTo };
 }
 
-function openBootstrap(path: string): Layer {
+function openBootstrap(path: string, fds: number[]): Layer {
   let fd: number;
   try {
     fd = openSync(path, "r");
   } catch (error) {
     throw new OperationalError(`bootstrap ${path}: ${error instanceof Error ? error.message : error}`);
   }
-  try {
-    return openLayer(path, fd, fstatSync(fd).size);
-  } finally {
-    closeSync(fd);
-  }
+  fds.push(fd);
+  return openLayer(path, fd, fstatSync(fd).size);
 }
 
 function openLayer(path: string, bytes: number | Uint8Array, size: number): Layer {

@@ -1,8 +1,9 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FormatError, OperationalError } from "../../src/bytes/errors.ts";
-import { createLayerImage, type LayerRequest, readLayer } from "../../src/mkfs/create.ts";
+import { createImage, createLayerImage, type LayerRequest, readLayer } from "../../src/mkfs/create.ts";
+import { createFrom } from "../../src/mkfs/create-from.ts";
 import { mergeImages } from "../../src/mkfs/merge.ts";
 import { MergeError } from "../../src/mkfs/merge-error.ts";
 import { WHITEOUT_SPECS, type WhiteoutSpec } from "../../src/mkfs/whiteout.ts";
@@ -74,5 +75,29 @@ describe("layers that are read and laid over one another without images of them 
       expect([i, read]).toEqual([i, images]);
     }
     expect(TARS.length).toBeGreaterThan(2);
+  });
+
+  it("layers whose bootstraps are files of more than is read at once", async () => {
+    const dir = scratchDir();
+    const many = (prefix: string) =>
+      Array.from({ length: 20_000 }, (_, i) => ({ name: `${prefix}${i % 2}/${"n".repeat(60)}${i}` }));
+    const tars = [many("lower"), [{ name: "lower0/.wh..wh..opq" }, ...many("upper")]].map((made, i) => {
+      const path = join(dir, `${i}.tar`);
+      writeFileSync(path, tarOf(made));
+      return path;
+    });
+    const options = { ...OPTIONS, whiteouts: "oci" as const, isRepeatable: false, blobDir: undefined };
+    const layers: string[] = [];
+    for (const path of tars) {
+      layers.push(`${path}.boot`);
+      const layer = wholeFile(path);
+      await createImage({ ...options, layer, isOfImage: true, blobId: undefined, bootstrap: `${path}.boot` });
+    }
+    expect(Math.min(...layers.map((path) => statSync(path).size))).toBeGreaterThan(3 << 20);
+    const [fromFiles, atOnce] = [join(dir, "files.boot"), join(dir, "once.boot")];
+    mergeImages({ ...options, layers, bootstrap: fromFiles });
+    const report = { start: () => {}, ready: () => {}, stop: () => {} };
+    await createFrom({ ...options, layers: tars, blobId: undefined, bootstrap: atOnce, report });
+    expect(readFileSync(fromFiles).equals(readFileSync(atOnce))).toBe(true);
   });
 });
