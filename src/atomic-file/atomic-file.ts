@@ -37,7 +37,8 @@ export class AtomicFile {
     this.temporary = temporaryName(path);
     registerTemporary(this.temporary); // first: a signal may come as soon as it is there
     try {
-      this.fd = openSync(this.temporary, "wx+", 0o666);
+      // Not 0666: where a directory has an ACL for what is made in it, no umask counts, and others could write.
+      this.fd = openSync(this.temporary, "wx+", 0o644);
       removeLeftovers(path);
     } catch (error) {
       unregisterTemporary(this.temporary);

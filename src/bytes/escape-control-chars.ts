@@ -4,15 +4,25 @@
  */
 const UNSEEN =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu;
+/** What only looks like ASCII, as ligatures, Roman numerals and letters of mathematics do. */
+const FOREIGN = /[^\p{ASCII}]/gu;
+/**
+ * Unicode has these for ASCII in another form, too, and people see which: raised, lowered, in circles and squares, of double width,
+ * the three dots.
+ */
+const OTHER_FORM =
+  /[\u00aa\u00b2\u00b3\u00b9\u00ba\u02b0-\u02e4\u1d2c-\u1d6a\u2026\u2070-\u209c\u2120\u2122\u2460-\u24ff\u3250\u32cc-\u32cf\u3300-\u33ff\uff01-\uff5e\u{1f100}-\u{1f1ff}]/u;
 /** What a reader would take for an escape, or for the beginning of the one that may follow. */
 const BACKSLASH = /\\(?=[\\nrtbf]|u[0-9a-f]{4}|[^ -~]|$)/gu;
 
 /**
  * A text as one line that a terminal only shows: every unseen character as JSON escapes it, `\n` or `\u001b`, and of characters
- * that look like another's the one that is not in Unicode's normal form. JSON is the same to its reader afterwards.
+ * that look like another's the one that is not in Unicode's normal form, or not ASCII. JSON is the same to its reader afterwards.
  */
 export function escapeControlChars(text: string): string {
-  const seen = text.replace(UNSEEN, escaped);
+  const seen = text
+    .replace(UNSEEN, escaped)
+    .replace(FOREIGN, (each) => (isLikeAscii(each) ? escaped(each) : each));
   return seen.normalize("NFC") === seen ? seen : withoutVariants(seen);
 }
 
@@ -21,6 +31,9 @@ export function escapeControlChars(text: string): string {
  * doubled where it would look like the beginning of an escape.
  */
 export const shown = (text: string): string => escapeControlChars(text.replace(BACKSLASH, "\\\\"));
+
+const isLikeAscii = (character: string): boolean =>
+  /^[!-~]+$/.test(character.normalize("NFKC")) && !OTHER_FORM.test(character);
 
 /** Marks and letters that another sequence is the normal form of: `e` and an accent where there is é. */
 function withoutVariants(text: string): string {

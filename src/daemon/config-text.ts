@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs
 import { parse as parseToml, TomlError } from "smol-toml";
 import { parseJson as parseBounded } from "../bytes/bounded-json.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { readBounded } from "../safe-open/read-bounded.ts";
 import { descriptorOf } from "./own-descriptor.ts";
 
 /** nydusd's own limit (`ConfigV2::from_file`). */
@@ -18,8 +19,8 @@ export function readText(path: string): string {
     const stats = fstatSync(fd);
     const isPiped = stats.isFIFO() && descriptorOf(path) !== undefined; // somebody writes to what is open already
     if (!stats.isFile() && !isPiped) throw new OperationalError("is not a regular file");
-    const bytes = stats.size > MAX_BYTES ? undefined : readFileSync(isPiped ? path : fd);
-    const length = bytes?.length ?? stats.size;
+    const bytes = isPiped ? readFileSync(path) : readBounded(fd, MAX_BYTES);
+    const length = bytes?.length ?? fstatSync(fd).size;
     if (bytes === undefined || length > MAX_BYTES)
       throw new OperationalError(`is ${length} bytes long, want ${MAX_BYTES} at most`);
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -199,7 +199,7 @@ function prefetchOptions(
 const isElsewhere = (path: string): boolean =>
   (isSuccessor || process.env[IN_BACKGROUND] !== undefined) && descriptorOf(path) !== undefined;
 
-/** What was read from descriptors of this process, by path: a pipe can be read once. */
+/** What was read, by path: a pipe can be read once, and what was looked at before layers were read is what is used. */
 const readOnce = new Map<string, DaemonConfig>();
 
 /** The schema library costs 90 ms and 13 MB (measured): only when there is a file. */
@@ -208,6 +208,6 @@ async function loadConfig(path: string): Promise<DaemonConfig> {
   if (known !== undefined) return known;
   const { readConfig } = await import("./config.ts");
   const config = readConfig(path);
-  if (descriptorOf(path) !== undefined) readOnce.set(path, config);
+  readOnce.set(path, config);
   return config;
 }

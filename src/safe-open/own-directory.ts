@@ -82,12 +82,23 @@ function rootDirectory(): Stats {
 
 /** The user who mounted a FUSE file system; undefined for any other. @see proc_pid_mountinfo(5) */
 function serverOf(dev: number): number | undefined {
-  const number = `${deviceMajor(dev)}:${deviceMinor(dev)}`;
-  const line = readFileSync("/proc/self/mountinfo", "latin1")
-    .split("\n")
-    .find((each) => each.split(" ")[2] === number && / - fuse/.test(each));
-  const user = /[ ,]user_id=(\d+)/.exec(line ?? "")?.[1];
-  return user === undefined ? undefined : Number(user);
+  return serverIn(readFileSync("/proc/self/mountinfo", "latin1"), `${deviceMajor(dev)}:${deviceMinor(dev)}`);
+}
+
+/**
+ * The mountpoint and the source are words of whoever mounts: what the kernel says are the options behind them.
+ *
+ * @param device `major:minor`
+ */
+export function serverIn(mountinfo: string, device: string): number | undefined {
+  for (const line of mountinfo.split("\n")) {
+    const [place = "", of = ""] = line.split(" - ");
+    const [type = "", , options = ""] = of.split(" ");
+    if (place.split(" ")[2] !== device || !/^fuse(blk)?(\.|$)/.test(type)) continue;
+    const user = /(?:^|,)user_id=(\d+)(?:,|$)/.exec(options)?.[1];
+    if (user !== undefined) return Number(user);
+  }
+  return undefined;
 }
 
 type Look = (stats: Stats, shown: string, isLast: boolean) => void;

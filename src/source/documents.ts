@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
 import { parseJson } from "../bytes/bounded-json.ts";
@@ -7,6 +7,7 @@ import { elementAt } from "../bytes/element-at.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { MAX_DOCUMENT } from "../bytes/limits.ts";
 import { openBeneath } from "../safe-open/beneath.ts";
+import { readBounded } from "../safe-open/read-bounded.ts";
 import { bytesOf } from "../mkfs/create-from.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 import { NOT_THERE } from "./not-whole.ts";
@@ -48,12 +49,12 @@ export function directoryDocuments(dir: string, others: readonly string[], opene
     }
   };
   const readWhole = (name: string): Buffer => {
-    const { fd, stats } = open(name);
+    const { fd } = open(name);
     try {
       // What was looked at before may have been another file.
-      if (stats.size > MAX_DOCUMENT)
-        throw new OperationalError(`${join(dir, name)}: too large for a document`);
-      return readFileSync(fd);
+      const bytes = readBounded(fd, MAX_DOCUMENT);
+      if (bytes === undefined) throw new OperationalError(`${join(dir, name)}: too large for a document`);
+      return bytes;
     } finally {
       closeSync(fd);
     }

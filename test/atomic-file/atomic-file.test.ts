@@ -1,11 +1,12 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it } from "vitest";
 import { AtomicFile } from "../../src/atomic-file/atomic-file.ts";
 import { temporaryName } from "../../src/atomic-file/temporary.ts";
 import { writeWhole } from "../../src/atomic-file/write-whole.ts";
+import { allow } from "../support/acl.ts";
 import { scratchDir } from "../support/image.ts";
 
 let dir = "";
@@ -32,6 +33,15 @@ describe("AtomicFile", () => {
       "hello",
       before,
     ]);
+  });
+
+  it("nobody else may write to it, whatever a directory's ACL says of what is made in it", () => {
+    chmodSync(dir, 0o755);
+    allow(dir, 7, "default");
+    const file = new AtomicFile(path);
+    file.commit();
+    // The permissions of the group are the mask of the ACL.
+    expect((lstatSync(path).mode & 0o777).toString(8)).toBe("640");
   });
 
   it("leaves nothing when it is discarded, or cannot be opened", () => {

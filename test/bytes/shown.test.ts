@@ -32,6 +32,10 @@ describe("a name as people see it", () => {
     ["composed", "é", "é"],
     ["the same of two characters", "e\u0301", "e\\u0301"],
     ["a sign that is a letter", "\u212b\u212a", "\\u212b\\u212a"],
+    ["ligatures, dot leaders", "\ufb01le\u2024gz \u2025/", "\\ufb01le\\u2024gz \\u2025/"],
+    ["Roman numerals, long s, digraphs", "\u2160 \u017f \u01c9", "\\u2160 \\u017f \\u01c9"],
+    ["letters of mathematics", "\u{1d41a}\u210e", "\\ud835\\udc1a\\u210e"],
+    ["ASCII in a form that shows", "m² 1ª ™ ① …（ＯＫ）", "m² 1ª ™ ① …（ＯＫ）"],
     ["marks in another order", "a\u0315\u0300", "a\u0315\\u0300"],
     ["syllables in parts", "\u1100\u1161", "\u1100\\u1161"],
     ["other scripts", "日本語 Ελλάδα עברית", "日本語 Ελλάδα עברית"],
@@ -71,6 +75,7 @@ describe("a name as people see it", () => {
         const line = shown(text);
         expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u2800]/u);
         expect(line.normalize("NFC")).toBe(line);
+        expect(line).not.toMatch(/[\ufb00-\ufb06\u2160-\u217f\u{1d400}-\u{1d6a3}]/u);
       }),
       { numRuns: 5_000 },
     ));

@@ -2,8 +2,9 @@ import { chmodSync, chownSync, lchownSync, mkdirSync, statSync, symlinkSync, wri
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { messageOf } from "../../src/bytes/errors.ts";
-import { mustBeOwnDirectory } from "../../src/safe-open/own-directory.ts";
-import { blobFlags, sh, start } from "../support/daemon.ts";
+import { mustBeOwnDirectory, serverIn } from "../../src/safe-open/own-directory.ts";
+import { allow } from "../support/acl.ts";
+import { blobFlags, start } from "../support/daemon.ts";
 import { fixture, scratchDir } from "../support/image.ts";
 import { USER } from "../support/user.ts";
 
@@ -26,18 +27,6 @@ const link = (to: string, path: string, uid: number) => {
   symlinkSync(to, path);
   lchownSync(path, uid, uid);
 };
-
-/** Gives the user permissions by an ACL. @see https://man7.org/linux/man-pages/man5/acl.5.html */
-const allow = (path: string, permissions: number) =>
-  sh(
-    `python3 -c 'import os, struct, sys
-p, user, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-NONE = 0xffffffff
-rows = [(1, 7, NONE), (2, p, user), (4, 0, NONE), (16, p, NONE), (32, 0, NONE)]
-os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *r) for r in rows))
-' "$P" "$U" "$A"`,
-    { P: `${permissions}`, U: `${USER}`, A: path },
-  );
 
 const theirs = `belongs to user ${USER}`;
 const rows: [what: string, make: (dir: string) => void, path: string, want: string][] = [
@@ -199,4 +188,20 @@ it("a directory in a file system that a stranger serves is whose the server says
     expect(wrong(join(dir, "mnt"), dir)).toBe(want);
     expect(await daemon.stop()).toBe(0);
   }
+});
+
+describe("who serves a FUSE file system", () => {
+  const line = (place: string, type: string, source: string, options = "rw,user_id=1000,group_id=0") =>
+    `36 35 0:52 / ${place} rw,nosuid shared:1 - ${type} ${source} ${options}\n`;
+  const table: [what: string, mountinfo: string, want: number | undefined][] = [
+    ["the kernel says", line("/mnt", "fuse", "x"), 1000],
+    ["not the path", line("/tmp/a,user_id=0", "fuse", "x"), 1000],
+    ["not the source", line("/mnt", "fuse", "x,user_id=0"), 1000],
+    ["not the subtype", line("/mnt", "fuse.x,user_id=0", "x"), 1000],
+    ["nor what begins alike", line("/mnt", "fuse", "x", "rw,my_user_id=0,user_id=1000"), 1000],
+    ["of a block device, too", line("/mnt", "fuseblk", "/dev/x"), 1000],
+    ["another file system has none", line("/mnt", "ext4", "fuse,user_id=7", "rw"), undefined],
+    ["nor one that is controlled there", line("/mnt", "fusectl", "x"), undefined],
+  ];
+  it.each(table)("%s", (_, mountinfo, want) => expect(serverIn(mountinfo, "0:52")).toBe(want));
 });
