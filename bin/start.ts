@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { codeOf, messageOf, OperationalError } from "../src/bytes/errors.ts";
-import { userHome } from "../src/bytes/user-directories.ts";
+import { runtimeDirectory, userHome } from "../src/bytes/user-directories.ts";
 import { outliveTerminal } from "../src/proc/terminal.ts";
 import { type DemoImage, withDemoImage } from "../src/source/demo-image.ts";
 import { mib } from "./progress.ts";
@@ -91,10 +91,10 @@ const daemonArgs = ({ bootstrap, blobDirs, blobs }: DemoImage, mountpoint: strin
 
 /** In the user's runtime directory, which goes away by itself, or at home. */
 async function makeMountpoint(): Promise<string> {
-  const runtime = process.env["XDG_RUNTIME_DIR"];
+  const runtime = runtimeDirectory();
   const home = userHome();
   const problems: string[] = [];
-  for (const parent of runtime ? [runtime, home] : [home]) {
+  for (const parent of runtime === undefined ? [home] : [runtime, home]) {
     const path = join(parent, "nydusd-ts-demo");
     try {
       await mkdir(path);

@@ -13,6 +13,12 @@ export function userDirectory(variable: string, below: string, env = process.env
   return said !== undefined && isAbsolute(said) ? said : join(userHome(env), below);
 }
 
+/** What goes away when the user has left; undefined where nothing says which, as a relative one does not. */
+export function runtimeDirectory(env = process.env): string | undefined {
+  const said = env["XDG_RUNTIME_DIR"];
+  return said !== undefined && isAbsolute(said) ? said : undefined;
+}
+
 /** `HOME`, else what passwd says; a user that it does not know lives in /, as in containers (runc, login(1)). */
 export function userHome(env = process.env): string {
   const said = env["HOME"];

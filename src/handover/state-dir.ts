@@ -1,5 +1,5 @@
 import { fstatSync } from "node:fs";
-import { isAbsolute } from "node:path";
+import { runtimeDirectory } from "../bytes/user-directories.ts";
 import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 import { strangerOf } from "../safe-open/strangers.ts";
 
@@ -9,9 +9,8 @@ export const MAX_STATE = 64 << 20;
 /** Below it, what says something of sessions that are served now. Gone after a restart, as they are. */
 export function defaultStateDir(uid = process.geteuid?.() ?? 0, env = process.env): string {
   if (uid === 0) return "/run/nydusd-ts";
-  const runtime = env["XDG_RUNTIME_DIR"];
-  // Relative or empty, it says nothing (XDG base directory specification).
-  return runtime !== undefined && isAbsolute(runtime) ? `${runtime}/nydusd-ts` : `/tmp/nydusd-ts-${uid}`;
+  const runtime = runtimeDirectory(env);
+  return runtime === undefined ? `/tmp/nydusd-ts-${uid}` : `${runtime}/nydusd-ts`;
 }
 
 /** Makes it when it is not there. @throws Error where another user could put something in it; the system error */

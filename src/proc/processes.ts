@@ -114,8 +114,8 @@ export function serversOf(device: string): number[] {
     .sort((a, b) => (startOf(a) ?? 0) - (startOf(b) ?? 0));
 }
 
-/** FUSE connections that a process serves. */
-function connectionsOf(pid: number): number[] {
+/** FUSE connections that a process serves, as the minor numbers of their mounts; none where the kernel does not say. */
+export function connectionsOf(pid: number): number[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
       try {

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { OperationalError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { FailoverPolicy } from "../fuse/lost-requests.ts";
 import type { Keeper } from "../handover/keeper.ts";
 import type { StateFile } from "../handover/state-file.ts";
 import type { Logger } from "../log/log.ts";
-import { isDead } from "../proc/processes.ts";
+import { leaveMount } from "../mounts/leave.ts";
+import { readMounts } from "../mounts/table.ts";
+import { connectionsOf, isDead } from "../proc/processes.ts";
 import { setOpenFiles } from "../proc/file-limit.ts";
 import type { SessionSeed } from "../session/seed.ts";
 import { IncomingSession } from "./incoming.ts";
@@ -57,8 +59,25 @@ export async function resumedFrom(keeper: Keeper, file: StateFile, options: Resu
   const state = file.read();
   const seed = state && incoming.afterDeath(state, failover);
   if (seed !== undefined) return crashed(seed, 0);
-  log.error(`${mountpoint}: the previous process died before it had mounted anything`);
+  if (state !== undefined || !(await leaveWithoutState(file, log)))
+    log.error(`${mountpoint}: the previous process died before it had mounted anything`);
   return "nothing";
+}
+
+/**
+ * Takes away what this process has the device of, and nobody can serve any more: its state was removed. It would be a dead mount,
+ * whose readers are told that it is not connected.
+ *
+ * @returns false: nothing is mounted
+ */
+async function leaveWithoutState({ path }: StateFile, log: Logger): Promise<boolean> {
+  const served = connectionsOf(process.pid);
+  const left = readMounts().filter(({ device }) => served.includes(Number(device.split(":")[1])));
+  for (const { mountpoint, device } of left) {
+    const problem = await leaveMount({ path: mountpoint }, device).then(() => "unmounted", messageOf);
+    log.error(`${mountpoint}: there is no state to go on with, ${path} was removed: ${problem}`);
+  }
+  return left.length > 0;
 }
 
 /** Waits behind the process that serves until it dies or hands over. */

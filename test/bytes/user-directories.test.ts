@@ -1,6 +1,6 @@
 import { userInfo } from "node:os";
 import { describe, expect, it } from "vitest";
-import { userDirectory, userHome } from "../../src/bytes/user-directories.ts";
+import { runtimeDirectory, userDirectory, userHome } from "../../src/bytes/user-directories.ts";
 
 const home = userInfo().homedir;
 
@@ -18,5 +18,13 @@ describe("a directory of the user's own", () => {
 
   it("is never below the working directory", () => {
     for (const HOME of ["", ".", "home", "../home"]) expect(userHome({ HOME })).toBe(home);
+  });
+
+  it("is none where the runtime directory is no absolute path", () => {
+    const of = (said: string | undefined) => runtimeDirectory({ XDG_RUNTIME_DIR: said });
+    expect(["/run/user/1", "run", "", "./r", undefined].map(of)).toEqual([
+      "/run/user/1",
+      ...[undefined, undefined, undefined, undefined],
+    ]);
   });
 });

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { sh, workDir } from "../support/daemon.ts";
+import { isMounted, kill, sh, until, workDir } from "../support/daemon.ts";
 import { startKept } from "../support/kept.ts";
 import { change, must, versions } from "../support/submounts.ts";
 
@@ -65,6 +65,19 @@ it("a directory that is gone is made again, or everything stays as it is", async
   await daemon.crash();
   expect(sh('cd "$M"; ls; cat a/f', { M: m })).toBe("a\nb\nof a\n");
   expect(await daemon.stop()).toBe(0);
+});
+
+it("a mount whose state is gone when its process dies is taken away, and that is said", async () => {
+  const daemon = await startKept(["--apisock", join(workDir(), "sock")]);
+  const serving = daemon.serving() ?? 0;
+  rmSync(daemon.stateDir, { recursive: true });
+  kill(serving);
+  await until(() => !isMounted(daemon.mountpoint), "the end of the mount");
+  await until(() => daemon.output().includes("unmounted"), "the reason");
+  expect(daemon.output()).toMatch(
+    /ERROR \S+: there is no state to go on with, \S+\.state was removed: unmounted/,
+  );
+  expect(daemon.output()).not.toContain("before it had mounted anything");
 });
 
 it("a mount whose state cannot be written is none", async () => {
