@@ -1,10 +1,9 @@
 import { FUSE_TYPE } from "../fuse/device.ts";
-import { defaultStateDir } from "../handover/state-dir.ts";
-import { allStates } from "../handover/state-file.ts";
 import { isOverlay, upperOf } from "../mounts/overlay.ts";
 import { type MountEntry, readMounts } from "../mounts/table.ts";
 import { beganAt, isAlive, serversOf } from "../proc/processes.ts";
 import { kernelMounts } from "./kernel-mounts.ts";
+import { knownStates } from "./state-location.ts";
 
 /** A mount of ours, as `nydusd-ts ls` tells of it. */
 export interface ListedMount {
@@ -53,19 +52,11 @@ function serverOf({ device, mountpoint }: MountEntry): {
   pid?: number | undefined;
   since?: Date | undefined;
 } {
-  for (const { file, state } of statesHere()) {
+  for (const { file, state } of knownStates()) {
     // Another session may have had that number, and that place.
     if (state.device !== device || state.mountpoint !== mountpoint || !file.isServed(state)) continue;
     return { pid: [state.owner, state.serving].find(isAlive)?.pid, since: new Date(1000 * state.since) };
   }
   const [pid] = serversOf(device);
   return pid === undefined ? {} : { pid, since: beganAt(pid) };
-}
-
-function statesHere(): ReturnType<typeof allStates> {
-  try {
-    return allStates(defaultStateDir());
-  } catch {
-    return [];
-  }
 }

@@ -1,8 +1,11 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs";
+import { resolve } from "node:path";
 import { mustBeReplaceable } from "../atomic-file/replaceable.ts";
 import { replaceFile } from "../atomic-file/replace-file.ts";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
-import { beganAt } from "../proc/processes.ts";
+import type { SessionState } from "../handover/state.ts";
+import type { allStates } from "../handover/state-file.ts";
+import { beganAt, fateOf } from "../proc/processes.ts";
 import type { Ended } from "../session/ended.ts";
 import type { SessionObserver } from "./lifecycle.ts";
 
@@ -24,28 +27,38 @@ function writePidFile(path: string, pid: number): void {
 }
 
 /**
- * What is no file is not replaced: the pid file goes when the daemon ends, and with it would `/dev/null`. Another daemon's pid is not replaced while that lives. It does if its process began before the file was written: one that has
- * the number by now began later.
+ * What is no file is not replaced: the pid file goes when the daemon ends, and with it would `/dev/null`. Another daemon's pid is
+ * not replaced while that lives. It does if its state says so, wherever its number is one; or if its process began before the file
+ * was written: one that has the number by now began later.
  *
  * @param pid that is to be in it
+ * @param states of sessions, as far as they are known
  * @throws OperationalError naming both
  */
-export function mustBeFree(path: string, pid: number): void {
+export function mustBeFree(path: string, pid: number, states: () => ReturnType<typeof allStates>): void {
   try {
     mustBeReplaceable(path);
   } catch (error) {
     throw new OperationalError(`pid file ${messageOf(error)}`);
   }
   const other = Number(readOwn(path));
-  if (!Number.isSafeInteger(other) || other <= 1 || other === pid) return;
+  if (!Number.isSafeInteger(other) || other < 1) return;
+  // In another namespace the same number is another process.
+  const isOf = ({ owner, made = [] }: SessionState) =>
+    owner.pid === other && made.includes(resolve(path)) && (other !== pid || fateOf(owner) === "elsewhere");
+  if (states().some(({ file, state }) => isOf(state) && file.isServed(state))) throw taken(path, other);
+  if (other === 1 || other === pid) return;
   const began = beganAt(other);
   const written = statSync(path, { throwIfNoEntry: false });
   if (began === undefined || written === undefined || began.getTime() > written.mtimeMs) return;
   if (!readCommand(other).includes("nydusd-ts")) return;
-  throw new OperationalError(`pid file ${path}: it is that of process ${other}, a daemon that runs`, {
+  throw taken(path, other);
+}
+
+const taken = (path: string, pid: number): OperationalError =>
+  new OperationalError(`pid file ${path}: it is that of process ${pid}, a daemon that runs`, {
     advice: "choose another with --pid-file",
   });
-}
 
 /** @returns the first bytes of a regular file, "" when there is none */
 function readOwn(path: string): string {

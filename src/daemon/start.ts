@@ -10,7 +10,7 @@ import type { Served } from "./lifecycle.ts";
 import { mustBeFree } from "./pid-file.ts";
 import { refuseSelfMount } from "./self-mount-guard.ts";
 import { type AskedToStop, handleSignals } from "./signals.ts";
-import { removeDeadStates } from "./state-location.ts";
+import { knownStates, removeDeadStates } from "./state-location.ts";
 import { findUser, mustReach } from "./user.ts";
 import { buildInfo } from "./version.ts";
 
@@ -57,7 +57,8 @@ export async function begin(daemon: Daemon, given: MountContext | undefined): Pr
   const { mountpoint, held, claim } = context;
   try {
     if (owner !== undefined) mustReach(owner, mountpoint);
-    if (options.pidFile !== undefined) mustBeFree(options.pidFile, keeper?.pid ?? process.pid);
+    if (options.pidFile !== undefined)
+      mustBeFree(options.pidFile, keeper?.pid ?? process.pid, () => knownStates(options));
     if (outgoing !== undefined) removeDeadStates(options, mountpoint);
     refuseSelfMount(options, context);
     const guards = guard(daemon);

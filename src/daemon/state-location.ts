@@ -1,7 +1,7 @@
 import { readMounts } from "../mounts/table.ts";
 import type { Keeper } from "../handover/keeper.ts";
 import { defaultStateDir } from "../handover/state-dir.ts";
-import { removeDead, StateFile } from "../handover/state-file.ts";
+import { allStates, removeDead, StateFile } from "../handover/state-file.ts";
 import type { DaemonOptions } from "./options.ts";
 
 /** What a start is told when it mounts anew what another session had: path of that one's state, without the end. */
@@ -18,6 +18,17 @@ export function removeStatesOf(mountpoint: string, dir: string): void {
   try {
     removeDead(dir, (each) => each !== mountpoint);
   } catch {} // nothing is there, or it is another user's
+}
+
+/** What is known of sessions; nothing where states are not this user's alone, or there are none. */
+export function knownStates({
+  stateDir = defaultStateDir(),
+}: Partial<DaemonOptions> = {}): ReturnType<typeof allStates> {
+  try {
+    return allStates(stateDir);
+  } catch {
+    return [];
+  }
 }
 
 /**

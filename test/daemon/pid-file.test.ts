@@ -15,6 +15,7 @@ import { mustBeFree, PidFile } from "../../src/daemon/pid-file.ts";
 import type { Ended } from "../../src/session/ended.ts";
 import { scratchDir } from "../support/image.ts";
 
+const none = () => [];
 const ended = (how: Ended["how"]): Ended => ({ how, message: "" });
 
 describe("PidFile", () => {
@@ -66,7 +67,7 @@ describe("PidFile", () => {
   it.each(["/dev/null", scratchDir()])("is never put in place of what is no file: a link to %s", (target) => {
     const path = join(scratchDir(), "pid");
     symlinkSync(target, path);
-    expect(() => mustBeFree(path, 42)).toThrow(`pid file ${path}: is there, and is no regular file`);
+    expect(() => mustBeFree(path, 42, none)).toThrow(`pid file ${path}: is there, and is no regular file`);
     expect(lstatSync(path).isSymbolicLink()).toBe(true);
   });
 
@@ -102,24 +103,41 @@ describe("the pid file of another daemon", () => {
 
   it("that runs is refused, by name", async () => {
     const { path, pid, end } = await another("before");
-    expect(() => mustBeFree(path, 42)).toThrow(
+    expect(() => mustBeFree(path, 42, none)).toThrow(
       `pid file ${path}: it is that of process ${pid}, a daemon that runs; choose another with --pid-file`,
     );
-    expect(() => mustBeFree(path, pid)).not.toThrow();
+    expect(() => mustBeFree(path, pid, none)).not.toThrow();
     end();
   });
 
   it("is free when its number is another process's by now", async () => {
     const { path, end } = await another("after");
-    expect(() => mustBeFree(path, 42)).not.toThrow();
+    expect(() => mustBeFree(path, 42, none)).not.toThrow();
     end();
   });
 
   const FREE = { gone: "4194303\n", "no number": "x\n", "of every process": "-1\n", init: "1\n", empty: "" };
   it.each(Object.entries(FREE))("is free: %s", (_, content) => {
     const path = join(scratchDir(), "pid");
-    expect(() => mustBeFree(path, 42)).not.toThrow();
+    expect(() => mustBeFree(path, 42, none)).not.toThrow();
     writeFileSync(path, content);
-    expect(() => mustBeFree(path, 42)).not.toThrow();
+    expect(() => mustBeFree(path, 42, none)).not.toThrow();
+  });
+
+  it.each([
+    ["that is gone here", 4_194_303],
+    ["of this very number", 42],
+    ["that is the first there", 1],
+  ])("in another pid namespace is refused as long as its session is served: %s", (_, pid) => {
+    const path = join(scratchDir(), "pid");
+    const space = `${readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim()}/1`;
+    const states = (made: string[], isServed: boolean) => () =>
+      [{ file: { isServed: () => isServed }, state: { owner: { pid, started: 1, space }, made } }] as never;
+    writeFileSync(path, `${pid}\n`);
+    expect(() => mustBeFree(path, 42, states([path], true))).toThrow(
+      `pid file ${path}: it is that of process ${pid}, a daemon that runs`,
+    );
+    expect(() => mustBeFree(path, 42, states(["/other"], true))).not.toThrow();
+    expect(() => mustBeFree(path, 42, states([path], false))).not.toThrow();
   });
 });
