@@ -2,6 +2,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -11,7 +12,8 @@ import {
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { ask, COMMAND, emptyDir, run, shell, start, workDir } from "../support/daemon.ts";
+import { ask, COMMAND, emptyDir, run, shell, start, until, workDir } from "../support/daemon.ts";
+import { stateOf } from "../support/kept.ts";
 import { kernelMount, NO_KERNEL_DRIVER } from "../support/kernel.ts";
 import { LAYERS, sha256 } from "./images.ts";
 
@@ -141,6 +143,39 @@ describe("cache gc leaves what is mounted", () => {
     age(cache, 100);
     gc(cache);
     process.kill(pid, "SIGKILL");
+    expect(await ask('cat "$1/dd/again"', mountpoint)).toBe("again l3");
+    expect(run(["umount", mountpoint]).status).toBe(0);
+  });
+
+  it("by a keeper alone, whose state is elsewhere", async () => {
+    const { cache, gz } = await filled();
+    const [mountpoint, stateDir] = [emptyDir(), join(workDir(), "state")];
+    const args = [
+      "mount",
+      "--driver",
+      "fuse",
+      "--cache-dir",
+      cache,
+      "--state-dir",
+      stateDir,
+      LAYERS[0],
+      gz,
+      LAYERS[2],
+      mountpoint,
+    ];
+    await shell('sh "$@"', join(dirname(COMMAND), "../../bin/nydusd-ts.mjs"), ...args);
+    const { owner, serving } = stateOf(stateDir) ?? { owner: { pid: 0 }, serving: { pid: 0 } };
+    const holds = () =>
+      readdirSync(`/proc/${owner.pid}/fd`).some((fd) =>
+        readlinkSync(`/proc/${owner.pid}/fd/${fd}`).endsWith(".alive"),
+      );
+    await until(holds, "the keeper has served for a while");
+    process.kill(owner.pid, "SIGSTOP");
+    process.kill(serving.pid, "SIGKILL");
+    // A file whose times were changed would not be opened again.
+    expect(run(["cache", "gc", "--cache-dir", cache, "--older-than", "0s"]).status).toBe(0);
+    expect(left(cache)).toEqual(["blobs", "images"]);
+    process.kill(owner.pid, "SIGCONT");
     expect(await ask('cat "$1/dd/again"', mountpoint)).toBe("again l3");
     expect(run(["umount", mountpoint]).status).toBe(0);
   });
