@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import { codeOf } from "../bytes/errors.ts";
+import { codeOf, OperationalError, problemOf } from "../bytes/errors.ts";
 import { ABSENT, type BlobFile, openSame } from "./locate.ts";
 
 interface HeldFile {
@@ -27,7 +27,7 @@ export class HeldFiles {
 
   /**
    * @returns the same files, with descriptors as far as they go; to be released as they are
-   * @throws when a file is not there any more, or another one; nothing is held then
+   * @throws OperationalError naming a file that is not there any more, or is another one; nothing is held then
    */
   hold(files: readonly BlobFile[]): BlobFile[] {
     const taken: BlobFile[] = [];
@@ -71,6 +71,6 @@ function openUnlessFull(file: BlobFile): number | undefined {
     return openSame(file);
   } catch (error) {
     if (codeOf(error) === "EMFILE") return undefined;
-    throw error;
+    throw new OperationalError(`${file.path}: ${problemOf(error)}`, { cause: error });
   }
 }

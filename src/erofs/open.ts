@@ -10,7 +10,7 @@ import { DT_OF_TYPE, direntNameOff, poisonDirent } from "./dirent.ts";
 import { deviceMask, type ImageHandle } from "./image.ts";
 import { INODE_COMPACT, INODE_SLOT_SIZE, inodeMode } from "./inode.ts";
 import { type BlockCheck, MetaFile } from "./meta-file.ts";
-import { PREFETCH_FIELD_AT, RAFS_AT, RAFS_SIZE, type Rafs, rafsRanges, readRafs } from "./rafs.ts";
+import { PREFETCH_FIELD_AT, RAFS_AT, RAFS_SIZE, type Rafs, readRafs } from "./rafs.ts";
 import { readSuperblock, type Superblock } from "./superblock.ts";
 import { type Prefixes, readPrefixes } from "./xattr.ts";
 
@@ -70,8 +70,7 @@ export function readTables(
   let rafs: Rafs | undefined;
   if (sb.isRafs) {
     need(RAFS_AT, RAFS_SIZE);
-    for (const { at, length } of rafsRanges(meta.view)) if (at + length <= size) need(at, length);
-    rafs = readRafs(meta.view, size, sb, devices, file);
+    rafs = readRafs(meta.view, size, sb, devices, file, need);
   }
   const last = (d: Device) => d.unifiedAt + d.blocks * sb.blockSize;
   const isFlat = devices.length > 0 && devices.every((d) => d.unifiedAt > 0 && last(d) <= size);

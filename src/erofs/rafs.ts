@@ -2,6 +2,7 @@ import { FormatError } from "../bytes/errors.ts";
 import { put32, put64, putAscii } from "../bytes/fit.ts";
 import { TWO_32, u64 } from "../bytes/u64.ts";
 import { type Device, SLOT_SIZE, TAG_SIZE } from "./device.ts";
+import { INODE_SLOT_SIZE } from "./inode.ts";
 import {
   superblockCompression,
   DEVICE_SLOT,
@@ -25,6 +26,8 @@ const CHUNK_TABLE_SIZE = 32; //    u64
 const PREFETCH_OFFSET = 40; //     u64  0 without a table
 const PREFETCH_SIZE = 48; //       u32  4 × nids
 export const PREFETCH_ENTRY_SIZE = 4;
+/** Bytes of the table that are made readable at once. */
+const PREFETCH_STEP = 1 << 16;
 /** Reserved, and looked at by nobody else: where our builder keeps a layer's changes (mkfs/change-record). */
 const CHANGES_OFFSET = 56; //      u64  0 without any
 const CHANGES_SIZE = 64; //        u64
@@ -104,8 +107,8 @@ export interface Rafs {
 /** The field that says where the prefetch table is: for messages. */
 export const PREFETCH_FIELD_AT = RAFS_AT + PREFETCH_OFFSET;
 
-/** Byte ranges that the RAFS tables take, so that they can be loaded before `readRafs` looks at them. */
-export function rafsRanges(view: DataView): [blobTable: TableRange, prefetchTable: TableRange] {
+/** Byte ranges that the RAFS tables say they take. */
+function rafsRanges(view: DataView): [blobTable: TableRange, prefetchTable: TableRange] {
   const field = (at: number) => view.getUint32(RAFS_AT + at, true);
   return [
     { at: u64(view, RAFS_AT + BLOB_TABLE_OFFSET), length: field(BLOB_TABLE_SIZE) },
@@ -116,8 +119,9 @@ export function rafsRanges(view: DataView): [blobTable: TableRange, prefetchTabl
 /**
  * Reads and checks the extended superblock, the blob table against the device table, and the prefetch table.
  *
- * @param view holds the tables (see `rafsRanges`)
+ * @param view holds the extended superblock, and what `need` is asked for
  * @param size length of the whole image, bytes
+ * @param need makes bytes readable: no more of a table than there may be
  * @throws FormatError naming the field
  */
 export function readRafs(
@@ -126,6 +130,7 @@ export function readRafs(
   sb: Superblock,
   devices: Device[],
   file: string,
+  need: (at: number, length: number) => void,
 ): Rafs {
   const bad = (field: number, problem: string) => new FormatError(problem, { file, at: RAFS_AT + field });
   const field = (at: number) => view.getUint32(RAFS_AT + at, true);
@@ -188,6 +193,7 @@ export function readRafs(
         BLOB_TABLE_OFFSET,
         `blob table of ${length} bytes is at ${hex(at)}, want a multiple of ${BLOB_TABLE_ALIGN} between ${hex(least)} and ${hex(size)}`,
       );
+    need(at, length);
     for (const [i, { id }] of devices.entries()) {
       const entry = at + i * BLOB_SIZE;
       const wrong = (where: number, problem: string) =>
@@ -216,8 +222,16 @@ export function readRafs(
         PREFETCH_OFFSET,
         `prefetch table of ${length} bytes is at ${hex(at)}, want multiples of ${unit} below ${hex(size)}`,
       );
+    const most = Math.floor((size - length) / INODE_SLOT_SIZE);
+    if (length / unit > most)
+      throw bad(
+        PREFETCH_SIZE,
+        `prefetch table has ${length / unit} entries, there is room for ${most} inodes`,
+      );
     const nids: number[] = [];
     for (let i = 0; i < length; i += unit) {
+      // A zero ends it: what is behind that, a hole perhaps, is not even read.
+      if (i % PREFETCH_STEP === 0) need(at + i, Math.min(PREFETCH_STEP, length - i));
       const nid = view.getUint32(at + i, true);
       if (nid === 0) break;
       nids.push(nid);

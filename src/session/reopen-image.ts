@@ -88,7 +88,7 @@ function holdOrLose(file: BlobFile, held: HeldFiles, log: Logger): BlobFile {
   try {
     return held.hold([file])[0];
   } catch (error) {
-    log.error(`${file.path}: ${messageOf(error)}: reads of it answer EIO`);
+    log.error(`${messageOf(error)}: reads of it answer EIO`);
     return file;
   }
 }

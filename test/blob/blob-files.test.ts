@@ -151,6 +151,16 @@ describe("a blob that changes while it is served", () => {
     held.release(held.hold(made.files.slice(0, 1)));
   });
 
+  it("replaced before it is held: refused by its name", () => {
+    const made = blobs(2);
+    replace(made.paths[1]);
+    const held = new HeldFiles();
+    expect(() => held.hold(made.files)).toThrow(
+      `${made.paths[1]}: not the file that was there when the image was mounted`,
+    );
+    expect(held.size).toBe(0);
+  });
+
   it("replaced while open: the file that was opened is read", () => {
     const made = blobs(1);
     const { blobs: of, losses } = reader(made);

@@ -48,8 +48,8 @@ it("a blob that is swapped while it is opened is refused, or its tar is served, 
   swapper.kill("SIGKILL");
   const may = [
     "served",
-    "not the file that was there when the image was mounted",
-    "not a regular file",
+    "DIR/ID: not the file that was there when the image was mounted",
+    "DIR/ID: not a regular file",
     "blob ID: DIR/ID: not a regular file (wanted: 30720 bytes)",
     "blob ID: DIR/ID: a link leads out of DIR (wanted: 30720 bytes); name the directory that it leads to with --blob-dir, too",
   ];

@@ -1,6 +1,8 @@
 import { closeSync, ftruncateSync, openSync, truncateSync, writeSync } from "node:fs";
 import { expect, it } from "vitest";
+import { messageOf } from "../../src/bytes/errors.ts";
 import { MetaFile } from "../../src/erofs/meta-file.ts";
+import { readTables } from "../../src/erofs/open.ts";
 import { content, image, nodeAt, refusal, serve, xattrsOf } from "../support/image.ts";
 import { BLOCK, Crafted, DIRECTORY, FILE, HEAD, ROOT_AT } from "./crafted.ts";
 
@@ -75,6 +77,33 @@ it.each([
   // Leniently it is one broken inode, unless it is the root.
   expect(refusal({ dir, path, places }, true)).toMatch(/^$|more than 1073741824/);
   expect(process.memoryUsage().rss - before).toBeLessThan(100 * 2 ** 20);
+});
+
+/** What a TARFS bootstrap says of itself, by offset: see erofs/rafs. */
+it.each([
+  ["a prefetch table of holes ends where it begins", { 0x4a8: GIB / 2, 0x4b0: 2 ** 26 }, ""],
+  [
+    "so long a blob table is refused",
+    { 0x488: GIB / 2, 0x490: 2 ** 29 },
+    "blob table is 536870912 bytes, want",
+  ],
+])("%s, and takes no memory", (_, words, want) => {
+  const { path } = image("07-prefetch");
+  truncateSync(path, GIB);
+  const fd = openSync(path, "r+");
+  for (const [at, value] of Object.entries(words))
+    writeSync(fd, new Uint8Array(new Uint32Array([value]).buffer), 0, 4, Number(at));
+  let [said, loaded] = ["", 0];
+  try {
+    const tables = readTables(fd, GIB, "b");
+    loaded = tables.meta.loaded.reduce((sum, each) => sum + each, 0);
+    expect(tables.rafs?.prefetch).toEqual([]);
+  } catch (error) {
+    said = messageOf(error);
+  }
+  closeSync(fd);
+  expect(said).toContain(want);
+  expect(loaded).toBeLessThan(3);
 });
 
 it("metadata behind 4 GiB are refused", () => {

@@ -103,6 +103,7 @@ blob compression                 | 01-basic 0x104c=01 | image @0x104c: blob 0: c
 prefetch table not aligned       | 07-prefetch 0x4a8=0111 | image @0x4a8: prefetch table of 8 bytes is at 0x1101, want multiples of 4 below 0x5000 | -
 prefetch table size not aligned  | 07-prefetch 0x4b0=07 | image @0x4a8: prefetch table of 7 bytes is at 0x1100, want multiples of 4 below 0x5000 | -
 prefetch table behind the end    | 07-prefetch 0x4aa=ff | image @0x4a8: prefetch table of 8 bytes is at 0xff1100, want multiples of 4 below 0x5000 | -
+more prefetch entries than inodes | 07-prefetch 0x4b0=00300000 | image @0x4b0: prefetch table has 3072 entries, there is room for 256 inodes | -
 prefetch names no inode          | 07-prefetch 0x1104=ff000000 | image @0x4a8: prefetch table names nid 255, which is not in the tree | 1:
 prefetch nid behind the end      | 07-prefetch 0x1100=ffffffff | image @0x4a8: prefetch table names nid 4294967295, which is not in the tree | 1:
 `;
