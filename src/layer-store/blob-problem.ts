@@ -3,6 +3,6 @@ export class BlobProblem extends Error {
   override readonly name = "BlobProblem";
 }
 
-/** Whether that is why something failed. */
+/** Whether that is why something failed, in another thread, too. */
 export const isBlobProblem = (error: unknown): boolean =>
-  error instanceof BlobProblem || (error instanceof Error && error.cause instanceof BlobProblem);
+  error instanceof Error && (error.name === "BlobProblem" || isBlobProblem(error.cause));

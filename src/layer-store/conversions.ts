@@ -1,7 +1,7 @@
 import { sharedCell } from "../mkfs/report.ts";
 import { otherThanTar } from "../source/media-types.ts";
-import type { StoreContents } from "./contents.ts";
 import { NotConvertible } from "./not-convertible.ts";
+import type { Placing } from "./placing.ts";
 import { SharedWork } from "./shared-work.ts";
 import type { Staging } from "./staging.ts";
 import type { LayerSource, StoredLayer, StoreLog } from "./stored-layer.ts";
@@ -14,7 +14,7 @@ export type OnProgress = (done: number, of: number) => void;
 
 /** Makes layers of blobs, each once however many ask for it. */
 export class Conversions {
-  private readonly contents: StoreContents;
+  private readonly placing: Placing;
   private readonly staging: Staging;
   private readonly threads: ThreadPool;
   private readonly log: StoreLog;
@@ -22,8 +22,8 @@ export class Conversions {
   /** By digest of what is under way, bytes that are done. */
   private readonly done = new Map<string, Float64Array>();
 
-  constructor(contents: StoreContents, staging: Staging, threads: ThreadPool, log: StoreLog) {
-    this.contents = contents;
+  constructor(placing: Placing, staging: Staging, threads: ThreadPool, log: StoreLog) {
+    this.placing = placing;
     this.staging = staging;
     this.threads = threads;
     this.log = log;
@@ -54,7 +54,7 @@ export class Conversions {
         const task = { do: "convert", stage, digest, size, file, done } as const;
         const made = await this.threads.run(task, { signal, warn, input });
         signal.throwIfAborted();
-        return this.contents.add(stage, made);
+        return this.placing.add(stage, made);
       });
     } finally {
       if (this.done.get(digest) === done) this.done.delete(digest);

@@ -5,7 +5,8 @@ import { createLayerImage, type LayerImage } from "../mkfs/create.ts";
 import { type LayerFile, openedFile, wholeFile } from "../tar/layer-file.ts";
 import type { BlobInput } from "./blob-input.ts";
 import { BlobProblem } from "./blob-problem.ts";
-import { type Converted, type ConvertTask, STAGED_BOOTSTRAP } from "./tasks.ts";
+import { idOfDiff } from "./store-places.ts";
+import { type Converted, type ConvertTask, type LayerFacts, STAGED_BOOTSTRAP } from "./tasks.ts";
 
 const CHUNK_SIZE = 0x10_0000;
 /** What is in the store never changes. */
@@ -22,20 +23,22 @@ export async function convertLayer(
   input: BlobInput | undefined,
   warn: (message: string) => void,
 ): Promise<Converted> {
-  const { stage, digest, size } = task;
+  const { stage, digest, size, own } = task;
   const layer = openBlob(task);
   try {
     const made = await createLayerImage({
       layer,
       ...(input === undefined ? {} : { stdin: () => input.readable }),
-      ...{ isOfImage: true, blobId: undefined, blobDir: stage, blobLink: "hard", keepsBlobs: true },
+      ...{ isOfImage: true, blobId: own?.isTrusted ? idOfDiff(digest) : undefined, keepsBlobs: true },
+      ...{ blobDir: stage, blobLink: own === undefined ? "hard" : "none" },
       ...{ chunkSize: CHUNK_SIZE, isRepeatable: false, ignoreZeros: false, prefetch: [] },
       ...{ whiteouts: "oci", done: task.done, warn },
     });
     await input?.finish(size);
     if (made.isPlain && `sha256:${made.id}` !== digest && digest.startsWith("sha256:"))
       throw new BlobProblem(`${digest}: its bytes are damaged: their digest is sha256:${made.id}`);
-    return settled(stage, made);
+    if (own === undefined) settleTar(join(stage, made.id), made.isPlain);
+    return { ...settled(stage, made), isNew: own === undefined };
   } finally {
     if (layer.fd !== undefined) closeSync(layer.fd);
   }
@@ -55,11 +58,20 @@ function openBlob({ file, digest, size }: ConvertTask): LayerFile {
   throw new BlobProblem(`${digest}: ${file} has ${found} bytes, want ${size}`);
 }
 
-function settled(stage: string, { id, sideId, image, isPlain, blobSize }: LayerImage): Converted {
-  const tar = join(stage, id);
+/** @param isPlain else it came by a stream, and was synced as it got its name */
+function settleTar(tar: string, isPlain: boolean): void {
   // A file that has another name keeps its mode there, too.
   if (statSync(tar).nlink === 1) chmodSync(tar, MODE);
-  if (isPlain) sync(tar); // what came by a stream was synced as it got its name
+  if (!isPlain) return;
+  const fd = openSync(tar, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function settled(stage: string, { id, sideId, image, blobSize }: LayerImage): LayerFacts {
   const fd = openSync(join(stage, STAGED_BOOTSTRAP), "wx", MODE);
   try {
     writeFileSync(fd, image);
@@ -69,13 +81,4 @@ function settled(stage: string, { id, sideId, image, isPlain, blobSize }: LayerI
   }
   const side = sideId === undefined ? undefined : { id: sideId, bytes: statSync(join(stage, sideId)).size };
   return { id, tarBytes: blobSize, bootstrapBytes: image.length, side };
-}
-
-function sync(path: string): void {
-  const fd = openSync(path, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -4,6 +4,8 @@ import { StoreContents } from "./contents.ts";
 import { Conversions, type OnProgress } from "./conversions.ts";
 import { fillEmpty } from "./fill-empty.ts";
 import { Merges } from "./merges.ts";
+import { Placing } from "./placing.ts";
+import { Rebuilds } from "./rebuilds.ts";
 import { lockRoot } from "./root-lock.ts";
 import { Staging } from "./staging.ts";
 import { idOfDiff, keyOf, StorePlaces } from "./store-places.ts";
@@ -21,7 +23,9 @@ export class LayerStore {
   private readonly threads = new ThreadPool();
   private readonly staging: Staging;
   private readonly contents: StoreContents;
+  private readonly placing: Placing;
   private readonly conversions: Conversions;
+  private readonly rebuilds: Rebuilds;
   private readonly merges: Merges;
   private closing: Promise<void> | undefined;
 
@@ -31,8 +35,11 @@ export class LayerStore {
     this.unlock = unlock;
     this.staging = new Staging(places);
     this.contents = new StoreContents(places);
-    this.conversions = new Conversions(this.contents, this.staging, this.threads, log);
-    this.merges = new Merges(this.contents, this.staging, this.threads, log);
+    this.placing = new Placing(this.contents);
+    const { contents, placing, staging, threads } = this;
+    this.conversions = new Conversions(placing, staging, threads, log);
+    this.rebuilds = new Rebuilds(contents, placing, staging, threads, log);
+    this.merges = new Merges(contents, placing, this.rebuilds, staging, threads, log);
   }
 
   /**
@@ -120,7 +127,7 @@ export class LayerStore {
     below: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { bootstrap, tar, side } = this.contents.mustHave(diffId);
+    const { bootstrap, tar, side } = await this.rebuilds.current(diffId, signal);
     const id = idOfDiff(diffId) ?? "";
     const blobs = [{ id, path: tar }, ...(side === undefined ? [] : [side])];
     const warn = (message: string) => this.log.warn(message);
@@ -140,8 +147,8 @@ export class LayerStore {
    */
   remove(kind: "layer" | "merged", id: string, isNeeded: () => boolean = () => false): Promise<number> {
     return kind === "layer"
-      ? this.contents.removeLayer(id, isNeeded)
-      : this.contents.removeMerged(id, isNeeded);
+      ? this.placing.removeLayer(id, isNeeded)
+      : this.placing.removeMerged(id, isNeeded);
   }
 
   usage(): StoreUsage {
@@ -163,11 +170,12 @@ export class LayerStore {
   private async scan(): Promise<void> {
     const { signal } = new AbortController();
     const warn = (message: string) => this.log.warn(message);
-    const { layers, merged, problems } = await this.threads.run(
+    const { layers, damaged, merged, problems } = await this.threads.run(
       { do: "scan", root: this.places.root },
       { signal, warn },
     );
     for (const problem of problems) warn(problem);
     this.contents.know(layers, merged);
+    await this.rebuilds.recover(damaged);
   }
 }

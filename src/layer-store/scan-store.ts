@@ -5,75 +5,75 @@ import { SHA256 } from "../bytes/sha256.ts";
 import { readTables } from "../erofs/open.ts";
 import type { Rafs } from "../erofs/rafs.ts";
 import { BLOCK } from "../mkfs/chunk-map.ts";
-import { idOfBootstrap, keyOfMerged, StorePlaces } from "./store-places.ts";
-import type { Converted, MergeDone, Scanned, ScanTask } from "./tasks.ts";
+import { bestOf, StorePlaces } from "./store-places.ts";
+import type { DamagedLayer, FoundLayer, FoundMerged, Scanned, ScanTask } from "./tasks.ts";
 
 /**
  * Looks at everything in a store that no process uses: lengths and headers. What a crash has left of something goes; so does what
- * is damaged, since what it was made of is elsewhere.
+ * is damaged and cannot be made again.
  */
 export function scanStore({ root }: ScanTask): Scanned {
   const places = new StorePlaces(root);
+  const problems: string[] = [];
   for (const name of readdirSync(places.staging))
     rmSync(join(places.staging, name), { recursive: true, force: true });
-  const problems: string[] = [];
-  const found = <T>(path: string, look: () => T): T[] => {
+  const layers: FoundLayer[] = [];
+  const damaged: DamagedLayer[] = [];
+  for (const [id, path] of bestOf(places.boots)) {
     try {
-      return [look()];
+      layers.push(layerOf(places, id, path));
+    } catch (error) {
+      const problem = messageOf(error);
+      const tarBytes = error instanceof DamagedTar ? undefined : sizeOf(places.tar(id));
+      if (tarBytes !== undefined) damaged.push({ id, tarBytes, bootstrap: path, problem });
+      else {
+        problems.push(`${problem}: removed`);
+        rmSync(path);
+      }
+    }
+  }
+  const known = new Set(layers.flatMap(({ id, side }) => (side === undefined ? [id] : [id, side.id])));
+  for (const { id } of damaged) known.add(id);
+  for (const name of readdirSync(places.blobs))
+    if (SHA256.test(name) && !known.has(name)) rmSync(places.tar(name));
+  const merged: FoundMerged[] = [];
+  for (const [key, path] of bestOf(places.merged)) {
+    try {
+      merged.push(mergedOf(places, key, path));
     } catch (error) {
       problems.push(`${messageOf(error)}: removed`);
-      rmSync(path, { force: true });
-      return [];
+      rmSync(path);
     }
-  };
-  const layers = readdirSync(places.boots).flatMap((name) => {
-    const id = idOfBootstrap(name);
-    return id === undefined ? [] : found(places.bootstrap(id), () => layerOf(places, id));
-  });
-  const known = new Set(layers.flatMap(({ id, side }) => (side === undefined ? [id] : [id, side.id])));
-  for (const name of readdirSync(places.blobs))
-    if (SHA256.test(name) && !known.has(name)) rmSync(places.tar(name), { force: true });
-  const merged = readdirSync(places.merged).flatMap((name) => {
-    const key = keyOfMerged(name);
-    return key === undefined ? [] : found(places.mergedBootstrap(key), () => mergedOf(places, key, known));
-  });
-  return { layers, merged, problems };
+  }
+  return { layers, damaged, merged, problems };
 }
+
+class DamagedTar extends Error {}
 
 /** @throws what is wrong with it */
-function layerOf(places: StorePlaces, id: string): Converted {
-  const path = places.bootstrap(id);
-  const { bytes, rafs } = look(path);
-  let tarBytes: number | undefined;
-  let side: Converted["side"];
-  for (const blob of rafs.blobs) {
-    const size = statSync(places.tar(blob.id)).size;
-    if (size !== blob.compressedSize)
-      throw new Error(`${places.tar(blob.id)}: ${size} bytes, want ${blob.compressedSize}`);
-    if (blob.id === id) tarBytes = size;
-    else side = { id: blob.id, bytes: size };
+function layerOf(places: StorePlaces, id: string, bootstrap: string): FoundLayer {
+  const { bytes, rafs } = look(bootstrap);
+  const tarBytes = sizeOf(places.tar(id));
+  if (tarBytes === undefined) throw new DamagedTar(`${places.tar(id)}: not there`);
+  let side: FoundLayer["side"];
+  let hasTar = tarBytes < BLOCK; // such a tar is in no device table
+  for (const { id: blob, compressedSize: want } of rafs.blobs) {
+    const path = places.tar(blob);
+    const size = sizeOf(path);
+    const problem = `${path}: ${size ?? "no"} bytes, want ${want}`;
+    if (size !== want) throw blob === id ? new DamagedTar(problem) : new Error(problem);
+    if (blob === id) hasTar = true;
+    else side = { id: blob, bytes: size };
   }
-  tarBytes ??= emptyTar(places.tar(id), path);
-  return { id, tarBytes, bootstrapBytes: bytes, side };
+  if (!hasTar) throw new Error(`${bootstrap}: it does not refer to its tar`);
+  return { id, tarBytes, bootstrapBytes: bytes, side, bootstrap };
 }
 
-/** A tar of less than a block is in no device table. */
-function emptyTar(tar: string, bootstrap: string): number {
-  const { size } = statSync(tar);
-  if (size < BLOCK) return size;
-  throw new Error(`${bootstrap}: it does not refer to its tar`);
-}
-
-function mergedOf(
-  places: StorePlaces,
-  key: string,
-  known: ReadonlySet<string>,
-): MergeDone & { readonly key: string } {
-  const path = places.mergedBootstrap(key);
-  const { bytes, rafs } = look(path);
-  const missing = rafs.blobs.find(({ id }) => !known.has(id));
-  if (missing !== undefined) throw new Error(`${path}: it refers to ${missing.id}, which is not there`);
-  return { key, bytes, blobs: rafs.blobs.map(({ id }) => id) };
+function mergedOf(places: StorePlaces, key: string, bootstrap: string): FoundMerged {
+  const { bytes, rafs } = look(bootstrap);
+  const missing = rafs.blobs.find(({ id }) => sizeOf(places.tar(id)) === undefined);
+  if (missing !== undefined) throw new Error(`${bootstrap}: it refers to ${missing.id}, which is not there`);
+  return { key, bytes, blobs: rafs.blobs.map(({ id }) => id), bootstrap };
 }
 
 function look(path: string): { readonly bytes: number; readonly rafs: Rafs } {
@@ -87,3 +87,5 @@ function look(path: string): { readonly bytes: number; readonly rafs: Rafs } {
     closeSync(fd);
   }
 }
+
+const sizeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.size;

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { SHA256 } from "../bytes/sha256.ts";
 import { BUILDER_VERSION } from "../mkfs/builder-version.ts";
 
 const SCHEME = "sha256:";
 const BOOTSTRAP = `.v${BUILDER_VERSION}.boot`;
-const MERGED = ".boot";
+const NAMED = /^([0-9a-f]{64})\.v(\d+)\.boot$/;
 
 /** Where things lie in a store, and how they are named. */
 export class StorePlaces {
@@ -14,7 +15,7 @@ export class StorePlaces {
   readonly blobs: string;
   /** Bootstraps of layers, by the sha256 of the tar and the version of the builder. */
   readonly boots: string;
-  /** Bootstraps of layers laid over one another, by key. */
+  /** Bootstraps of layers laid over one another, by key and version. */
   readonly merged: string;
   /** What is being made, a directory each; and what is going away. */
   readonly staging: string;
@@ -37,15 +38,25 @@ export class StorePlaces {
   }
 
   mergedBootstrap(key: string): string {
-    return join(this.merged, key + MERGED);
+    return join(this.merged, key + BOOTSTRAP);
   }
 }
 
-/** The layer whose bootstrap has this name; undefined for what this version of the builder has not made. */
-export const idOfBootstrap = (name: string): string | undefined => stem(name, BOOTSTRAP);
-
-/** The key of a merged bootstrap of this name. */
-export const keyOfMerged = (name: string): string | undefined => stem(name, MERGED);
+/**
+ * The bootstraps in a directory by what they are named after: of the builder's versions this one's, else the last. Others go.
+ */
+export function bestOf(dir: string): Map<string, string> {
+  const best = new Map<string, { readonly name: string; readonly version: number }>();
+  for (const name of readdirSync(dir)) {
+    const [, id, digits] = NAMED.exec(name) ?? [];
+    if (id === undefined) continue;
+    const version = Number(digits) === BUILDER_VERSION ? Number.POSITIVE_INFINITY : Number(digits);
+    const known = best.get(id);
+    if (known !== undefined) rmSync(join(dir, known.version < version ? known.name : name));
+    if (known === undefined || known.version < version) best.set(id, { name, version });
+  }
+  return new Map([...best].map(([id, { name }]) => [id, join(dir, name)]));
+}
 
 /** @returns undefined for what is no diffID */
 export const idOfDiff = (diffId: string): string | undefined =>
@@ -57,11 +68,4 @@ export const diffOfId = (id: string): string => SCHEME + id;
 
 /** @param diffIds the lowest layer first */
 export const keyOf = (diffIds: readonly string[]): string =>
-  createHash("sha256")
-    .update([...diffIds, BOOTSTRAP].join("\n"))
-    .digest("hex");
-
-function stem(name: string, end: string): string | undefined {
-  const found = name.endsWith(end) ? name.slice(0, -end.length) : "";
-  return SHA256.test(found) ? found : undefined;
-}
+  createHash("sha256").update(diffIds.join("\n")).digest("hex");

@@ -8,17 +8,25 @@ export interface ConvertTask {
   readonly size: number;
   /** undefined: its bytes come as messages. */
   readonly file: string | undefined;
+  /** It is a tar of the store already, and only its bootstrap is made; `isTrusted`: its bytes are known to be the right ones. */
+  readonly own?: { readonly isTrusted: boolean };
   /** Told how many bytes of the blob are done. */
   readonly done: Float64Array;
 }
 
-/** What lies in the directory then, on disk but for the directory: the tar under its id, the bootstrap, the side blob. */
-export interface Converted {
+/** What is known of a layer. */
+export interface LayerFacts {
   /** sha256 of the tar. */
   readonly id: string;
   readonly tarBytes: number;
   readonly bootstrapBytes: number;
   readonly side: { readonly id: string; readonly bytes: number } | undefined;
+}
+
+/** What lies in the directory then, on disk but for the directory: the tar under its id, the bootstrap, the side blob. */
+export interface Converted extends LayerFacts {
+  /** Without that the tar is not there. */
+  readonly isNew: boolean;
 }
 
 /** Name of the bootstrap in the directory. */
@@ -45,9 +53,27 @@ export interface ScanTask {
   readonly root: string;
 }
 
+/** A layer that is whole, as far as one can see; an older version of the builder may have made the bootstrap. */
+export interface FoundLayer extends LayerFacts {
+  readonly bootstrap: string;
+}
+
+/** A layer of which only the tar is worth something. */
+export interface DamagedLayer extends Pick<LayerFacts, "id" | "tarBytes"> {
+  readonly bootstrap: string;
+  readonly problem: string;
+}
+
+/** The same of layers that were merged. */
+export interface FoundMerged extends MergeDone {
+  readonly key: string;
+  readonly bootstrap: string;
+}
+
 export interface Scanned {
-  readonly layers: readonly Converted[];
-  readonly merged: readonly (MergeDone & { readonly key: string })[];
+  readonly layers: readonly FoundLayer[];
+  readonly damaged: readonly DamagedLayer[];
+  readonly merged: readonly FoundMerged[];
   /** What is wrong, a line each. */
   readonly problems: readonly string[];
 }

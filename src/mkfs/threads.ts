@@ -33,7 +33,8 @@ export function failureOf(error: unknown): Failure {
 export function errorOf({ name, message, code, problem, where }: Failure): Error {
   if (problem !== undefined && where !== undefined) return new FormatError(problem, where);
   const cause = code === "" ? {} : { cause: Object.assign(new Error(message), { code }) };
-  return name === "OperationalError" ? new OperationalError(message, cause) : new Error(message, cause);
+  if (name === "OperationalError") return new OperationalError(message, cause);
+  return Object.assign(new Error(message, cause), { name });
 }
 
 /** Lets a thread end the programs that it started; it is ended itself when that takes too long. */
