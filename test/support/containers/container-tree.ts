@@ -14,8 +14,12 @@ export type Inside = Omit<Expected, "ino" | "nlink"> & {
 };
 
 /** The tree that a running container has, every byte and attribute of it. */
-export function containerTree(containerd: Containerd, id: string): Inside[] {
-  const all = sorted(dumpTree(rootfsOf(containerd, id)));
+export const containerTree = (containerd: Containerd, id: string): Inside[] =>
+  treeAt(rootfsOf(containerd, id));
+
+/** The same of what is mounted at a path. */
+export function treeAt(root: string): Inside[] {
+  const all = sorted(dumpTree(root));
   const paths = new Map<number, string[]>();
   for (const { ino, path = "" } of all) paths.set(ino, [...(paths.get(ino) ?? []), path]);
   return all.map(({ ino, nlink: _, ...entry }) => {
