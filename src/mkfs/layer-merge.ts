@@ -80,7 +80,9 @@ export class LayerMerge {
     const area = xattrArea(this.xattrs.of(change.xattrs, given.mode, refuse), refuse);
     const where = kind === "symlink" ? tree.pool.add(link, 0, link.length) : given.where;
     const xattrAt = tree.pool.add(area, 0, area.length);
-    const made = tree.newInode({ ...given, where, xattrAt, xattrSize: area.length });
+    const made = tree.newInode(
+      Object.assign(this.attributes, given, { where, xattrAt, xattrSize: area.length }),
+    );
     if (pieces !== undefined) tree.pieces.set(made, pieces);
     return made;
   }

@@ -78,13 +78,18 @@ export class ChangeReader {
       this.fail(`a symlink target of ${link.length} bytes`);
     const isFile = kind === "file" && size > 0;
     if (size > 0 && !isFile && kind !== "symlink") this.fail(`${size} bytes of a ${kind}`);
-    const data = isFile ? this.data(attributes, piecesAt, end) : { pieces: undefined };
+    const data = isFile ? this.data(attributes, piecesAt, end) : undefined;
+    if (data !== undefined) {
+      attributes.blob = data.blob;
+      attributes.where = data.where;
+    }
     const xattrs = readArea(v, xattrsAt, piecesAt - xattrsAt, this.fail);
     this.at = end;
-    return { kind, path, link, at, attributes: { ...attributes, ...data }, xattrs, pieces: data.pieces };
+    return { kind, path, link, at, attributes, xattrs, pieces: data?.pieces };
   }
 
-  private attributes(kind: EntryKind): LayerChange["attributes"] {
+  /** No spread: of sixty thousand changes that would be half of the time (measured). */
+  private attributes(kind: EntryKind): Omit<Attributes, "xattrAt" | "xattrSize"> {
     const { v, at } = this;
     const mode = v.getUint16(at + record.MODE, true);
     if ((mode & S_IFMT) !== record.TYPE_OF_KIND[kind]) this.fail(`mode 0${mode.toString(8)} of a ${kind}`);
@@ -93,9 +98,15 @@ export class ChangeReader {
     const where = this.number(at + record.WHERE);
     if (kind !== "file" && where !== where >>> 0) this.fail(`a device number of ${where}`);
     return {
-      ...{ mode, flags: 0, blob: 0, size: this.number(at + record.SIZE), where, mtimeNsec },
-      ...{ uid: v.getUint32(at + record.UID, true), gid: v.getUint32(at + record.GID, true) },
+      mode,
+      flags: 0,
+      uid: v.getUint32(at + record.UID, true),
+      gid: v.getUint32(at + record.GID, true),
       mtime: this.number(at + record.MTIME, Number.MIN_SAFE_INTEGER),
+      mtimeNsec,
+      size: this.number(at + record.SIZE),
+      where,
+      blob: 0,
     };
   }
 
