@@ -83,7 +83,7 @@ export class StoreThread {
       const next = await input?.next();
       // A copy: it may be a part of a message, and what is handed over is gone here.
       piece =
-        next === undefined || next.done === true ? { end: true } : { bytes: Uint8Array.from(next.value) };
+        next === undefined || next.done === true ? { end: true } : { bytes: new Uint8Array(next.value) };
     } catch (error) {
       piece = { lost: messageOf(error) };
     }

@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { LayerSource } from "../../src/layer-store/stored-layer.ts";
 import { tarOf } from "../mkfs/emit.ts";
-import { childrenOf, sh, until, workDir } from "../support/daemon.ts";
+import { childrenOf, emptyDir, sh, until, workDir } from "../support/daemon.ts";
 import { blobOf, diffOf, filesOf, never, openStore } from "./support.ts";
 
 const TAR = tarOf([{ name: "f", data: "x".repeat(100_000) }]);
@@ -193,4 +193,39 @@ it("128 layers, of every packing, are one image", async () => {
     never(),
   );
   expect(merged.blobs.map(({ path }) => path)).toEqual(layers.map(({ tar }) => tar));
+});
+
+describe("work on what is in the store", () => {
+  const many = (from: number) =>
+    tarOf(Array.from({ length: 20_000 }, (_, i) => ({ name: `${from + i}`, data: "x" })));
+
+  it("can be given up: a merge, which leaves nothing", async () => {
+    const { store, root } = await openStore();
+    const layers = await Promise.all([0, 1].map((i) => store.convert(blobOf(many(100_000 * i)), never())));
+    const before = filesOf(root);
+    const stop = new AbortController();
+    const result = store
+      .merge(
+        layers.map(({ diffId }) => diffId),
+        stop.signal,
+      )
+      .catch((error: unknown) => error);
+    await until(() => staged(root) > 0, "the merge");
+    stop.abort(GONE);
+    expect(await result).toBe(GONE);
+    expect(filesOf(root)).toEqual(before);
+    expect(staged(root)).toBe(0);
+  });
+
+  it("can be given up: unpacking, which leaves the directory empty", async () => {
+    const { store } = await openStore();
+    const { diffId } = await store.convert(blobOf(many(0)), never());
+    const directory = emptyDir();
+    const stop = new AbortController();
+    const result = store.unpack(diffId, directory, [], stop.signal).catch((error: unknown) => error);
+    await until(() => readdirSync(directory).length > 0, "files");
+    stop.abort(GONE);
+    expect(await result).toBe(GONE);
+    expect(readdirSync(directory)).toEqual([]);
+  });
 });
