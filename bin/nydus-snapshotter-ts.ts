@@ -6,8 +6,9 @@ import { versionText } from "../src/daemon/version.ts";
 import { LEVELS, type Level } from "../src/log/log-line.ts";
 import { openLog } from "../src/log/log.ts";
 import { DRIVERS, type Driver } from "../src/snapshotter/mount-image.ts";
-import { serveSnapshotter } from "../src/snapshotter/serve.ts";
+import { type SnapshotterOptions, serveSnapshotter } from "../src/snapshotter/serve.ts";
 import { withExamples, withHelpStyle } from "./help.ts";
+import { address as metricsAddress } from "./parse-values.ts";
 import { runProgram } from "./run-program.ts";
 import { say } from "./say.ts";
 
@@ -16,6 +17,7 @@ interface Flags {
   readonly address: string;
   readonly containerdAddress: string;
   readonly driver: Driver;
+  readonly metricsAddress?: SnapshotterOptions["metrics"];
   readonly logLevel: Level;
 }
 
@@ -40,15 +42,22 @@ const program = withExamples(
         .choices(DRIVERS)
         .default("auto"),
     )
+    .option(
+      "--metrics-address <[HOST:]PORT>",
+      "where Prometheus may ask, and who looks after it",
+      metricsAddress,
+    )
     .addOption(new Option("--log-level <level>", "how much is logged").choices(LEVELS).default("info"))
     .exitOverride()
-    .action(async ({ logLevel, address, ...options }: Flags) => {
+    .action(async ({ logLevel, address, metricsAddress: metrics, ...options }: Flags) => {
       const { LISTEN_FDS, LISTEN_PID } = process.env;
       const isInherited = Number(LISTEN_FDS) > 0 && Number(LISTEN_PID) === process.pid;
       const nydusd = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
       const at = isInherited ? LISTEN_FD : address;
-      await serveSnapshotter({ ...options, address: at, program: nydusd }, openLog(logLevel), () => {
-        say(`ready ${isInherited ? "at a socket of systemd" : address}`);
+      const all = { ...options, metrics, address: at, program: nydusd };
+      await serveSnapshotter(all, openLog(logLevel), (asked) => {
+        const where = isInherited ? "at a socket of systemd" : address;
+        say(`ready ${where}${asked === undefined ? "" : ` metrics=${asked}`}`);
       });
       process.exit();
     }),

@@ -15,9 +15,28 @@ const CODES: Readonly<Record<RefusalKind, Code>> = {
   canceled: Code.Canceled,
 };
 
+/** Told of each call that was answered. @param code as gRPC has it */
+export type OnCall = (method: string, code: string, ms: number) => void;
+
 /** Makes what answers calls of these services. Whatever an implementation throws is told to the caller. */
-export const handlerOf = (routes: (router: ConnectRouter) => void): Handler =>
-  connectNodeAdapter({ routes, grpcWeb: false, connect: false, interceptors: [withCodes] });
+export const handlerOf = (routes: (router: ConnectRouter) => void, onCall: OnCall): Handler =>
+  connectNodeAdapter({ routes, grpcWeb: false, connect: false, interceptors: [counting(onCall), withCodes] });
+
+const counting =
+  (onCall: OnCall): Interceptor =>
+  (next) =>
+  async (request) => {
+    const began = performance.now();
+    const answered = (code: string) => onCall(request.method.name, code, performance.now() - began);
+    try {
+      const response = await next(request);
+      answered("OK");
+      return response;
+    } catch (error) {
+      answered(Code[error instanceof ConnectError ? error.code : Code.Unknown]);
+      throw error;
+    }
+  };
 
 const withCodes: Interceptor = (next) => async (request) => {
   try {

@@ -1,7 +1,8 @@
 import type { Logger } from "../log/log.ts";
 import type { Address } from "../prometheus/http.ts";
+import { Exporter } from "../prometheus/exporter.ts";
 import { MetricsServer } from "../prometheus/metrics-server.ts";
-import type { ExportedImage, State } from "../prometheus/exported-mount.ts";
+import type { ExportedImage, ExportedMount, State } from "../prometheus/exported-mount.ts";
 import type { Session } from "../session/transport.ts";
 import { localOf, nodeIn, slotOf } from "../vfs/node-id.ts";
 import { metadataOf } from "../fs/open-image.ts";
@@ -19,6 +20,8 @@ export interface MonitoringOptions {
 /** Tells of a session over HTTP, from this thread: whatever is asked, workers do not notice. */
 export class Monitoring implements SessionObserver {
   private readonly server: MetricsServer;
+  private readonly hungAfter: number;
+  private readonly log: Logger;
   private readonly build: BuildInfo;
   private readonly onShown: () => void;
   private state: State = "serving";
@@ -33,11 +36,20 @@ export class Monitoring implements SessionObserver {
     onShown: () => void,
     log: Logger,
   ): Promise<Monitoring> {
-    return new Monitoring(await MetricsServer.start(address, hungAfter, log.warn), build, onShown);
+    const server = await MetricsServer.start(address, log.warn);
+    return new Monitoring(server, hungAfter, log, build, onShown);
   }
 
-  private constructor(server: MetricsServer, build: BuildInfo, onShown: () => void) {
+  private constructor(
+    server: MetricsServer,
+    hungAfter: number,
+    log: Logger,
+    build: BuildInfo,
+    onShown: () => void,
+  ) {
     this.server = server;
+    this.hungAfter = hungAfter;
+    this.log = log;
     this.build = build;
     this.onShown = onShown;
   }
@@ -53,7 +65,7 @@ export class Monitoring implements SessionObserver {
 
   ready({ session, held, mountpoint }: Served): void {
     const { version, commit } = this.build;
-    this.server.export({
+    const mount: ExportedMount = {
       version,
       commit,
       counts: session.counts,
@@ -68,7 +80,8 @@ export class Monitoring implements SessionObserver {
       state: () => this.state,
       onShown: this.onShown,
       pathsOf: (nodes) => pathsIn(session, nodes),
-    });
+    };
+    this.server.export(new Exporter(mount, this.hungAfter, this.log.warn));
   }
 
   stopping(): void {

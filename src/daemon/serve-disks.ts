@@ -11,6 +11,7 @@ import type { Logger } from "../log/log.ts";
 import { NbdServer } from "../nbd/server.ts";
 import { openFileLimit } from "../proc/file-limit.ts";
 import type { Address } from "../prometheus/http.ts";
+import { DiskExporter } from "../prometheus/disk-exporter.ts";
 import { MetricsServer } from "../prometheus/metrics-server.ts";
 import { loadSystemCalls } from "../syscalls/system-call.ts";
 import { buildInfo } from "./version.ts";
@@ -62,7 +63,7 @@ export async function serveDisks(
   onReady: (facts: readonly DiskFacts[], port: number | undefined, metrics: string | undefined) => void,
 ): Promise<void> {
   await loadSystemCalls();
-  const monitoring = metrics && (await MetricsServer.start(metrics, 0, log.warn));
+  const monitoring = metrics && (await MetricsServer.start(metrics, log.warn));
   const open: OpenDisk[] = [];
   try {
     for (const disk of disks) {
@@ -76,7 +77,8 @@ export async function serveDisks(
     const nbd = new NbdServer(new Map(open.map(({ name, served }) => [name, served])), log);
     await listen(nbd, address);
     const bound = nbd.server.address();
-    monitoring?.exportDisks({ ...buildInfo(), disks: open, maxFds: openFileLimit, counts: () => nbd.counts });
+    const served = { ...buildInfo(), disks: open, maxFds: openFileLimit, counts: () => nbd.counts };
+    monitoring?.export(new DiskExporter(served));
     onReady(open, typeof bound === "object" ? bound?.port : undefined, monitoring?.address);
     await asked;
     await nbd.close();

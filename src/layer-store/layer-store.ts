@@ -4,6 +4,7 @@ import { StoreContents } from "./contents.ts";
 import { Conversions, type OnProgress } from "./conversions.ts";
 import { fillEmpty } from "./fill-empty.ts";
 import { Merges } from "./merges.ts";
+import { type Conversion, NOBODY, type StoreObserver } from "./observer.ts";
 import { Placing } from "./placing.ts";
 import { Rebuilds } from "./rebuilds.ts";
 import { lockRoot } from "./root-lock.ts";
@@ -20,7 +21,7 @@ export class LayerStore {
   private readonly places: StorePlaces;
   private readonly log: StoreLog;
   private readonly unlock: () => void;
-  private readonly threads = new ThreadPool();
+  private readonly threads: ThreadPool;
   private readonly staging: Staging;
   private readonly contents: StoreContents;
   private readonly placing: Placing;
@@ -29,10 +30,11 @@ export class LayerStore {
   private readonly merges: Merges;
   private closing: Promise<void> | undefined;
 
-  private constructor(places: StorePlaces, log: StoreLog, unlock: () => void) {
+  private constructor(places: StorePlaces, log: StoreLog, observer: StoreObserver, unlock: () => void) {
     this.places = places;
     this.log = log;
     this.unlock = unlock;
+    this.threads = new ThreadPool(observer);
     this.staging = new Staging(places);
     this.contents = new StoreContents(places);
     this.placing = new Placing(this.contents);
@@ -46,9 +48,10 @@ export class LayerStore {
    * Opens a store, or makes one. What a process that died has left goes.
    *
    * @param root a directory that nobody else writes to
+   * @param observer told of what is done
    * @throws OperationalError when another process uses it, or it cannot be used
    */
-  static async open(root: string, log: StoreLog): Promise<LayerStore> {
+  static async open(root: string, log: StoreLog, observer: StoreObserver = NOBODY): Promise<LayerStore> {
     const places = new StorePlaces(root);
     try {
       for (const dir of [root, places.blobs, places.boots, places.merged, places.staging])
@@ -56,7 +59,7 @@ export class LayerStore {
     } catch (error) {
       throw new OperationalError(`layer store ${root}: ${messageOf(error)}`, { cause: error });
     }
-    const store = new LayerStore(places, log, await lockRoot(root));
+    const store = new LayerStore(places, log, observer, await lockRoot(root));
     try {
       await store.scan();
     } catch (error) {
@@ -101,6 +104,14 @@ export class LayerStore {
    */
   convert(source: LayerSource, signal: AbortSignal, onProgress?: OnProgress): Promise<StoredLayer> {
     return this.conversions.convert(source, signal, onProgress);
+  }
+
+  /** Conversions that wait or are being done. */
+  converting(): Conversion[] {
+    return this.threads
+      .underWay()
+      .filter((task) => task.do === "convert")
+      .map(({ digest, done, size }) => ({ digest, done: done[0] ?? 0, of: size }));
   }
 
   /**

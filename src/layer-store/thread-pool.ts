@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import type { StoreObserver } from "./observer.ts";
 import { StoreThread, type WorkOptions } from "./thread-handle.ts";
 import type { ResultOf, StoreTask } from "./tasks.ts";
 
@@ -20,15 +21,33 @@ export class ThreadPool {
   private readonly idle = new Map<StoreThread, NodeJS.Timeout>();
   private readonly busy = new Set<StoreThread>();
   private readonly queue: Waiting[] = [];
+  private readonly observer: StoreObserver;
+  private readonly tasks = new Set<StoreTask>();
   private closed: Error | undefined;
+
+  constructor(observer: StoreObserver) {
+    this.observer = observer;
+  }
+
+  /** Work that waits or is being done. */
+  underWay = (): readonly StoreTask[] => [...this.tasks];
 
   /** @throws what the work throws; the reason of the signal, once the thread that did it has ended */
   async run<Task extends StoreTask>(task: Task, options: WorkOptions): Promise<ResultOf<Task>> {
-    const thread = await this.turn(task.do !== "convert", options.signal);
+    const asked = performance.now();
+    this.tasks.add(task);
     try {
-      return (await thread.run(task, options)) as ResultOf<Task>;
+      const thread = await this.turn(task.do !== "convert", options.signal);
+      const begun = performance.now();
+      try {
+        const result = (await thread.run(task, options)) as ResultOf<Task>;
+        this.observer.did(task, result, begun - asked, performance.now() - begun);
+        return result;
+      } finally {
+        this.release(thread);
+      }
     } finally {
-      this.release(thread);
+      this.tasks.delete(task);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Answer } from "./http.ts";
 import { addCounter, addGauge, type Registry } from "./metric.ts";
+import type { MetricsSource } from "./metrics-server.ts";
 import { addProcessMetrics } from "./process-metrics.ts";
 import { TextFormats } from "./text-formats.ts";
 
@@ -25,7 +26,7 @@ export interface ExportedDisks {
 }
 
 /** The metrics of a server of disks. */
-export class DiskExporter {
+export class DiskExporter implements MetricsSource {
   private readonly formats: TextFormats;
 
   constructor(served: ExportedDisks) {

@@ -2,6 +2,7 @@ import type { ExportedMount, State } from "./exported-mount.ts";
 import type { Answer } from "./http.ts";
 import { HungRequests } from "./hung.ts";
 import type { Registry as AnyRegistry } from "./metric.ts";
+import type { MetricsSource } from "./metrics-server.ts";
 import { addMountMetrics } from "./mount-metrics.ts";
 import { addOperationMetrics } from "./operation-metrics.ts";
 import { addPrefetchMetrics } from "./prefetch-metrics.ts";
@@ -11,7 +12,7 @@ import { Snapshot } from "./snapshot.ts";
 import { TextFormats } from "./text-formats.ts";
 
 /** The metrics of one mount, in both text formats. */
-export class Exporter {
+export class Exporter implements MetricsSource {
   private readonly snapshot: Snapshot;
   private readonly hung: HungRequests;
   private readonly formats: TextFormats;

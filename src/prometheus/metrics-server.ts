@@ -1,53 +1,37 @@
-import { DiskExporter, type ExportedDisks } from "./disk-exporter.ts";
-import type { ExportedMount, State } from "./exported-mount.ts";
-import { Exporter } from "./exporter.ts";
+import type { State } from "./exported-mount.ts";
 import { type Address, type Answer, type Listening, listen } from "./http.ts";
 
 /** What the server answers from. */
-interface Source {
+export interface MetricsSource {
   state(): State;
   metrics(accept: string): Promise<Answer>;
+  /** By path, pages besides. */
+  readonly pages?: ReadonlyMap<string, (accept: string) => Promise<Answer>>;
   close(): void;
 }
 
-/** Before there is a mount. */
-const STARTING: Source = {
+/** Before there is anything to tell of. */
+const STARTING: MetricsSource = {
   state: () => "starting",
   metrics: async () => ({ status: 503, body: "starting\n" }),
   close: () => {},
 };
 
-/** Answers what Prometheus and the supervisors of daemons ask over HTTP: it listens before there is a mount. */
+/** Answers what Prometheus and the supervisors of daemons ask over HTTP: it may listen before there is anything to tell of. */
 export class MetricsServer {
   private readonly listening: Listening;
-  private readonly source: { current: Source };
-  private readonly hungAfter: number;
-  private readonly warn: (message: string) => void;
+  private readonly source: { current: MetricsSource };
 
-  /**
-   * @param hungAfter seconds
-   * @throws OperationalError when the address cannot be listened on
-   */
-  static async start(
-    address: Address,
-    hungAfter: number,
-    warn: (message: string) => void,
-  ): Promise<MetricsServer> {
+  /** @throws OperationalError when the address cannot be listened on */
+  static async start(address: Address, warn: (message: string) => void): Promise<MetricsServer> {
     const source = { current: STARTING };
     const listening = await listen(address, (path, accept) => answer(source.current, path, accept), warn);
-    return new MetricsServer(listening, source, hungAfter, warn);
+    return new MetricsServer(listening, source);
   }
 
-  private constructor(
-    listening: Listening,
-    source: { current: Source },
-    hungAfter: number,
-    warn: (message: string) => void,
-  ) {
+  private constructor(listening: Listening, source: { current: MetricsSource }) {
     this.listening = listening;
     this.source = source;
-    this.hungAfter = hungAfter;
-    this.warn = warn;
   }
 
   /** HOST:PORT. */
@@ -55,16 +39,10 @@ export class MetricsServer {
     return this.listening.address;
   }
 
-  /** From now on it answers from this mount. */
-  export(mount: ExportedMount): void {
+  /** From now on it answers from this. */
+  export(source: MetricsSource): void {
     this.source.current.close();
-    this.source.current = new Exporter(mount, this.hungAfter, this.warn);
-  }
-
-  /** From now on it answers from these disks. */
-  exportDisks(disks: ExportedDisks): void {
-    this.source.current.close();
-    this.source.current = new DiskExporter(disks);
+    this.source.current = source;
   }
 
   close(): void {
@@ -73,7 +51,7 @@ export class MetricsServer {
   }
 }
 
-async function answer(source: Source, path: string, accept: string): Promise<Answer> {
+async function answer(source: MetricsSource, path: string, accept: string): Promise<Answer> {
   switch (path) {
     case "/metrics":
       return source.metrics(accept);
@@ -84,6 +62,11 @@ async function answer(source: Source, path: string, accept: string): Promise<Ans
       return { status: state === "serving" ? 200 : 503, body: `${state}\n` };
     }
     default:
-      return { status: 404, body: "there are /metrics, /healthz and /readyz\n" };
+      return (
+        source.pages?.get(path)?.(accept) ?? {
+          status: 404,
+          body: "there are /metrics, /healthz and /readyz\n",
+        }
+      );
   }
 }

@@ -1,6 +1,7 @@
 import { LayerStore } from "../layer-store/layer-store.ts";
 import type { Differ } from "./differ.ts";
 import type { Snapshots } from "./snapshots.ts";
+import type { Tally } from "./tally.ts";
 
 /**
  * Removes what no snapshot needs any more: directories, mounts, merged images, layers. Layers stay while others are being
@@ -10,13 +11,15 @@ export class CleanUp {
   private readonly snapshots: Snapshots;
   private readonly differ: Differ;
   private readonly store: LayerStore;
+  private readonly tally: Tally;
   private underWay: Promise<void> | undefined;
   private isAskedAgain = false;
 
-  constructor(snapshots: Snapshots, differ: Differ, store: LayerStore) {
+  constructor(snapshots: Snapshots, differ: Differ, store: LayerStore, tally: Tally) {
     this.snapshots = snapshots;
     this.differ = differ;
     this.store = store;
+    this.tally = tally;
   }
 
   /** Resolves when all is gone that was not needed when it was called. */
@@ -31,16 +34,17 @@ export class CleanUp {
   private async repeat(): Promise<void> {
     while (this.isAskedAgain) {
       this.isAskedAgain = false;
-      await this.once();
+      await this.tally.timed("clean-up", () => this.once());
     }
   }
 
   private async once(): Promise<void> {
     await this.snapshots.removeStrays();
-    await this.snapshots.stacks.images.removeOthers((key) => this.keys().has(key));
+    this.tally.freedBytes += await this.snapshots.stacks.images.removeOthers((key) => this.keys().has(key));
     const isNeeded = (diffId: string) => this.differ.isBusy || this.hasLayer(diffId);
     for (const { diffId } of [...this.store.all()])
-      if (!isNeeded(diffId)) await this.store.remove("layer", diffId, () => isNeeded(diffId));
+      if (!isNeeded(diffId))
+        this.tally.freedBytes += await this.store.remove("layer", diffId, () => isNeeded(diffId));
   }
 
   /** Of images that snapshots lie on, or are. */

@@ -10,11 +10,18 @@ import type { LayerIntake } from "./layer-intake.ts";
 import { mountAnswers, upperOf } from "./mount-answers.ts";
 import { namespaceOf, type SnapshotRecord } from "./record.ts";
 import type { Snapshots } from "./snapshots.ts";
+import type { FallbackReason, Tally } from "./tally.ts";
 
 const LAYER = "application/vnd.oci.image.layer.v1.tar";
 
 /** What was laid into a snapshot, as containerd wants to know it. */
 export type Applied = Pick<Descriptor, "mediaType" | "digest" | "size">;
+
+/** Why a layer is not kept in the store: for who counts, and for who reads. */
+interface Fallback {
+  readonly kind: FallbackReason;
+  readonly reason: string;
+}
 
 /** Lays layers into snapshots: into the store, or, where they cannot be converted, unpacked by containerd. */
 export class Differ {
@@ -22,16 +29,18 @@ export class Differ {
   private readonly intake: LayerIntake;
   private readonly containerd: Containerd;
   private readonly log: Logger;
+  private readonly tally: Tally;
   /** Ids of snapshots that containerd itself is to unpack into: it asks here first. */
   private readonly walked = new Set<number>();
   /** Calls that may have a layer which no snapshot has yet. */
   private calls = 0;
 
-  constructor(snapshots: Snapshots, intake: LayerIntake, containerd: Containerd, log: Logger) {
+  constructor(snapshots: Snapshots, intake: LayerIntake, containerd: Containerd, log: Logger, tally: Tally) {
     this.snapshots = snapshots;
     this.intake = intake;
     this.containerd = containerd;
     this.log = log;
+    this.tally = tally;
   }
 
   /** Whether layers are being laid into snapshots: what no snapshot has yet may be theirs. */
@@ -51,15 +60,18 @@ export class Differ {
     if (diff === undefined) throw refuse("invalid argument", "no layer is named");
     this.calls++;
     try {
-      const reason = await this.whyNot(record);
-      if (reason !== undefined) return await this.walk(request, record, reason, signal);
+      const fallback = await this.whyNot(record);
+      if (fallback !== undefined) return await this.walk(request, record, fallback, signal);
       const { mediaType, digest, size } = diff;
       const blob = { mediaType, digest, size: Number(size) };
       const { diffId, tarBytes } = await this.intake.take(blob, record.key, signal);
       await this.snapshots.setLayer(record.key, diffId, blob);
+      this.tally.laid("stored");
       return { mediaType: LAYER, digest: diffId, size: BigInt(tarBytes) };
     } catch (error) {
-      if (error instanceof NotConvertible) return await this.walk(request, record, error.reason, signal);
+      if (error instanceof NotConvertible)
+        return await this.walk(request, record, { kind: "not-convertible", reason: error.reason }, signal);
+      this.tally.laid(signal.aborted ? "canceled" : "failed");
       this.log.warn(`layer ${diff.digest}: ${messageOf(error)}`, { snapshot: record.key });
       throw signal.aborted && !(error instanceof Refusal) ? new Refusal("canceled", messageOf(error)) : error;
     } finally {
@@ -68,9 +80,10 @@ export class Differ {
   }
 
   /** @returns why a layer is not to be kept in the store */
-  private async whyNot({ id, layer }: SnapshotRecord): Promise<string | undefined> {
+  private async whyNot({ id, layer }: SnapshotRecord): Promise<Fallback | undefined> {
     const isUntouched = layer === undefined && (await this.snapshots.directories.isUntouched(id));
-    return isUntouched ? undefined : "the snapshot holds something already";
+    if (isUntouched) return undefined;
+    return { kind: "snapshot-not-empty", reason: "the snapshot holds something already" };
   }
 
   private snapshotOf({ mounts }: ApplyRequest): SnapshotRecord | undefined {
@@ -87,12 +100,13 @@ export class Differ {
   private async walk(
     request: ApplyRequest,
     record: SnapshotRecord,
-    reason: string,
+    { kind, reason }: Fallback,
     signal: AbortSignal,
   ): Promise<Applied> {
     const { key, id, parent } = record;
     const { directories } = this.snapshots;
     this.log.warn(`layer ${request.diff?.digest}: unpacked by containerd: ${reason}`, { snapshot: key });
+    this.tally.fellBack(kind);
     const lowers = await this.snapshots.stacks.lowersOf(parent);
     const answers = mountAnswers({
       kind: "active",
@@ -105,6 +119,7 @@ export class Differ {
     try {
       const { applied } = await this.containerd.apply({ ...request, mounts }, namespaceOf(key), signal);
       if (applied === undefined) throw new Error("containerd says nothing of what it unpacked");
+      this.tally.laid("unpacked");
       return applied;
     } finally {
       this.walked.delete(id);

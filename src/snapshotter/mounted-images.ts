@@ -7,6 +7,7 @@ import type { Logger } from "../log/log.ts";
 import { isDeadMount } from "../mounts/dead.ts";
 import { isImage, mountAt } from "../mounts/table.ts";
 import { detach, unmount } from "../mounts/umount.ts";
+import type { Tally } from "./tally.ts";
 import { type MountMeans, mountImage } from "./mount-image.ts";
 
 /** From the commit of a layer on, how long it is awaited that another one comes on top. */
@@ -18,17 +19,19 @@ export class MountedImages {
   private readonly store: LayerStore;
   private readonly means: MountMeans;
   private readonly log: Logger;
+  private readonly tally: Tally;
   private readonly underWay = new Map<string, Promise<string>>();
   private readonly awaited = new Map<string, NodeJS.Timeout>();
   /** Reasons why the kernel did not mount an image, that were said already. */
   private readonly said = new Set<string>();
 
-  constructor(root: string, store: LayerStore, means: MountMeans, log: Logger) {
+  constructor(root: string, store: LayerStore, means: MountMeans, log: Logger, tally: Tally) {
     this.root = join(root, "mnt");
     mkdirSync(this.root, { recursive: true, mode: 0o711 });
     this.store = store;
     this.means = means;
     this.log = log;
+    this.tally = tally;
   }
 
   /**
@@ -76,13 +79,16 @@ export class MountedImages {
    * Unmounts and removes images that nobody needs.
    *
    * @param isNeeded asked again in the moment before one goes
+   * @returns bytes of files that are gone
    */
-  async removeOthers(isNeeded: (key: string) => boolean): Promise<void> {
+  async removeOthers(isNeeded: (key: string) => boolean): Promise<number> {
     const isIdle = (key: string) => !this.underWay.has(key) && !isNeeded(key);
     for (const key of await readdir(this.root)) if (isIdle(key)) await this.unmount(key);
+    let freed = 0;
     const isKept = (key: string) => this.awaited.has(key) || !isIdle(key);
     for (const { key } of [...this.store.allMerged()])
-      if (!isKept(key)) await this.store.remove("merged", key, () => isKept(key));
+      if (!isKept(key)) freed += await this.store.remove("merged", key, () => isKept(key));
+    return freed;
   }
 
   close(): void {
@@ -95,7 +101,7 @@ export class MountedImages {
     const { bootstrap } = await this.store.merge(layers, AbortSignal.any([]));
     await mkdir(mountpoint, { recursive: true, mode: 0o755 });
     const files = { bootstrap, blobDir: this.store.blobDir, mountpoint };
-    const { by, reason } = await mountImage(files, this.means);
+    const { by, reason } = await this.tally.timed("mount", () => mountImage(files, this.means));
     if (reason !== undefined && !this.said.has(reason)) {
       this.said.add(reason);
       this.log.warn(`images are served by FUSE: ${reason}`);

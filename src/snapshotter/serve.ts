@@ -5,6 +5,8 @@ import { createGrpcServer, type Handler } from "../containerd/server.ts";
 import { listenAt, listening } from "../listen/unix-socket.ts";
 import type { Logger } from "../log/log.ts";
 import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
+import type { Address } from "../prometheus/http.ts";
+import type { MetricsServer } from "../prometheus/metrics-server.ts";
 import type { Driver } from "./mount-image.ts";
 import type { Snapshotter } from "./snapshotter.ts";
 
@@ -17,6 +19,8 @@ export interface SnapshotterOptions {
   /** Path of containerd's socket. */
   readonly containerdAddress: string;
   readonly driver: Driver;
+  /** Where Prometheus may ask. */
+  readonly metrics?: Address | undefined;
   /** The program `nydusd-ts`. */
   readonly program: string;
 }
@@ -28,13 +32,13 @@ const SPECIAL = /[:,\\]/;
  * Serves containerd until SIGTERM or SIGINT; mounts of containers stay. It listens first, and loads what answers then: containerd
  * gives up a call that nobody takes within about a second.
  *
- * @param onReady told when calls are answered
+ * @param onReady told when calls are answered, and where metrics are
  * @throws OperationalError before that
  */
 export async function serveSnapshotter(
   options: SnapshotterOptions,
   log: Logger,
-  onReady: () => void,
+  onReady: (metrics: string | undefined) => void,
 ): Promise<void> {
   const { root, address } = options;
   if (SPECIAL.test(root))
@@ -47,12 +51,18 @@ export async function serveSnapshotter(
     mkdirSync(root, { recursive: true, mode: 0o700 });
     mustBeOwnDirectory(root);
     const { openSnapshotter } = await import("./snapshotter.ts");
+    let monitoring: MetricsServer | undefined;
     const snapshotter: Snapshotter = await openSnapshotter(options, log);
     try {
       answer(snapshotter.handler);
-      onReady();
+      if (options.metrics !== undefined) {
+        const { openMonitoring } = await import("./monitoring.ts");
+        monitoring = await openMonitoring(options.metrics, snapshotter.shown, log.warn);
+      }
+      onReady(monitoring?.address);
       await ended;
     } finally {
+      monitoring?.close();
       await snapshotter.close();
     }
   } finally {

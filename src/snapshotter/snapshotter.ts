@@ -11,6 +11,8 @@ import { LayerIntake } from "./layer-intake.ts";
 import { MountedImages } from "./mounted-images.ts";
 import { SnapshotRecords } from "./records.ts";
 import { Stacks } from "./stacks.ts";
+import type { Shown } from "./shown.ts";
+import { Tally } from "./tally.ts";
 import type { SnapshotterOptions } from "./serve.ts";
 import { routesOf } from "./service.ts";
 import { SnapshotDirectories } from "./snapshot-directories.ts";
@@ -20,6 +22,7 @@ import { UnpackedLayers } from "./unpacked-layers.ts";
 /** All of it, put together. */
 export interface Snapshotter {
   readonly handler: Handler;
+  readonly shown: Shown;
   /** Work under way ends, and leaves nothing; what is mounted stays. */
   close(): Promise<void>;
 }
@@ -27,10 +30,11 @@ export interface Snapshotter {
 /** @throws OperationalError */
 export async function openSnapshotter(options: SnapshotterOptions, log: Logger): Promise<Snapshotter> {
   const { root, driver, program, containerdAddress } = options;
-  const store = await LayerStore.open(root, log);
+  const tally = new Tally();
+  const store = await LayerStore.open(root, log, tally);
   const directories = new SnapshotDirectories(root);
   const records = SnapshotRecords.open(root, directories.lastId);
-  const images = new MountedImages(root, store, { driver, program }, log);
+  const images = new MountedImages(root, store, { driver, program }, log, tally);
   const containerd = new Containerd(containerdAddress);
   const capabilities = new Capabilities(containerd, root, log);
   const intake = new LayerIntake(store, containerd, new ContentPlace(containerd, log), log);
@@ -43,10 +47,11 @@ export async function openSnapshotter(options: SnapshotterOptions, log: Logger):
     capabilities,
   );
   const snapshots = new Snapshots(records, directories, stacks, store);
-  const differ = new Differ(snapshots, intake, containerd, log);
-  const cleanUp = new CleanUp(snapshots, differ, store);
+  const differ = new Differ(snapshots, intake, containerd, log, tally);
+  const cleanUp = new CleanUp(snapshots, differ, store, tally);
   return {
-    handler: handlerOf(routesOf({ snapshots, differ, cleanUp })),
+    handler: handlerOf(routesOf({ snapshots, differ, cleanUp }), (...call) => tally.called(...call)),
+    shown: { root, store, records, tally },
     close: async () => {
       images.close();
       await store.close();

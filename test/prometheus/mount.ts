@@ -16,6 +16,7 @@ import {
   inflightRow,
 } from "../../src/counters/inflight.ts";
 import { newProgress, progressOf } from "../../src/counters/prefetch-progress.ts";
+import { Exporter } from "../../src/prometheus/exporter.ts";
 import { MetricsServer } from "../../src/prometheus/metrics-server.ts";
 import type { ExportedMount, State } from "../../src/prometheus/exported-mount.ts";
 import { OP } from "../../src/vfs/opcodes.ts";
@@ -103,8 +104,8 @@ afterEach(() => {
 
 /** A server on a port of its own, closed when the test ends. */
 export async function startServer(warn: (message: string) => void = () => {}, mount?: ExportedMount) {
-  const server = await MetricsServer.start({ host: "127.0.0.1", port: 0 }, 10, warn);
+  const server = await MetricsServer.start({ host: "127.0.0.1", port: 0 }, warn);
   open.push(server);
-  if (mount !== undefined) server.export(mount);
+  if (mount !== undefined) server.export(new Exporter(mount, 10, warn));
   return { server, url: `http://${server.address}` };
 }
