@@ -11,6 +11,7 @@ import { withExamples, withHelpStyle } from "./help.ts";
 import { address as metricsAddress } from "./parse-values.ts";
 import { runProgram } from "./run-program.ts";
 import { say } from "./say.ts";
+import { addContentsCommands } from "./snapshotter-contents.ts";
 
 interface Flags {
   readonly root: string;
@@ -21,6 +22,7 @@ interface Flags {
   readonly logLevel: Level;
 }
 
+const ADDRESS = "/run/nydus-snapshotter-ts/snapshotter.sock";
 /** The first descriptor that systemd gives. */
 const LISTEN_FD = 3;
 
@@ -32,7 +34,7 @@ const program = withExamples(
     )
     .version(versionText(), "-V, --version")
     .option("--root <dir>", "where layers, bootstraps and snapshots lie", "/var/lib/nydus-snapshotter-ts")
-    .option("--address <socket>", "where containerd finds it", "/run/nydus-snapshotter-ts/snapshotter.sock")
+    .option("--address <socket>", "where containerd finds it", ADDRESS)
     .option("--containerd-address <socket>", "where it finds containerd", "/run/containerd/containerd.sock")
     .addOption(
       new Option(
@@ -48,6 +50,7 @@ const program = withExamples(
       metricsAddress,
     )
     .addOption(new Option("--log-level <level>", "how much is logged").choices(LEVELS).default("info"))
+    .enablePositionalOptions()
     .exitOverride()
     .action(async ({ logLevel, address, metricsAddress: metrics, ...options }: Flags) => {
       const { LISTEN_FDS, LISTEN_PID } = process.env;
@@ -63,6 +66,7 @@ const program = withExamples(
     }),
   "nydus-snapshotter-ts --root /var/lib/nydus-snapshotter-ts",
 );
+addContentsCommands(program, ADDRESS);
 
 await runProgram(
   () => program.parseAsync(),

@@ -1,9 +1,8 @@
-import { connect } from "node:net";
 import { createClient, type Interceptor, type Transport } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
 import { Content } from "./gen/content_pb.ts";
 import { type ApplyRequest, type ApplyResponse, Diff } from "./gen/diff_pb.ts";
 import { Introspection, type Plugin } from "./gen/introspection_pb.ts";
+import { transportTo } from "./transport.ts";
 
 const NAMESPACE = "containerd-namespace";
 
@@ -15,11 +14,7 @@ export class Containerd {
   /** Connects at the first call, and again when containerd was started anew. */
   constructor(address: string) {
     this.address = address;
-    this.transport = createGrpcTransport({
-      baseUrl: "http://containerd", // a name that is never looked up: the connection is the socket's
-      nodeOptions: { createConnection: () => connect(address) },
-      interceptors: [withNamespace],
-    });
+    this.transport = transportTo(address, [withNamespace]);
   }
 
   /** @throws ConnectError when it does not answer */

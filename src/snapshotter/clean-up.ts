@@ -1,4 +1,7 @@
+import type { Garbage } from "../containerd/gen/administration_pb.ts";
 import { LayerStore } from "../layer-store/layer-store.ts";
+import type { StoredLayer } from "../layer-store/stored-layer.ts";
+import type { Plain } from "./contents.ts";
 import type { Differ } from "./differ.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Tally } from "./tally.ts";
@@ -31,6 +34,22 @@ export class CleanUp {
     await this.underWay;
   }
 
+  /** What would go now. */
+  async garbage(): Promise<Plain<Garbage>[]> {
+    const { mounted, merged } = await this.snapshots.stacks.images.others(this.hasImage);
+    const sizeOf = ({ tarBytes, bootstrapBytes, side }: StoredLayer) =>
+      tarBytes + bootstrapBytes + (side?.bytes ?? 0);
+    return [
+      ...(await this.snapshots.strays()).map((id) => ({ kind: "directory", name: `${id}`, bytes: 0 })),
+      ...mounted.map((name) => ({ kind: "mount", name, bytes: 0 })),
+      ...merged.map((name) => ({
+        ...{ kind: "image", name },
+        bytes: this.store.mergedOf(name)?.bootstrapBytes ?? 0,
+      })),
+      ...this.unneeded().map((layer) => ({ kind: "layer", name: layer.diffId, bytes: sizeOf(layer) })),
+    ];
+  }
+
   private async repeat(): Promise<void> {
     while (this.isAskedAgain) {
       this.isAskedAgain = false;
@@ -40,12 +59,17 @@ export class CleanUp {
 
   private async once(): Promise<void> {
     await this.snapshots.removeStrays();
-    this.tally.freedBytes += await this.snapshots.stacks.images.removeOthers((key) => this.keys().has(key));
-    const isNeeded = (diffId: string) => this.differ.isBusy || this.hasLayer(diffId);
-    for (const { diffId } of [...this.store.all()])
-      if (!isNeeded(diffId))
-        this.tally.freedBytes += await this.store.remove("layer", diffId, () => isNeeded(diffId));
+    this.tally.freedBytes += await this.snapshots.stacks.images.removeOthers(this.hasImage);
+    for (const { diffId } of this.unneeded())
+      this.tally.freedBytes += await this.store.remove("layer", diffId, () => this.isNeeded(diffId));
   }
+
+  private unneeded = (): StoredLayer[] =>
+    [...this.store.all()].filter(({ diffId }) => !this.isNeeded(diffId));
+
+  private isNeeded = (diffId: string): boolean => this.differ.isBusy || this.hasLayer(diffId);
+
+  private hasImage = (key: string): boolean => this.keys().has(key);
 
   /** Of images that snapshots lie on, or are. */
   private keys(): Set<string> {

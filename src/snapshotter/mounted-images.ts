@@ -43,7 +43,7 @@ export class MountedImages {
    */
   async mounted(layers: readonly string[], restore: () => Promise<void>): Promise<string> {
     const key = LayerStore.keyOf(layers);
-    const mountpoint = join(this.root, key);
+    const mountpoint = this.mountpoint(key);
     if (await isMounted(mountpoint)) return mountpoint;
     let mounting = this.underWay.get(key);
     if (mounting === undefined) {
@@ -82,14 +82,34 @@ export class MountedImages {
    * @returns bytes of files that are gone
    */
   async removeOthers(isNeeded: (key: string) => boolean): Promise<number> {
-    const isIdle = (key: string) => !this.underWay.has(key) && !isNeeded(key);
-    for (const key of await readdir(this.root)) if (isIdle(key)) await this.unmount(key);
+    const { mounted, merged } = await this.others(isNeeded);
+    for (const key of mounted) if (this.isIdle(key, isNeeded)) await this.unmount(key);
     let freed = 0;
-    const isKept = (key: string) => this.awaited.has(key) || !isIdle(key);
-    for (const { key } of [...this.store.allMerged()])
-      if (!isKept(key)) freed += await this.store.remove("merged", key, () => isKept(key));
+    for (const key of merged)
+      freed += await this.store.remove(
+        "merged",
+        key,
+        () => !this.isIdle(key, isNeeded) || this.awaited.has(key),
+      );
     return freed;
   }
+
+  /** Keys of images that nobody needs: of mounts, and of bootstraps. */
+  async others(
+    isNeeded: (key: string) => boolean,
+  ): Promise<{ readonly mounted: readonly string[]; readonly merged: readonly string[] }> {
+    const isIdle = (key: string) => this.isIdle(key, isNeeded);
+    const merged = [...this.store.allMerged()].map(({ key }) => key);
+    return {
+      mounted: (await this.mountpoints()).filter(isIdle),
+      merged: merged.filter((key) => isIdle(key) && !this.awaited.has(key)),
+    };
+  }
+
+  /** Keys of images that are mounted, or were. */
+  mountpoints = (): Promise<string[]> => readdir(this.root);
+
+  mountpoint = (key: string): string => join(this.root, key);
 
   close(): void {
     for (const timer of this.awaited.values()) clearTimeout(timer);
@@ -110,8 +130,11 @@ export class MountedImages {
     return mountpoint;
   }
 
+  private isIdle = (key: string, isNeeded: (key: string) => boolean): boolean =>
+    !this.underWay.has(key) && !isNeeded(key);
+
   private async unmount(key: string): Promise<void> {
-    const mountpoint = join(this.root, key);
+    const mountpoint = this.mountpoint(key);
     try {
       await unmount({ path: mountpoint });
       await rmdir(mountpoint);

@@ -1,9 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter } from "@connectrpc/connect";
+import { Administration } from "../containerd/gen/administration_pb.ts";
 import { Diff } from "../containerd/gen/diff_pb.ts";
 import { type Info, InfoSchema, Snapshots as SnapshotsService } from "../containerd/gen/snapshots_pb.ts";
 import { refuse } from "../containerd/refusal.ts";
+import type { LayerStore } from "../layer-store/layer-store.ts";
 import type { CleanUp } from "./clean-up.ts";
 import type { Differ } from "./differ.ts";
 import type { MountAnswer } from "./mount-answers.ts";
@@ -22,11 +24,12 @@ export interface Served {
   readonly snapshots: Snapshots;
   readonly differ: Differ;
   readonly cleanUp: CleanUp;
+  readonly store: LayerStore;
 }
 
-/** The two services that containerd calls, by what does the work. */
+/** The two services that containerd calls, and the one for administrators, by what does the work. */
 export const routesOf =
-  ({ snapshots, differ, cleanUp }: Served) =>
+  ({ snapshots, differ, cleanUp, store }: Served) =>
   (router: ConnectRouter): void => {
     router.service(SnapshotsService, {
       prepare: async (request) => ({ mounts: shown(await snapshots.make("active", checked(request))) }),
@@ -55,6 +58,13 @@ export const routesOf =
         await cleanUp.run();
         return {};
       },
+    });
+    router.service(Administration, {
+      contents: async ({ measure }) => {
+        const { contentsOf } = await import("./contents.ts");
+        return contentsOf(snapshots, store, measure);
+      },
+      garbage: async () => ({ garbage: await cleanUp.garbage() }),
     });
     router.service(Diff, {
       apply: async (request, { signal }) => ({ applied: await differ.apply(request, signal) }),

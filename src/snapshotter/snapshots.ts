@@ -80,11 +80,15 @@ export class Snapshots {
 
   /** Removes directories that no snapshot has. */
   async removeStrays(): Promise<void> {
+    for (const id of await this.strays()) await this.directories.remove(id);
+  }
+
+  /** Ids of directories that no snapshot has. */
+  strays(): Promise<number[]> {
     const known = new Set(this.making);
     for (const { id } of this.records.all()) known.add(id);
     const last = this.records.nextId(); // what is made from now on has a higher one
-    for (const id of await this.directories.strays((each) => each > last || known.has(each)))
-      await this.directories.remove(id);
+    return this.directories.strays((each) => each > last || known.has(each));
   }
 
   /** Also mounts again what a reboot has unmounted, and makes a directory again that somebody has removed. */

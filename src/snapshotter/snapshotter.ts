@@ -50,7 +50,7 @@ export async function openSnapshotter(options: SnapshotterOptions, log: Logger):
   const differ = new Differ(snapshots, intake, containerd, log, tally);
   const cleanUp = new CleanUp(snapshots, differ, store, tally);
   return {
-    handler: handlerOf(routesOf({ snapshots, differ, cleanUp }), (...call) => tally.called(...call)),
+    handler: handlerOf(routesOf({ snapshots, differ, cleanUp, store }), (...call) => tally.called(...call)),
     shown: { root, store, records, tally },
     close: async () => {
       images.close();

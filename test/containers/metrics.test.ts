@@ -10,7 +10,7 @@ const lint = (input: string) => {
   const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input, encoding: "utf8" });
   return { status, said: stdout + stderr };
 };
-const valueOf = (text: string, series: string): number | undefined => {
+const sampleOf = (text: string, series: string): number | undefined => {
   const line = text.split("\n").find((each) => each.startsWith(`${series} `));
   return line === undefined ? undefined : Number(line.slice(series.length + 1));
 };
@@ -30,7 +30,7 @@ describe.each(ENGINES)("metrics with $name", (engine) => {
     await containerd.ask("run", "--detach", "--snapshotter", "tarfs", name, "one", "/bin/sleep", "1000");
     const text = await get("/metrics");
     expect(lint(text)).toEqual({ status: 0, said: "" });
-    const ours = (series: string) => valueOf(text, OURS + series);
+    const ours = (series: string) => sampleOf(text, OURS + series);
     expect(ours('layers_total{result="stored"}')).toBe(3);
     expect(ours('phase_duration_seconds_count{phase="convert"}')).toBe(3);
     // More than one where a layer comes so late that those below were taken for an image.
@@ -46,16 +46,16 @@ describe.each(ENGINES)("metrics with $name", (engine) => {
     expect(ours("tar_bytes_total")).toBe(ours('stored_bytes{kind="tars"}'));
     const theirs = await get("/v1/metrics");
     const elapsed = 'snapshotter_snapshot_operation_elapsed_milliseconds_count{snapshot_operation="PREPARE"}';
-    expect(valueOf(theirs, elapsed)).toBeGreaterThanOrEqual(4);
-    expect(valueOf(theirs, "snapshotter_cache_usage_kilobytes")).toBeGreaterThan(1);
+    expect(sampleOf(theirs, elapsed)).toBeGreaterThanOrEqual(4);
+    expect(sampleOf(theirs, "snapshotter_cache_usage_kilobytes")).toBeGreaterThan(1);
     expect(await get("/healthz")).toBe("ok\n");
     expect(await get("/readyz")).toBe("serving\n");
     await containerd.ask("task", "rm", "--force", "one");
     await containerd.ask("container", "rm", "one");
     await containerd.ask("image", "rm", "--sync", name);
     const after = await get("/metrics");
-    expect(valueOf(after, `${OURS}stored_layers`)).toBe(0);
-    expect(valueOf(after, `${OURS}freed_bytes_total`)).toBeGreaterThan(100_000);
-    expect(valueOf(after, `${OURS}phase_duration_seconds_count{phase="clean-up"}`)).toBeGreaterThan(0);
+    expect(sampleOf(after, `${OURS}stored_layers`)).toBe(0);
+    expect(sampleOf(after, `${OURS}freed_bytes_total`)).toBeGreaterThan(100_000);
+    expect(sampleOf(after, `${OURS}phase_duration_seconds_count{phase="clean-up"}`)).toBeGreaterThan(0);
   });
 });
