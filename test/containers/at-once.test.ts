@@ -16,7 +16,7 @@ import { often } from "../support/often.ts";
 const PULLS = 4;
 const PULL = ["image", "pull", "--snapshotter", PROXY];
 /** Times that a pull runs beside others' removals. */
-const ROUNDS = often("NYDUSD_TS_ROUNDS", 2, 15);
+const ROUNDS = often("NYDUSD_TS_ROUNDS", 2, 8);
 /** Of one image. */
 const CONTAINERS = often("NYDUSD_TS_CONTAINERS", 8, 30);
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

@@ -16,7 +16,7 @@ import { often } from "../support/often.ts";
 const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? 1);
 const LAYERS = 4;
 /** Times that a pull is ended somewhere between its beginning and its end. */
-const KILLS = often("NYDUSD_TS_KILLS", 3, 25);
+const KILLS = often("NYDUSD_TS_KILLS", 3, 10);
 /** Longest that containerd needs to call somebody again who was gone, ms. */
 const BACK_OFF_MS = 4_000;
 

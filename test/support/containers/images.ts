@@ -11,7 +11,7 @@ export const base = (): Uint8Array =>
   tarOf([
     ...["./", "bin", "dev", "etc", "proc", "run", "sys", "tmp"].map((name) => dir(name.replace(/\/$/, ""))),
     { name: "bin/busybox", mode: 0o755, data: binary(BUSYBOX) },
-    ...["sh", "cat", "ls", "sleep", "touch", "true"].map((name) => ({
+    ...["sh", "cat", "ls", "sha256sum", "sleep", "touch", "true"].map((name) => ({
       ...{ name: `bin/${name}`, type: "2", link: "busybox" },
     })),
     { name: "etc/passwd", data: "root:x:0:0:root:/:/bin/sh\n" },
