@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { readMounts } from "../../src/mounts/table.ts";
+import { connected } from "../support/containers/connected.ts";
 import { containerTree } from "../support/containers/container-tree.ts";
 import { PROXY } from "../support/containers/containerd-config.ts";
 import { ENGINES, NO_CONTAINERS } from "../support/containers/engines.ts";
@@ -10,9 +10,6 @@ import { referenceTree } from "../support/containers/reference-tree.ts";
 import { LOCAL_IMPORT } from "../support/containers/routes.ts";
 import { startBoth } from "../support/containers/snapshotter.ts";
 import { needs } from "../support/needs.ts";
-
-/** Longest that containerd needs to call somebody again who was gone, ms. */
-const BACK_OFF_MS = 4_000;
 
 describe.each(ENGINES)("$name", (engine) => {
   needs(NO_CONTAINERS);
@@ -30,7 +27,7 @@ describe.each(ENGINES)("$name", (engine) => {
     await snapshotter.end("SIGKILL");
     expect(containerTree(containerd, "one")).toEqual(want);
     await snapshotter.start();
-    await sleep(BACK_OFF_MS);
+    await connected(both);
     await run("two");
     expect(containerTree(containerd, "two")).toEqual(want);
     const mounts = readMounts().filter(({ mountpoint }) => mountpoint.startsWith(snapshotter.root));

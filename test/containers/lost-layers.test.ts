@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { connected } from "../support/containers/connected.ts";
 import { containerTree } from "../support/containers/container-tree.ts";
 import { PROXY } from "../support/containers/containerd-config.ts";
 import { ENGINES, NO_CONTAINERS } from "../support/containers/engines.ts";
@@ -11,9 +11,6 @@ import { referenceTree } from "../support/containers/reference-tree.ts";
 import { LOCAL_IMPORT } from "../support/containers/routes.ts";
 import { startBoth } from "../support/containers/snapshotter.ts";
 import { needs } from "../support/needs.ts";
-
-/** Longest that containerd needs to call somebody again who was gone, ms. */
-const BACK_OFF_MS = 4_000;
 
 describe.each(ENGINES)("$name", (engine) => {
   needs(NO_CONTAINERS);
@@ -32,7 +29,7 @@ describe.each(ENGINES)("$name", (engine) => {
       rmSync(join(snapshotter.root, place, first));
       rmSync(join(snapshotter.root, "merged"), { recursive: true });
       await snapshotter.start();
-      await sleep(BACK_OFF_MS);
+      await connected(both);
       await containerd.ask("run", "--detach", "--snapshotter", PROXY, name, "one");
       expect(containerTree(containerd, "one")).toEqual(want);
       expect(snapshotter.log()).toMatch(/is lost: made again of blob sha256:/);

@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { readMounts } from "../../src/mounts/table.ts";
+import { connected } from "../support/containers/connected.ts";
 import { containerTree } from "../support/containers/container-tree.ts";
 import type { Containerd } from "../support/containers/containerd.ts";
 import { PROXY } from "../support/containers/containerd-config.ts";
@@ -16,9 +16,6 @@ import { LOCAL_IMPORT } from "../support/containers/routes.ts";
 import { type Both, startBoth } from "../support/containers/snapshotter.ts";
 import { needs } from "../support/needs.ts";
 
-/** Longest that containerd needs to call somebody again who was gone, ms. */
-const BACK_OFF_MS = 4_000;
-
 interface Interruption {
   readonly name: string;
   readonly interrupt: (both: Both) => Promise<void>;
@@ -27,18 +24,18 @@ interface Interruption {
 const INTERRUPTIONS: readonly Interruption[] = [
   {
     name: "the snapshotter was told to end",
-    interrupt: async ({ snapshotter }) => {
-      expect(await snapshotter.end()).toBe(0);
-      await snapshotter.start();
-      await sleep(BACK_OFF_MS);
+    interrupt: async (both) => {
+      expect(await both.snapshotter.end()).toBe(0);
+      await both.snapshotter.start();
+      await connected(both);
     },
   },
   {
     name: "the snapshotter was killed",
-    interrupt: async ({ snapshotter }) => {
-      await snapshotter.end("SIGKILL");
-      await snapshotter.start();
-      await sleep(BACK_OFF_MS);
+    interrupt: async (both) => {
+      await both.snapshotter.end("SIGKILL");
+      await both.snapshotter.start();
+      await connected(both);
     },
   },
   {
