@@ -11,9 +11,11 @@ import { withExamples, withHelpStyle } from "./help.ts";
 import { address as metricsAddress } from "./parse-values.ts";
 import { runProgram } from "./run-program.ts";
 import { say } from "./say.ts";
+import { withConfig } from "./snapshotter-config.ts";
 import { addContentsCommands } from "./snapshotter-contents.ts";
 
 interface Flags {
+  readonly config?: string;
   readonly root: string;
   readonly address: string;
   readonly containerdAddress: string;
@@ -33,6 +35,7 @@ const program = withExamples(
       "keep the layers of containerd as the tar files they are, and mount each image once for all its containers",
     )
     .version(versionText(), "-V, --version")
+    .option("--config <file>", "TOML file that says what these options do not")
     .option("--root <dir>", "where layers, bootstraps and snapshots lie", "/var/lib/nydus-snapshotter-ts")
     .option("--address <socket>", "where containerd finds it", ADDRESS)
     .option("--containerd-address <socket>", "where it finds containerd", "/run/containerd/containerd.sock")
@@ -52,7 +55,9 @@ const program = withExamples(
     .addOption(new Option("--log-level <level>", "how much is logged").choices(LEVELS).default("info"))
     .enablePositionalOptions()
     .exitOverride()
-    .action(async ({ logLevel, address, metricsAddress: metrics, ...options }: Flags) => {
+    .action(async (flags: Flags, command: Command) => {
+      const given = await withConfig(flags, command);
+      const { logLevel, address, metricsAddress: metrics, ...options } = given;
       const { LISTEN_FDS, LISTEN_PID } = process.env;
       const isInherited = Number(LISTEN_FDS) > 0 && Number(LISTEN_PID) === process.pid;
       const nydusd = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
@@ -65,6 +70,7 @@ const program = withExamples(
       process.exit();
     }),
   "nydus-snapshotter-ts --root /var/lib/nydus-snapshotter-ts",
+  "nydus-snapshotter-ts --config /etc/nydus-snapshotter-ts/config.toml",
 );
 addContentsCommands(program, ADDRESS);
 

@@ -4,23 +4,34 @@ import { table } from "../src/ctl/tables.ts";
 import { withExamples } from "./help.ts";
 import { mib } from "./progress.ts";
 import { print, say, sayLine } from "./say.ts";
+import { withConfig } from "./snapshotter-config.ts";
 
 interface Flags {
+  readonly config?: string;
   readonly address: string;
   readonly json: boolean;
+}
+
+interface GcFlags {
+  readonly config?: string;
+  readonly address: string;
+  readonly dryRun: boolean;
 }
 
 /** `nydus-snapshotter-ts ls`, `du`, `gc`: what a snapshotter has that runs. @param address where one is found by default */
 export function addContentsCommands(program: Command, address: string): void {
   const ask = async (at: string) => new (await import("../src/snapshotter/ask.ts")).RunningSnapshotter(at);
   const command = (name: string, example: string) =>
-    withExamples(program.command(name), example).option("--address <socket>", "where it is found", address);
+    withExamples(program.command(name), example)
+      .option("--config <file>", "TOML file of the snapshotter, which says where it is found")
+      .option("--address <socket>", "where it is found", address);
   command("ls", "nydus-snapshotter-ts ls --json")
     .description(
       "list conversions, layers, images and their mounts, and snapshots of a snapshotter that runs",
     )
     .option("--json", "as JSON", false)
-    .action(async ({ address: at, json }: Flags) => {
+    .action(async ({ json, ...flags }: Flags, of: Command) => {
+      const { address: at } = await withConfig(flags, of);
       const contents = await (await ask(at)).contents(false);
       if (json) say(JSON.stringify(contents, null, 2));
       else print(lists(contents));
@@ -30,7 +41,8 @@ export function addContentsCommands(program: Command, address: string): void {
       "say who takes how many bytes: layers by the snapshots that share them, directories of containers",
     )
     .option("--json", "as JSON", false)
-    .action(async ({ address: at, json }: Flags) => {
+    .action(async ({ json, ...flags }: Flags, of: Command) => {
+      const { address: at } = await withConfig(flags, of);
       const owners = ownersOf(await (await ask(at)).contents(true));
       if (json) say(JSON.stringify(owners, null, 2));
       else
@@ -44,7 +56,8 @@ export function addContentsCommands(program: Command, address: string): void {
   command("gc", "nydus-snapshotter-ts gc --dry-run")
     .description("remove what no snapshot needs, as containerd has it done after its own garbage collection")
     .option("--dry-run", "say what would go, remove nothing", false)
-    .action(async ({ address: at, dryRun }: { address: string; dryRun: boolean }) => {
+    .action(async ({ dryRun, ...flags }: GcFlags, of: Command) => {
+      const { address: at } = await withConfig(flags, of);
       const running = await ask(at);
       const found = await running.garbage();
       if (!dryRun) await running.cleanUp();

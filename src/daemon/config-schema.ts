@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { show } from "../config-file/check.ts";
 
 /*
  * The two layouts of nydusd's configuration, as far as TARFS goes. Source: nydus, api/src/config.rs.
@@ -140,27 +141,3 @@ export const configV2 = z.object({
     error: "is not supported: mount a kernel overlayfs over the read-only mount instead",
   }),
 });
-
-/** Says what a value is and what it should be; the schemas above say the rest. */
-export function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
-  if (issue.code === "invalid_type")
-    return `is ${kindOf(issue.input)}, want ${withArticle(String(issue.expected))}`;
-  if (issue.code === "invalid_value")
-    return `is ${show(issue.input)}, want ${issue.values?.map(show).join(" or ")}`;
-  return undefined;
-}
-
-/** A value for a message: short, one line. Only used where a value is no secret. */
-function show(value: unknown): string {
-  if (typeof value === "string")
-    return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : kindOf(value);
-}
-
-function kindOf(value: unknown): string {
-  if (value === undefined) return "missing";
-  if (value === null) return "null";
-  return withArticle(Array.isArray(value) ? "array" : typeof value);
-}
-
-const withArticle = (noun: string) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;

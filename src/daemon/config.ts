@@ -1,8 +1,10 @@
 import type { z } from "zod";
 import type { FileRecords } from "../session/file-records.ts";
-import { isRecord, keyPath, NO_EFFECT_V1, NO_EFFECT_V2, unknownKeys, withoutEffect } from "./config-notes.ts";
-import { configV1, configV2, describeIssue, type prefetchSection } from "./config-schema.ts";
-import { parseText, problem, readText } from "./config-text.ts";
+import { check } from "../config-file/check.ts";
+import { isRecord, unknownKeys } from "../config-file/keys.ts";
+import { parseText, problem, readText } from "../config-file/text.ts";
+import { NO_EFFECT_V1, NO_EFFECT_V2, withoutEffect } from "./config-notes.ts";
+import { configV1, configV2, type prefetchSection } from "./config-schema.ts";
 
 /** What a nydusd configuration file means to this daemon. Relative paths are the process's, as in nydusd. */
 export interface DaemonConfig {
@@ -147,12 +149,4 @@ function prefetchV2(
       rate: section.bandwidth_limit ?? 0,
     }
   );
-}
-
-/** Only the first problem is told: later ones often follow from it. */
-function check<T extends z.ZodType>(schema: T, data: unknown, name: string): z.output<T> {
-  const result = schema.safeParse(data, { error: describeIssue });
-  if (result.success) return result.data;
-  const { path, message } = result.error.issues[0];
-  throw problem(name, path.length === 0 ? message : `${keyPath(path)}: ${message}`);
 }

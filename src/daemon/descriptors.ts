@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from "node:fs";
 import { OperationalError } from "../bytes/errors.ts";
 import type { DaemonOptions } from "./options.ts";
-import { descriptorOf } from "./own-descriptor.ts";
+import { descriptorOf } from "../config-file/own-descriptor.ts";
 
 const STDERR = 2;
 

@@ -10,7 +10,7 @@ import type { BackendOptions } from "./mount-backend.ts";
 import type { MonitoringOptions } from "./monitoring.ts";
 import type { DaemonOptions } from "./options.ts";
 import { IN_BACKGROUND } from "./caller.ts";
-import { descriptorOf } from "./own-descriptor.ts";
+import { descriptorOf } from "../config-file/own-descriptor.ts";
 import { isSuccessor } from "../handover/keeper.ts";
 import { placesIn } from "./places.ts";
 import { hashWords } from "./verity-root.ts";

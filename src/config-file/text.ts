@@ -43,7 +43,7 @@ export function parseText(text: string, name: string): { data: unknown; isToml: 
     if (name.endsWith(".json")) return { data: parseJson(text, name), isToml: false };
     const place = error instanceof TomlError ? ` (line ${error.line}, column ${error.column})` : "";
     // The rest of the message quotes the file, which may hold passwords.
-    const what = messageOf(error).split("\n")[0].replace("Invalid TOML document: ", "");
+    const what = (messageOf(error).split("\n", 1)[0] ?? "").replace("Invalid TOML document: ", "");
     throw problem(name, `is not valid TOML: ${what}${place}`);
   }
 }
@@ -62,5 +62,5 @@ function parseJson(text: string, name: string): unknown {
 
 function placeOf(text: string, offset: number): string {
   const lines = text.slice(0, offset).split("\n");
-  return ` (line ${lines.length}, column ${lines[lines.length - 1].length + 1})`;
+  return ` (line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1})`;
 }
