@@ -13,6 +13,7 @@ import { runProgram } from "./run-program.ts";
 import { say } from "./say.ts";
 import { withConfig } from "./snapshotter-config.ts";
 import { addContentsCommands } from "./snapshotter-contents.ts";
+import { addInstall } from "./snapshotter-install.ts";
 
 interface Flags {
   readonly config?: string;
@@ -73,6 +74,7 @@ const program = withExamples(
   "nydus-snapshotter-ts --config /etc/nydus-snapshotter-ts/config.toml",
 );
 addContentsCommands(program, ADDRESS);
+addInstall(program);
 
 await runProgram(
   () => program.parseAsync(),

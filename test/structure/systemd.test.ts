@@ -37,7 +37,7 @@ function verify(name: string, change = (text: string) => text): { status: number
 }
 
 describe("docs/systemd", () => {
-  const names = readdirSync(UNITS).filter((name) => name.endsWith(".service"));
+  const names = readdirSync(UNITS).filter((name) => /^nydusd-ts.*\.service$/.test(name));
   it("has units", () => expect(names.sort()).toEqual(["nydusd-ts.service", "nydusd-ts@.service"]));
   it.each(names)("%s is right", (name) => expect(verify(name)).toEqual({ status: 0, stderr: "" }));
   it("what is wrong would be told", () =>
