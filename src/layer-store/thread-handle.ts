@@ -21,6 +21,7 @@ interface Current {
 
 /** A thread that works for a store, seen from the main thread: one task at a time. */
 export class StoreThread {
+  /** May be given work. */
   isAlive = true;
   private readonly worker = new Worker(new URL("./store-thread.js", import.meta.url));
   private current: Current | undefined;
@@ -56,6 +57,7 @@ export class StoreThread {
 
   /** @param reason what its task rejects with */
   async end(reason: unknown): Promise<void> {
+    this.isAlive = false; // also while its last task may still come to an end by itself
     this.reason = reason;
     await stopThread(this.worker);
   }

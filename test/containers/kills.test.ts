@@ -46,12 +46,28 @@ const VICTIMS: readonly Victim[] = [
       await pulled;
     },
   },
+  {
+    name: "containerd",
+    pullAndKill: async ({ containerd }, ms, pull) => {
+      const pulled = containerd.ctr(...pull);
+      await sleep(ms);
+      await containerd.end();
+      await containerd.start();
+      await pulled;
+    },
+  },
+  {
+    name: "the client",
+    pullAndKill: async ({ containerd }, ms, pull) => {
+      await containerd.ctrKilled(ms, ...pull);
+    },
+  },
 ];
 
 describe.each(ENGINES)("$name", (engine) => {
   needs(NO_CONTAINERS);
 
-  it.each(VICTIMS)(
+  it.each(VICTIMS.slice(0, often("NYDUSD_TS_VICTIMS", 2, VICTIMS.length)))(
     `pulls and runs an image after SIGKILL for $name in ${KILLS} pulls of it, and leaves nothing`,
     async ({ pullAndKill }) => {
       const random = new Random(SEED);
