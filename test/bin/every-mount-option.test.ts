@@ -51,6 +51,8 @@ const TABLE: Readonly<Record<string, Row>> = {
   "--id": [...DAEMON, "api/socket"],
   "--file-stats": [...DAEMON, "api/files"],
   "--no-keeper": [...DAEMON, "handover/keeper"],
+  "--verity": [...DAEMON, "mount/verity"],
+  "--verity-key": [...DAEMON, "mount/verity"],
   "--metrics-address": [...DAEMON, "mount/metrics"],
   "--hung-after": [...DAEMON, "mount/metrics"],
   "--trace": [...DAEMON, "mount/prefetch"],

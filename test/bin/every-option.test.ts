@@ -37,7 +37,7 @@ const MERGE = ["merge -B out.boot", "a.boot b.boot"] as const;
 /** Every option of `nydusctl-ts`, and of the commands of `nydusd-ts` that mount nothing, with a test that shows what it does. */
 const SHOWN: Readonly<Record<string, string>> = {
   "nydusd-ts ls --json": "mount/ls",
-  "nydusd-ts nbd --socket --listen --export --single-device --verity --salt --blob-dir --blob --cache-dir --ref --platform --log-level --log-file --log-format":
+  "nydusd-ts nbd --socket --listen --export --single-device --verity --salt --blob-dir --blob --cache-dir --ref --platform --metrics-address --log-level --log-file --log-format":
     "nbd/options",
   "nydusd-ts cache ls --cache-dir --json": "source/cache",
   "nydusd-ts cache gc --cache-dir --older-than --dry-run": "source/cache",
@@ -142,6 +142,7 @@ const IMAGE: Readonly<Record<string, readonly Row[]>> = {
     ["export --block -O out.disk a.boot -D blobs", "--verity-only", ""],
     ["export --block -O out.disk a.boot -D blobs --verity", "--verity-superblock", ""],
     ["export --block -O out.disk a.boot -D blobs --verity", "--salt 00", ""],
+    ["export --block -O out.disk two.boot -D both", "--layer 1", ""],
     ["export --block -O out.disk a.boot -D blobs", "--threads 4", "", /^warning: --threads has no effect: /],
     ...log("export --block -O out.disk a.boot -D blobs", ""),
   ],
@@ -177,7 +178,8 @@ beforeAll(() => {
      cp a.tar changed/$id; printf x | dd of=changed/$id bs=1 seek=512 conv=notrunc status=none
      mkdir s; perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "s/s", Listen => 1)'; mkfs.erofs --quiet socket.boot s
      for l in a b white; do node "$I" create -B $l.boot $l.tar >/dev/null; done
-     ln a.tar blobs/$id; cp a.boot moved; rm -r t s
+     ln a.tar blobs/$id; cp a.boot moved; rm -r t s; mkdir both; node "$I" merge -B two.boot a.boot b.boot >/dev/null
+     for tar in a.tar b.tar; do cp $tar "both/$(sha256sum $tar | cut -c-64)"; done
      node "$I" export --block -O a.disk a.boot -D blobs
      node "$I" export --block --verity-only -O a.tree a.boot -D blobs | awk '{ printf "%s", $NF }' >root`,
     { D: DIR, I: fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url)) },
