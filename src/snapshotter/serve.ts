@@ -1,6 +1,7 @@
+import { dirname } from "node:path";
 import type { Server } from "node:net";
 import { mkdirSync } from "node:fs";
-import { OperationalError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { createGrpcServer, type Handler } from "../containerd/server.ts";
 import { listenAt, listening } from "../listen/unix-socket.ts";
 import type { Logger } from "../log/log.ts";
@@ -48,8 +49,7 @@ export async function serveSnapshotter(
   const ended = untilSignal(log);
   await listenOn(server, address);
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
-    mustBeOwnDirectory(root);
+    makeRoot(root);
     const { openSnapshotter } = await import("./snapshotter.ts");
     let monitoring: MetricsServer | undefined;
     const snapshotter: Snapshotter = await openSnapshotter(options, log);
@@ -70,8 +70,20 @@ export async function serveSnapshotter(
   }
 }
 
+function makeRoot(root: string): void {
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    mustBeOwnDirectory(root);
+  } catch (error) {
+    throw new OperationalError(`root ${root}: ${messageOf(error)}`);
+  }
+}
+
 async function listenOn(server: Server, address: string | number): Promise<void> {
-  if (typeof address === "string") return listenAt(server, address, "socket");
+  if (typeof address === "string") {
+    mkdirSync(dirname(address), { recursive: true, mode: 0o711 });
+    return listenAt(server, address, "socket");
+  }
   server.listen({ fd: address });
   await listening(server, `descriptor ${address}`);
 }
