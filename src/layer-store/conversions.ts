@@ -47,7 +47,7 @@ export class Conversions {
     const { digest, size, file, stream } = source;
     const done = sharedCell();
     this.done.set(digest, done);
-    const input = file === undefined ? stream : undefined;
+    const input = file === undefined && stream !== undefined ? () => stream(signal) : undefined;
     const warn = (message: string) => this.log.warn(message);
     try {
       return await this.staging.within(async (stage) => {

@@ -31,11 +31,16 @@ port.on("message", async (told: ThreadCommand) => {
     say({ say: "done", result: await work(told) });
   } catch (error) {
     const failure = failureOf(error);
-    const isLayers = told.do === "convert" && failure.code === "" && !isBlobProblem(error);
+    const isLayers =
+      told.do === "convert" && failure.code === "" && !isBlobProblem(error) && !isOwnMistake(error);
     say({ say: "failed", failure, isLayers });
   }
   input = undefined;
 });
+
+/** Neither a layer's fault nor the machine's. Too little memory is a RangeError. */
+const isOwnMistake = (error: unknown): boolean =>
+  error instanceof RangeError || error instanceof TypeError || error instanceof ReferenceError;
 
 async function work(task: StoreTask) {
   if (task.do === "scan") return scanStore(task);

@@ -28,8 +28,12 @@ export interface LayerSource {
   readonly size: number;
   /** The blob itself: of a plain tar on the same file system the store has a second name, not a copy. */
   readonly file?: string | undefined;
-  /** Instead of a file: its bytes, which are held to the digest. */
-  readonly stream?: (() => AsyncIterable<Uint8Array>) | undefined;
+  /**
+   * Instead of a file: its bytes, which are held to the digest.
+   *
+   * @param signal nobody wants them any more; whoever asked first may be gone before that
+   */
+  readonly stream?: ((signal: AbortSignal) => AsyncIterable<Uint8Array>) | undefined;
 }
 
 /** Layers laid over one another. */

@@ -70,7 +70,7 @@ export class StoreThread {
 
   private hear(said: ThreadMessage): void {
     const { current } = this;
-    if (said.say === "more") void this.feed(current?.input);
+    if (said.say === "more") void this.feed(current);
     else if (said.say === "warning") current?.warn(said.message);
     else if (said.say === "done") current?.resolve(said.result);
     else {
@@ -79,16 +79,18 @@ export class StoreThread {
     }
   }
 
-  private async feed(input: AsyncIterator<Uint8Array> | undefined): Promise<void> {
+  private async feed(current: Current | undefined): Promise<void> {
     let piece: BlobPiece;
     try {
-      const next = await input?.next();
+      const next = await current?.input?.next();
       // A copy: it may be a part of a message, and what is handed over is gone here.
       piece =
         next === undefined || next.done === true ? { end: true } : { bytes: new Uint8Array(next.value) };
     } catch (error) {
       piece = { lost: messageOf(error) };
     }
+    // It came too late for its task: the next one has an input of its own.
+    if (this.current !== current) return;
     this.worker.postMessage(piece, "bytes" in piece ? [piece.bytes.buffer] : []);
   }
 }

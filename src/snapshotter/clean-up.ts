@@ -6,6 +6,15 @@ import type { Differ } from "./differ.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Tally } from "./tally.ts";
 
+interface Needed {
+  /** Of the records. */
+  readonly generation: number;
+  /** Keys of images that snapshots lie on, or are. */
+  readonly images: ReadonlySet<string>;
+  /** diffIDs */
+  readonly layers: ReadonlySet<string>;
+}
+
 /**
  * Removes what no snapshot needs any more: directories, mounts, merged images, layers. Layers stay while others are being
  * laid into snapshots: one that was just converted is no snapshot's yet.
@@ -17,6 +26,7 @@ export class CleanUp {
   private readonly tally: Tally;
   private underWay: Promise<void> | undefined;
   private isAskedAgain = false;
+  private found: Needed = { generation: -1, images: new Set(), layers: new Set() };
 
   constructor(snapshots: Snapshots, differ: Differ, store: LayerStore, tally: Tally) {
     this.snapshots = snapshots;
@@ -62,27 +72,30 @@ export class CleanUp {
     this.tally.freedBytes += await this.snapshots.stacks.images.removeOthers(this.hasImage);
     for (const { diffId } of this.unneeded())
       this.tally.freedBytes += await this.store.remove("layer", diffId, () => this.isNeeded(diffId));
+    if (this.differ.isBusy) this.differ.whenIdle(() => void this.run().catch(() => {})); // whoever asks next is told
   }
 
   private unneeded = (): StoredLayer[] =>
     [...this.store.all()].filter(({ diffId }) => !this.isNeeded(diffId));
 
-  private isNeeded = (diffId: string): boolean => this.differ.isBusy || this.hasLayer(diffId);
+  private isNeeded = (diffId: string): boolean => this.differ.isBusy || this.needed().layers.has(diffId);
 
-  private hasImage = (key: string): boolean => this.keys().has(key);
+  private hasImage = (key: string): boolean => this.needed().images.has(key);
 
-  /** Of images that snapshots lie on, or are. */
-  private keys(): Set<string> {
-    const keys = new Set<string>();
-    for (const { key } of this.snapshots.records.all()) {
-      const { image } = this.snapshots.stacks.chainOf(key);
-      if (image.length > 0) keys.add(LayerStore.keyOf(image));
-    }
-    return keys;
+  /** What snapshots need, looked up anew after each change only: it is asked for everything that there is. */
+  private needed(): Needed {
+    const { generation } = this.snapshots.records;
+    if (this.found.generation !== generation) this.found = { generation, ...this.lookUp() };
+    return this.found;
   }
 
-  private hasLayer(diffId: string): boolean {
-    for (const { layer } of this.snapshots.records.all()) if (layer === diffId) return true;
-    return false;
+  private lookUp(): Pick<Needed, "images" | "layers"> {
+    const [images, layers] = [new Set<string>(), new Set<string>()];
+    for (const { key, layer } of this.snapshots.records.all()) {
+      if (layer !== undefined) layers.add(layer);
+      const { image } = this.snapshots.stacks.chainOf(key);
+      if (image.length > 0) images.add(LayerStore.keyOf(image));
+    }
+    return { images, layers };
   }
 }

@@ -34,6 +34,7 @@ export class Differ {
   private readonly walked = new Set<number>();
   /** Calls that may have a layer which no snapshot has yet. */
   private calls = 0;
+  private whenDone: (() => void) | undefined;
 
   constructor(snapshots: Snapshots, intake: LayerIntake, containerd: Containerd, log: Logger, tally: Tally) {
     this.snapshots = snapshots;
@@ -46,6 +47,11 @@ export class Differ {
   /** Whether layers are being laid into snapshots: what no snapshot has yet may be theirs. */
   get isBusy(): boolean {
     return this.calls > 0;
+  }
+
+  /** @param call once, when no layers are being laid into snapshots any more */
+  whenIdle(call: () => void): void {
+    this.whenDone = call;
   }
 
   /**
@@ -76,7 +82,15 @@ export class Differ {
       throw signal.aborted && !(error instanceof Refusal) ? new Refusal("canceled", messageOf(error)) : error;
     } finally {
       this.calls--;
+      this.tellIdle();
     }
+  }
+
+  private tellIdle(): void {
+    const { whenDone } = this;
+    if (this.isBusy || whenDone === undefined) return;
+    this.whenDone = undefined;
+    whenDone();
   }
 
   /** @returns why a layer is not to be kept in the store */
@@ -107,7 +121,9 @@ export class Differ {
     const { directories } = this.snapshots;
     this.log.warn(`layer ${request.diff?.digest}: unpacked by containerd: ${reason}`, { snapshot: key });
     this.tally.fellBack(kind);
+    await this.snapshots.settle(key);
     const lowers = await this.snapshots.stacks.lowersOf(parent);
+    if (await directories.isUntouched(id)) await this.snapshots.stacks.takeRoot(record);
     const answers = mountAnswers({
       kind: "active",
       lowers,
@@ -119,6 +135,7 @@ export class Differ {
     try {
       const { applied } = await this.containerd.apply({ ...request, mounts }, namespaceOf(key), signal);
       if (applied === undefined) throw new Error("containerd says nothing of what it unpacked");
+      await directories.sync(id);
       this.tally.laid("unpacked");
       return applied;
     } finally {

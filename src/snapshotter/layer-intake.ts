@@ -51,6 +51,6 @@ export class LayerIntake {
   private async sourceOf(blob: LayerBlob, key: string, signal: AbortSignal): Promise<LayerSource> {
     const root = await this.content.root(signal);
     if (root !== undefined) return { ...blob, file: join(root, "blobs", ...blob.digest.split(":")) };
-    return { ...blob, stream: () => this.containerd.read(blob.digest, namespaceOf(key), signal) };
+    return { ...blob, stream: (stop) => this.containerd.read(blob.digest, namespaceOf(key), stop) };
   }
 }

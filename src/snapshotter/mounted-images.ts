@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { mkdir, readdir, rmdir, statfs } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../bytes/errors.ts";
 import { LayerStore } from "../layer-store/layer-store.ts";
@@ -7,8 +8,9 @@ import type { Logger } from "../log/log.ts";
 import { isDeadMount } from "../mounts/dead.ts";
 import { isImage, mountAt } from "../mounts/table.ts";
 import { detach, unmount } from "../mounts/umount.ts";
-import type { Tally } from "./tally.ts";
 import { type MountMeans, mountImage } from "./mount-image.ts";
+import type { Tally } from "./tally.ts";
+import { Turns } from "./turns.ts";
 
 /** From the commit of a layer on, how long it is awaited that another one comes on top. */
 const SETTLE_MS = 200;
@@ -21,6 +23,9 @@ export class MountedImages {
   private readonly log: Logger;
   private readonly tally: Tally;
   private readonly underWay = new Map<string, Promise<string>>();
+  private readonly turns = new Map<string, Turns>();
+  /** After a reboot all images are asked for at once, each of which is checked by a thread, or served by a process. */
+  private readonly mounting = new Turns(availableParallelism());
   private readonly awaited = new Map<string, NodeJS.Timeout>();
   /** Reasons why the kernel did not mount an image, that were said already. */
   private readonly said = new Set<string>();
@@ -41,14 +46,12 @@ export class MountedImages {
    * @param restore called before the layers are read
    * @throws OperationalError
    */
-  async mounted(layers: readonly string[], restore: () => Promise<void>): Promise<string> {
+  mounted(layers: readonly string[], restore: () => Promise<void>): Promise<string> {
     const key = LayerStore.keyOf(layers);
-    const mountpoint = this.mountpoint(key);
-    if (await isMounted(mountpoint)) return mountpoint;
     let mounting = this.underWay.get(key);
     if (mounting === undefined) {
-      mounting = restore()
-        .then(() => this.mount(layers, mountpoint))
+      mounting = this.turnsOf(key)
+        .run(() => this.findOrMount(layers, this.mountpoint(key), restore))
         .finally(() => this.underWay.delete(key));
       this.underWay.set(key, mounting);
     }
@@ -83,7 +86,10 @@ export class MountedImages {
    */
   async removeOthers(isNeeded: (key: string) => boolean): Promise<number> {
     const { mounted, merged } = await this.others(isNeeded);
-    for (const key of mounted) if (this.isIdle(key, isNeeded)) await this.unmount(key);
+    for (const key of mounted)
+      await this.turnsOf(key).run(async () => {
+        if (this.isIdle(key, isNeeded)) await this.unmount(key);
+      });
     let freed = 0;
     for (const key of merged)
       freed += await this.store.remove(
@@ -116,12 +122,31 @@ export class MountedImages {
     this.awaited.clear();
   }
 
+  private async findOrMount(
+    layers: readonly string[],
+    mountpoint: string,
+    restore: () => Promise<void>,
+  ): Promise<string> {
+    if (await isMounted(mountpoint)) return mountpoint;
+    await restore();
+    return this.mount(layers, mountpoint);
+  }
+
+  /** Nobody looks for a mount while it is made, or taken away. */
+  private turnsOf(key: string): Turns {
+    const turns = this.turns.get(key) ?? new Turns();
+    this.turns.set(key, turns);
+    return turns;
+  }
+
   private async mount(layers: readonly string[], mountpoint: string): Promise<string> {
     this.unexpect(layers);
     const { bootstrap } = await this.store.merge(layers, AbortSignal.any([]));
     await mkdir(mountpoint, { recursive: true, mode: 0o755 });
     const files = { bootstrap, blobDir: this.store.blobDir, mountpoint };
-    const { by, reason } = await this.tally.timed("mount", () => mountImage(files, this.means));
+    const { by, reason } = await this.mounting.run(() =>
+      this.tally.timed("mount", () => mountImage(files, this.means)),
+    );
     if (reason !== undefined && !this.said.has(reason)) {
       this.said.add(reason);
       this.log.warn(`images are served by FUSE: ${reason}`);

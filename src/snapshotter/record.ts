@@ -36,9 +36,9 @@ export interface SnapshotRecord {
 export const namespaceOf = (key: string): string => key.slice(0, Math.max(key.indexOf("/"), 0)) || "default";
 
 /**
- * Whether containerd is about to lay a layer into it: its unpackers call it `<namespace>/<n>/extract-<n>-<random> <chain id>`.
+ * Whether containerd is about to lay a layer into it: its unpackers call it `<namespace>/<n>/extract-<n>-<random> <chain id>`. No
+ * container's name has a blank in it.
  *
- * @see https://github.com/containerd/containerd/blob/main/core/snapshots/snapshotter.go (UnpackKeyPrefix)
+ * @see https://github.com/containerd/containerd/blob/main/core/snapshots/snapshotter.go (UnpackKeyFormat)
  */
-export const isExtractKey = (key: string): boolean =>
-  key.slice(key.lastIndexOf("/extract-") + 1).startsWith("extract-");
+export const isExtractKey = (key: string): boolean => /\/extract-\S+ [\w.+-]+:[0-9a-f]+$/.test(key);

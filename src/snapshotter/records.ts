@@ -19,6 +19,7 @@ export class SnapshotRecords {
   private readonly byKey = new Map<string, SnapshotRecord>();
   private readonly children = new Map<string, number>();
   private last: number;
+  private changeCount = 0;
 
   private constructor(db: RootDatabase<SnapshotRecord | number, number>, lastId: number) {
     this.db = db;
@@ -48,6 +49,11 @@ export class SnapshotRecords {
     } catch (error) {
       throw new OperationalError(`${path}: ${error instanceof Error ? error.message : error}`);
     }
+  }
+
+  /** Another one after each change. */
+  get generation(): number {
+    return this.changeCount;
   }
 
   get = (key: string): SnapshotRecord | undefined => this.byKey.get(key);
@@ -84,12 +90,14 @@ export class SnapshotRecords {
   close = (): Promise<void> => this.db.close();
 
   private add(record: SnapshotRecord): void {
+    this.changeCount++;
     this.byKey.set(record.key, record);
     this.children.set(record.parent, (this.children.get(record.parent) ?? 0) + 1);
     this.last = Math.max(this.last, record.id);
   }
 
   private drop({ key, parent }: SnapshotRecord): void {
+    this.changeCount++;
     this.byKey.delete(key);
     this.children.set(parent, (this.children.get(parent) ?? 1) - 1);
   }

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Server } from "node:net";
 import { mkdirSync } from "node:fs";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
@@ -41,18 +41,16 @@ export async function serveSnapshotter(
   log: Logger,
   onReady: (metrics: string | undefined) => void,
 ): Promise<void> {
-  const { root, address } = options;
-  if (SPECIAL.test(root))
-    throw new OperationalError(`${root}: no colon, comma or backslash may be in the path of the root`);
+  process.umask(0o022); // modes of directories are what containers see; what is nobody else's says so itself
   let answer: (handler: Handler) => void = () => {};
   const server = createGrpcServer(new Promise((resolve) => (answer = resolve)));
   const ended = untilSignal(log);
-  await listenOn(server, address);
+  await listenOn(server, options.address);
   try {
-    makeRoot(root);
+    const root = makeRoot(options.root);
     const { openSnapshotter } = await import("./snapshotter.ts");
     let monitoring: MetricsServer | undefined;
-    const snapshotter: Snapshotter = await openSnapshotter(options, log);
+    const snapshotter: Snapshotter = await openSnapshotter({ ...options, root, named: options.root }, log);
     try {
       answer(snapshotter.handler);
       if (options.metrics !== undefined) {
@@ -70,12 +68,15 @@ export async function serveSnapshotter(
   }
 }
 
-function makeRoot(root: string): void {
+/** @returns its path without links, as the kernel's table of mounts has it */
+function makeRoot(named: string): string {
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
-    mustBeOwnDirectory(root);
+    mkdirSync(named, { recursive: true, mode: 0o700 });
+    const root = mustBeOwnDirectory(resolve(named));
+    if (SPECIAL.test(root)) throw new Error("no colon, comma or backslash may be in its path");
+    return root;
   } catch (error) {
-    throw new OperationalError(`root ${root}: ${messageOf(error)}`);
+    throw new OperationalError(`root ${named}: ${messageOf(error)}`);
   }
 }
 

@@ -1,12 +1,14 @@
+import { messageOf } from "../bytes/errors.ts";
 import { type FieldOf, parseFilters } from "../containerd/filter.ts";
 import { refuse } from "../containerd/refusal.ts";
 import type { LayerStore } from "../layer-store/layer-store.ts";
+import type { Logger } from "../log/log.ts";
 import type { MountAnswer } from "./mount-answers.ts";
-import { Mutex } from "./mutex.ts";
 import { isExtractKey, type LayerBlob, type SnapshotKind, type SnapshotRecord } from "./record.ts";
 import type { SnapshotRecords } from "./records.ts";
 import type { SnapshotDirectories, Usage } from "./snapshot-directories.ts";
 import type { Stacks } from "./stacks.ts";
+import { Turns } from "./turns.ts";
 import { now } from "./wall-clock.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -36,15 +38,25 @@ export class Snapshots {
   readonly directories: SnapshotDirectories;
   readonly stacks: Stacks;
   private readonly store: LayerStore;
-  private readonly changes = new Mutex();
+  private readonly log: Logger;
+  private readonly changes = new Turns();
   /** Ids of snapshots that are no records yet. */
   private readonly making = new Set<number>();
+  /** By id, those whose layers are being unpacked. */
+  private readonly settling = new Map<number, Promise<void>>();
 
-  constructor(records: SnapshotRecords, directories: SnapshotDirectories, stacks: Stacks, store: LayerStore) {
+  constructor(
+    records: SnapshotRecords,
+    directories: SnapshotDirectories,
+    stacks: Stacks,
+    store: LayerStore,
+    log: Logger,
+  ) {
     this.records = records;
     this.directories = directories;
     this.stacks = stacks;
     this.store = store;
+    this.log = log;
   }
 
   /** @throws Refusal, OperationalError: nothing is left then */
@@ -80,7 +92,8 @@ export class Snapshots {
 
   /** Removes directories that no snapshot has. */
   async removeStrays(): Promise<void> {
-    for (const id of await this.strays()) await this.directories.remove(id);
+    for (const id of await this.strays())
+      await this.directories.remove(id).catch((error: unknown) => this.log.warn(messageOf(error)));
   }
 
   /** Ids of directories that no snapshot has. */
@@ -96,7 +109,20 @@ export class Snapshots {
     const record = this.mustHave(key);
     if (record.kind === "committed") throw refuse("failed precondition", `snapshot ${key} is committed`);
     await this.directories.make(record.id);
+    await this.settle(key);
     return this.stacks.mountsOf(record);
+  }
+
+  /** Unpacks a layer that was laid into a snapshot which is not committed: something is to be read there, or written. */
+  async settle(key: string): Promise<void> {
+    const { id, layer, parent } = this.mustHave(key);
+    if (layer === undefined) return;
+    let settling = this.settling.get(id);
+    if (settling === undefined) {
+      settling = this.unpackInto(id, layer, key, parent).finally(() => this.settling.delete(id));
+      this.settling.set(id, settling);
+    }
+    await settling;
   }
 
   /** @throws Refusal */
@@ -120,6 +146,7 @@ export class Snapshots {
         before,
       );
     });
+    this.stacks.images.unexpect(this.stacks.chainOf(this.mustHave(name).parent).image);
     const { image, above } = this.stacks.chainOf(name);
     if (above.length === 0 && image.length > 0) this.stacks.images.expect(image);
   }
@@ -166,6 +193,18 @@ export class Snapshots {
   async usage(key: string): Promise<Usage> {
     const record = this.mustHave(key);
     return record.kind === "active" ? this.directories.usage(record.id) : record;
+  }
+
+  private async unpackInto(id: number, layer: string, key: string, parent: string): Promise<void> {
+    const below = await this.stacks.lowersOf(parent);
+    await this.directories.remove(id); // of what a process has begun that is gone
+    await this.directories.make(id);
+    await this.store.unpack(layer, this.directories.places(id).upper, below, AbortSignal.any([]));
+    await this.changes.run(async () => {
+      const before = this.mustBeActive(key);
+      const { layer: _, blob: __, ...after } = before;
+      await this.records.put(after, before);
+    });
   }
 
   private mustHave(key: string): SnapshotRecord {

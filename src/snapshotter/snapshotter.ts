@@ -27,8 +27,14 @@ export interface Snapshotter {
   close(): Promise<void>;
 }
 
-/** @throws OperationalError */
-export async function openSnapshotter(options: SnapshotterOptions, log: Logger): Promise<Snapshotter> {
+/**
+ * @param options with the root as it is named, by which containerd may know it
+ * @throws OperationalError
+ */
+export async function openSnapshotter(
+  options: SnapshotterOptions & { readonly named: string },
+  log: Logger,
+): Promise<Snapshotter> {
   const { root, driver, program, containerdAddress } = options;
   const tally = new Tally();
   const store = await LayerStore.open(root, log, tally);
@@ -36,7 +42,7 @@ export async function openSnapshotter(options: SnapshotterOptions, log: Logger):
   const records = SnapshotRecords.open(root, directories.lastId);
   const images = new MountedImages(root, store, { driver, program }, log, tally);
   const containerd = new Containerd(containerdAddress);
-  const capabilities = new Capabilities(containerd, root, log);
+  const capabilities = new Capabilities(containerd, [root, options.named]);
   const intake = new LayerIntake(store, containerd, new ContentPlace(containerd, log), log);
   const stacks = new Stacks(
     records,
@@ -46,7 +52,7 @@ export async function openSnapshotter(options: SnapshotterOptions, log: Logger):
     intake,
     capabilities,
   );
-  const snapshots = new Snapshots(records, directories, stacks, store);
+  const snapshots = new Snapshots(records, directories, stacks, store, log);
   const differ = new Differ(snapshots, intake, containerd, log, tally);
   const cleanUp = new CleanUp(snapshots, differ, store, tally);
   return {
@@ -54,8 +60,8 @@ export async function openSnapshotter(options: SnapshotterOptions, log: Logger):
     shown: { root, store, records, tally },
     close: async () => {
       images.close();
-      await store.close();
       await records.close();
+      await store.close(); // last: another process may have all of it then
     },
   };
 }

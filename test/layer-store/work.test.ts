@@ -19,10 +19,10 @@ function held(packed: string) {
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
-  async function* stream(): AsyncGenerator<Uint8Array> {
+  async function* stream(signal: AbortSignal): AsyncGenerator<Uint8Array> {
     asked++;
     let isFirst = true;
-    for await (const piece of source.stream?.() ?? []) {
+    for await (const piece of source.stream?.(signal) ?? []) {
       const half = piece.length >> 1;
       yield piece.subarray(0, half);
       if (isFirst) await released;
