@@ -124,7 +124,7 @@ fi
 
 sh "$root/test/guest.sh"
 sh "$root/test/engines.sh"
-has go || say "no go, so layers are not compared with what containerd and umoci unpack, and containerd's tests of snapshotters and those of pods are left out: install Go 1.24 or newer"
+has go || say "no go, so layers are not compared with what containerd and umoci unpack, and neither containerd's tests of snapshotters nor those of pods are run: install Go 1.24 or newer"
 
 # A kernel module is there only once somebody asked for it.
 if is_root && has modprobe; then
