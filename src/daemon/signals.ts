@@ -29,6 +29,10 @@ export function handleSignals(log: Logger, onHangup: () => void): AskedToStop {
     last = now;
     log.info(`${signal}: ${asked++ === 0 ? "unmounting" : "stopping at once"}`);
     stop();
+    // On a busy machine the echo may come while this one is still being served: that is no time between the two.
+    setImmediate(() => {
+      last = performance.now();
+    });
     // Exiting would wait for a thread that blocks (see docs/transports.md); only SIGKILL does not.
     if (asked === 2) killSelfAfter(LAST_RESORT_MS);
   };
