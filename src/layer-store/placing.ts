@@ -26,9 +26,10 @@ export class Placing {
     return this.contents.holding([diffId], async () => {
       const known = layers.get(diffId);
       if (known !== undefined && made.isNew) return known;
-      const names: [from: string, to: string][] = [[join(stage, STAGED_BOOTSTRAP), layer.bootstrap]];
-      if (made.isNew) names.unshift([join(stage, made.id), layer.tar]);
+      const names: [from: string, to: string][] = [];
       if (side !== undefined) names.push([join(stage, side.id), side.path]);
+      if (made.isNew) names.push([join(stage, made.id), layer.tar]);
+      names.push([join(stage, STAGED_BOOTSTRAP), layer.bootstrap]); // last: what has one is whole
       this.arriving.add(layer);
       try {
         await this.give(names);

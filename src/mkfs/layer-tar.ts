@@ -1,7 +1,8 @@
-import { closeSync, createReadStream, fstatSync } from "node:fs";
+import { closeSync, fstatSync, read, statSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
-import { OperationalError } from "../bytes/errors.ts";
+import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { strangerOf } from "../safe-open/strangers.ts";
 import { type Layer, openLayer } from "../tar/source.ts";
 import type { WindowBytes } from "../tar/window-bytes.ts";
@@ -48,12 +49,12 @@ export interface LayerTar {
 /** @throws OperationalError, or a system error naming the layer */
 export async function openTar(request: LayerRequest): Promise<LayerTar> {
   const layer = await openLayer(request.layer, request.stdin);
-  const { blobDir, blobLink } = request;
+  const { blobDir } = request;
   if (layer.kind === "plain") {
-    if (strangerOf(fstatSync(layer.fd)) === undefined) return new PlainTar(layer, request);
-    // Others could change it under its id: what the blob directory gets is a copy, and that is what is read.
-    if (blobDir === undefined || blobLink === "none") return new OthersTar(layer, request);
-    return new StreamedTar(streamOf(layer), request, blobDir, "which others may write to: it is copied");
+    const why = whyCopied(layer.fd, request);
+    if (blobDir !== undefined && why !== undefined)
+      return new StreamedTar(streamOf(layer, request.layer.name), request, blobDir, `${why}: it is copied`);
+    return isOthers(layer.fd) ? new OthersTar(layer, request) : new PlainTar(layer, request);
   }
   try {
     if (blobDir !== undefined) return new StreamedTar(layer, request, blobDir);
@@ -65,6 +66,22 @@ export async function openTar(request: LayerRequest): Promise<LayerTar> {
   throw new OperationalError(
     "a layer that is compressed or comes through a pipe needs --blob-dir to be written to",
   );
+}
+
+const isOthers = (fd: number): boolean => strangerOf(fstatSync(fd)) !== undefined;
+
+/**
+ * Why a plain tar that the blob directory is to have cannot be linked there. The copy is made while it is read.
+ *
+ * @returns undefined when it can, perhaps, or nobody wants it there
+ */
+function whyCopied(fd: number, { blobDir, blobLink, blobId }: LayerRequest): string | undefined {
+  if (blobDir === undefined || blobLink === "none") return undefined;
+  // Others could change it under its id: what the blob directory gets is a copy, and that is what is read.
+  if (isOthers(fd)) return "which others may write to";
+  if (blobId !== undefined) return undefined;
+  const { dev } = statSync(blobDir, { throwIfNoEntry: false }) ?? fstatSync(fd);
+  return dev === fstatSync(fd).dev ? undefined : "which lies on another file system";
 }
 
 class PlainTar implements LayerTar {
@@ -154,22 +171,23 @@ class StreamedTar implements LayerTar {
   }
 }
 
-/** The bytes of a plain tar in their order. */
-function streamOf({ fd, at, size }: Extract<Layer, { kind: "plain" }>): Stream {
+const readAt = promisify(read);
+
+/** The bytes of a plain tar in their order. A stream of Node's own would close the descriptor when its reader stops early. */
+function streamOf({ fd, at, size }: Extract<Layer, { kind: "plain" }>, name: string): Stream {
   let taken = 0;
   let isOpen = true;
+  let reading: Promise<unknown> | undefined;
   async function* chunks(): AsyncGenerator<Uint8Array> {
-    if (size === 0) return;
-    const file = createReadStream("", {
-      fd,
-      start: at,
-      end: at + size - 1,
-      highWaterMark: READ,
-      autoClose: false,
-    });
-    for await (const chunk of file as AsyncIterable<Uint8Array>) {
-      taken += chunk.length;
-      yield chunk;
+    while (isOpen && taken < size) {
+      const buffer = Buffer.allocUnsafe(Math.min(READ, size - taken));
+      const step = readAt(fd, buffer, 0, buffer.length, at + taken);
+      reading = step;
+      const { bytesRead } = await step;
+      if (bytesRead === 0)
+        throw new FormatError("the tar became shorter while it was read", { file: name, at: at + taken });
+      taken += bytesRead;
+      yield buffer.subarray(0, bytesRead);
     }
   }
   return {
@@ -177,8 +195,10 @@ function streamOf({ fd, at, size }: Extract<Layer, { kind: "plain" }>): Stream {
     chunks: chunks(),
     taken: () => taken,
     close: async () => {
-      if (isOpen) closeSync(fd);
+      if (!isOpen) return;
       isOpen = false;
+      await reading?.catch(() => {});
+      closeSync(fd);
     },
   };
 }

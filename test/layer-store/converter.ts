@@ -34,9 +34,9 @@ for (;;) {
   );
   const { key } = await store.merge(converted, signal);
   say(`merged ${key}`);
+  await store.remove("merged", key);
   for (const diffId of converted) {
     say(`removing ${diffId}`);
     await store.remove("layer", diffId);
   }
-  await store.remove("merged", key);
 }

@@ -20,6 +20,7 @@ import { OthersTar } from "../../src/mkfs/others-tar.ts";
 import { placeBlob } from "../../src/mkfs/place-blob.ts";
 import { strangerOf } from "../../src/safe-open/strangers.ts";
 import { scratchDir } from "../support/image.ts";
+import { memoryDir } from "../support/memory-dir.ts";
 import { USER } from "../support/user.ts";
 import { tarOf } from "./emit.ts";
 import { type SparseFile, sparseTar } from "./sparse-emit.ts";
@@ -90,6 +91,17 @@ describe.each(others)("%s tar", (_, make) => {
       undefined,
     ]);
   });
+});
+
+it("a tar on another file system is copied while it is read, and the bootstrap is the same", async () => {
+  const own = placed(PLAIN);
+  const far = { ...placed(PLAIN), layer: join(memoryDir(1 << 20), "layer.tar") };
+  writeFileSync(far.layer, PLAIN);
+  const [want, found] = [await create(own), await create(far)];
+  expect(readFileSync(found.bootstrap).equals(readFileSync(want.bootstrap))).toBe(true);
+  expect(readFileSync(far.target).equals(PLAIN)).toBe(true);
+  expect(statSync(far.target).nlink).toBe(statSync(far.blobDir).dev === statSync(far.layer).dev ? 2 : 1);
+  expect(readdirSync(far.blobDir)).toEqual([sha256(PLAIN)]);
 });
 
 describe("what is copied of a tar that others may write to", () => {
