@@ -6,6 +6,9 @@ import type { ResultOf, StoreTask } from "./tasks.ts";
 /** Idle threads hold some megabytes each, and start in the time that a small layer takes. */
 const IDLE_MS = 5_000;
 
+/** Containers wait for all but new layers. */
+const isUrgent = (task: StoreTask): boolean => task.do !== "convert" || task.own !== undefined;
+
 interface Waiting {
   readonly isUrgent: boolean;
   readonly start: (thread: StoreThread) => void;
@@ -37,7 +40,7 @@ export class ThreadPool {
     const asked = performance.now();
     this.tasks.add(task);
     try {
-      const thread = await this.turn(task.do !== "convert", options.signal);
+      const thread = await this.turn(isUrgent(task), options.signal);
       const begun = performance.now();
       try {
         const result = (await thread.run(task, options)) as ResultOf<Task>;

@@ -98,6 +98,22 @@ describe("a conversion", () => {
     },
   );
 
+  it("that begins while another is given up is not done by a thread that ends", async () => {
+    const { store } = await openStore();
+    // The first may just have come to its end: what it then says must not make its thread free.
+    for (let i = 0; i < 20; i++) {
+      const stop = new AbortController();
+      const givenUp = store
+        .convert(blobOf(other(2 * i), "gzip"), stop.signal)
+        .catch((error: unknown) => error);
+      await setTimeout(i % 10);
+      stop.abort(GONE);
+      const next = [0, 1, 2].map((j) => store.convert(blobOf(other(1000 + 3 * i + j), "gzip"), never()));
+      expect([GONE, store.get(diffOf(other(2 * i)))]).toContain(await givenUp);
+      await Promise.all(next);
+    }
+  });
+
   it("of a long layer stops while a program decompresses it", async () => {
     const { store, root } = await openStore();
     const stop = new AbortController();
