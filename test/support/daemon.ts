@@ -52,7 +52,8 @@ afterEach(async () => {
     child.kill("SIGKILL");
     for (const pid of kept) kill(pid);
   }
-  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
+  // What a script has left in the background may still write there.
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true, maxRetries: 10 });
 });
 
 /** Processes that another one has started, in the order of their pids. */
