@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
-import { MOUNT_BACKENDS } from "../src/daemon/drivers.ts";
+import { DRIVERS } from "../src/mounts/drivers.ts";
 import { HUNG_AFTER } from "../src/daemon/options-from-flags.ts";
 import { defaultStateDir } from "../src/handover/state-dir.ts";
 import { LEVELS, LOG_FORMATS } from "../src/log/log-line.ts";
@@ -385,7 +385,7 @@ export const SOURCE_OPTIONS: readonly MountOption[] = [
     about:
       "what shows the image: the kernel's EROFS, from files or loop devices, or a FUSE daemon; auto takes the " +
       "kernel where it takes the image",
-    ...{ choices: MOUNT_BACKENDS, default: "auto" },
+    ...{ choices: DRIVERS, default: "auto" },
   },
   { flags: "--rw <upper>", about: "make it writable: an overlay keeps changes below this directory" },
   {

@@ -5,7 +5,7 @@ import { Command, Option } from "commander";
 import { versionText } from "../src/daemon/version.ts";
 import { LEVELS, type Level } from "../src/log/log-line.ts";
 import { openLog } from "../src/log/log.ts";
-import { DRIVERS, type Driver } from "../src/snapshotter/mount-image.ts";
+import { DRIVERS, type Driver } from "../src/mounts/drivers.ts";
 import { type SnapshotterOptions, serveSnapshotter } from "../src/snapshotter/serve.ts";
 import { withExamples, withHelpStyle } from "./help.ts";
 import { address as metricsAddress } from "./parse-values.ts";

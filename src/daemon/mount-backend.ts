@@ -1,12 +1,12 @@
 import { messageOf, OperationalError, UsageError } from "../bytes/errors.ts";
 import type { Backing } from "../kernel-erofs/backing.ts";
+import { BACKINGS, type Driver } from "../mounts/drivers.ts";
 import { noDigests } from "../kernel-erofs/dm-verity.ts";
 import type { Log, Logger } from "../log/log.ts";
 import { mountAt } from "../mounts/table.ts";
 import { kindOf, mustKnow } from "../mounts/option-words.ts";
 import { unmount } from "../mounts/umount.ts";
 import { openDaemonLog } from "./daemon-log.ts";
-import type { Driver } from "./drivers.ts";
 import { imageFacts, type ReadyFacts } from "./facts.ts";
 import { HeldSignals, stoppedBy } from "./held-signals.ts";
 import { inodeKey, noteKernelMount } from "./kernel-mounts.ts";
@@ -74,13 +74,6 @@ export const inBackground =
     await start(reason, log);
     return 0;
   };
-
-const BACKINGS: Readonly<Record<Exclude<Driver, "fuse">, readonly Backing[]>> = {
-  auto: ["file", "loop"],
-  erofs: ["file", "loop"],
-  "erofs-file": ["file"],
-  "erofs-loop": ["loop"],
-};
 
 /**
  * Mounts an image with the best driver that the host has: the kernel's EROFS where it takes this very image, else

@@ -5,7 +5,7 @@ import type { TRANSPORTS } from "../session/choose.ts";
 import { ALL_FILE_RECORDS, type FileRecords, NO_FILE_RECORDS } from "../session/file-records.ts";
 import type { PrefetchOptions } from "../session/prefetching.ts";
 import type { ConfigPrefetch, DaemonConfig } from "./config.ts";
-import type { Driver } from "./drivers.ts";
+import type { Driver } from "../mounts/drivers.ts";
 import type { BackendOptions } from "./mount-backend.ts";
 import type { MonitoringOptions } from "./monitoring.ts";
 import type { DaemonOptions } from "./options.ts";

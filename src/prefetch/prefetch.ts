@@ -2,7 +2,7 @@ import { freemem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BlobFiles } from "../blob/blob-files.ts";
 import { PROGRESS } from "../counters/prefetch-progress.ts";
-import { Semaphore } from "./semaphore.ts";
+import { Semaphore } from "../bytes/semaphore.ts";
 import { RUN } from "./plan.ts";
 import type { Rows } from "./rows.ts";
 

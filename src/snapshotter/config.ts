@@ -3,7 +3,7 @@ import { check } from "../config-file/check.ts";
 import { isRecord, unknownKeys } from "../config-file/keys.ts";
 import { parseText, problem, readText } from "../config-file/text.ts";
 import { LEVELS, type Level } from "../log/log-line.ts";
-import { DRIVERS, type Driver } from "./mount-image.ts";
+import { DRIVERS, type Driver } from "../mounts/drivers.ts";
 
 /** What a configuration file says; what it does not say is undefined. */
 export interface SnapshotterConfig {

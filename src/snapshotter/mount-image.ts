@@ -3,21 +3,12 @@ import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import { OperationalError } from "../bytes/errors.ts";
 import type { Backing } from "../kernel-erofs/backing.ts";
+import { BACKINGS, type Driver } from "../mounts/drivers.ts";
 import type { ImageMounted, ImageTask } from "./image-thread.ts";
 
 const run = promisify(execFile);
 /** For a daemon to serve an image. */
 const FUSE_MS = 60_000;
-
-export const DRIVERS = ["auto", "erofs", "erofs-file", "erofs-loop", "fuse"] as const;
-export type Driver = (typeof DRIVERS)[number];
-
-const BACKINGS: Readonly<Record<Exclude<Driver, "fuse">, readonly Backing[]>> = {
-  auto: ["file", "loop"],
-  erofs: ["file", "loop"],
-  "erofs-file": ["file"],
-  "erofs-loop": ["loop"],
-};
 
 /** How images are mounted. */
 export interface MountMeans {

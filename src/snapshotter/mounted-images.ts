@@ -3,6 +3,7 @@ import { mkdir, readdir, rmdir, statfs } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../bytes/errors.ts";
+import { Semaphore } from "../bytes/semaphore.ts";
 import { LayerStore } from "../layer-store/layer-store.ts";
 import type { Logger } from "../log/log.ts";
 import { isDeadMount } from "../mounts/dead.ts";
@@ -10,7 +11,6 @@ import { isImage, mountAt } from "../mounts/table.ts";
 import { detach, unmount } from "../mounts/umount.ts";
 import { type MountMeans, mountImage } from "./mount-image.ts";
 import type { Tally } from "./tally.ts";
-import { Turns } from "./turns.ts";
 
 /** From the commit of a layer on, how long it is awaited that another one comes on top. */
 const SETTLE_MS = 200;
@@ -23,9 +23,9 @@ export class MountedImages {
   private readonly log: Logger;
   private readonly tally: Tally;
   private readonly underWay = new Map<string, Promise<string>>();
-  private readonly turns = new Map<string, Turns>();
+  private readonly turns = new Map<string, Semaphore>();
   /** After a reboot all images are asked for at once, each of which is checked by a thread, or served by a process. */
-  private readonly mounting = new Turns(availableParallelism());
+  private readonly mounting = new Semaphore(availableParallelism());
   private readonly awaited = new Map<string, NodeJS.Timeout>();
   /** Reasons why the kernel did not mount an image, that were said already. */
   private readonly said = new Set<string>();
@@ -133,8 +133,8 @@ export class MountedImages {
   }
 
   /** Nobody looks for a mount while it is made, or taken away. */
-  private turnsOf(key: string): Turns {
-    const turns = this.turns.get(key) ?? new Turns();
+  private turnsOf(key: string): Semaphore {
+    const turns = this.turns.get(key) ?? new Semaphore();
     this.turns.set(key, turns);
     return turns;
   }

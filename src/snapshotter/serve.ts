@@ -8,7 +8,7 @@ import type { Logger } from "../log/log.ts";
 import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 import type { Address } from "../prometheus/http.ts";
 import type { MetricsServer } from "../prometheus/metrics-server.ts";
-import type { Driver } from "./mount-image.ts";
+import type { Driver } from "../mounts/drivers.ts";
 import type { Snapshotter } from "./snapshotter.ts";
 
 /** What it is started with. */

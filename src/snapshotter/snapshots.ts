@@ -1,4 +1,5 @@
 import { messageOf } from "../bytes/errors.ts";
+import { Semaphore } from "../bytes/semaphore.ts";
 import { type FieldOf, parseFilters } from "../containerd/filter.ts";
 import { refuse } from "../containerd/refusal.ts";
 import type { LayerStore } from "../layer-store/layer-store.ts";
@@ -8,7 +9,6 @@ import { isExtractKey, type LayerBlob, type SnapshotKind, type SnapshotRecord } 
 import type { SnapshotRecords } from "./records.ts";
 import type { SnapshotDirectories, Usage } from "./snapshot-directories.ts";
 import type { Stacks } from "./stacks.ts";
-import { Turns } from "./turns.ts";
 import { now } from "./wall-clock.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -39,7 +39,7 @@ export class Snapshots {
   readonly stacks: Stacks;
   private readonly store: LayerStore;
   private readonly log: Logger;
-  private readonly changes = new Turns();
+  private readonly changes = new Semaphore();
   /** Ids of snapshots that are no records yet. */
   private readonly making = new Set<number>();
   /** By id, those whose layers are being unpacked. */

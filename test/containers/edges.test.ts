@@ -1,14 +1,10 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, renameSync, symlinkSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
-import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
-import { Diff } from "../../src/containerd/gen/diff_pb.ts";
-import { Snapshots } from "../../src/containerd/gen/snapshots_pb.ts";
 import { readMounts } from "../../src/mounts/table.ts";
 import { PROXY } from "../support/containers/containerd-config.ts";
+import { clientsOf } from "../support/containers/clients.ts";
 import { treeAt } from "../support/containers/container-tree.ts";
 import { ENGINES, NO_CONTAINERS } from "../support/containers/engines.ts";
 import { exec } from "../support/containers/exec.ts";
@@ -17,18 +13,12 @@ import { removeAll } from "../support/containers/nothing-left.ts";
 import { ociImage } from "../support/containers/oci-image.ts";
 import { referenceTree } from "../support/containers/reference-tree.ts";
 import { LOCAL_IMPORT } from "../support/containers/routes.ts";
-import { type Both, startBoth } from "../support/containers/snapshotter.ts";
+import { startBoth } from "../support/containers/snapshotter.ts";
 import { emptyDir } from "../support/daemon.ts";
 import { needs } from "../support/needs.ts";
 
 const [, ENGINE] = ENGINES;
 const withoutRoot = (tree: ReturnType<typeof treeAt>) => tree.filter(({ path }) => path !== "/");
-
-function clientsOf({ snapshotter }: Both) {
-  const nodeOptions = { createConnection: () => connect(snapshotter.address) };
-  const transport = createGrpcTransport({ baseUrl: "http://snapshotter", nodeOptions });
-  return { snapshots: createClient(Snapshots, transport), diff: createClient(Diff, transport) };
-}
 
 describe("what people and containers may do", () => {
   needs(NO_CONTAINERS);

@@ -1,13 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
-import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
-import { Diff } from "../../src/containerd/gen/diff_pb.ts";
-import { Snapshots } from "../../src/containerd/gen/snapshots_pb.ts";
 import { upperOf } from "../../src/snapshotter/mount-answers.ts";
+import { clientsOf } from "../support/containers/clients.ts";
 import { treeAt } from "../support/containers/container-tree.ts";
 import { ENGINES, NO_CONTAINERS } from "../support/containers/engines.ts";
 import { threeLayers } from "../support/containers/images.ts";
@@ -43,12 +39,6 @@ describe("layers that are laid side by side, as containerd 2.2 and later do", ()
 });
 
 const withoutRoot = (tree: ReturnType<typeof treeAt>) => tree.filter(({ path }) => path !== "/");
-
-function clientsOf({ snapshotter }: Both) {
-  const nodeOptions = { createConnection: () => connect(snapshotter.address) };
-  const transport = createGrpcTransport({ baseUrl: "http://snapshotter", nodeOptions });
-  return { snapshots: createClient(Snapshots, transport), diff: createClient(Diff, transport) };
-}
 
 type Blob = ReturnType<typeof threeLayers>["layers"][number];
 

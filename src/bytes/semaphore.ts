@@ -1,5 +1,5 @@
 /** Lets only so much work be under way; the rest follows in the order in which it came. */
-export class Turns {
+export class Semaphore {
   private free: number;
   private readonly waiting: (() => void)[] = [];
 
