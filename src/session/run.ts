@@ -1,5 +1,5 @@
 import { close } from "node:fs";
-import { OperationalError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { abortConnection, holdAbort } from "../fuse/abort.ts";
 import type { Agreed } from "../fuse/init.ts";
 import { CONTROL, newControl } from "../fuse/control.ts";
@@ -15,7 +15,7 @@ import { ReadaheadThreads } from "./readahead-threads.ts";
 import { StallMonitor } from "./stall-monitor.ts";
 import { counterRows, maxWorkers } from "./worker-limits.ts";
 import type { WorkerPool } from "./worker-pool.ts";
-import { probeMount, Publisher } from "./publisher.ts";
+import { drainWorkers, probeMount, Publisher } from "./publisher.ts";
 import { DirectSession } from "./direct-session.ts";
 import type { Ended } from "./ended.ts";
 import { ImageTable } from "./image-table.ts";
@@ -105,7 +105,15 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
     maxOpen: seed.maxOpen,
     since: terms.since,
   };
-  pool.serve({ task, publisher, images: images.snapshot, listener, log });
+  const endServing = () => {
+    Atomics.store(control, CONTROL.STOP, 1);
+    drainWorkers(publisher, pool.ended)
+      .then(async (haveLeft) => {
+        if (!haveLeft) await abortConnection(device);
+      })
+      .catch((error: unknown) => log.error(`cannot abort: ${messageOf(error)}`));
+  };
+  pool.serve({ task, publisher, images: images.snapshot, listener, endServing, log });
   const stallMonitor = new StallMonitor({
     ...{ pool, publisher, control, inflightTable, log, isAsleep },
     clock: systemClock,

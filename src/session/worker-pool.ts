@@ -24,6 +24,8 @@ export interface PoolService {
   /** All images that there are when it is called. */
   readonly images: () => Change;
   readonly listener: WorkerListener;
+  /** Has the workers end that still serve; called once. */
+  readonly endServing: () => void;
   readonly log: Logger;
 }
 
@@ -50,6 +52,8 @@ export class WorkerPool {
   private readonly serving = new Set<number>();
   private service: PoolService | undefined;
   private end: Ended | undefined;
+  /** Only overflow workers are left, and were told to end. */
+  private isEnding = false;
   private resolveEnded: (ended: Ended) => void = () => {};
   /** The last worker could not be started: when the next may be. */
   private retryAt: number | undefined;
@@ -159,6 +163,15 @@ export class WorkerPool {
     if (end.how === "never began") this.spawnFailed(end.message, service);
     else if (end.how !== "retired")
       if (this.end === undefined || (end.how === "failed" && this.end.how !== "failed")) this.end = end;
-    if (this.serving.size === 0 && this.end !== undefined) this.resolveEnded(this.end);
+    if (this.end === undefined) return;
+    if (this.serving.size === 0) this.resolveEnded(this.end);
+    else if (this.end.how === "failed") this.endOverflow(service);
+  }
+
+  /** After a failure: overflow workers keep one file open each, and leave by themselves only when enough others serve. */
+  private endOverflow(service: PoolService): void {
+    if (this.isEnding || Math.min(...this.serving) < this.limit) return;
+    this.isEnding = true;
+    service.endServing();
   }
 }

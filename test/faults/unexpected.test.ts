@@ -81,15 +81,19 @@ describe("an exception in a worker", () => {
     expect(servedCounts(daemon.output())["unexpected"]).toBeGreaterThan(0);
   });
 
-  it("that ends the only one: its reader gets EIO, the daemon status 1, and nothing is left", async () => {
-    const { daemon, trigger } = await serve("write", "--thread-num", "1");
-    writeFileSync(trigger, "");
-    const { stderr } = await shell(READ, daemon.mountpoint);
-    expect(stderr).toMatch(/(Input\/output error|not connected)\n$/);
-    expect(await daemon.exited).toBe(1);
-    expect(daemon.output()).toContain("ERROR a worker failed: on purpose");
-    expect(isMounted(daemon.mountpoint)).toBe(false);
-  });
+  const only = ["write", "late"];
+  it.each(only)(
+    "that ends the only one (%s): its reader gets EIO, the daemon status 1, and nothing is left",
+    async (how) => {
+      const { daemon, trigger } = await serve(how, "--thread-num", "1");
+      writeFileSync(trigger, "");
+      const { stderr } = await shell(READ, daemon.mountpoint);
+      expect(stderr).toMatch(/(Input\/output error|not connected)\n$/);
+      expect(await daemon.exited).toBe(1);
+      expect(daemon.output()).toContain("ERROR a worker failed: on purpose");
+      expect(isMounted(daemon.mountpoint)).toBe(false);
+    },
+  );
 
   it("that ends one of two: its reader gets EIO, and the other serves on", async () => {
     const { daemon, trigger } = await serve("write", "--push", "off");

@@ -62,6 +62,7 @@ function newPool(limit: number, overflow: number, start: (worker: FakeWorker) =>
     },
     images: () => ({ tree: {}, images: [] }),
     listener: {},
+    endServing: () => subscribed.push("end"),
     log,
   } as unknown as PoolService;
   return { pool, clock, log, workers, subscribed, serve: () => pool.serve(service) };
@@ -101,6 +102,20 @@ describe("a pool of workers", () => {
     await settled();
     expect([pool.workers, pool.growOverflow(1), workers[3].task?.index]).toEqual([2, 1, 1]);
     expect(subscribed).toEqual(["+0", "+1", "+2", "-1", "+1"]);
+  });
+
+  it("has overflow workers end when all others have ended and one failed, once", async () => {
+    const { pool, workers, subscribed, serve } = newPool(2, 2);
+    serve();
+    pool.growOverflow(3);
+    await workers[1].end("failed");
+    expect(subscribed).toEqual(["+0", "+1", "+2", "+3", "-1"]);
+    await workers[0].end("failed");
+    expect(subscribed.slice(5)).toEqual(["-0", "end"]);
+    await workers[2].end("stopped");
+    expect(subscribed.slice(7)).toEqual(["-2"]);
+    await workers[3].end("stopped");
+    expect((await pool.ended).how).toBe("failed");
   });
 
   it("tries again a second after a worker could not be started, and says it once", async () => {

@@ -49,5 +49,5 @@ const listener = {
   trace: ignore,
   problem,
 };
-pool.serve({ task, publisher, images: imageTable.snapshot, listener, log });
+pool.serve({ task, publisher, images: imageTable.snapshot, listener, endServing: ignore, log });
 process.stdout.write(`${JSON.stringify(await pool.ended)}\n`);

@@ -30,20 +30,27 @@ const WORKER = {
       return getUint32.call(this, at, ...rest);
     };
   },
-  /** The kernel does not take the answer to a READ (opcode 15, at 4), which ends the worker. */
-  write: () => {
-    const { readSync, writeSync } = fs;
-    let opcode = 0;
-    fs.readSync = (fd, buffer, ...rest) => {
-      const n = readSync(fd, buffer, ...rest);
-      if (rest[2] === null) opcode = buffer[4];
-      return n;
-    };
-    fs.writeSync = (...args) => {
-      if (opcode === 15 && existsSync(trigger)) throw Object.assign(new Error("on purpose"), { code: "EINVAL" });
-      return writeSync(...args);
-    };
-    syncBuiltinESMExports();
-  },
+  write: () => refuseAnswers(0),
+  /** After a while, in which overflow workers are started. */
+  late: () => refuseAnswers(500),
 };
+
+/** The kernel does not take the answer to a READ (opcode 15, at 4), which ends the worker. */
+function refuseAnswers(ms) {
+  const { readSync, writeSync } = fs;
+  let opcode = 0;
+  fs.readSync = (fd, buffer, ...rest) => {
+    const n = readSync(fd, buffer, ...rest);
+    if (rest[2] === null) opcode = buffer[4];
+    return n;
+  };
+  fs.writeSync = (...args) => {
+    if (opcode === 15 && existsSync(trigger)) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+      throw Object.assign(new Error("on purpose"), { code: "EINVAL" });
+    }
+    return writeSync(...args);
+  };
+  syncBuiltinESMExports();
+}
 if (!isMainThread && Object.hasOwn(WORKER, how)) WORKER[how]();
