@@ -8,6 +8,7 @@ import {
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, vi } from "vitest";
 import { textLine } from "../../src/log/log-line.ts";
@@ -237,12 +238,15 @@ export async function hold(before: string, after: string, ...args: readonly stri
 /** Signals that are closer together are taken for one, ms. */
 const ECHO_MS = 200;
 
-/** Stops a daemon that was told to and is busy, by a second signal. */
+/** Stops a daemon that was told to and is busy, by a second signal: one that is taken for an echo of the first is given again. */
 export async function stopAtOnce({ pid, exited, output }: Daemon): Promise<number | string> {
   await until(() => output().includes("is busy"), "detaching");
-  const told = Date.parse(/^\[(\S+)\] INFO SIG[A-Z]+: unmounting$/m.exec(output())?.[1] ?? "");
-  await until(() => Date.now() > told + ECHO_MS, "what is no echo");
-  process.kill(pid, "SIGTERM");
+  let hasEnded = false;
+  void exited.then(() => {
+    hasEnded = true;
+  });
+  for (; !hasEnded && !output().includes("stopping at once"); await sleep(2 * ECHO_MS))
+    process.kill(pid, "SIGTERM");
   return exited;
 }
 
