@@ -7,6 +7,7 @@ import { doneWith, ownKeeper } from "../src/handover/keeper.ts";
 import { addCache } from "./cache.ts";
 import { caller } from "./caller.ts";
 import { type CommandLine, commandLine } from "./command-line.ts";
+import { addCommit } from "./commit.ts";
 import { addCompletion } from "./completion.ts";
 import { withExamples, withHelpStyle } from "./help.ts";
 import { addLs } from "./ls.ts";
@@ -33,6 +34,7 @@ withExamples(program.command("umount <dir>"), "nydusd-ts umount /mnt/rootfs")
     sayLine(await unmountImage(dir));
   });
 
+addCommit(program);
 addLs(program);
 addNbd(program);
 addCache(program);

@@ -1,20 +1,11 @@
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { DOT, SLASH } from "../bytes/name.ts";
 import type { WalkEntry } from "../fs/walk.ts";
-import type { EntryHeader, EntryKind, Xattr } from "../tar/entry.ts";
+import type { EntryHeader, Xattr } from "../tar/entry.ts";
+import { kindOfMode } from "../tar/kind-of-mode.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import { isDevice, isDirectory } from "./attr.ts";
 
 const EMPTY = new Uint8Array(0);
-
-const KINDS: ReadonlyMap<number, EntryKind> = new Map([
-  [S_IFREG, "file"],
-  [S_IFDIR, "directory"],
-  [S_IFLNK, "symlink"],
-  [S_IFCHR, "char"],
-  [S_IFBLK, "block"],
-  [S_IFIFO, "fifo"],
-]);
 
 /**
  * The tar entry of a name in an image.
@@ -30,7 +21,7 @@ export function entryOf(
   isHardLink = false,
 ): EntryHeader | undefined {
   const { attr, node } = walked;
-  const kind = isHardLink ? "hardlink" : KINDS.get(attr.mode & S_IFMT);
+  const kind = isHardLink ? "hardlink" : kindOfMode(attr.mode);
   if (kind === undefined) return undefined;
   const { uid, gid, mtime, mtimeNsec } = attr;
   return {

@@ -1,11 +1,12 @@
+import { openOutput } from "../atomic-file/output.ts";
 import type { BlobSearch } from "../blob/locate.ts";
 import { showName } from "../bytes/name.ts";
 import { rootOf, type WalkEntry, walk } from "../fs/walk.ts";
-import { TarWriter } from "../tar/write-tar.ts";
+import { writeTarTo } from "../tar/tar-output.ts";
+import type { TarWriter } from "../tar/write-tar.ts";
 import { isDirectory, isRegular } from "./attr.ts";
 import { targetOf } from "./describe.ts";
 import { type ImageView, openImageView, readError } from "./image-view.ts";
-import { openOutput } from "./output.ts";
 import { entryOf, tarPath } from "./unpack-entry.ts";
 
 export interface UnpackOptions {
@@ -27,17 +28,7 @@ const PIECE = 256 * 1024;
 export async function unpackImage({ bootstrap, search, output, warn }: UnpackOptions): Promise<void> {
   const view = openImageView(bootstrap, search);
   try {
-    const out = await openOutput(output);
-    const writer = new TarWriter((bytes) => out.write(bytes));
-    try {
-      await addTree(view, writer, warn);
-      await writer.finish();
-      await out.commit();
-    } catch (error) {
-      await writer.abort();
-      await out.discard();
-      throw error;
-    }
+    await writeTarTo(await openOutput(output), (writer) => addTree(view, writer, warn));
   } finally {
     view.blobs.close();
   }

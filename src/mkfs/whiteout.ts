@@ -12,6 +12,12 @@ const OPAQUE = Buffer.from(".wh..wh..opq");
 const OVERLAY_OPAQUE = Buffer.from("trusted.overlay.opaque");
 const OVERLAY_YES = Buffer.from("y");
 
+/** The name that says of another one that it is gone, under the OCI rules. */
+export const markerFor = (name: Uint8Array): Uint8Array => Buffer.concat([MARKER, name]);
+
+/** The name that says of its directory that nothing below shows through. */
+export const OPAQUE_MARKER: Uint8Array = OPAQUE;
+
 /** What a name of a layer stands for under the OCI rules: "opaque", "gone" (the name behind `.wh.`), or itself. */
 export function markerOf(bytes: Uint8Array, at: number, length: number): "opaque" | "gone" | "itself" {
   if (length <= MARKER.length || !startsWith(bytes, at, length, MARKER)) return "itself";

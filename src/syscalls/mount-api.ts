@@ -1,4 +1,5 @@
 import { readSync } from "node:fs";
+import { AT_FDCWD } from "./path-argument.ts";
 import { systemCall } from "./system-call.ts";
 
 /**
@@ -11,7 +12,9 @@ const FSCONFIG_SET_FLAG = 0;
 const FSCONFIG_SET_STRING = 1;
 const FSCONFIG_CMD_CREATE = 6;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
-const AT_FDCWD = -100;
+const OPEN_TREE_CLONE = 1;
+/** O_CLOEXEC, which is the same on every architecture that is known here. */
+const OPEN_TREE_CLOEXEC = 0o2000000;
 
 /** Longest value of a parameter, bytes: the kernel takes 256 with the NUL (fs/fsopen.c, strndup_user). */
 export const MAX_VALUE = 255;
@@ -51,6 +54,10 @@ export const fsmount = (fd: number, attributes: number): number =>
 export const moveMount = (fd: number, mountpoint: string): void => {
   systemCall("move_mount", mountpoint, fd, "", AT_FDCWD, mountpoint, MOVE_MOUNT_F_EMPTY_PATH);
 };
+
+/** @returns the descriptor of the uppermost mount at a path once more: attached nowhere, and without what is mounted in it */
+export const cloneMount = (path: string): number =>
+  systemCall("open_tree", path, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 /** What the kernel has to say about a configuration, oldest first; `e ` and `w ` before each are left out. */
 export function messages(fd: number): string[] {

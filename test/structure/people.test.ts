@@ -4,7 +4,7 @@ import { sourceFiles } from "./imports.ts";
 /** Who may write to standard output and error by itself, and why. */
 const MAY = new Map([
   ["bin/say.ts", "the one that escapes"],
-  ["src/inspect/output.ts", "bytes of an archive, for programs"],
+  ["src/atomic-file/output.ts", "bytes of an archive, for programs"],
   ["src/syscalls/private-root.ts", "a program of its own, whose errors are read by the one that starts it"],
 ]);
 const WRITES = /process\.std(out|err)\.(write|end)\b|console\.\w+\(|writeSync\((1|2|STDOUT|STDERR)\b/;

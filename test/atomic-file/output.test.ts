@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { lstatSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openOutput } from "../../src/inspect/output.ts";
+import { openOutput } from "../../src/atomic-file/output.ts";
 import { scratchDir } from "../support/image.ts";
 
 const bytes = Buffer.from("new");

@@ -2,7 +2,7 @@ import { write as fsWrite, realpathSync, type Stats, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { promisify } from "node:util";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
-import { AtomicFile } from "../atomic-file/atomic-file.ts";
+import { AtomicFile } from "./atomic-file.ts";
 
 const write = promisify(fsWrite);
 

@@ -1,0 +1,128 @@
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+} from "node:fs";
+import { OperationalError } from "../bytes/errors.ts";
+import { DOT, showName, SLASH } from "../bytes/name.ts";
+import { markerFor, markerOf, OPAQUE_MARKER } from "../mkfs/whiteout.ts";
+import { kindOfMode } from "../tar/kind-of-mode.ts";
+import { bodyOf, changedMeanwhile, problemAt } from "./changed-file.ts";
+import { type Change, headerOf, layerXattrs, marker } from "./layer-entry.ts";
+import { type DirectoryMarks, OverlayMarks } from "./overlay-marks.ts";
+import type { WritableMount } from "./writable-mount.ts";
+
+/** A directory, by descriptors: nobody who works in the mount leads the way elsewhere. */
+interface Place {
+  /** In the upper layer; undefined: all that the mount shows here belongs to the layer. */
+  readonly upper: number | undefined;
+  readonly merged: number;
+  /** Of the layer, with its slash; empty for the root. */
+  readonly path: Uint8Array;
+}
+
+const ROOT = Uint8Array.of(DOT, SLASH);
+const NO_MARKS: DirectoryMarks = { isOpaque: false, isRedirected: false };
+
+/**
+ * What an overlay's upper layer says, as entries of an OCI layer: of a directory itself first, then that nothing shows through,
+ * then of its names in the order of their bytes. Which names were changed the upper layer says; what they are now, the mount:
+ * it knows whose data a file has of which only the attributes were changed, and what is in a directory that was renamed.
+ */
+export class Changes {
+  private readonly marks: OverlayMarks;
+  private readonly mount: WritableMount;
+  private readonly warn: (message: string) => void;
+  /** Files with several names, by inode: the first of the names, and how many were not met yet. */
+  private readonly linked = new Map<string, { readonly path: Uint8Array; left: bigint }>();
+
+  constructor(mount: WritableMount, warn: (message: string) => void) {
+    this.mount = mount;
+    this.marks = new OverlayMarks(mount.options);
+    this.warn = warn;
+  }
+
+  /** @throws OperationalError for what no layer can say, and when something changes meanwhile */
+  *entries(): Generator<Change> {
+    const { upper, merged } = this.mount;
+    yield* this.directory({ upper, merged, path: new Uint8Array(0) });
+    for (const { path, left } of this.linked.values())
+      if (left > 0n) this.warn(`${showName(path)}: ${left} more names that it has are not in the layer`);
+  }
+
+  private *directory(place: Place): Generator<Change> {
+    const { upper, merged, path } = place;
+    const own = below(merged, Uint8Array.of(DOT));
+    const stats = lstatSync(own, { bigint: true });
+    const shown = path.length === 0 ? ROOT : path;
+    yield { entry: headerOf("directory", shown, stats, { xattrs: layerXattrs(own) }), body: [] };
+    const { isOpaque, isRedirected } =
+      upper === undefined ? NO_MARKS : this.marks.of(below(upper, Uint8Array.of(DOT)));
+    if (isOpaque || isRedirected) yield marker(path, OPAQUE_MARKER);
+    const from = isRedirected ? { ...place, upper: undefined } : place;
+    const listed = from.upper ?? merged;
+    const before = fstatSync(listed, { bigint: true }).mtimeNs;
+    const names = readdirSync(below(listed, Uint8Array.of(DOT)), { encoding: "buffer" }).sort(Buffer.compare);
+    for (const name of names) yield* this.named(from, name);
+    if (fstatSync(listed, { bigint: true }).mtimeNs !== before) throw changedMeanwhile(shown);
+  }
+
+  private *named({ upper, merged, path }: Place, name: Uint8Array): Generator<Change> {
+    const full = Buffer.concat([path, name]);
+    try {
+      if (upper !== undefined) {
+        const file = below(upper, name);
+        if (this.marks.isWhiteout(file, lstatSync(file, { bigint: true })))
+          return yield marker(path, markerFor(name));
+      }
+      if (markerOf(name, 0, name.length) !== "itself")
+        throw new OperationalError(
+          `${showName(full)}: no layer can have it: of a name with .wh. it says that something is gone`,
+        );
+      const file = below(merged, name);
+      const stats = lstatSync(file, { bigint: true });
+      if (!stats.isDirectory()) return yield* this.file(file, full, stats);
+      const inside: number[] = [];
+      try {
+        for (const fd of upper === undefined ? [merged] : [merged, upper])
+          inside.push(openDirectory(below(fd, name)));
+        const [mergedInside = merged, upperInside] = inside;
+        yield* this.directory({
+          upper: upperInside,
+          merged: mergedInside,
+          path: Buffer.concat([full, Uint8Array.of(SLASH)]),
+        });
+      } finally {
+        for (const fd of inside) closeSync(fd);
+      }
+    } catch (error) {
+      throw problemAt(full, error);
+    }
+  }
+
+  private *file(file: Buffer, path: Uint8Array, stats: BigIntStats): Generator<Change> {
+    const kind = kindOfMode(Number(stats.mode));
+    if (kind === undefined) return this.warn(`${showName(path)}: a socket, left out: a tar cannot hold one`);
+    const inode = `${stats.dev}:${stats.ino}`;
+    const earlier = this.linked.get(inode);
+    if (earlier !== undefined) {
+      earlier.left--;
+      return yield { entry: headerOf("hardlink", path, stats, { link: earlier.path }), body: [] };
+    }
+    if (stats.nlink > 1n) this.linked.set(inode, { path, left: stats.nlink - 1n });
+    const link = kind === "symlink" ? readlinkSync(file, { encoding: "buffer" }) : undefined;
+    const entry = headerOf(kind, path, stats, { link, xattrs: layerXattrs(file) });
+    yield { entry, body: kind === "file" ? bodyOf(file, path, stats) : [] };
+  }
+}
+
+const below = (fd: number, name: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]);
+
+const openDirectory = (path: Buffer): number =>
+  openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
