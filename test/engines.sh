@@ -1,19 +1,25 @@
 #!/bin/sh
-# containerd as two later Debians have it, runc, and a static busybox for images: taken from their packages into .cache/tools,
-# nothing is installed. Takes milliseconds when they are there.
-#   engines/trixie engines/sid  each containerd, ctr and the shim, which must be the first one in PATH
-#   engines/bin                 runc and busybox of Debian 12: its libc is older than that of any machine of ours
+# Engines of containers: taken from Debian's packages into .cache/tools, nothing is installed. Takes milliseconds when they are
+# there. What is of Debian 12 has a libc that is older than that of any machine of ours.
+#   engines/trixie engines/sid  containerd as two later Debians have it: each with ctr and the shim, which must be the first one in PATH
+#   engines/bin                 runc and a static busybox of Debian 12, for images
+#   engines/docker              dockerd, docker and its buildx of sid
+#   engines/others              podman, buildah, crun, bubblewrap and systemd-nspawn of Debian 12, and libraries that they need
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 engines=$root/.cache/tools/engines
 say() { echo "nydusd-ts: $*" >&2; }
 fail() {
-  say "$*, so containerd is not tested"
+  say "$*, so these are not tested: $wanted"
   exit 0
 }
 
-[ -e "$engines/complete" ] && exit 0
+wanted=
+[ -e "$engines/complete" ] || wanted=containerd
+[ -d "$engines/docker" ] || wanted="$wanted docker"
+[ -d "$engines/others" ] || wanted="$wanted others"
+[ -n "$wanted" ] || exit 0
 for program in apt-get dpkg-deb; do
   command -v "$program" >/dev/null || fail "no $program to take containerd's packages with"
 done
@@ -35,7 +41,7 @@ apt() {
     -o Dir::Cache="$work" -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@"
 }
 
-# take PACKAGE/SUITE DIRECTORY PATH…: programs of a package
+# take PACKAGE/SUITE DIRECTORY PATH…: files of a package; a PATH may have wildcards
 take() {
   package=$1
   to=$work/engines/$2
@@ -44,28 +50,62 @@ take() {
   (cd "$work/debs" && apt download "$package")
   dpkg-deb -x "$work"/debs/*.deb "$work/unpacked"
   mkdir -p "$to"
-  for path; do mv "$work/unpacked/$path" "$to"; done
+  # shellcheck disable=SC2086 # wildcards
+  for path; do mv "$work/unpacked"/$path "$to"; done
   rm -rf "$work/unpacked"
 }
-take_all() (
-  set -eux
-  apt update
+take_containerd() {
   for suite in trixie sid; do
     take "containerd/$suite" "$suite" usr/bin/containerd usr/bin/ctr usr/bin/containerd-shim-runc-v2
   done
   take runc/bookworm bin usr/sbin/runc
   take busybox-static/bookworm bin bin/busybox
   touch "$work/engines/complete"
+}
+take_docker() {
+  take docker.io/sid docker usr/sbin/dockerd
+  take docker-cli/sid docker usr/bin/docker
+  take docker-buildx/sid docker/cli-plugins usr/libexec/docker/cli-plugins/docker-buildx
+}
+take_others() {
+  take podman/bookworm others usr/bin/podman
+  take conmon/bookworm others usr/bin/conmon
+  take buildah/bookworm others usr/bin/buildah
+  take crun/bookworm others usr/bin/crun
+  take bubblewrap/bookworm others usr/bin/bwrap
+  take systemd-container/bookworm others usr/bin/systemd-nspawn
+  take libsystemd-shared/bookworm others/lib 'usr/lib/*/systemd/libsystemd-shared-*.so'
+  take libsubid4/bookworm others/lib 'usr/lib/*/libsubid.so.*'
+  take libyajl2/bookworm others/lib 'usr/lib/*/libyajl.so.*'
+}
+# In a shell of its own: it is cut short by whatever fails.
+take_set() (
+  set -eux
+  rm -rf "$work/engines"
+  mkdir "$work/engines"
+  "take_$1"
+  # Under its name when it is whole; the marker of the first set last.
+  mkdir -p "$engines"
+  for made in "$work/engines"/*/; do
+    name=$(basename "$made")
+    rm -rf "${engines:?}/$name" "$engines/$name.new"
+    cp -r "$made" "$engines/$name.new"
+    mv "$engines/$name.new" "$engines/$name"
+  done
+  [ ! -e "$work/engines/complete" ] || cp "$work/engines/complete" "$engines"
 )
 
-say "taking containerd of trixie and sid, and runc, from Debian's packages"
+say "taking from Debian's packages: $wanted"
 log=$root/.cache/engines.log
-mkdir -p "${engines%/*}"
-set +e # a test of its status would switch -e off inside, too
-take_all >"$log" 2>&1
-status=$?
-set -e
-[ $status = 0 ] || fail "Debian's packages of containerd and runc could not be had: see $log"
-rm -rf "$engines"
-cp -r "$work/engines" "$engines.new"
-mv "$engines.new" "$engines"
+mkdir -p "$root/.cache/tools"
+apt update >"$log" 2>&1 || fail "Debian's lists of packages could not be had: see $log"
+missing=
+for set in $wanted; do
+  set +e # a test of its status would switch -e off inside, too
+  take_set "$set" >>"$log" 2>&1
+  status=$?
+  set -e
+  [ $status = 0 ] || missing="$missing $set"
+done
+wanted=$missing
+[ -z "$missing" ] || fail "Debian's packages could not all be had: see $log"
