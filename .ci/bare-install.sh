@@ -30,10 +30,10 @@ modes=$(find "$installed" -type f \( -perm /7022 -o ! -perm -444 \))
 [ -z "$modes" ] || fail "modes that are not 644 or 755: $modes"
 # npm 12 installs no manual pages, of no package.
 major=$(npm --version | cut -d. -f1)
-for page in man8/nydusd-ts.8 man1/nydus-image-ts.1 man8/nydusctl-ts.8; do
+for page in man8/nydusd-ts.8 man1/nydus-image-ts.1 man8/nydusctl-ts.8 man8/nydus-snapshotter-ts.8; do
   [ "$major" -ge 12 ] || [ -s "/usr/local/share/man/$page" ] || fail "no manual page $page"
 done
-for name in nydusd-ts nydus-image-ts nydusctl-ts; do
+for name in nydusd-ts nydus-image-ts nydusctl-ts nydus-snapshotter-ts; do
   $name --version | grep -q '^Version: ' || fail "$name --version says: $($name --version 2>&1)"
   npx $name --version | grep -q '^Version: ' || fail "npx $name does not find it"
 done

@@ -7,12 +7,14 @@ import { LEVELS, type Level } from "../src/log/log-line.ts";
 import { openLog } from "../src/log/log.ts";
 import { DRIVERS, type Driver } from "../src/mounts/drivers.ts";
 import { type SnapshotterOptions, serveSnapshotter } from "../src/snapshotter/serve.ts";
+import { addCompletion } from "./completion.ts";
 import { withExamples, withHelpStyle } from "./help.ts";
 import { address as metricsAddress } from "./parse-values.ts";
 import { runProgram } from "./run-program.ts";
 import { say } from "./say.ts";
 import { withConfig } from "./snapshotter-config.ts";
 import { addContentsCommands } from "./snapshotter-contents.ts";
+import { addDoctor } from "./snapshotter-doctor.ts";
 import { addInstall } from "./snapshotter-install.ts";
 
 interface Flags {
@@ -74,7 +76,9 @@ const program = withExamples(
   "nydus-snapshotter-ts --config /etc/nydus-snapshotter-ts/config.toml",
 );
 addContentsCommands(program, ADDRESS);
+addDoctor(program);
 addInstall(program);
+addCompletion(program);
 
 await runProgram(
   () => program.parseAsync(),

@@ -45,7 +45,8 @@ withExamples(program.command("doctor"), "nydusd-ts doctor --json")
   .description("say what this host can do, and what to change")
   .option("--json", "as JSON", false)
   .action(async ({ json }: { json: boolean }) => {
-    const { examineHost, findingsText } = await import("../src/doctor/examine.ts");
+    const { examineHost } = await import("../src/doctor/examine.ts");
+    const { findingsText } = await import("../src/doctor/findings-text.ts");
     const { findings, hasDriver } = await examineHost();
     say(json ? JSON.stringify(findings, null, 2) : findingsText(findings));
     process.exitCode = hasDriver ? 0 : 1;

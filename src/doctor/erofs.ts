@@ -16,15 +16,22 @@ const ADVICE = {
 };
 const ROOT = "run as root of the host; FUSE works without";
 
-/** Whether the kernel mounts images, from files and from loop devices: tried, but attached nowhere, and nothing stays. */
-export async function examineErofs(): Promise<Finding[]> {
+/** Where images may be for all that is known. */
+const PLACES = [tmpdir(), "/var/tmp", process.cwd()];
+
+/**
+ * Whether the kernel mounts images, from files and from loop devices: tried, but attached nowhere, and nothing stays.
+ *
+ * @param places directories to have an image in; one is enough
+ */
+export async function examineErofs(places: readonly string[] = PLACES): Promise<Finding[]> {
   const found: Finding[] = [];
   const isKnown = readFileSync("/proc/filesystems", "latin1").includes("\terofs");
   const isRoot = process.geteuid?.() === 0;
   for (const backing of ["file", "loop"] as const) {
     const name = `driver-erofs-${backing}`;
     try {
-      const where = await prove(backing);
+      const where = await prove(backing, places);
       found.push(ok(name, `mounted and proved an image of 512-byte blocks with a device, ${where}`));
     } catch (error) {
       found.push(missing(name, messageOf(error), isRoot ? ADVICE[backing] : ROOT));
@@ -53,10 +60,10 @@ function loopControl(): Finding {
  * @returns where it worked
  * @throws Error for the first place where it does not work, or else where no image can be made
  */
-async function prove(backing: Backing): Promise<string> {
+async function prove(backing: Backing, places: readonly string[]): Promise<string> {
   const problems: unknown[] = [];
   const unwritable: unknown[] = [];
-  for (const place of new Set([tmpdir(), "/var/tmp", process.cwd()])) {
+  for (const place of new Set(places)) {
     let tiny: TinyImage | undefined;
     try {
       tiny = await tinyImage(place);

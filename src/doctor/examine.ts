@@ -1,4 +1,3 @@
-import { shown } from "../bytes/escape-control-chars.ts";
 import { examineErofs } from "./erofs.ts";
 import type { Finding } from "./finding.ts";
 import { examineFuse } from "./fuse.ts";
@@ -30,15 +29,4 @@ export async function examineHost(): Promise<{ findings: readonly Finding[]; has
     findings,
     hasDriver: drivers.some(({ name, state }) => name.startsWith("driver-") && state === "ok"),
   };
-}
-
-/** A line a finding, and one below it for what to change. */
-export function findingsText(findings: readonly Finding[]): string {
-  const width = Math.max(...findings.map(({ name }) => name.length));
-  return findings
-    .flatMap(({ name, state, found, advice }) => [
-      `${state.padEnd(8)} ${name.padEnd(width)}  ${shown(found)}`,
-      ...(advice === undefined ? [] : [`${" ".repeat(width + 9)}  -> ${shown(advice)}`]),
-    ])
-    .join("\n");
 }

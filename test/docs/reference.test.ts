@@ -7,7 +7,7 @@ import { ROOT, textOf } from "./page.ts";
 import { type Described, flatten, programs } from "./programs.ts";
 
 const { version, man } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-const PAGES = ["nydusd-ts(8)", "nydus-image-ts(1)", "nydusctl-ts(8)"];
+const PAGES = ["nydusd-ts(8)", "nydus-image-ts(1)", "nydusctl-ts(8)", "nydus-snapshotter-ts(8)"];
 
 let all: readonly Described[];
 beforeAll(async () => {

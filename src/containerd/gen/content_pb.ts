@@ -14,8 +14,60 @@ import type { Message } from "@bufbuild/protobuf";
 export const file_content: GenFile =
   /*@__PURE__*/
   fileDesc(
-    "Cg1jb250ZW50LnByb3RvEh5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEiQgoSUmVhZENvbnRlbnRSZXF1ZXN0Eg4KBmRpZ2VzdBgBIAEoCRIOCgZvZmZzZXQYAiABKAMSDAoEc2l6ZRgDIAEoAyIzChNSZWFkQ29udGVudFJlc3BvbnNlEg4KBm9mZnNldBgBIAEoAxIMCgRkYXRhGAIgASgMMnwKB0NvbnRlbnQScQoEUmVhZBIyLmNvbnRhaW5lcmQuc2VydmljZXMuY29udGVudC52MS5SZWFkQ29udGVudFJlcXVlc3QaMy5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuUmVhZENvbnRlbnRSZXNwb25zZTABYgZwcm90bzM",
+    "Cg1jb250ZW50LnByb3RvEh5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEiFgoESW5mbxIOCgZkaWdlc3QYASABKAkiJQoSTGlzdENvbnRlbnRSZXF1ZXN0Eg8KB2ZpbHRlcnMYASADKAkiSQoTTGlzdENvbnRlbnRSZXNwb25zZRIyCgRpbmZvGAEgAygLMiQuY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLkluZm8iQgoSUmVhZENvbnRlbnRSZXF1ZXN0Eg4KBmRpZ2VzdBgBIAEoCRIOCgZvZmZzZXQYAiABKAMSDAoEc2l6ZRgDIAEoAyIzChNSZWFkQ29udGVudFJlc3BvbnNlEg4KBm9mZnNldBgBIAEoAxIMCgRkYXRhGAIgASgMMu8BCgdDb250ZW50EnEKBExpc3QSMi5jb250YWluZXJkLnNlcnZpY2VzLmNvbnRlbnQudjEuTGlzdENvbnRlbnRSZXF1ZXN0GjMuY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLkxpc3RDb250ZW50UmVzcG9uc2UwARJxCgRSZWFkEjIuY29udGFpbmVyZC5zZXJ2aWNlcy5jb250ZW50LnYxLlJlYWRDb250ZW50UmVxdWVzdBozLmNvbnRhaW5lcmQuc2VydmljZXMuY29udGVudC52MS5SZWFkQ29udGVudFJlc3BvbnNlMAFiBnByb3RvMw",
   );
+
+/**
+ * @generated from message containerd.services.content.v1.Info
+ */
+export type Info = Message<"containerd.services.content.v1.Info"> & {
+  /**
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+};
+
+/**
+ * Describes the message containerd.services.content.v1.Info.
+ * Use `create(InfoSchema)` to create a new message.
+ */
+export const InfoSchema: GenMessage<Info> = /*@__PURE__*/ messageDesc(file_content, 0);
+
+/**
+ * @generated from message containerd.services.content.v1.ListContentRequest
+ */
+export type ListContentRequest = Message<"containerd.services.content.v1.ListContentRequest"> & {
+  /**
+   * @generated from field: repeated string filters = 1;
+   */
+  filters: string[];
+};
+
+/**
+ * Describes the message containerd.services.content.v1.ListContentRequest.
+ * Use `create(ListContentRequestSchema)` to create a new message.
+ */
+export const ListContentRequestSchema: GenMessage<ListContentRequest> =
+  /*@__PURE__*/
+  messageDesc(file_content, 1);
+
+/**
+ * @generated from message containerd.services.content.v1.ListContentResponse
+ */
+export type ListContentResponse = Message<"containerd.services.content.v1.ListContentResponse"> & {
+  /**
+   * @generated from field: repeated containerd.services.content.v1.Info info = 1;
+   */
+  info: Info[];
+};
+
+/**
+ * Describes the message containerd.services.content.v1.ListContentResponse.
+ * Use `create(ListContentResponseSchema)` to create a new message.
+ */
+export const ListContentResponseSchema: GenMessage<ListContentResponse> =
+  /*@__PURE__*/
+  messageDesc(file_content, 2);
 
 /**
  * @generated from message containerd.services.content.v1.ReadContentRequest
@@ -45,7 +97,7 @@ export type ReadContentRequest = Message<"containerd.services.content.v1.ReadCon
  */
 export const ReadContentRequestSchema: GenMessage<ReadContentRequest> =
   /*@__PURE__*/
-  messageDesc(file_content, 0);
+  messageDesc(file_content, 3);
 
 /**
  * @generated from message containerd.services.content.v1.ReadContentResponse
@@ -68,12 +120,20 @@ export type ReadContentResponse = Message<"containerd.services.content.v1.ReadCo
  */
 export const ReadContentResponseSchema: GenMessage<ReadContentResponse> =
   /*@__PURE__*/
-  messageDesc(file_content, 1);
+  messageDesc(file_content, 4);
 
 /**
  * @generated from service containerd.services.content.v1.Content
  */
 export const Content: GenService<{
+  /**
+   * @generated from rpc containerd.services.content.v1.Content.List
+   */
+  list: {
+    methodKind: "server_streaming";
+    input: typeof ListContentRequestSchema;
+    output: typeof ListContentResponseSchema;
+  };
   /**
    * @generated from rpc containerd.services.content.v1.Content.Read
    */

@@ -6,6 +6,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { EmptySchema } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_empty } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
@@ -14,7 +16,8 @@ import type { Message } from "@bufbuild/protobuf";
 export const file_introspection: GenFile =
   /*@__PURE__*/
   fileDesc(
-    "ChNpbnRyb3NwZWN0aW9uLnByb3RvEiRjb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEiIQoOUGx1Z2luc1JlcXVlc3QSDwoHZmlsdGVycxgBIAMoCSJQCg9QbHVnaW5zUmVzcG9uc2USPQoHcGx1Z2lucxgBIAMoCzIsLmNvbnRhaW5lcmQuc2VydmljZXMuaW50cm9zcGVjdGlvbi52MS5QbHVnaW4itAEKBlBsdWdpbhIMCgR0eXBlGAEgASgJEgoKAmlkGAIgASgJEkoKB2V4cG9ydHMYBSADKAsyOS5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luLkV4cG9ydHNFbnRyeRIUCgxjYXBhYmlsaXRpZXMYBiADKAkaLgoMRXhwb3J0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEyhwEKDUludHJvc3BlY3Rpb24SdgoHUGx1Z2lucxI0LmNvbnRhaW5lcmQuc2VydmljZXMuaW50cm9zcGVjdGlvbi52MS5QbHVnaW5zUmVxdWVzdBo1LmNvbnRhaW5lcmQuc2VydmljZXMuaW50cm9zcGVjdGlvbi52MS5QbHVnaW5zUmVzcG9uc2ViBnByb3RvMw",
+    "ChNpbnRyb3NwZWN0aW9uLnByb3RvEiRjb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEiIQoOUGx1Z2luc1JlcXVlc3QSDwoHZmlsdGVycxgBIAMoCSJQCg9QbHVnaW5zUmVzcG9uc2USPQoHcGx1Z2lucxgBIAMoCzIsLmNvbnRhaW5lcmQuc2VydmljZXMuaW50cm9zcGVjdGlvbi52MS5QbHVnaW4i9AEKBlBsdWdpbhIMCgR0eXBlGAEgASgJEgoKAmlkGAIgASgJEkoKB2V4cG9ydHMYBSADKAsyOS5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luLkV4cG9ydHNFbnRyeRIUCgxjYXBhYmlsaXRpZXMYBiADKAkSPgoIaW5pdF9lcnIYByABKAsyLC5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuU3RhdHVzGi4KDEV4cG9ydHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIicKBlN0YXR1cxIMCgRjb2RlGAEgASgFEg8KB21lc3NhZ2UYAiABKAkiLAoOU2VydmVyUmVzcG9uc2USCwoDcGlkGAIgASgEEg0KBXBpZG5zGAMgASgEMt8BCg1JbnRyb3NwZWN0aW9uEnYKB1BsdWdpbnMSNC5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luc1JlcXVlc3QaNS5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luc1Jlc3BvbnNlElYKBlNlcnZlchIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRo0LmNvbnRhaW5lcmQuc2VydmljZXMuaW50cm9zcGVjdGlvbi52MS5TZXJ2ZXJSZXNwb25zZWIGcHJvdG8z",
+    [file_google_protobuf_empty],
   );
 
 /**
@@ -76,6 +79,13 @@ export type Plugin = Message<"containerd.services.introspection.v1.Plugin"> & {
    * @generated from field: repeated string capabilities = 6;
    */
   capabilities: string[];
+
+  /**
+   * google.rpc.Status there; absent: it was loaded.
+   *
+   * @generated from field: containerd.services.introspection.v1.Status init_err = 7;
+   */
+  initErr?: Status | undefined;
 };
 
 /**
@@ -83,6 +93,52 @@ export type Plugin = Message<"containerd.services.introspection.v1.Plugin"> & {
  * Use `create(PluginSchema)` to create a new message.
  */
 export const PluginSchema: GenMessage<Plugin> = /*@__PURE__*/ messageDesc(file_introspection, 2);
+
+/**
+ * @generated from message containerd.services.introspection.v1.Status
+ */
+export type Status = Message<"containerd.services.introspection.v1.Status"> & {
+  /**
+   * @generated from field: int32 code = 1;
+   */
+  code: number;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message containerd.services.introspection.v1.Status.
+ * Use `create(StatusSchema)` to create a new message.
+ */
+export const StatusSchema: GenMessage<Status> = /*@__PURE__*/ messageDesc(file_introspection, 3);
+
+/**
+ * @generated from message containerd.services.introspection.v1.ServerResponse
+ */
+export type ServerResponse = Message<"containerd.services.introspection.v1.ServerResponse"> & {
+  /**
+   * @generated from field: uint64 pid = 2;
+   */
+  pid: bigint;
+
+  /**
+   * Inode of its PID namespace.
+   *
+   * @generated from field: uint64 pidns = 3;
+   */
+  pidns: bigint;
+};
+
+/**
+ * Describes the message containerd.services.introspection.v1.ServerResponse.
+ * Use `create(ServerResponseSchema)` to create a new message.
+ */
+export const ServerResponseSchema: GenMessage<ServerResponse> =
+  /*@__PURE__*/
+  messageDesc(file_introspection, 4);
 
 /**
  * @generated from service containerd.services.introspection.v1.Introspection
@@ -95,5 +151,13 @@ export const Introspection: GenService<{
     methodKind: "unary";
     input: typeof PluginsRequestSchema;
     output: typeof PluginsResponseSchema;
+  };
+  /**
+   * @generated from rpc containerd.services.introspection.v1.Introspection.Server
+   */
+  server: {
+    methodKind: "unary";
+    input: typeof EmptySchema;
+    output: typeof ServerResponseSchema;
   };
 }> = /*@__PURE__*/ serviceDesc(file_introspection, 0);

@@ -32,7 +32,7 @@ afterEach(async () => {
   for (const snapshotter of running.splice(0)) await snapshotter.end("SIGKILL");
 });
 
-async function startSnapshotter(dir: string, words: readonly string[]): Promise<Snapshotter> {
+export async function startSnapshotter(dir: string, words: readonly string[] = []): Promise<Snapshotter> {
   const { root, address } = proxyPlaces(dir);
   const logFile = join(dir, "snapshotter.log");
   const all = ["--root", root, "--address", address, "--containerd-address", addressIn(dir), ...words];
