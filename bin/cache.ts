@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { defaultCacheDir } from "../src/source/cache.ts";
+import { cacheDirectory } from "../src/bytes/user-directories.ts";
 import type { CacheFile } from "../src/source/cache-contents.ts";
 import { withExamples } from "./help.ts";
 import { mib } from "./progress.ts";
@@ -21,7 +21,7 @@ export function addCache(program: Command): void {
   const cache = program.command("cache").description("list or clear what mount keeps for the next time");
   withExamples(cache.command("ls"), "nydusd-ts cache ls --json")
     .description("list images, layers and tars, the most recently used first")
-    .option("--cache-dir <dir>", "where they are kept", defaultCacheDir())
+    .option("--cache-dir <dir>", "where they are kept", cacheDirectory())
     .option("--json", "one JSON document", false)
     .action(async ({ cacheDir, json }: Flags & { json: boolean }) => {
       const { cacheContents } = await import("../src/source/cache-contents.ts");
@@ -31,7 +31,7 @@ export function addCache(program: Command): void {
     });
   withExamples(cache.command("gc"), "nydusd-ts cache gc --older-than 12h --dry-run")
     .description("remove what was not used for some time, and is not mounted")
-    .option("--cache-dir <dir>", "where they are kept", defaultCacheDir())
+    .option("--cache-dir <dir>", "where they are kept", cacheDirectory())
     .option("--older-than <time>", "not used for so long: 30d, 12h, 0s", duration, 30 * UNIT.d)
     .option("--dry-run", "say what would go, remove nothing", false)
     .action(async ({ cacheDir, olderThan, dryRun }: GcFlags) => {

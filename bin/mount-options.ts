@@ -5,7 +5,7 @@ import { HUNG_AFTER } from "../src/daemon/options-from-flags.ts";
 import { defaultStateDir } from "../src/handover/state-dir.ts";
 import { LEVELS, LOG_FORMATS } from "../src/log/log-line.ts";
 import { FAILOVER_POLICIES, TRANSPORTS } from "../src/session/choose.ts";
-import { defaultCacheDir } from "../src/source/cache.ts";
+import { cacheDirectory } from "../src/bytes/user-directories.ts";
 import { address, collect, collectBlob, integer, nonEmpty, platform, size } from "./parse-values.ts";
 
 /** An option of `fuse` and `mount`, and what it needs to have an effect; see check-given.ts. */
@@ -391,7 +391,7 @@ export const SOURCE_OPTIONS: readonly MountOption[] = [
   {
     flags: "--cache-dir <dir>",
     about: "where bootstraps and decompressed tars are kept",
-    default: defaultCacheDir(),
+    default: cacheDirectory(),
   },
   {
     flags: "--ref <name>",

@@ -3,6 +3,7 @@
 //   --test        also what tests need of the machine, see test/install.sh
 //   --build-only  installs nothing: for an install that has no compiler
 import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -59,8 +60,18 @@ async function build() {
     await bundle(root);
   } else if (JSON.parse(readFileSync(done, "utf8")).commit === commit()) return;
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  writeFileSync(done, `${JSON.stringify({ version, commit: commit(), time: start.toISOString() })}\n`);
+  const info = { version, commit: commit(), time: start.toISOString(), checker: checker() };
+  writeFileSync(done, `${JSON.stringify(info)}\n`);
   utimesSync(done, start, start); // what was saved while the compiler ran is newer
+}
+
+/** sha256 of the code by which an image is found to be right: what another one found is not believed. */
+function checker() {
+  const hash = createHash("sha256");
+  for (const room of ["bytes", "erofs", "fs", "verdict"])
+    for (const name of readdirSync(join(root, "src", room)).sort())
+      hash.update(`${name}\n`).update(readFileSync(join(root, "src", room, name)));
+  return hash.digest("hex");
 }
 
 function commit() {

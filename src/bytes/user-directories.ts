@@ -13,6 +13,9 @@ export function userDirectory(variable: string, below: string, env = process.env
   return said !== undefined && isAbsolute(said) ? said : join(userHome(env), below);
 }
 
+/** Where all that can be made again is kept. */
+export const cacheDirectory = (): string => join(userDirectory("XDG_CACHE_HOME", ".cache"), "nydusd-ts");
+
 /** What goes away when the user has left; undefined where nothing says which, as a relative one does not. */
 export function runtimeDirectory(env = process.env): string | undefined {
   const said = env["XDG_RUNTIME_DIR"];

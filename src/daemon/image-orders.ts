@@ -12,6 +12,7 @@ import type { ImageChanges } from "../session/transport.ts";
 import type { Traits } from "../vfs/file-system.ts";
 import { type ConfigPrefetch, parseConfig } from "./config.ts";
 import type { DaemonOptions } from "./options.ts";
+import { ownVerdicts } from "./own-verdicts.ts";
 import { refuseSelfPaths, refuseSelfFiles } from "./self-mount-guard.ts";
 import { placesIn } from "./places.ts";
 
@@ -86,7 +87,7 @@ function take(
     records: withRecords(options.fileRecords, given?.fileRecords),
     prefetch: prefetchOf(prefetchFiles, given?.prefetch),
   };
-  return openAndPin(choice, held, log);
+  return openAndPin(choice, held, log, ownVerdicts(log));
 }
 
 function namesAt(path: string): string[] {

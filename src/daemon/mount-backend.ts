@@ -11,6 +11,7 @@ import { imageFacts, type ReadyFacts } from "./facts.ts";
 import { HeldSignals, stoppedBy } from "./held-signals.ts";
 import { inodeKey, noteKernelMount } from "./kernel-mounts.ts";
 import type { DaemonOptions } from "./options.ts";
+import { ownVerdicts } from "./own-verdicts.ts";
 import { coverWithOverlay, mayOverlay } from "./overlay.ts";
 import { type MountContext, prepareMount, releaseMount } from "../seed/mount-context.ts";
 
@@ -102,7 +103,7 @@ export async function mountImage(
   if (daemonOnly !== undefined) return serve(daemonOnly, log);
   if (driver === "auto" && fuseWord !== undefined)
     return serve(`-o ${fuseWord}: for the driver fuse only`, log);
-  const context = await prepareMount(options, log);
+  const context = await prepareMount({ ...options, verdicts: ownVerdicts(log) }, log);
   const signals = new HeldSignals();
   let backing: Backing;
   try {

@@ -9,6 +9,7 @@ import { type ExceptionGuard, guardAgainstExceptions } from "./exception-guard.t
 import type { Served } from "./lifecycle.ts";
 import { mustBeFree } from "./pid-file.ts";
 import { refuseSelfMount } from "./self-mount-guard.ts";
+import { ownVerdicts } from "./own-verdicts.ts";
 import { type AskedToStop, handleSignals } from "./signals.ts";
 import { knownStates, removeDeadStates } from "./state-location.ts";
 import { findUser, mustReach } from "./user.ts";
@@ -53,7 +54,7 @@ export async function begin(daemon: Daemon, given: MountContext | undefined): Pr
   log.info(transport);
   // Before anything is mounted: an address that is taken is found then.
   await listeners.openMetrics();
-  const context = given ?? (await prepareMount(options, log));
+  const context = given ?? (await prepareMount({ ...options, verdicts: ownVerdicts(log) }, log));
   const { mountpoint, held, claim } = context;
   try {
     if (owner !== undefined) mustReach(owner, mountpoint);

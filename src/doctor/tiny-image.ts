@@ -38,7 +38,7 @@ export async function tinyImage(where: string): Promise<TinyImage> {
       ...{ chunkSize: 0x10_0000, isRepeatable: false, ignoreZeros: false, prefetch: [] },
       ...{ whiteouts: "oci", strictXattrs: false, warn: () => {} },
     });
-    const opened = openImage(path, { dirs: [], files: new Map([["1", tar]]) }, false);
+    const opened = openImage(path, { dirs: [], files: new Map([["1", tar]]) });
     const held = new HeldFiles();
     const files = held.hold(opened.files);
     const close = () => {

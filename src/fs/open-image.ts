@@ -4,6 +4,7 @@ import { ABSENT, type BlobFile, type BlobSearch, blobFile, locateBlob } from "..
 import { readExactly } from "../blob/read-exactly.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { Image, type ImageHandle } from "../erofs/image.ts";
+import type { MetaFile } from "../erofs/meta-file.ts";
 import {
   type CheckedTree,
   checkTree,
@@ -18,6 +19,10 @@ import type { HashWords } from "../verity/hash-words.ts";
 import { findTree } from "./disk-tree.ts";
 import { ImageFileSystem } from "./image-file-system.ts";
 
+type Checked = ReturnType<typeof checkTree>;
+
+const NOTHING_WRONG = { corrupt: 0, problems: [], odd: 0, firstOdd: undefined };
+
 /** An image that was checked, and where its bytes are: all that a serving thread needs, cloneable. */
 export interface OpenedImage {
   readonly handle: ImageHandle;
@@ -26,27 +31,49 @@ export interface OpenedImage {
   readonly report: TreeReport;
 }
 
+/** What a check found in an image that is right from end to end: what it would find again in the same bytes. */
+export interface CheckedImage {
+  readonly inodes: number;
+  readonly directories: number;
+  readonly hasXattrs: boolean;
+  readonly hasAcls: boolean;
+  readonly prefetch: number[];
+  /** The files of its devices are as long, or it is to be checked again. */
+  readonly dataEnds: readonly number[];
+  /** See ImageHandle. */
+  readonly valid: Uint8Array;
+}
+
+/** Remembers what checks found, by the bytes of the image, all of which it reads. Neither call throws. */
+export interface Verdicts {
+  find(meta: MetaFile): CheckedImage | undefined;
+  keep(meta: MetaFile, found: CheckedImage): void;
+}
+
+export interface OpenOptions {
+  /** Serve what is valid of a corrupt image, and what is there of its blobs. */
+  readonly lenient?: boolean;
+  /** Refuse what the kernel shows although it breaks the format. */
+  readonly strict?: boolean | undefined;
+  /** What all that is read of it, now and later, is held to: an exported disk's hash tree. */
+  readonly verity?: HashWords | undefined;
+  /** Without them it is checked, whoever has checked it before. */
+  readonly verdicts?: Verdicts | undefined;
+}
+
 /**
  * Opens an image, finds its blobs and checks the whole of it.
  *
- * @param lenient serve what is valid of a corrupt image, and what is there of its blobs
- * @param strict refuse what the kernel shows although it breaks the format
- * @param hashes what all that is read of it, now and later, is held to: an exported disk's hash tree
  * @throws OperationalError when a file is missing, too short or unreadable; FormatError when the image is broken
  */
-export function openImage(
-  path: string,
-  search: BlobSearch,
-  lenient: boolean,
-  strict = false,
-  hashes?: HashWords,
-): OpenedImage {
+export function openImage(path: string, search: BlobSearch, options: OpenOptions = {}): OpenedImage {
+  const { verity } = options;
   const file = openBootstrap(path);
   try {
     const { fd, stats } = file;
     const tables =
-      hashes === undefined ? readTables(fd, stats.size, path) : readChecked(fd, stats.size, path, hashes);
-    return openTables(tables, file, search, lenient, strict);
+      verity === undefined ? readTables(fd, stats.size, path) : readChecked(fd, stats.size, path, verity);
+    return openTables(tables, file, search, options);
   } finally {
     closeSync(file.fd);
   }
@@ -85,18 +112,50 @@ export function openTables(
   tables: CheckedTables,
   { stats }: Pick<OpenFile, "stats">,
   search: BlobSearch,
-  lenient = false,
-  strict = false,
+  { lenient = false, strict = false, verdicts }: OpenOptions = {},
 ): OpenedImage {
   const self = { ...blobFile(tables.meta.file, stats), verity: tables.verity };
   const absent: Error[] = [];
   const blobs = tables.isFlat ? [] : findBlobs(tables, search, lenient ? absent : undefined);
   const sizes = blobs.map((b) => b.size);
   const check = () => checkTree(tables, sizes, lenient, strict);
-  const { handle, report } = lenient ? withoutTraces(check) : check();
+  const { handle, report } =
+    knownTree(tables, sizes, verdicts) ??
+    keepTree(tables, lenient ? withoutTraces(check) : check(), verdicts);
   report.problems.unshift(...absent);
   if (!lenient) mustName(tables, search);
   return { handle, files: [self, ...blobs], report };
+}
+
+/** A bootstrap is read from end to end. Of what holds data as well, most is never read. */
+const isBootstrap = ({ devices, isFlat, verity }: CheckedTables): boolean =>
+  devices.length > 0 && !isFlat && verity === undefined;
+
+/** What an earlier check found, if it still holds: a file may have become shorter. */
+function knownTree(
+  tables: CheckedTables,
+  sizes: readonly number[],
+  verdicts: Verdicts | undefined,
+): Checked | undefined {
+  const found = isBootstrap(tables) ? verdicts?.find(tables.meta) : undefined;
+  if (found === undefined || found.dataEnds.some((end, i) => end > (sizes[i] ?? 0))) return undefined;
+  const { valid, hasXattrs, hasAcls, ...counts } = found;
+  const { loaded } = tables.meta;
+  return {
+    handle: trustTree(tables, { valid, hasXattrs, hasAcls, loaded }),
+    report: { ...NOTHING_WRONG, ...counts, loaded },
+  };
+}
+
+/** Only what is right in every respect is worth a note: of anything else there is more to say. */
+function keepTree(tables: CheckedTables, checked: Checked, verdicts: Verdicts | undefined): Checked {
+  const { handle, report } = checked;
+  const { inodes, directories, corrupt, odd, prefetch, dataEnds } = report;
+  const { hasXattrs, hasAcls } = handle;
+  const valid = new Uint8Array(handle.valid);
+  if (isBootstrap(tables) && corrupt + odd === 0)
+    verdicts?.keep(tables.meta, { inodes, directories, hasXattrs, hasAcls, prefetch, dataEnds, valid });
+  return checked;
 }
 
 /**
@@ -124,8 +183,7 @@ export function reopenImage(
   const tables = readTables(fd, self.size, self.path);
   if (checked !== undefined) {
     const { inodes, directories, loaded } = checked;
-    const none = { corrupt: 0, problems: [], odd: 0, firstOdd: undefined, prefetch: [], dataEnds: [] };
-    const report = { inodes, directories, loaded, ...none };
+    const report = { ...NOTHING_WRONG, inodes, directories, loaded, prefetch: [], dataEnds: [] };
     return { handle: trustTree(tables, checked), files, report };
   }
   const sizes = blobs.map(({ size }) => size);

@@ -40,7 +40,7 @@ export function openImageView(path: string, search?: BlobSearch): ImageView {
     if (search === undefined) {
       const sizes = tables.devices.map(() => UNKNOWN_SIZE);
       ({ handle, report } = checkTree(tables, sizes, false));
-    } else ({ handle, report, files } = openImage(path, search, false));
+    } else ({ handle, report, files } = openImage(path, search));
     const failures: string[] = [];
     const blobs = new BlobFiles(files, (_, problem) => failures.push(problem));
     const image = new Image(handle);

@@ -1,6 +1,7 @@
 import { HeldFiles } from "../blob/held-files.ts";
 import type { BlobSearch } from "../blob/locate.ts";
 import { UsageError } from "../bytes/errors.ts";
+import type { Verdicts } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
 import { setOpenFiles } from "../proc/file-limit.ts";
 import { namesOf } from "../pseudo/pseudo-tree.ts";
@@ -51,6 +52,8 @@ export interface MountWish {
   /** Where first reads of it are written down; undefined: nowhere. */
   readonly trace?: string | undefined;
   readonly threads: number;
+  /** See OpenOptions. */
+  readonly verdicts?: Verdicts | undefined;
   /** Files that the process may have open; undefined leaves the limit. */
   readonly openFiles: number | undefined;
 }
@@ -85,6 +88,7 @@ async function openFirst(
     { bootstrap, places, lenient, strict, id: "", records, prefetch, verity },
     held,
     log,
+    wish.verdicts,
   );
   const tracing = await startTracing(wish, log); // the list was read already: it may be the same file
   return { held, maxOpen, first: { names, pinned, tracing } };

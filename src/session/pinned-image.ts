@@ -3,7 +3,7 @@ import type { HeldFiles } from "../blob/held-files.ts";
 import type { BlobSearch } from "../blob/locate.ts";
 import { oddities } from "../erofs/open.ts";
 import { longerBlobs } from "../fs/longer-blobs.ts";
-import { type OpenedImage, openImage } from "../fs/open-image.ts";
+import { type OpenedImage, openImage, type Verdicts } from "../fs/open-image.ts";
 import type { Logger } from "../log/log.ts";
 import type { HashWords } from "../verity/hash-words.ts";
 import { countsFiles, type FileRecords } from "./file-records.ts";
@@ -36,11 +36,19 @@ export interface PinnedImage {
   readonly prefetching: Prefetching;
 }
 
-/** @throws OperationalError, FormatError: nothing is held then */
-export function openAndPin(choice: ImageChoice, held: HeldFiles, log: Logger): PinnedImage {
+/**
+ * @param verdicts of those who may have checked it before
+ * @throws OperationalError, FormatError: nothing is held then
+ */
+export function openAndPin(
+  choice: ImageChoice,
+  held: HeldFiles,
+  log: Logger,
+  verdicts?: Verdicts,
+): PinnedImage {
   const { bootstrap, places, lenient, strict, verity } = choice;
   const prefetching = new Prefetching(choice.prefetch, log);
-  const image = openImage(bootstrap, places, lenient, strict, verity);
+  const image = openImage(bootstrap, places, { lenient, strict, verity, verdicts });
   const { report } = image;
   if (report.corrupt > 0) {
     log.warn(`${bootstrap}: ${report.corrupt} broken entries will answer EUCLEAN; the first:`);

@@ -25,7 +25,7 @@ parentPort.postMessage(await mount(workerData));
 async function mount({ bootstrap, blobDir, mountpoint, backings }: ImageTask): Promise<ImageMounted> {
   const held = new HeldFiles();
   try {
-    const image = openImage(bootstrap, { dirs: [blobDir], files: new Map() }, false);
+    const image = openImage(bootstrap, { dirs: [blobDir], files: new Map() });
     const files = held.hold(image.files);
     const mounted = await mountDetached({ ...image, files }, bootstrap, bootstrap, [], backings);
     try {

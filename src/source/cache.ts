@@ -16,13 +16,10 @@ import { replaceFile } from "../atomic-file/replace-file.ts";
 import { temporaryName } from "../atomic-file/temporary.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { SHA256 } from "../bytes/sha256.ts";
-import { userDirectory } from "../bytes/user-directories.ts";
 import { versionOf } from "../safe-open/identity.ts";
 import { BUILDER_VERSION } from "../mkfs/builder-version.ts";
 import { mustBeOwnDirectory, openOwnDirectory } from "../safe-open/own-directory.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
-
-export const defaultCacheDir = (): string => join(userDirectory("XDG_CACHE_HOME", ".cache"), "nydusd-ts");
 
 /** What a file was found to be. */
 export interface KnownFile {

@@ -35,7 +35,7 @@ it("a blob that is swapped while it is opened is refused, or its tar is served, 
   for (let round = 0; round < ROUNDS; round++) {
     const held = new HeldFiles();
     try {
-      const opened = openImage(path, search, false);
+      const opened = openImage(path, search);
       const files = held.hold(opened.files);
       const served = serveOpened({ ...opened, files });
       expect(tree(served.fs)).toEqual(expect.arrayContaining([...fixture("01-basic").entries]));

@@ -4,7 +4,7 @@ import { vi } from "vitest";
 import { defaultStateDir } from "../../src/handover/state-dir.ts";
 import { programWords } from "../../bin/completion.ts";
 import type { CommandWords } from "../../src/completion/words.ts";
-import { defaultCacheDir } from "../../src/source/cache.ts";
+import { cacheDirectory } from "../../src/bytes/user-directories.ts";
 
 /** A command as its definition in bin/ has it. */
 export interface Described {
@@ -28,7 +28,7 @@ export interface Item {
 /** What a default depends on is shown as root has it. */
 const asRoot = (text: string): string =>
   text
-    .replaceAll(defaultCacheDir(), "~/.cache/nydusd-ts")
+    .replaceAll(cacheDirectory(), "~/.cache/nydusd-ts")
     .replaceAll(defaultStateDir(), "/run/nydusd-ts")
     .replace(/ \(default: (?:false|\[\])\)$/, "");
 

@@ -84,7 +84,7 @@ class Target {
   }
 
   open(lenient: boolean): OpenedImage {
-    return openImage(this.path, placesOf(this.devices), lenient);
+    return openImage(this.path, placesOf(this.devices), { lenient });
   }
 
   isWhole(): boolean {

@@ -180,10 +180,10 @@ describe("what breaks the format, and is shown as the kernel shows it", () => {
     writeFileSync(path, image.bytes);
 
     const said = new RegExp(`^${path} @0x[0-9a-f]+: ${want}$`);
-    expect(() => openImage(path, placesOf([tar]), false, true)).toThrow(said);
+    expect(() => openImage(path, placesOf([tar]), { strict: true })).toThrow(said);
     expect(() => merge([path])).toThrow(said);
     for (const lenient of [false, true]) {
-      const opened = openImage(path, placesOf([tar]), lenient);
+      const opened = openImage(path, placesOf([tar]), { lenient });
       const { odd, corrupt } = opened.report;
       expect({ odd, corrupt }).toEqual({ odd: 1, corrupt: 0 });
       expect(oddities(opened.report)).toMatch(new RegExp(`${want}: shown as Linux shows it$`));

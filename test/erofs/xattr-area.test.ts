@@ -18,7 +18,7 @@ function imageWith(area: Uint8Array): Image {
   v.setUint32(ROOT_AT + 44, 2, true);
   bytes.set(area, ROOT_AT + 64);
   const { path, places } = crafted.save();
-  return new Image(openImage(path, places, false).handle);
+  return new Image(openImage(path, places).handle);
 }
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));

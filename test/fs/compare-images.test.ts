@@ -75,7 +75,7 @@ function check(a: { image: OpenedImage; fs: FileSystem }, b: { image: OpenedImag
 }
 
 const opened = (path: string, places: Parameters<typeof openImage>[1]) => ({
-  image: openImage(path, places, false),
+  image: openImage(path, places),
   fs: serve(path, places).fs,
 });
 

@@ -13,7 +13,7 @@ const TAR = readFileSync(devices[0]);
 const told = (...more: Uint8Array[]) => {
   const tar = join(scratchDir(), "given.tar");
   writeFileSync(tar, Buffer.concat([TAR, ...more]));
-  return { tar, lines: longerBlobs(openImage(path, placesOf([tar]), false)) };
+  return { tar, lines: longerBlobs(openImage(path, placesOf([tar]))) };
 };
 
 describe("a blob that is longer than its image was made of", () => {
@@ -37,7 +37,7 @@ describe("a blob that is longer than its image was made of", () => {
     const cut = tarOf([file("f", "x".repeat(700))]).subarray(0, 1212);
     writeFileSync(tar, cut);
     await build(tar, { bootstrap });
-    const lines = () => longerBlobs(openImage(bootstrap, placesOf([tar]), false));
+    const lines = () => longerBlobs(openImage(bootstrap, placesOf([tar])));
     expect(lines()).toEqual([]);
     writeFileSync(tar, Buffer.concat([cut, Buffer.alloc(10), Buffer.from("x")]));
     expect(lines()).toEqual([expect.stringMatching(/ has 1223 bytes, and the image was made of 1212: /)]);

@@ -36,6 +36,6 @@ export async function openSeedImage(
   const [layer, bootstrap] = ["blob", "boot"].map((name) => join(dir, name));
   writeFileSync(layer, tar);
   await createImage(requestOf(layer, bootstrap, "blob", dir));
-  const opened = openImage(bootstrap, { dirs: [dir], files: new Map() }, false);
+  const opened = openImage(bootstrap, { dirs: [dir], files: new Map() });
   return { opened, fs: new ImageFileSystem(new Image(opened.handle), new BlobFiles(opened.files, () => {})) };
 }

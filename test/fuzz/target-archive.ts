@@ -66,7 +66,7 @@ export const archiveTarget: MakeTarget = (dir) => {
     const places = { dirs: prepared.blobDirs, files: new Map(prepared.blobs) };
     for (const file of places.files.values())
       must(file.startsWith(work) || file.startsWith(cacheDir), () => `it reaches ${file}`);
-    scrutinize(openImage(prepared.bootstrap, places, false), false);
+    scrutinize(openImage(prepared.bootstrap, places), false);
     return "accepted";
   };
   return { seeds: ARCHIVES, longest: 256 << 10, memory: 512, mutate: mutateArchive, run };

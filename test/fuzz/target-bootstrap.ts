@@ -35,7 +35,7 @@ export const bootstrapTarget: MakeTarget = (dir) => {
   const open = (lenient: boolean): OpenedImage | undefined => {
     try {
       const places: BlobSearch = { dirs: [blobDir], files: lenient ? unnamed : new Map() };
-      return openImage(path, places, lenient, true); // what Linux shows in its own way: test/erofs/odd
+      return openImage(path, places, { lenient, strict: true }); // what Linux shows in its own way: test/erofs/odd
     } catch (error) {
       refusal(error, FormatError, OperationalError);
       return undefined;

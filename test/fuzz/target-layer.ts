@@ -43,7 +43,7 @@ export const layerTarget: MakeTarget = (dir) => {
       const files = [new Map([[ID, join(dir, ID)]]), new Map<string, string>()];
       const opened = files.flatMap((named) => {
         try {
-          return [openImage(bootstrap, { dirs: [dir], files: named }, false)];
+          return [openImage(bootstrap, { dirs: [dir], files: named })];
         } catch (error) {
           refusal(error, OperationalError); // a file for a blob that the image does not have
           return [];

@@ -49,7 +49,7 @@ export const stackTarget: MakeTarget = (dir) => {
   const look = (bootstrap: string): Map<string, Shown> => {
     for (const named of [[...files], [...files].slice(0, 1), [...files].slice(1), []])
       try {
-        return scrutinize(openImage(bootstrap, { dirs: [dir], files: new Map(named) }, false), false);
+        return scrutinize(openImage(bootstrap, { dirs: [dir], files: new Map(named) }), false);
       } catch (error) {
         if (!(error instanceof OperationalError)) throw error;
       }

@@ -26,15 +26,12 @@ export const tarTarget: MakeTarget = (dir) => {
   mkdirSync(sideDir);
   const look = (bootstrap: string, tar: string): Map<string, Shown> => {
     const search = { dirs: [sideDir], files: new Map([[BLOB_ID, tar]]) };
-    return scrutinize(
-      openImage(bootstrap, { ...search, files: namedIn(bootstrap, search.files) }, false),
-      false,
-    );
+    return scrutinize(openImage(bootstrap, { ...search, files: namedIn(bootstrap, search.files) }), false);
   };
   /** A file given for a blob that the image does not have is refused, and an image of no data has none. */
   const namedIn = (bootstrap: string, files: ReadonlyMap<string, string>): ReadonlyMap<string, string> => {
     try {
-      openImage(bootstrap, { dirs: [sideDir], files }, false);
+      openImage(bootstrap, { dirs: [sideDir], files });
       return files;
     } catch (error) {
       if (error instanceof OperationalError && error.message.startsWith("--blob ")) return new Map();

@@ -14,7 +14,7 @@ import { needs } from "../support/needs.ts";
 const MERGED = fixture("12-merged");
 const opened = (name: string) => {
   const { path, devices } = fixture(name);
-  return openImage(path, placesOf(devices), false);
+  return openImage(path, placesOf(devices));
 };
 
 describe("what the kernel shows is compared with the image", () => {
@@ -53,7 +53,7 @@ function held() {
   return {
     ...own,
     hold: () => {
-      const image = openImage(own.path, placesOf([own.tar]), false);
+      const image = openImage(own.path, placesOf([own.tar]));
       return { ...image, files: new HeldFiles().hold(image.files) };
     },
   };

@@ -61,14 +61,14 @@ describe("a disk that is held to its hash tree", () => {
   ])("shows what is in it: %s %j, all words known: %j", (name, flags, isLine) => {
     const { path, devices, entries } = fixture(name);
     const { disk, words } = exported(path, devices, ...flags);
-    const opened = openImage(disk, none, false, false, isLine ? words : { root: words.root });
+    const opened = openImage(disk, none, { verity: isLine ? words : { root: words.root } });
     const { fs, losses } = serveOpened(opened);
     expect(tree(fs)).toEqual(entries);
     expect(losses).toEqual([]);
   });
 
   it("gives no byte that was changed, wherever that is", () => {
-    const right = serveOpened(openImage(plain.disk, none, false));
+    const right = serveOpened(openImage(plain.disk, none));
     const want = JSON.stringify(tree(right.fs));
     const random = generator(17);
     const seen = { refused: 0, failed: 0 };
@@ -79,7 +79,7 @@ describe("a disk that is held to its hash tree", () => {
       const { disk } = flipped(() => at);
       let shown: string;
       try {
-        shown = JSON.stringify(tree(serveOpened(openImage(disk, none, false, false, plain.words)).fs));
+        shown = JSON.stringify(tree(serveOpened(openImage(disk, none, { verity: plain.words })).fs));
       } catch (error) {
         const isOpen = /^read of node \d+ at \d+ answers -5$/.test(`${(error as Error).message}`);
         // The superblock says how long the data are, before anything is held to a tree.

@@ -84,7 +84,7 @@ describe("a layer is the file that was opened", () => {
     const image = await prepare([path], join(dir, "cache"));
     expect(progOf(image)).toBe("evil");
     swap(path, join(dir, "secret"));
-    expect(() => openImage(image.bootstrap, placesOf(image), false)).toThrow(
+    expect(() => openImage(image.bootstrap, placesOf(image))).toThrow(
       "not the file that was found when the image was prepared",
     );
     image.close();

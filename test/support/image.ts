@@ -138,7 +138,7 @@ export function le(value: number | bigint, width: number): string {
 /** What opening the image says when it refuses, its temporary directory taken out; "" when it opens. */
 export function refusal({ dir, path, places }: Scratch, lenient = false): string {
   try {
-    openImage(path, places, lenient);
+    openImage(path, places, { lenient });
     return "";
   } catch (error) {
     return messageOf(error).replaceAll(`${dir}/`, "");
@@ -155,7 +155,7 @@ export interface Served {
 }
 
 export const serve = (path: string, places: BlobSearch, lenient = false): Served =>
-  serveOpened(openImage(path, places, lenient));
+  serveOpened(openImage(path, places, { lenient }));
 
 export function serveOpened(opened: OpenedImage): Served {
   const losses: string[] = [];
