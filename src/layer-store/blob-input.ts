@@ -1,6 +1,6 @@
 import { createHash, getHashes } from "node:crypto";
 import { Readable } from "node:stream";
-import { BlobProblem } from "./blob-problem.ts";
+import { BlobProblem, WrongBytes } from "./blob-problem.ts";
 import type { BlobPiece } from "./tasks.ts";
 
 /** The bytes of a blob in the thread that converts it, as they come by messages; held to the digest. */
@@ -40,6 +40,6 @@ export class BlobInput {
     if (this.bytes !== size) throw new BlobProblem(`${this.digest}: ${this.bytes} bytes came, want ${size}`);
     const found = this.hash.digest("hex");
     if (found !== this.want)
-      throw new BlobProblem(`${this.digest}: its bytes are damaged: their digest is ${found}`);
+      throw new WrongBytes(`${this.digest}: its bytes are damaged: their digest is ${found}`);
   }
 }

@@ -1,10 +1,11 @@
 import { chmodSync, closeSync, fstatSync, fsyncSync, openSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../bytes/errors.ts";
+import { codeOf, messageOf } from "../bytes/errors.ts";
 import { createLayerImage, type LayerImage } from "../mkfs/create.ts";
+import { hashFile } from "../mkfs/hash-file.ts";
 import { type LayerFile, openedFile, wholeFile } from "../tar/layer-file.ts";
 import type { BlobInput } from "./blob-input.ts";
-import { BlobProblem } from "./blob-problem.ts";
+import { BlobProblem, WrongBytes } from "./blob-problem.ts";
 import { idOfDiff } from "./store-places.ts";
 import { type Converted, type ConvertTask, type LayerFacts, STAGED_BOOTSTRAP } from "./tasks.ts";
 
@@ -16,7 +17,7 @@ const MODE = 0o444;
  * Makes tar and bootstrap of a layer: one reading decompresses, hashes and indexes. Both are on disk then, their names are not.
  *
  * @param input its bytes, without a file
- * @throws BlobProblem; what building throws; the directory is the caller's to remove
+ * @throws WrongBytes, BlobProblem; what building throws; the directory is the caller's to remove
  */
 export async function convertLayer(
   task: ConvertTask,
@@ -36,12 +37,25 @@ export async function convertLayer(
     });
     await input?.finish(size);
     if (made.isPlain && `sha256:${made.id}` !== digest && digest.startsWith("sha256:"))
-      throw new BlobProblem(`${digest}: its bytes are damaged: their digest is sha256:${made.id}`);
+      throw wrongBytes(digest, made.id);
     if (own === undefined) settleTar(join(stage, made.id), made.isPlain);
     return { ...settled(stage, made), isNew: own === undefined };
+  } catch (error) {
+    if (own !== undefined && codeOf(error) === "") mustBeRight(layer.fd ?? -1, digest);
+    throw error;
   } finally {
     if (layer.fd !== undefined) closeSync(layer.fd);
   }
+}
+
+const wrongBytes = (digest: string, id: string) =>
+  new WrongBytes(`${digest}: its bytes are damaged: their digest is sha256:${id}`);
+
+/** Tells a tar that is damaged from one that this builder cannot read. @throws WrongBytes */
+function mustBeRight(fd: number, digest: string): void {
+  const limit = new Float64Array([fstatSync(fd).size]);
+  const id = hashFile({ fd, at: 0, limit, isWhole: new Int32Array([1]), done: undefined });
+  if (id !== idOfDiff(digest)) throw wrongBytes(digest, id);
 }
 
 function openBlob({ file, digest, size }: ConvertTask): LayerFile {

@@ -118,10 +118,12 @@ export class LayerStore {
    * Lays layers over one another, each of which is in the store.
    *
    * @param diffIds the lowest first
-   * @throws OperationalError when one is not there, or they do not fit together; the reason of the signal
+   * @param isAnew also where that was done before: what came of it is damaged
+   * @throws OperationalError when one is not there; NotConvertible when they cannot be merged, but unpacked one by one; another
+   *   error that names the store; the reason of the signal
    */
-  merge(diffIds: readonly string[], signal: AbortSignal): Promise<Merged> {
-    return this.merges.merge(diffIds, signal);
+  merge(diffIds: readonly string[], signal: AbortSignal, isAnew = false): Promise<Merged> {
+    return this.merges.merge(diffIds, signal, isAnew);
   }
 
   /**

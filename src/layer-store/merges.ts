@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { FormatError, OperationalError } from "../bytes/errors.ts";
+import { FormatError, messageOf, OperationalError } from "../bytes/errors.ts";
 import type { StoreContents } from "./contents.ts";
+import { NotConvertible } from "./not-convertible.ts";
 import type { Placing } from "./placing.ts";
 import type { Rebuilds } from "./rebuilds.ts";
 import { SharedWork } from "./shared-work.ts";
@@ -37,10 +38,10 @@ export class Merges {
   }
 
   /** See `LayerStore.merge`. */
-  async merge(diffIds: readonly string[], signal: AbortSignal): Promise<Merged> {
+  async merge(diffIds: readonly string[], signal: AbortSignal, isAnew = false): Promise<Merged> {
     const key = keyOf(diffIds);
     const known = this.contents.merged.get(key);
-    if (known?.bootstrap === this.contents.places.mergedBootstrap(key)) return known;
+    if (!isAnew && known?.bootstrap === this.contents.places.mergedBootstrap(key)) return known;
     return this.shared.ask(key, signal, (stop) =>
       this.contents.holding(diffIds, () => this.mergeWhole(key, diffIds, stop)),
     );
@@ -55,12 +56,13 @@ export class Merges {
       try {
         return await this.mergeOnce(key, layers, signal);
       } catch (error) {
+        const broken = error instanceof NotConvertible ? error.cause : undefined;
         const damaged =
-          error instanceof FormatError
-            ? layers.find(({ bootstrap }) => bootstrap === error.where.file)
+          broken instanceof FormatError
+            ? layers.find(({ bootstrap }) => bootstrap === broken.where.file)
             : undefined;
         if (damaged === undefined || again.has(damaged.diffId)) throw error;
-        this.log.warn(`${(error as FormatError).message}: it is made again of ${damaged.tar}`);
+        this.log.warn(`${messageOf(broken)}: it is made again of ${damaged.tar}`);
         await this.rebuilds.again(damaged, signal);
         again.add(damaged.diffId);
       }

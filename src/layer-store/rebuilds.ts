@@ -1,9 +1,8 @@
 import { rm } from "node:fs/promises";
 import { messageOf } from "../bytes/errors.ts";
 import { sharedCell } from "../mkfs/report.ts";
-import { isBlobProblem } from "./blob-problem.ts";
+import { isWrongBytes } from "./blob-problem.ts";
 import type { StoreContents } from "./contents.ts";
-import { NotConvertible } from "./not-convertible.ts";
 import type { Placing } from "./placing.ts";
 import { SharedWork } from "./shared-work.ts";
 import type { Staging } from "./staging.ts";
@@ -44,7 +43,8 @@ export class Rebuilds {
   }
 
   /**
-   * A layer whose bootstrap is damaged. It goes when its tar is, too.
+   * A layer whose bootstrap is damaged. It goes when its tar was read, and is proved to be damaged, too; whatever else is wrong,
+   * the tar may be the only one that there is.
    *
    * @throws what building throws
    */
@@ -52,7 +52,7 @@ export class Rebuilds {
     try {
       return await this.rebuilt({ id: idOfDiff(diffId) ?? "", tarBytes, isTrusted: false }, signal);
     } catch (error) {
-      if (error instanceof NotConvertible || isBlobProblem(error)) {
+      if (isWrongBytes(error)) {
         this.log.warn(`layer ${diffId}: removed: ${messageOf(error)}`);
         this.contents.layers.delete(diffId);
         for (const path of [bootstrap, tar]) await rm(path, { force: true });
@@ -71,8 +71,10 @@ export class Rebuilds {
           bootstrap,
         };
         this.log.warn(`${problem}: to be made again of ${found.tar}`);
-        const made = await this.again(found, signal).catch(() => undefined);
-        if (made !== undefined && made.bootstrap !== bootstrap) await rm(bootstrap, { force: true });
+        const made = await this.again(found, signal).catch((error: unknown) => {
+          if (!isWrongBytes(error)) this.log.warn(`${found.tar}: kept as it is: ${messageOf(error)}`);
+        });
+        if (made && made.bootstrap !== bootstrap) await rm(bootstrap, { force: true });
       }),
     );
   }

@@ -24,7 +24,7 @@ export function scanStore({ root }: ScanTask): Scanned {
       layers.push(layerOf(places, id, path));
     } catch (error) {
       const problem = messageOf(error);
-      const tarBytes = error instanceof DamagedTar ? undefined : sizeOf(places.tar(id));
+      const tarBytes = error instanceof NoTar ? undefined : sizeOf(places.tar(id));
       if (tarBytes !== undefined) damaged.push({ id, tarBytes, bootstrap: path, problem });
       else {
         problems.push(`${problem}: removed`);
@@ -48,20 +48,19 @@ export function scanStore({ root }: ScanTask): Scanned {
   return { layers, damaged, merged, problems };
 }
 
-class DamagedTar extends Error {}
+class NoTar extends Error {}
 
 /** @throws what is wrong with it */
 function layerOf(places: StorePlaces, id: string, bootstrap: string): FoundLayer {
   const { bytes, rafs } = look(bootstrap);
   const tarBytes = sizeOf(places.tar(id));
-  if (tarBytes === undefined) throw new DamagedTar(`${places.tar(id)}: not there`);
+  if (tarBytes === undefined) throw new NoTar(`${places.tar(id)}: not there`);
   let side: FoundLayer["side"];
   let hasTar = tarBytes < BLOCK; // such a tar is in no device table
   for (const { id: blob, compressedSize: want } of rafs.blobs) {
     const path = places.tar(blob);
     const size = sizeOf(path);
-    const problem = `${path}: ${size ?? "no"} bytes, want ${want}`;
-    if (size !== want) throw blob === id ? new DamagedTar(problem) : new Error(problem);
+    if (size !== want) throw new Error(`${path}: ${size ?? "no"} bytes, want ${want}`);
     if (blob === id) hasTar = true;
     else side = { id: blob, bytes: size };
   }

@@ -31,12 +31,15 @@ port.on("message", async (told: ThreadCommand) => {
     say({ say: "done", result: await work(told) });
   } catch (error) {
     const failure = failureOf(error);
-    const isLayers =
-      told.do === "convert" && failure.code === "" && !isBlobProblem(error) && !isOwnMistake(error);
+    const isLayers = failure.code === "" && isReason(told, error);
     say({ say: "failed", failure, isLayers });
   }
   input = undefined;
 });
+
+/** Layers that cannot be merged, for whatever reason, can be unpacked one by one. */
+const isReason = ({ do: what }: StoreTask, error: unknown): boolean =>
+  what === "merge" || (what === "convert" && !isBlobProblem(error) && !isOwnMistake(error));
 
 /** Neither a layer's fault nor the machine's. Too little memory is a RangeError. */
 const isOwnMistake = (error: unknown): boolean =>

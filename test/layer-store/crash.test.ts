@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -8,11 +8,15 @@ import { afterEach, describe, expect, it } from "vitest";
 import { Random } from "../fuzz/random.ts";
 import { tarOf } from "../mkfs/emit.ts";
 import { sparseTar } from "../mkfs/sparse-emit.ts";
-import { childrenOf, launch, sh, until, workDir } from "../support/daemon.ts";
+import { type CrashDisk, crashDisk, isStopped } from "../support/crash-disk.ts";
+import { childrenOf, launch, until, workDir } from "../support/daemon.ts";
 import { needs } from "../support/needs.ts";
+import { often } from "../support/often.ts";
 import { openStore, PACKED, sha256 } from "./support.ts";
 
 const CONVERTER = fileURLToPath(new URL("../../dist/test/layer-store/converter.js", import.meta.url));
+
+const STOPPER = fileURLToPath(new URL("../../dist/test/layer-store/stop-at-syncs.js", import.meta.url));
 
 /** Layers of all packings; one has a side blob, one is long enough for a program to decompress it. */
 function layers(): Uint8Array[] {
@@ -34,16 +38,16 @@ afterEach(async () => {
 });
 
 /** Has a process convert layers in a directory; what it has said so far. */
-function started(dir: string) {
+function started(dir: string, words: readonly string[] = []) {
   const blobs = join(dir, "in");
   mkdirSync(blobs);
   for (const bytes of layers()) writeFileSync(join(blobs, sha256(bytes)), bytes, { mode: 0o444 });
   execFileSync("sync", ["-f", blobs]);
-  return again(dir);
+  return again(dir, words);
 }
 
-function again(dir: string) {
-  const converter = launch(process.execPath, [CONVERTER, join(dir, "store"), join(dir, "in")]);
+function again(dir: string, words: readonly string[] = []) {
+  const converter = launch(process.execPath, [...words, CONVERTER, join(dir, "store"), join(dir, "in")]);
   running.push(converter);
   const said: string[] = [];
   converter.stdout.on("data", (text: Buffer) => said.push(...text.toString().trim().split("\n")));
@@ -119,16 +123,9 @@ describe("a power loss", () => {
 
   it("leaves layers that are whole, or absent, and all that were promised", async () => {
     const random = new Random(19);
-    const dir = workDir();
-    const disk = join(dir, "disk");
-    mkdirSync(disk);
-    // Data reach the disk only when they are synced, and names without them.
-    sh(
-      `truncate -s 64M "$D/file"; mkfs.ext4 -q "$D/file"; mount -o loop,data=writeback,noauto_da_alloc,commit=1 "$D/file" "$D/disk"
-       mkdir -m 700 "$D/disk/store"`,
-      { D: dir },
-    );
-    const { converter, said } = started(disk);
+    const disk = crashDisk();
+    mkdirSync(join(disk.directory, "store"), { mode: 0o700 });
+    const { converter, said } = started(disk.directory);
     await until(() => said.includes("open"), "the store");
     const copies: { path: string; wanted: string[] }[] = [];
     for (let i = 0; i < 14; i++) {
@@ -136,29 +133,40 @@ describe("a power loss", () => {
       converter.kill("SIGSTOP");
       await until(() => isStopped(converter.pid ?? 0), "that it stops");
       await setTimeout(0); // what it has said is heard
-      const path = join(dir, `copy${i}`);
-      const wanted = promised(said);
-      copyFileSync(join(dir, "file"), path);
-      copies.push({ path, wanted });
+      copies.push({ wanted: promised(said), path: disk.cut() });
       converter.kill("SIGCONT");
     }
     await killed(converter);
-    sh('umount "$D/disk"', { D: dir });
-    let found = 0;
-    for (const { path, wanted } of copies) {
-      sh('mount -o loop "$C" "$D/disk"', { D: dir, C: path });
-      try {
-        found += await mustBeWhole(join(disk, "store"), wanted);
-      } finally {
-        sh('umount "$D/disk"', { D: dir });
-      }
+    await mustAllBeWhole(disk, copies);
+  });
+
+  it("before and after each thing that is synced does the same, whichever names the disk has by then", async () => {
+    const disk = crashDisk();
+    mkdirSync(join(disk.directory, "store"), { mode: 0o700 });
+    const { converter, said } = started(disk.directory, ["--import", STOPPER]);
+    const copies: { path: string; wanted: string[] }[] = [];
+    const merged = () => said.filter((line) => line.startsWith("merged")).length;
+    // The second time layers are there that are being removed, and some that have come back.
+    while (merged() < often("NYDUSD_TS_CRASH_ROUNDS", 1, 2)) {
+      await until(() => isStopped(converter.pid ?? 0), "that it stops");
+      await setTimeout(0);
+      copies.push({ wanted: promised(said), path: disk.cut(true) });
+      converter.kill("SIGCONT");
     }
-    expect(found).toBeGreaterThan(0);
+    await killed(converter);
+    // Of each layer tar, bootstrap and directories.
+    expect(copies.length).toBeGreaterThan(4 * layers().length);
+    await mustAllBeWhole(disk, copies);
   });
 });
 
-/** Every thread of a process. */
-const isStopped = (pid: number): boolean =>
-  readdirSync(`/proc/${pid}/task`).every((task) =>
-    /\) T /.test(readFileSync(`/proc/${pid}/task/${task}/stat`, "latin1")),
-  );
+async function mustAllBeWhole(
+  disk: CrashDisk,
+  copies: readonly { readonly path: string; readonly wanted: readonly string[] }[],
+): Promise<void> {
+  disk.end();
+  let found = 0;
+  for (const { path, wanted } of copies)
+    found += await disk.looking(path, (directory) => mustBeWhole(join(directory, "store"), wanted));
+  expect(found).toBeGreaterThan(0);
+}

@@ -1,10 +1,20 @@
-import { chmodSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { tarOf } from "../mkfs/emit.ts";
 import { sparseTar } from "../mkfs/sparse-emit.ts";
 import { emptyDir } from "../support/daemon.ts";
-import { blobOf, diffOf, filesOf, never, openStore } from "./support.ts";
+import { blobOf, diffOf, filesOf, never, openStore, sha256 } from "./support.ts";
 
 /** Its files are more than the data that lie askew. */
 const SPARSE = sparseTar("pax 1.0", [
@@ -132,7 +142,7 @@ describe("a layer that cannot be made again is absent, and can be converted", ()
     {
       name: "a short tar",
       damage: (tar) => shorter(tar),
-      want: [/bytes, want \d+: removed$/, /is not there: removed$/],
+      want: [/bytes, want \d+: to be made again/, /removed: sha256:\w+: its bytes are damaged/],
     },
     {
       name: "a tar with other bytes, and a damaged bootstrap",
@@ -148,7 +158,7 @@ describe("a layer that cannot be made again is absent, and can be converted", ()
         change(tar, (bytes) => bytes.fill("y", 0, 600));
         zeros(bootstrap);
       },
-      want: [/to be made again/, /removed: sha256:\w+ @0x0/],
+      want: [/to be made again/, /removed: sha256:\w+: its bytes are damaged/],
     },
   ];
   it.each(cases)("$name", async ({ damage, want }) => {
@@ -164,6 +174,48 @@ describe("a layer that cannot be made again is absent, and can be converted", ()
     expect(readFileSync(merged.bootstrap)).toEqual(image);
     expect(filesOf(root)).toEqual(files);
   });
+});
+
+describe("a tar that may be the only one is kept", () => {
+  it("when it cannot be read now", async () => {
+    const { layer, open } = await filled(TAR);
+    zeros(layer.bootstrap);
+    renameSync(layer.tar, `${layer.tar}.aside`);
+    mkdirSync(layer.tar);
+    const first = await open();
+    expect(first.said).toEqual([
+      expect.stringMatching(/to be made again/),
+      expect.stringMatching(/: kept as it is: EISDIR/),
+    ]);
+    await first.store.close();
+    rmdirSync(layer.tar);
+    renameSync(`${layer.tar}.aside`, layer.tar);
+    const { store } = await open();
+    expect(store.get(layer.diffId)).toEqual(layer);
+  });
+
+  it("when its bytes are right, and this builder makes nothing of them", async () => {
+    const { root, layer, open } = await filled(TAR);
+    const text = Buffer.alloc(4096, "no tar");
+    const id = sha256(text);
+    writeFileSync(join(root, "blobs", id), text);
+    writeFileSync(join(dirname(layer.bootstrap), basename(layer.bootstrap).replace(/^\w+/, id)), "");
+    const { store, said } = await open();
+    expect(said[1]).toMatch(/: kept as it is: sha256:\w+ @0x0: /);
+    expect(store.get(`sha256:${id}`)).toBeUndefined();
+    expect(readFileSync(join(root, "blobs", id))).toEqual(text);
+  });
+});
+
+it("a merged bootstrap is made anew for who has found it damaged", async () => {
+  const { layer, merged, image, open } = await filled(TAR);
+  change(merged.bootstrap, (bytes) => bytes.fill(0xff, bytes.length >> 1));
+  const { store, said } = await open();
+  expect(said).toEqual([]);
+  expect(await store.merge([layer.diffId], never())).toEqual(merged);
+  expect(readFileSync(merged.bootstrap)).not.toEqual(image);
+  expect(await store.merge([layer.diffId], never(), true)).toEqual(merged);
+  expect(readFileSync(merged.bootstrap)).toEqual(image);
 });
 
 it("a merged bootstrap that is damaged goes, and is merged again", async () => {

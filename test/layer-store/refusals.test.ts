@@ -155,3 +155,19 @@ describe("what is odd but right is taken", () => {
     expect(again.store.get(diffId)).toBeDefined();
   });
 });
+
+it("layers that do not go together are for the caller to unpack one by one", async () => {
+  const { store, root } = await openStore();
+  const tars = Array.from({ length: 255 }, (_, i) => tarOf([{ name: `${i}`, data: "x".repeat(5000) }]));
+  const layers = await Promise.all(tars.map((tar) => store.convert(blobOf(tar), never())));
+  const before = filesOf(root);
+  const merging = store.merge(
+    layers.map(({ diffId }) => diffId),
+    never(),
+  );
+  await expect(merging).rejects.toMatchObject({
+    name: "NotConvertible",
+    reason: expect.stringMatching(/254/),
+  });
+  expect(filesOf(root)).toEqual(before);
+});
