@@ -16,6 +16,7 @@ const ENTRIES = {
   "layer-thread": "src/mkfs/layer-thread.ts",
   "store-thread": "src/layer-store/store-thread.ts",
   "image-thread": "src/snapshotter/image-thread.ts",
+  "disk-thread": "src/snapshotter/disk-thread.ts",
   worker: "src/session/worker.ts",
   "readahead-thread": "src/session/readahead-thread.ts",
   "fail-all-thread": "src/session/fail-all-thread.ts",

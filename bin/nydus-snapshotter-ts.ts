@@ -6,6 +6,7 @@ import { versionText } from "../src/daemon/version.ts";
 import { LEVELS, type Level } from "../src/log/log-line.ts";
 import { openLog } from "../src/log/log.ts";
 import { DRIVERS, type Driver } from "../src/mounts/drivers.ts";
+import { EXPORT_MODES, type ExportMode } from "../src/snapshotter/export-mode.ts";
 import { type SnapshotterOptions, serveSnapshotter } from "../src/snapshotter/serve.ts";
 import { addCompletion } from "./completion.ts";
 import { withExamples, withHelpStyle } from "./help.ts";
@@ -23,6 +24,8 @@ interface Flags {
   readonly address: string;
   readonly containerdAddress: string;
   readonly driver: Driver;
+  readonly skipKnownLayers: boolean;
+  readonly exportMode?: ExportMode;
   readonly metricsAddress?: SnapshotterOptions["metrics"];
   readonly logLevel: Level;
 }
@@ -51,6 +54,17 @@ const program = withExamples(
         .default("auto"),
     )
     .option(
+      "--skip-known-layers",
+      "fetch no layer that another image has brought: such an image cannot be pushed or exported",
+      false,
+    )
+    .addOption(
+      new Option(
+        "--export-mode <mode>",
+        "give images to virtual machines as disks, as Kata Containers takes them, and mount none here",
+      ).choices(EXPORT_MODES),
+    )
+    .option(
       "--metrics-address <[HOST:]PORT>",
       "where Prometheus may ask, and who looks after it",
       metricsAddress,
@@ -60,12 +74,15 @@ const program = withExamples(
     .exitOverride()
     .action(async (flags: Flags, command: Command) => {
       const given = await withConfig(flags, command);
-      const { logLevel, address, metricsAddress: metrics, ...options } = given;
+      const { logLevel, address, metricsAddress: metrics, skipKnownLayers, ...options } = given;
       const { LISTEN_FDS, LISTEN_PID } = process.env;
       const isInherited = Number(LISTEN_FDS) > 0 && Number(LISTEN_PID) === process.pid;
       const nydusd = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
       const at = isInherited ? LISTEN_FD : address;
-      const all = { ...options, metrics, address: at, program: nydusd };
+      const all = {
+        ...{ ...options, metrics, address: at, program: nydusd },
+        skipsKnownLayers: skipKnownLayers,
+      };
       await serveSnapshotter(all, openLog(logLevel), (asked) => {
         const where = isInherited ? "at a socket of systemd" : address;
         say(`ready ${where}${asked === undefined ? "" : ` metrics=${asked}`}`);

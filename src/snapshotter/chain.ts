@@ -4,12 +4,14 @@ import type { SnapshotRecord } from "./record.ts";
 export interface Chain {
   /** diffIDs of the layers at the bottom that are one image together, the lowest first. */
   readonly image: readonly string[];
+  /** Ids of the snapshots that these are. */
+  readonly ids: readonly number[];
   /** What is above that, the lowest first. */
   readonly above: readonly Storey[];
 }
 
 /** A snapshot above the image: its own directory, or a layer that has to be unpacked because of what is below it. */
-interface Storey {
+export interface Storey {
   readonly id: number;
   /** diffID */
   readonly layer: string | undefined;
@@ -24,9 +26,12 @@ interface Storey {
  */
 export function chainOf(snapshots: readonly SnapshotRecord[]): Chain {
   const image: string[] = [];
+  const ids: number[] = [];
   const above: Storey[] = [];
   for (const { id, layer } of snapshots.toReversed())
-    if (layer !== undefined && above.length === 0) image.push(layer);
-    else above.push({ id, layer });
-  return { image, above };
+    if (layer !== undefined && above.length === 0) {
+      image.push(layer);
+      ids.push(id);
+    } else above.push({ id, layer });
+  return { image, ids, above };
 }

@@ -13,6 +13,8 @@ interface Needed {
   readonly images: ReadonlySet<string>;
   /** diffIDs */
   readonly layers: ReadonlySet<string>;
+  /** Their names. */
+  readonly disks: ReadonlySet<string>;
 }
 
 /**
@@ -26,7 +28,7 @@ export class CleanUp {
   private readonly tally: Tally;
   private underWay: Promise<void> | undefined;
   private isAskedAgain = false;
-  private found: Needed = { generation: -1, images: new Set(), layers: new Set() };
+  private found: Needed = { generation: -1, images: new Set(), layers: new Set(), disks: new Set() };
 
   constructor(snapshots: Snapshots, differ: Differ, store: LayerStore, tally: Tally) {
     this.snapshots = snapshots;
@@ -56,6 +58,9 @@ export class CleanUp {
         ...{ kind: "image", name },
         bytes: this.store.mergedOf(name)?.bootstrapBytes ?? 0,
       })),
+      ...((await this.snapshots.vmDisks?.disks.others(this.hasDisk)) ?? []).map((name) => ({
+        ...{ kind: "disk", name, bytes: 0 },
+      })),
       ...this.unneeded().map((layer) => ({ kind: "layer", name: layer.diffId, bytes: sizeOf(layer) })),
     ];
   }
@@ -70,6 +75,7 @@ export class CleanUp {
   private async once(): Promise<void> {
     await this.snapshots.removeStrays();
     this.tally.freedBytes += await this.snapshots.stacks.images.removeOthers(this.hasImage);
+    this.tally.freedBytes += (await this.snapshots.vmDisks?.disks.removeOthers(this.hasDisk)) ?? 0;
     for (const { diffId } of this.unneeded())
       this.tally.freedBytes += await this.store.remove("layer", diffId, () => this.isNeeded(diffId));
     if (this.differ.isBusy) this.differ.whenIdle(() => void this.run().catch(() => {})); // whoever asks next is told
@@ -78,7 +84,12 @@ export class CleanUp {
   private unneeded = (): StoredLayer[] =>
     [...this.store.all()].filter(({ diffId }) => !this.isNeeded(diffId));
 
-  private isNeeded = (diffId: string): boolean => this.differ.isBusy || this.needed().layers.has(diffId);
+  private isNeeded = (diffId: string): boolean =>
+    this.differ.isBusy ||
+    this.needed().layers.has(diffId) ||
+    this.snapshots.known?.isClaimed(diffId) === true;
+
+  private hasDisk = (name: string): boolean => this.needed().disks.has(name);
 
   private hasImage = (key: string): boolean => this.needed().images.has(key);
 
@@ -89,13 +100,14 @@ export class CleanUp {
     return this.found;
   }
 
-  private lookUp(): Pick<Needed, "images" | "layers"> {
-    const [images, layers] = [new Set<string>(), new Set<string>()];
+  private lookUp(): Omit<Needed, "generation"> {
+    const [images, layers, disks] = [new Set<string>(), new Set<string>(), new Set<string>()];
     for (const { key, layer } of this.snapshots.records.all()) {
       if (layer !== undefined) layers.add(layer);
       const { image } = this.snapshots.stacks.chainOf(key);
       if (image.length > 0) images.add(LayerStore.keyOf(image));
+      for (const name of this.snapshots.vmDisks?.namesOf(image) ?? []) disks.add(name);
     }
-    return { images, layers };
+    return { images, layers, disks };
   }
 }

@@ -4,6 +4,7 @@ import { isRecord, unknownKeys } from "../config-file/keys.ts";
 import { parseText, problem, readText } from "../config-file/text.ts";
 import { LEVELS, type Level } from "../log/log-line.ts";
 import { DRIVERS, type Driver } from "../mounts/drivers.ts";
+import { EXPORT_MODES, type ExportMode } from "./export-mode.ts";
 
 /** What a configuration file says; what it does not say is undefined. */
 export interface SnapshotterConfig {
@@ -11,6 +12,8 @@ export interface SnapshotterConfig {
   readonly address?: string | undefined;
   readonly containerdAddress?: string | undefined;
   readonly driver?: Driver | undefined;
+  readonly skipKnownLayers?: boolean | undefined;
+  readonly exportMode?: ExportMode | undefined;
   readonly logLevel?: Level | undefined;
   /** `[HOST:]PORT`, as `--metrics-address` takes it. */
   readonly metricsAddress?: string | undefined;
@@ -26,6 +29,10 @@ const schema = z.object({
   address: path,
   containerd_address: path,
   driver: z.enum(DRIVERS).optional(),
+  skip_known_layers: z.boolean().optional(),
+  experimental: z
+    .object({ tarfs: z.object({ export_mode: z.enum(["", ...EXPORT_MODES]).optional() }).optional() })
+    .optional(),
   log: z.object({ level: z.enum(LEVELS).optional() }).optional(),
   metrics: z.object({ address: z.string().optional() }).optional(),
 });
@@ -44,8 +51,9 @@ const INSTEAD: Readonly<Record<string, string>> = {
   image: "take the whole table out; containerd verifies images",
   cache_manager: 'take the whole table out; layers lie in "root" as long as containerd has snapshots of them',
   cgroup: "take the whole table out; the unit of systemd has MemoryMax=",
-  experimental: "take the whole table out; every layer is a tar here",
 };
+const EXPERIMENTAL_INSTEAD =
+  "take it out; of this table only tarfs.export_mode is known: every layer is a tar here";
 const LOG_INSTEAD: Readonly<Record<string, string>> = {
   log_to_stdout: "the log goes to standard error: the journal, or a file by redirection, has it",
   dir: "the log goes to standard error: the journal, or a file by redirection, has it",
@@ -60,13 +68,28 @@ export function readSnapshotterConfig(file: string): SnapshotterConfig {
   const { data } = parseText(readText(file), file);
   refuseOthers(data, INSTEAD, "", file);
   if (isRecord(data)) refuseOthers(data["log"], LOG_INSTEAD, "log.", file);
+  if (isRecord(data)) refuseExperimental(data["experimental"], file);
   const config = check(schema, data, file);
   return {
     ...{ root: config.root, address: config.address, containerdAddress: config.containerd_address },
-    ...{ driver: config.driver, logLevel: config.log?.level },
+    ...{ driver: config.driver, skipKnownLayers: config.skip_known_layers, logLevel: config.log?.level },
+    exportMode: config.experimental?.tarfs?.export_mode || undefined,
     metricsAddress: config.metrics?.address || undefined,
     warnings: unknownKeys(data, config).map((note) => `config ${file}: ${note}`),
   };
+}
+
+function refuseExperimental(table: unknown, file: string): void {
+  if (!isRecord(table)) return;
+  const tarfs = isRecord(table["tarfs"]) ? table["tarfs"] : {};
+  const others = [
+    ...Object.keys(table).filter((key) => key !== "tarfs"),
+    ...Object.keys(tarfs)
+      .filter((key) => key !== "export_mode")
+      .map((key) => `tarfs.${key}`),
+  ];
+  const instead = Object.fromEntries(others.map((key) => [key, EXPERIMENTAL_INSTEAD]));
+  refuseOthers(instead, instead, "experimental.", file);
 }
 
 function refuseOthers(

@@ -5,6 +5,7 @@ import type { ApplyRequest } from "../containerd/gen/diff_pb.ts";
 import { type Descriptor, MountSchema } from "../containerd/gen/types_pb.ts";
 import { Refusal, refuse } from "../containerd/refusal.ts";
 import { NotConvertible } from "../layer-store/not-convertible.ts";
+import type { StoredLayer } from "../layer-store/stored-layer.ts";
 import type { Logger } from "../log/log.ts";
 import type { LayerIntake } from "./layer-intake.ts";
 import { mountAnswers, upperOf } from "./mount-answers.ts";
@@ -70,9 +71,12 @@ export class Differ {
       if (fallback !== undefined) return await this.walk(request, record, fallback, signal);
       const { mediaType, digest, size } = diff;
       const blob = { mediaType, digest, size: Number(size) };
-      const { diffId, tarBytes } = await this.intake.take(blob, record.key, signal);
+      const known = this.known(record);
+      if (known !== undefined)
+        this.log.info(`layer ${digest} is in the store already`, { snapshot: record.key });
+      const { diffId, tarBytes } = known ?? (await this.intake.take(blob, record.key, signal));
       await this.snapshots.setLayer(record.key, diffId, blob);
-      this.tally.laid("stored");
+      this.tally.laid(known === undefined ? "stored" : "known");
       return { mediaType: LAYER, digest: diffId, size: BigInt(tarBytes) };
     } catch (error) {
       if (error instanceof NotConvertible)
@@ -84,6 +88,11 @@ export class Differ {
       this.calls--;
       this.tellIdle();
     }
+  }
+
+  private known(record: SnapshotRecord): StoredLayer | undefined {
+    const layer = this.snapshots.known?.layerOf(record);
+    return layer === undefined ? undefined : this.intake.inStore(layer);
   }
 
   private tellIdle(): void {
@@ -123,7 +132,7 @@ export class Differ {
     this.tally.fellBack(kind);
     await this.snapshots.settle(key);
     const lowers = await this.snapshots.stacks.lowersOf(parent);
-    if (await directories.isUntouched(id)) await this.snapshots.stacks.takeRoot(record);
+    if (await directories.isUntouched(id)) await this.snapshots.stacks.takeRoot(record, lowers);
     const answers = mountAnswers({
       kind: "active",
       lowers,

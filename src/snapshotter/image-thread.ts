@@ -1,7 +1,7 @@
 import "../path-bytes/thread.ts";
 import { parentPort, workerData } from "node:worker_threads";
 import { HeldFiles } from "../blob/held-files.ts";
-import { messageOf } from "../bytes/errors.ts";
+import { FormatError, messageOf } from "../bytes/errors.ts";
 import { openImage } from "../fs/open-image.ts";
 import { mountDetached } from "../kernel-erofs/mount.ts";
 import type { Backing } from "../kernel-erofs/backing.ts";
@@ -15,8 +15,10 @@ export interface ImageTask {
   readonly backings: readonly Backing[];
 }
 
-/** From what it is mounted, or why it is not. */
-export type ImageMounted = { readonly backing: Backing } | { readonly problem: string };
+/** From what it is mounted, or why it is not. `isDamaged`: the bootstrap itself is the reason. */
+export type ImageMounted =
+  | { readonly backing: Backing }
+  | { readonly problem: string; readonly isDamaged: boolean };
 
 if (parentPort === null) throw new Error("snapshotter/image-thread runs in a worker thread only");
 parentPort.postMessage(await mount(workerData));
@@ -36,6 +38,7 @@ async function mount({ bootstrap, blobDir, mountpoint, backings }: ImageTask): P
     }
     return { backing: mounted.backing };
   } catch (error) {
-    return { problem: messageOf(error) };
+    const isDamaged = error instanceof FormatError && error.where.file === bootstrap;
+    return { problem: messageOf(error), isDamaged };
   }
 }

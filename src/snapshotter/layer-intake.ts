@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Containerd } from "../containerd/client.ts";
 import type { LayerStore } from "../layer-store/layer-store.ts";
@@ -20,6 +19,8 @@ export class LayerIntake {
     this.content = content;
     this.log = log;
   }
+
+  inStore = (diffId: string): StoredLayer | undefined => this.store.get(diffId);
 
   /** @param key of a snapshot that the layer is for: the blob is in its namespace */
   async take(blob: LayerBlob, key: string, signal: AbortSignal): Promise<StoredLayer> {
@@ -49,8 +50,8 @@ export class LayerIntake {
   }
 
   private async sourceOf(blob: LayerBlob, key: string, signal: AbortSignal): Promise<LayerSource> {
-    const root = await this.content.root(signal);
-    if (root !== undefined) return { ...blob, file: join(root, "blobs", ...blob.digest.split(":")) };
+    const file = await this.content.fileOf(blob.digest, signal);
+    if (file !== undefined) return { ...blob, file };
     return { ...blob, stream: (stop) => this.containerd.read(blob.digest, namespaceOf(key), stop) };
   }
 }

@@ -2,7 +2,8 @@ import type { SnapshotKind } from "./record.ts";
 
 /** A mount that containerd is to make. */
 export interface MountAnswer {
-  readonly type: "overlay" | "bind";
+  /** The last is for virtual machines: a helper of that name mounts it elsewhere. */
+  readonly type: "overlay" | "bind" | "fuse.nydus-overlayfs";
   readonly source: string;
   readonly options: readonly string[];
 }
@@ -34,6 +35,18 @@ export function mountAnswers({ kind, lowers, empty, upper, work, extra = [] }: S
   }
   if (lowers.length <= 1) return [{ type: "bind", source: highest, options: ["ro", "rbind"] }];
   return [{ type: "overlay", source: "overlay", options: [...extra, `lowerdir=${lowers.join(":")}`] }];
+}
+
+/**
+ * The same for a container in a virtual machine, which mounts disks itself: nothing is below it here.
+ *
+ * @param volumes options that name the disks
+ */
+export function vmAnswers(stack: Omit<Stack, "lowers">, volumes: readonly string[]): MountAnswer[] {
+  const { kind, empty, upper, work, extra = [] } = stack;
+  const own = kind === "active" ? [`workdir=${work}`, `upperdir=${upper}`] : [];
+  const options = [...extra, ...own, `lowerdir=${empty}`, ...volumes];
+  return [{ type: "fuse.nydus-overlayfs", source: "overlay", options }];
 }
 
 const UPPER = "upperdir=";

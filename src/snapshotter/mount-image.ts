@@ -25,17 +25,32 @@ export interface MountedBy {
   readonly reason?: string;
 }
 
+/** A bootstrap that is to be made anew. */
+export class DamagedBootstrap extends OperationalError {}
+
 /**
  * Mounts an image by the kernel's EROFS, or else by a daemon.
  *
- * @throws OperationalError: nothing is mounted then
+ * @throws DamagedBootstrap, OperationalError: nothing is mounted then
  */
 export async function mountImage(files: ImageFiles, { driver, program }: MountMeans): Promise<MountedBy> {
-  if (driver === "fuse") return mountByFuse(files, program);
+  if (driver === "fuse") return { by: await byFuse(files, program) };
   const mounted = await inThread({ ...files, backings: BACKINGS[driver] });
   if ("backing" in mounted) return { by: mounted.backing };
+  if (mounted.isDamaged) throw new DamagedBootstrap(mounted.problem);
   if (driver !== "auto") throw new OperationalError(`${files.bootstrap}: ${mounted.problem}`);
-  return { ...(await mountByFuse(files, program)), reason: mounted.problem };
+  return { by: await byFuse(files, program), reason: mounted.problem };
+}
+
+/** @throws DamagedBootstrap when that is why the daemon does not serve it; OperationalError */
+async function byFuse(files: ImageFiles, program: string): Promise<"fuse"> {
+  try {
+    await mountByFuse(files, program);
+    return "fuse";
+  } catch (error) {
+    const looked = await inThread({ ...files, backings: [] });
+    throw "isDamaged" in looked && looked.isDamaged ? new DamagedBootstrap(looked.problem) : error;
+  }
 }
 
 function inThread(workerData: ImageTask): Promise<ImageMounted> {
@@ -50,10 +65,7 @@ function inThread(workerData: ImageTask): Promise<ImageMounted> {
 }
 
 /** The daemon outlives this process, and has a keeper of its own. */
-async function mountByFuse(
-  { bootstrap, blobDir, mountpoint }: ImageFiles,
-  program: string,
-): Promise<MountedBy> {
+async function mountByFuse({ bootstrap, blobDir, mountpoint }: ImageFiles, program: string): Promise<void> {
   const words = ["mount", "--driver", "fuse", "--blob-dir", blobDir, bootstrap, mountpoint];
   try {
     await run(program, words, { timeout: FUSE_MS });
@@ -61,5 +73,4 @@ async function mountByFuse(
     const said = error instanceof Error && "stderr" in error ? `${error.stderr}`.trim() : "";
     throw new OperationalError(`${bootstrap}: ${said || error}`);
   }
-  return { by: "fuse" };
 }

@@ -1,22 +1,24 @@
 import { mkdirSync } from "node:fs";
-import { mkdir, readdir, rmdir, statfs } from "node:fs/promises";
+import { mkdir, readdir, rmdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../bytes/errors.ts";
 import { Semaphore } from "../bytes/semaphore.ts";
 import { LayerStore } from "../layer-store/layer-store.ts";
+import { NotConvertible } from "../layer-store/not-convertible.ts";
+import type { Merged } from "../layer-store/stored-layer.ts";
 import type { Logger } from "../log/log.ts";
-import { isDeadMount } from "../mounts/dead.ts";
 import { isImage, mountAt } from "../mounts/table.ts";
 import { detach, unmount } from "../mounts/umount.ts";
-import { type MountMeans, mountImage } from "./mount-image.ts";
+import { ExpectedMerges } from "./expected-merges.ts";
+import { DamagedBootstrap, type MountedBy, type MountMeans, mountImage } from "./mount-image.ts";
+import { rootOf } from "./mount-root.ts";
 import type { Tally } from "./tally.ts";
-
-/** From the commit of a layer on, how long it is awaited that another one comes on top. */
-const SETTLE_MS = 200;
 
 /** Images made of layers: merged once, mounted once, for all containers; found again in the kernel's table of mounts. */
 export class MountedImages {
+  /** Those that will be asked for. */
+  readonly expected: ExpectedMerges;
   private readonly root: string;
   private readonly store: LayerStore;
   private readonly means: MountMeans;
@@ -26,7 +28,8 @@ export class MountedImages {
   private readonly turns = new Map<string, Semaphore>();
   /** After a reboot all images are asked for at once, each of which is checked by a thread, or served by a process. */
   private readonly mounting = new Semaphore(availableParallelism());
-  private readonly awaited = new Map<string, NodeJS.Timeout>();
+  /** Images of layers that do not go together here, by their keys: why. */
+  private readonly refused = new Map<string, NotConvertible>();
   /** Reasons why the kernel did not mount an image, that were said already. */
   private readonly said = new Set<string>();
 
@@ -37,6 +40,7 @@ export class MountedImages {
     this.means = means;
     this.log = log;
     this.tally = tally;
+    this.expected = new ExpectedMerges((layers, signal) => this.merge(layers, signal), log);
   }
 
   /**
@@ -44,7 +48,7 @@ export class MountedImages {
    *
    * @param layers diffIDs, the lowest first; one at least
    * @param restore called before the layers are read
-   * @throws OperationalError
+   * @throws NotConvertible when they are to be unpacked one by one instead; OperationalError
    */
   mounted(layers: readonly string[], restore: () => Promise<void>): Promise<string> {
     const key = LayerStore.keyOf(layers);
@@ -56,26 +60,6 @@ export class MountedImages {
       this.underWay.set(key, mounting);
     }
     return mounting;
-  }
-
-  /** Merges soon, before somebody asks, unless another layer comes on top. */
-  expect(layers: readonly string[]): void {
-    const key = LayerStore.keyOf(layers);
-    clearTimeout(this.awaited.get(key));
-    const begin = () => {
-      this.awaited.delete(key);
-      this.store
-        .merge(layers, AbortSignal.any([]))
-        .catch((error: unknown) => this.log.warn(`merge ${key}: ${messageOf(error)}`));
-    };
-    this.awaited.set(key, setTimeout(begin, SETTLE_MS));
-  }
-
-  /** There is a layer on top of these. */
-  unexpect(layers: readonly string[]): void {
-    const key = LayerStore.keyOf(layers);
-    clearTimeout(this.awaited.get(key));
-    this.awaited.delete(key);
   }
 
   /**
@@ -95,7 +79,7 @@ export class MountedImages {
       freed += await this.store.remove(
         "merged",
         key,
-        () => !this.isIdle(key, isNeeded) || this.awaited.has(key),
+        () => !this.isIdle(key, isNeeded) || this.expected.has(key),
       );
     return freed;
   }
@@ -108,7 +92,7 @@ export class MountedImages {
     const merged = [...this.store.allMerged()].map(({ key }) => key);
     return {
       mounted: (await this.mountpoints()).filter(isIdle),
-      merged: merged.filter((key) => isIdle(key) && !this.awaited.has(key)),
+      merged: merged.filter((key) => isIdle(key) && !this.expected.has(key)),
     };
   }
 
@@ -116,11 +100,6 @@ export class MountedImages {
   mountpoints = (): Promise<string[]> => readdir(this.root);
 
   mountpoint = (key: string): string => join(this.root, key);
-
-  close(): void {
-    for (const timer of this.awaited.values()) clearTimeout(timer);
-    this.awaited.clear();
-  }
 
   private async findOrMount(
     layers: readonly string[],
@@ -140,19 +119,53 @@ export class MountedImages {
   }
 
   private async mount(layers: readonly string[], mountpoint: string): Promise<string> {
-    this.unexpect(layers);
-    const { bootstrap } = await this.store.merge(layers, AbortSignal.any([]));
+    const merging = this.merge(layers, AbortSignal.any([]));
+    this.expected.unexpect(layers);
+    const merged = await merging;
     await mkdir(mountpoint, { recursive: true, mode: 0o755 });
-    const files = { bootstrap, blobDir: this.store.blobDir, mountpoint };
-    const { by, reason } = await this.mounting.run(() =>
-      this.tally.timed("mount", () => mountImage(files, this.means)),
-    );
+    const { by, reason } = await this.mountWhole(merged, layers, mountpoint);
     if (reason !== undefined && !this.said.has(reason)) {
       this.said.add(reason);
       this.log.warn(`images are served by FUSE: ${reason}`);
     }
     this.log.info(`${mountpoint}: mounted`, { by, layers: layers.length });
     return mountpoint;
+  }
+
+  /** A bootstrap that turns out to be damaged is made anew, once. */
+  private async mountWhole(
+    merged: Merged,
+    layers: readonly string[],
+    mountpoint: string,
+  ): Promise<MountedBy> {
+    try {
+      return await this.mountOnce(merged, mountpoint);
+    } catch (error) {
+      if (!(error instanceof DamagedBootstrap)) throw error;
+      this.log.warn(`${error.message}: it is merged again`);
+      return this.mountOnce(await this.merge(layers, AbortSignal.any([]), true), mountpoint);
+    }
+  }
+
+  private mountOnce({ bootstrap }: Merged, mountpoint: string): Promise<MountedBy> {
+    const files = { bootstrap, blobDir: this.store.blobDir, mountpoint };
+    return this.mounting.run(() => this.tally.timed("mount", () => mountImage(files, this.means)));
+  }
+
+  private async merge(layers: readonly string[], signal: AbortSignal, isAnew = false): Promise<Merged> {
+    const key = LayerStore.keyOf(layers);
+    const known = this.refused.get(key);
+    if (known !== undefined) throw known;
+    try {
+      return await this.store.merge(layers, signal, isAnew);
+    } catch (error) {
+      if (error instanceof NotConvertible && !this.refused.has(key)) {
+        this.refused.set(key, error);
+        this.log.warn(`image ${key}: its layers are unpacked one by one: ${error.reason}`);
+        this.tally.fellBack("not-mergeable");
+      }
+      throw error;
+    }
   }
 
   private isIdle = (key: string, isNeeded: (key: string) => boolean): boolean =>
@@ -173,13 +186,7 @@ export class MountedImages {
 async function isMounted(mountpoint: string): Promise<boolean> {
   const mount = mountAt(mountpoint);
   if (mount === undefined || !isImage(mount)) return false;
-  if (mount.type === "erofs") return true;
-  try {
-    await statfs(mountpoint);
-    return true;
-  } catch (error) {
-    if (!isDeadMount(error)) throw error;
-    await detach(mountpoint);
-    return false;
-  }
+  if (mount.type === "erofs" || (await rootOf(mountpoint)) !== "dead") return true;
+  await detach(mountpoint);
+  return false;
 }

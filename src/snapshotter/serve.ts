@@ -9,6 +9,7 @@ import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 import type { Address } from "../prometheus/http.ts";
 import type { MetricsServer } from "../prometheus/metrics-server.ts";
 import type { Driver } from "../mounts/drivers.ts";
+import type { ExportMode } from "./export-mode.ts";
 import type { Snapshotter } from "./snapshotter.ts";
 
 /** What it is started with. */
@@ -20,6 +21,10 @@ export interface SnapshotterOptions {
   /** Path of containerd's socket. */
   readonly containerdAddress: string;
   readonly driver: Driver;
+  /** Layers that are in the store need not be fetched. */
+  readonly skipsKnownLayers: boolean;
+  /** undefined: images are mounted on this machine. */
+  readonly exportMode?: ExportMode | undefined;
   /** Where Prometheus may ask. */
   readonly metrics?: Address | undefined;
   /** The program `nydusd-ts`. */

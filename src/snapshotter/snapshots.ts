@@ -4,11 +4,19 @@ import { type FieldOf, parseFilters } from "../containerd/filter.ts";
 import { refuse } from "../containerd/refusal.ts";
 import type { LayerStore } from "../layer-store/layer-store.ts";
 import type { Logger } from "../log/log.ts";
+import type { KnownLayers } from "./known-layers.ts";
 import type { MountAnswer } from "./mount-answers.ts";
-import { isExtractKey, type LayerBlob, type SnapshotKind, type SnapshotRecord } from "./record.ts";
+import {
+  isExtractKey,
+  type LayerBlob,
+  namespaceOf,
+  type SnapshotKind,
+  type SnapshotRecord,
+} from "./record.ts";
 import type { SnapshotRecords } from "./records.ts";
 import type { SnapshotDirectories, Usage } from "./snapshot-directories.ts";
 import type { Stacks } from "./stacks.ts";
+import type { VmDisks } from "./vm-disks.ts";
 import { now } from "./wall-clock.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -29,6 +37,12 @@ export interface NewName {
   readonly labels: Labels;
 }
 
+/** What lies below a snapshot, the highest first. */
+interface Below {
+  readonly lowers: readonly string[];
+  readonly volumes: readonly string[];
+}
+
 /**
  * containerd's snapshots. Whatever changes is one write of metadata; layers are laid into them by the differ, and images are
  * mounted when something is to be read. containerd holds locks of its own over Commit and Remove, none over Cleanup.
@@ -39,6 +53,10 @@ export class Snapshots {
   readonly stacks: Stacks;
   private readonly store: LayerStore;
   private readonly log: Logger;
+  /** undefined: every layer is fetched and laid into a snapshot. */
+  readonly known: KnownLayers | undefined;
+  /** undefined: images are mounted here. */
+  readonly vmDisks: VmDisks | undefined;
   private readonly changes = new Semaphore();
   /** Ids of snapshots that are no records yet. */
   private readonly making = new Set<number>();
@@ -50,16 +68,22 @@ export class Snapshots {
     directories: SnapshotDirectories,
     stacks: Stacks,
     store: LayerStore,
+    known: KnownLayers | undefined,
+    vmDisks: VmDisks | undefined,
     log: Logger,
   ) {
     this.records = records;
     this.directories = directories;
     this.stacks = stacks;
     this.store = store;
+    this.known = known;
+    this.vmDisks = vmDisks;
     this.log = log;
   }
 
-  /** @throws Refusal, OperationalError: nothing is left then */
+  /**
+   * @throws Refusal, also "already exists" of a layer that need not be fetched; OperationalError: in any other case nothing is left
+   */
   async make(kind: "view" | "active", { key, parent, labels }: NewSnapshot): Promise<MountAnswer[]> {
     const made = now();
     const isExtract = kind === "active" && isExtractKey(key);
@@ -70,12 +94,14 @@ export class Snapshots {
     };
     this.mustBeNew(key);
     this.mustBeCommitted(parent);
+    if (isExtract) await this.mustBeUnknown(record);
     this.making.add(record.id);
     try {
       await this.directories.make(record.id);
-      if (isExtract) this.stacks.images.unexpect(this.stacks.chainOf(parent).image);
-      const answers = await this.stacks.mountsOf(record);
-      if (!isExtract) await this.stacks.takeRoot(record);
+      if (isExtract) this.stacks.images.expected.unexpect(this.stacks.chainOf(parent).image);
+      const { lowers, volumes } = await this.below(record);
+      const answers = await this.stacks.mountsOf(record, lowers, volumes);
+      await this.stacks.takeRoot(record, lowers);
       await this.changes.run(async () => {
         this.mustBeNew(key);
         this.mustBeCommitted(parent);
@@ -110,7 +136,8 @@ export class Snapshots {
     if (record.kind === "committed") throw refuse("failed precondition", `snapshot ${key} is committed`);
     await this.directories.make(record.id);
     await this.settle(key);
-    return this.stacks.mountsOf(record);
+    const { lowers, volumes } = await this.below(record);
+    return this.stacks.mountsOf(record, lowers, volumes);
   }
 
   /** Unpacks a layer that was laid into a snapshot which is not committed: something is to be read there, or written. */
@@ -146,9 +173,7 @@ export class Snapshots {
         before,
       );
     });
-    this.stacks.images.unexpect(this.stacks.chainOf(this.mustHave(name).parent).image);
-    const { image, above } = this.stacks.chainOf(name);
-    if (above.length === 0 && image.length > 0) this.stacks.images.expect(image);
+    this.expectMerge(name);
   }
 
   /** Metadata only: what it had goes when `cleanUp` comes. */
@@ -204,6 +229,62 @@ export class Snapshots {
       const before = this.mustBeActive(key);
       const { layer: _, blob: __, ...after } = before;
       await this.records.put(after, before);
+    });
+  }
+
+  /** @throws Refusal "already exists" when the layer is in the store already, and there is a snapshot of it now */
+  private async mustBeUnknown(record: SnapshotRecord): Promise<void> {
+    const { known } = this;
+    const target = known?.refOf(record);
+    if (known === undefined || target === undefined) return;
+    if (!known.hasSnapshot(record)) {
+      const layer = known.layerOf(record);
+      if (layer === undefined) return;
+      await known.claiming(layer, () => this.takeKnown(record, layer, target));
+    }
+    throw refuse("already exists", `target snapshot ${target}`);
+  }
+
+  private async takeKnown(record: SnapshotRecord, layer: string, target: string): Promise<void> {
+    const key = `${namespaceOf(record.key)}/${record.id}/${target}`;
+    const blob = this.known?.blobOf(layer);
+    const done = {
+      kind: "committed",
+      key,
+      layer,
+      isExtract: false,
+      ...layerUsage(this.store, layer),
+    } as const;
+    await this.changes.run(() =>
+      this.records.put({ ...record, ...done, ...(blob === undefined ? {} : { blob }) }),
+    );
+    this.expectMerge(key);
+  }
+
+  /** Who asks for an image next may find it merged. */
+  private expectMerge(name: string): void {
+    const { expected } = this.stacks.images;
+    expected.unexpect(this.stacks.chainOf(this.mustHave(name).parent).image);
+    const { image, above } = this.stacks.chainOf(name);
+    if (above.length === 0 && image.length > 0) expected.expect(image);
+  }
+
+  /** Directories below a snapshot, or disks. Nothing is read below a layer that is to come. */
+  private async below({ isExtract, parent }: SnapshotRecord): Promise<Below> {
+    if (isExtract) return { lowers: [], volumes: [] };
+    const { image, above } = this.stacks.chainOf(parent);
+    // What lies above an image is in directories of the host: so is all of it then.
+    if (this.vmDisks === undefined || image.length === 0 || above.length > 0)
+      return { lowers: await this.stacks.lowersOf(parent), volumes: [] };
+    const { volumes, labels } = await this.vmDisks.below(this.records.chain(parent));
+    for (const { record, label, value } of labels) await this.addLabel(record.key, label, value);
+    return { lowers: [], volumes };
+  }
+
+  private async addLabel(key: string, label: string, value: string): Promise<void> {
+    await this.changes.run(async () => {
+      const before = this.mustHave(key);
+      await this.records.put({ ...before, labels: { ...before.labels, [label]: value } }, before);
     });
   }
 

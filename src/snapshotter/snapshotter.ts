@@ -7,6 +7,8 @@ import { Capabilities } from "./capabilities.ts";
 import { CleanUp } from "./clean-up.ts";
 import { ContentPlace } from "./content-place.ts";
 import { Differ } from "./differ.ts";
+import { ExportedDisks } from "./exported-disks.ts";
+import { KnownLayers } from "./known-layers.ts";
 import { LayerIntake } from "./layer-intake.ts";
 import { MountedImages } from "./mounted-images.ts";
 import { SnapshotRecords } from "./records.ts";
@@ -17,6 +19,7 @@ import type { SnapshotterOptions } from "./serve.ts";
 import { routesOf } from "./service.ts";
 import { SnapshotDirectories } from "./snapshot-directories.ts";
 import { Snapshots } from "./snapshots.ts";
+import { VmDisks } from "./vm-disks.ts";
 import { UnpackedLayers } from "./unpacked-layers.ts";
 
 /** All of it, put together. */
@@ -52,14 +55,17 @@ export async function openSnapshotter(
     intake,
     capabilities,
   );
-  const snapshots = new Snapshots(records, directories, stacks, store, log);
+  const known = options.skipsKnownLayers ? new KnownLayers(store, records) : undefined;
+  const vmDisks =
+    options.exportMode && new VmDisks(options.exportMode, new ExportedDisks(root), store, intake);
+  const snapshots = new Snapshots(records, directories, stacks, store, known, vmDisks, log);
   const differ = new Differ(snapshots, intake, containerd, log, tally);
   const cleanUp = new CleanUp(snapshots, differ, store, tally);
   return {
     handler: handlerOf(routesOf({ snapshots, differ, cleanUp, store }), (...call) => tally.called(...call)),
     shown: { root, store, records, tally },
     close: async () => {
-      images.close();
+      images.expected.close();
       await records.close();
       await store.close(); // last: another process may have all of it then
     },

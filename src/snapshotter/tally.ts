@@ -16,9 +16,9 @@ const OPERATIONS: Readonly<Record<string, string>> = {
 };
 
 /** What became of a layer that was to be laid into a snapshot. */
-export type LayerResult = "stored" | "unpacked" | "failed" | "canceled";
-/** Why containerd itself unpacks a layer. */
-export type FallbackReason = "snapshot-not-empty" | "not-convertible";
+export type LayerResult = "stored" | "known" | "unpacked" | "failed" | "canceled";
+/** Why containerd itself unpacks a layer, or this program those of an image. */
+export type FallbackReason = "snapshot-not-empty" | "not-convertible" | "not-mergeable";
 
 /** What has happened since the start: counted in any case, shown to who asks. */
 export class Tally implements StoreObserver {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readMounts } from "../../src/mounts/table.ts";
 import { PROXY } from "../support/containers/containerd-config.ts";
-import { clientsOf } from "../support/containers/clients.ts";
+import { clientsOf, topOf } from "../support/containers/clients.ts";
 import { treeAt } from "../support/containers/container-tree.ts";
 import { ENGINES, NO_CONTAINERS } from "../support/containers/engines.ts";
 import { exec } from "../support/containers/exec.ts";
@@ -57,11 +57,7 @@ describe("what people and containers may do", () => {
     await snapshotter.start();
     const { snapshots } = clientsOf(both);
     const key = `${containerd.namespace}/9/view`;
-    const found = await snapshots.list({ filters: ["kind==committed"] });
-    const infos: { name: string; parent: string }[] = [];
-    for await (const { info } of found) infos.push(...info);
-    const top = infos.find(({ name: each }) => !infos.some(({ parent }) => parent === each))?.name ?? "";
-    await snapshots.view({ key, parent: top });
+    await snapshots.view({ key, parent: await topOf(both) });
     await snapshots.mounts({ key });
     const images = readMounts().filter(({ mountpoint }) =>
       mountpoint.includes(`${snapshotter.root}.real/mnt/`),

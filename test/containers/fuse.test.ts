@@ -1,14 +1,18 @@
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readMounts } from "../../src/mounts/table.ts";
+import { clientsOf, topOf } from "../support/containers/clients.ts";
 import { connected } from "../support/containers/connected.ts";
 import { containerTree } from "../support/containers/container-tree.ts";
 import { PROXY } from "../support/containers/containerd-config.ts";
 import { ENGINES, NO_CONTAINERS } from "../support/containers/engines.ts";
-import { threeLayers } from "../support/containers/images.ts";
+import { base, threeLayers } from "../support/containers/images.ts";
 import { expectNothingLeft, filesOf, removeAll } from "../support/containers/nothing-left.ts";
+import { ociImage } from "../support/containers/oci-image.ts";
 import { referenceTree } from "../support/containers/reference-tree.ts";
 import { LOCAL_IMPORT } from "../support/containers/routes.ts";
 import { startBoth } from "../support/containers/snapshotter.ts";
+import { mentioning } from "../support/daemon.ts";
 import { needs } from "../support/needs.ts";
 
 describe.each(ENGINES)("$name", (engine) => {
@@ -34,5 +38,36 @@ describe.each(ENGINES)("$name", (engine) => {
     expect(mounts.map(({ type }) => type)).toEqual([expect.stringMatching(/^fuse/)]);
     await removeAll(both);
     await expectNothingLeft(both, before);
+  });
+
+  it("serves everybody else while a daemon is stopped", async () => {
+    const both = await startBoth(engine, {}, ["--driver", "fuse"]);
+    const { containerd, snapshotter } = both;
+    const name = await LOCAL_IMPORT.get(containerd, threeLayers(), PROXY);
+    await containerd.ask("run", "--detach", "--snapshotter", PROXY, name, "one");
+    const daemons = mentioning(join(snapshotter.root, "mnt"));
+    expect(daemons.length).toBeGreaterThan(0);
+    for (const pid of daemons) process.kill(Number(pid), "SIGSTOP");
+    try {
+      const { snapshots } = clientsOf(both);
+      const parent = await topOf(both);
+      // More than Node has threads for files.
+      const asked = Array.from({ length: 8 }, (_, i) =>
+        snapshots.prepare({ key: `${containerd.namespace}/${i}/waits`, parent }),
+      );
+      const answers = Promise.allSettled(asked);
+      const { mounts } = await snapshots.prepare({ key: `${containerd.namespace}/9/free`, parent: "" });
+      expect(mounts).toHaveLength(1);
+      await LOCAL_IMPORT.get(containerd, ociImage([{ tar: base() }]), PROXY);
+      for (const answer of await answers)
+        expect(answer).toMatchObject({
+          status: "rejected",
+          reason: { message: expect.stringMatching(/\/mnt\/\w+: its daemon does not answer/) },
+        });
+    } finally {
+      for (const pid of daemons) process.kill(Number(pid), "SIGCONT");
+    }
+    await containerd.ask("run", "--detach", "--snapshotter", PROXY, name, "two");
+    await removeAll(both);
   });
 });

@@ -38,6 +38,8 @@ describe.each(ENGINES)("$name", (engine) => {
 
   const images = [
     { name: "128 layers", image: () => ociImage(many(128)) },
+    // More than an image has devices for: they are unpacked one by one.
+    { name: "256 layers", image: () => ociImage(many(256)) },
     {
       name: "one layer twice",
       image: () => ociImage([{ tar: base() }, { tar: changes() }, { tar: changes() }]),

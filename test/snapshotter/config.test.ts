@@ -20,12 +20,16 @@ root = "/r"
 address = "/a"
 containerd_address = "/c"
 driver = "fuse"
+skip_known_layers = true
+[experimental.tarfs]
+export_mode = "image_block"
 [log]
 level = "debug"
 [metrics]
 address = "9110"`),
   ).toEqual({
-    ...{ root: "/r", address: "/a", containerdAddress: "/c", driver: "fuse", logLevel: "debug" },
+    ...{ root: "/r", address: "/a", containerdAddress: "/c", driver: "fuse", skipKnownLayers: true },
+    ...{ logLevel: "debug", exportMode: "image_block" },
     ...{ metricsAddress: "9110", warnings: [] },
   }));
 
@@ -51,7 +55,12 @@ describe("refuses", () => {
       /: daemon: is nydus-snapshotter's, .*"driver" says what/,
     ],
     ["version = 1\n[remote.auth]\nenable_cri_keychain = true", /: remote: .*containerd fetches layers/],
-    ["version = 1\n[experimental.tarfs]\nenable_tarfs = true", /: experimental: .*every layer is a tar/],
+    [
+      "version = 1\n[experimental.tarfs]\nenable_tarfs = true",
+      /: experimental\.tarfs\.enable_tarfs: .*every layer is a tar/,
+    ],
+    ["version = 1\n[experimental]\nenable_stargz = true", /: experimental\.enable_stargz: /],
+    ['version = 1\n[experimental.tarfs]\nexport_mode = "image_verity_only"', /tarfs\.export_mode: is /],
     ["version = 1\n[log]\ndir = '/var/log'", /: log\.dir: .*standard error/],
   ])("%j", (text, want) => expect(() => read(text)).toThrow(want));
 });

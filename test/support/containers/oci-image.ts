@@ -12,6 +12,8 @@ export interface Layer {
   readonly compression?: Compression;
   /** The layer ends after so many bytes of what was compressed, and its digest is right. */
   readonly cut?: number;
+  /** Each of its bytes is another one by 128, and its type says that it is encrypted. */
+  readonly isEncrypted?: boolean;
 }
 
 export interface Descriptor {
@@ -49,9 +51,16 @@ export function ociImage(
     return { mediaType, digest: digestOf(bytes), size: bytes.length };
   };
   const json = (mediaType: string, content: object) => put(mediaType, Buffer.from(JSON.stringify(content)));
-  const descriptors = layers.map(({ tar, compression = "gzip", cut }) =>
-    put(`${TYPE}.layer.v1.tar${SUFFIX[compression]}`, compress(tar, compression).subarray(0, cut)),
-  );
+  const descriptors = layers.map(({ tar, compression = "gzip", cut, isEncrypted = false }) => {
+    const bytes = compress(tar, compression).subarray(0, cut);
+    const type = `${TYPE}.layer.v1.tar${SUFFIX[compression]}`;
+    return isEncrypted
+      ? put(
+          `${type}+encrypted`,
+          bytes.map((byte) => byte ^ 128),
+        )
+      : put(type, bytes);
+  });
   const config = json(`${TYPE}.config.v1+json`, {
     architecture: ARCHITECTURE,
     os: "linux",

@@ -11,7 +11,8 @@ export interface Route {
   get(containerd: Containerd, image: OciImage, snapshotter: string): Promise<string>;
 }
 
-const PLATFORM = `linux/${process.arch === "x64" ? "amd64" : process.arch}`;
+/** As containerd calls this machine. */
+export const PLATFORM = `linux/${process.arch === "x64" ? "amd64" : process.arch}`;
 
 const pull = (isLocal: boolean): Route => ({
   name: `pulled by ${isLocal ? "the client" : "the transfer service"}`,

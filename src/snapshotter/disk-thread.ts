@@ -1,0 +1,42 @@
+import "../path-bytes/thread.ts";
+import { parentPort, workerData } from "node:worker_threads";
+import { exportDisk } from "../block/export.ts";
+import { openImageDisk } from "../block/image-disk.ts";
+import { messageOf } from "../bytes/errors.ts";
+
+/** A disk to make of an image. */
+export interface DiskTask {
+  readonly bootstrap: string;
+  /** Where its tars lie, each under its id. */
+  readonly blobDir: string;
+  readonly output: string;
+  readonly hasVerity: boolean;
+}
+
+/** What has to be told of its hash tree, "" without one; or why there is no disk. */
+export type DiskMade = { readonly info: string } | { readonly problem: string };
+
+if (parentPort === null) throw new Error("snapshotter/disk-thread runs in a worker thread only");
+parentPort.postMessage(await make(workerData));
+
+async function make({ bootstrap, blobDir, output, hasVerity }: DiskTask): Promise<DiskMade> {
+  try {
+    const { disk, files, tables, close } = openImageDisk(
+      bootstrap,
+      { dirs: [blobDir], files: new Map() },
+      false,
+    );
+    try {
+      const salt = new Uint8Array(0);
+      const terms = { dataBlock: tables.sb.blockSize, salt, hasSuperblock: false, isAlone: false };
+      const made = await exportDisk({ disk, files, output, verity: hasVerity ? terms : undefined });
+      if (made === undefined) return { info: "" };
+      const root = Buffer.from(made.root).toString("hex");
+      return { info: `${made.dataBlocks},${made.hashOffset},sha256:${root}` };
+    } finally {
+      close();
+    }
+  } catch (error) {
+    return { problem: messageOf(error) };
+  }
+}

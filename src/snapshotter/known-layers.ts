@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+import type { LayerStore } from "../layer-store/layer-store.ts";
+import type { LayerBlob, SnapshotRecord } from "./record.ts";
+import type { SnapshotRecords } from "./records.ts";
+
+/** Chain id of what a layer is laid into a snapshot for: who asks for it takes "already exists" for an answer. */
+const REF = "containerd.io/snapshot.ref";
+
+type Extract = Pick<SnapshotRecord, "key" | "parent" | "labels">;
+
+/**
+ * Layers that are in the store already, found by the chain that a snapshot is to be part of: nobody says which layer it will be
+ * before it has come.
+ *
+ * @see https://github.com/opencontainers/image-spec/blob/main/config.md (ChainID)
+ */
+export class KnownLayers {
+  private readonly store: LayerStore;
+  private readonly records: SnapshotRecords;
+  /** diffIDs of layers that a snapshot is being made of. */
+  private readonly claimed = new Map<string, number>();
+
+  constructor(store: LayerStore, records: SnapshotRecords) {
+    this.store = store;
+    this.records = records;
+  }
+
+  /** What a snapshot is to become, where who asks takes that there is one already; undefined: a layer has to be laid into it. */
+  refOf = ({ labels }: Extract): string | undefined => labels[REF];
+
+  /** Whether that is there already: containerd looks for it by these. */
+  hasSnapshot({ parent, labels }: Extract): boolean {
+    for (const record of this.records.all())
+      if (record.kind === "committed" && record.parent === parent && record.labels[REF] === labels[REF])
+        return true;
+    return false;
+  }
+
+  /** @returns its diffID */
+  layerOf({ key, parent, labels }: Extract): string | undefined {
+    const target = labels[REF] ?? chainIn(key, " ");
+    const below = chainIn(parent, "/");
+    for (const { diffId } of this.store.all()) if (chainIdOf(below, diffId) === target) return diffId;
+    return undefined;
+  }
+
+  /** What a layer was made of before. */
+  blobOf(diffId: string): LayerBlob | undefined {
+    for (const { layer, blob } of this.records.all()) if (layer === diffId && blob !== undefined) return blob;
+    return undefined;
+  }
+
+  /** Keeps a layer until a snapshot has it. */
+  async claiming<T>(diffId: string, work: () => Promise<T>): Promise<T> {
+    this.count(diffId, 1);
+    try {
+      return await work();
+    } finally {
+      this.count(diffId, -1);
+    }
+  }
+
+  isClaimed = (diffId: string): boolean => this.claimed.has(diffId);
+
+  private count(diffId: string, by: number): void {
+    const claims = (this.claimed.get(diffId) ?? 0) + by;
+    if (claims === 0) this.claimed.delete(diffId);
+    else this.claimed.set(diffId, claims);
+  }
+}
+
+/** containerd's names of layers end in their chain ids. */
+const chainIn = (name: string, before: string): string => name.slice(name.lastIndexOf(before) + 1);
+
+const chainIdOf = (below: string, diffId: string): string =>
+  below === "" ? diffId : `sha256:${createHash("sha256").update(`${below} ${diffId}`).digest("hex")}`;
