@@ -52,6 +52,12 @@ export class FlatDisk {
     }
   }
 
+  /** The run that all of a range lies in, if one does: most reads are of one, and need no list of pieces. */
+  runOver(at: number, length: number): Run | undefined {
+    const run = this.runs[this.firstBehind(at)];
+    return run !== undefined && run.at <= at && run.at + run.length >= at + length ? run : undefined;
+  }
+
   /** Index of the first run that ends behind a byte. */
   private firstBehind(at: number): number {
     let low = 0;

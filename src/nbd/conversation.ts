@@ -6,6 +6,8 @@ const WAITING_BYTES = 128 << 10;
 /** Bytes for one client after which the others have their turn. */
 const TURN_BYTES = 512 << 10;
 
+const NOTHING = Buffer.alloc(0);
+
 /** The client is gone, or breaks the protocol: nothing more can be said. */
 export class Ended extends Error {
   override readonly name = "Ended";
@@ -20,6 +22,8 @@ export class Conversation {
   private readonly stuckMs: number;
   private wake: (() => void) | undefined;
   private turn = 0;
+  /** What has come and was not taken yet. */
+  private got: Buffer = NOTHING;
 
   /** @param stuckMs how long a client may take nothing of what waits for it */
   constructor(socket: Socket, stuckMs: number) {
@@ -37,23 +41,41 @@ export class Conversation {
   /** Exactly so many bytes. @throws Ended when they do not come any more */
   async take(length: number): Promise<Buffer> {
     for (;;) {
-      const bytes: Buffer | null = length === 0 ? Buffer.alloc(0) : this.socket.read(length);
-      if (bytes?.length === length) return bytes;
-      if (bytes !== null || this.socket.readableEnded || this.socket.destroyed)
-        throw new Ended("the client is gone");
-      await this.something();
+      const bytes = this.takeNow(length);
+      if (bytes !== undefined) return bytes;
+      await this.more();
     }
+  }
+
+  /** The same, if they have come already: requests that come together are answered without waiting for each. */
+  takeNow(length: number): Buffer | undefined {
+    if (this.got.length < length) {
+      const more: Buffer | null = this.socket.read();
+      if (more !== null) this.got = this.got.length === 0 ? more : Buffer.concat([this.got, more]);
+      if (this.got.length < length) return undefined;
+    }
+    const bytes = this.got.subarray(0, length);
+    this.got = this.got.subarray(length);
+    return bytes;
   }
 
   /** Passes over bytes, without keeping them. */
   async skip(length: number): Promise<void> {
     for (let left = length; left > 0; ) {
-      // Not `left`, for which Node would want a buffer.
-      const bytes: Buffer | null = this.socket.read(Math.min(left, this.socket.readableLength || 1));
-      if (bytes !== null) left -= bytes.length;
-      else if (this.socket.readableEnded || this.socket.destroyed) throw new Ended("the client is gone");
-      else await this.something();
+      const bytes = this.got.length > 0 ? this.got : (this.socket.read() as Buffer | null);
+      this.got = NOTHING;
+      if (bytes === null) await this.more();
+      else {
+        this.got = bytes.subarray(Math.min(left, bytes.length));
+        left -= bytes.length - this.got.length;
+      }
     }
+  }
+
+  /** @throws Ended when nothing more comes */
+  private async more(): Promise<void> {
+    if (this.socket.readableEnded || this.socket.destroyed) throw new Ended("the client is gone");
+    await this.something();
   }
 
   /** Sends parts together; waits while too much is on its way. The parts are the socket's from now on. */

@@ -114,10 +114,15 @@ export function optionReply(option: number, type: number, data: Uint8Array = Buf
 
 export function simpleReply(error: number, cookie: bigint): Buffer {
   const head = Buffer.allocUnsafe(16);
+  putSimpleReply(head, error, cookie);
+  return head;
+}
+
+/** The same at the beginning of a buffer. */
+export function putSimpleReply(head: Buffer, error: number, cookie: bigint): void {
   head.writeUInt32BE(SIMPLE_REPLY_MAGIC, 0);
   head.writeUInt32BE(error, 4);
   head.writeBigUInt64BE(cookie, 8);
-  return head;
 }
 
 /** @param length of what follows in the chunk */

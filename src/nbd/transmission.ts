@@ -1,5 +1,6 @@
 import { messageOf } from "../bytes/errors.ts";
-import type { DiskPiece } from "../block/flat-disk.ts";
+import type { DiskExtent } from "../block/served-disk.ts";
+import { AnswerBatch } from "./answer-batch.ts";
 import { type Conversation, Ended } from "./conversation.ts";
 import type { NbdCounts } from "./counts.ts";
 import { type Agreement, ALLOCATION_ID } from "./negotiation.ts";
@@ -18,17 +19,23 @@ import {
   type Request,
   STATE_HOLE,
   STATE_ZERO,
+  putSimpleReply,
   simpleReply,
 } from "./protocol.ts";
 
 /** Bytes that are read for a client at a time. */
 const PIECE = 128 << 10;
-/** Bytes in front of the data of a chunk. */
+/** Bytes in front of the data of a chunk, and of a simple reply. */
 const DATA_HEAD = 28;
+const SIMPLE_HEAD = 16;
+/** Reads whose answers go out together. */
+const SMALL_READ = 16 << 10;
 /** Answers for which Node has memory at hand. */
 const SMALL = 2048;
 /** Extents of one answer to BLOCK_STATUS. */
 const MAX_EXTENTS = 1024;
+/** Pieces of the disk that are looked at for one, others waiting meanwhile: it may tell of less than was asked for. */
+const MAX_PIECES = 16 << 10;
 
 /** What a request is not answered for, by NBD's number. */
 class Refused extends Error {
@@ -45,6 +52,7 @@ export class Transmission {
   private readonly agreement: Agreement;
   private readonly onProblem: (problem: string) => void;
   private readonly counts: NbdCounts;
+  private readonly batch: AnswerBatch;
   private reused: Buffer | undefined;
 
   constructor(
@@ -54,6 +62,7 @@ export class Transmission {
     onProblem: (problem: string) => void,
   ) {
     this.talk = talk;
+    this.batch = new AnswerBatch(talk);
     this.counts = counts;
     this.agreement = agreement;
     this.onProblem = onProblem;
@@ -62,18 +71,80 @@ export class Transmission {
   /** Until the client says goodbye. @throws Ended when it just goes, or breaks the protocol */
   async serve(): Promise<void> {
     for (;;) {
-      const request = readRequest(await this.talk.take(REQUEST_SIZE));
+      const request = readRequest(this.talk.takeNow(REQUEST_SIZE) ?? (await this.next()));
       if (request.magic !== REQUEST_MAGIC) throw new Ended("no request");
       this.counts.request(request.type);
-      if (request.type === COMMAND.DISCONNECT) return;
+      if (request.type === COMMAND.DISCONNECT) return void (await this.batch.say());
       try {
-        await this.answer(request);
+        const waits = this.isSmallRead(request) ? this.smallRead(request) : this.apart(request);
+        if (waits !== undefined) await waits;
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         this.counts.errors++;
+        await this.batch.say();
         await this.refuse(request, error);
       }
     }
+  }
+
+  /** The next request, after all answers that can be said before it. */
+  private async next(): Promise<Buffer> {
+    await this.batch.say();
+    return this.talk.take(REQUEST_SIZE);
+  }
+
+  private async apart(request: Request): Promise<void> {
+    await this.batch.say();
+    await this.answer(request);
+  }
+
+  private isSmallRead({ type, offset, length }: Request): boolean {
+    return (
+      type === COMMAND.READ &&
+      length > 0 &&
+      length <= SMALL_READ &&
+      offset + length <= this.agreement.served.size
+    );
+  }
+
+  /** Zeros are data here: to tell them apart would cost more than to send them. */
+  private smallRead(request: Request): Promise<void> | undefined {
+    const { isStructured } = this.agreement;
+    const { offset, length } = request;
+    const head = isStructured ? DATA_HEAD : SIMPLE_HEAD;
+    const memory = this.batch.room(head + length);
+    if (memory === undefined) return this.afterOthers(request);
+    let waits: Promise<void> | undefined;
+    try {
+      waits = this.agreement.served.read(offset, memory.subarray(head));
+    } catch (error) {
+      throw this.unreadable(error);
+    }
+    if (waits !== undefined) return this.whenRead(waits, request, memory);
+    this.addSmall(request, memory);
+    return undefined;
+  }
+
+  /** Others' answers do not wait for it. */
+  private async whenRead(waits: Promise<void>, request: Request, memory: Buffer): Promise<void> {
+    waits.catch(() => {}); // it is looked at below, unless the client is gone before
+    await this.batch.say();
+    await waits.catch((error) => {
+      throw this.unreadable(error);
+    });
+    this.addSmall(request, memory);
+  }
+
+  private addSmall(request: Request, memory: Buffer): void {
+    if (this.agreement.isStructured) putDataHead(memory, request, request.offset, request.length, true);
+    else putSimpleReply(memory, 0, request.cookie);
+    this.counts.readBytes += request.length;
+    this.batch.add(memory.length);
+  }
+
+  private async afterOthers(request: Request): Promise<void> {
+    await this.batch.say();
+    await this.smallRead(request);
   }
 
   private answer(request: Request): Promise<void> {
@@ -118,16 +189,16 @@ export class Transmission {
       return this.stream(request, head);
     }
     const end = offset + length;
-    for (const piece of served.pieces(offset, length)) {
-      const last = piece.at + piece.length === end;
-      if (piece.source === undefined) await this.talk.say(holeChunk(request, piece, last));
-      else await this.dataChunks(request, piece, last);
+    for (const extent of served.extents(offset, length)) {
+      const last = extent.at + extent.length === end;
+      if (extent.isHole) await this.talk.say(holeChunk(request, extent, last));
+      else await this.dataChunks(request, extent, last);
     }
   }
 
   private async dataChunks(
     request: Request,
-    { at: first, length }: DiskPiece,
+    { at: first, length }: DiskExtent,
     isLast: boolean,
   ): Promise<void> {
     for (let at = first, left = length; left > 0; ) {
@@ -163,10 +234,14 @@ export class Transmission {
       const waits = this.agreement.served.read(at, room === 0 ? into : into.subarray(room));
       if (waits !== undefined) await waits;
     } catch (error) {
-      this.onProblem(messageOf(error));
-      throw new Refused(ERROR.EIO, messageOf(error));
+      throw this.unreadable(error);
     }
     return into;
+  }
+
+  private unreadable(error: unknown): Refused {
+    this.onProblem(messageOf(error));
+    return new Refused(ERROR.EIO, messageOf(error));
   }
 
   /** Memory for an answer: that of the one before, once the client's socket has all of it; collecting it would cost more. */
@@ -200,7 +275,7 @@ export class Transmission {
     this.mustBeInside(request, served.size);
     if (request.length === 0) throw new Refused(ERROR.EINVAL, "of no bytes");
     const most = request.flags & FLAG_REQ_ONE ? 1 : MAX_EXTENTS;
-    const extents = extentsOf(served.pieces(request.offset, request.length), most);
+    const extents = joined(served.extents(request.offset, request.length, MAX_PIECES), most);
     const data = Buffer.alloc(4 + 8 * extents.length);
     data.writeUInt32BE(ALLOCATION_ID, 0);
     extents.forEach(({ length, isHole }, i) => {
@@ -233,7 +308,7 @@ function putDataHead(chunk: Buffer, { cookie }: Request, at: number, length: num
   chunk.writeBigUInt64BE(BigInt(at), 20);
 }
 
-function holeChunk({ cookie }: Request, { at, length }: DiskPiece, isLast: boolean): Buffer {
+function holeChunk({ cookie }: Request, { at, length }: DiskExtent, isLast: boolean): Buffer {
   const chunk = Buffer.allocUnsafe(32);
   putChunkHead(chunk, CHUNK.HOLE, isLast, cookie, 12);
   chunk.writeBigUInt64BE(BigInt(at), 20);
@@ -247,10 +322,9 @@ interface NbdExtent {
 }
 
 /** Neighbours of one kind as one, the first so many. */
-function extentsOf(pieces: Iterable<DiskPiece>, most: number): NbdExtent[] {
+function joined(all: Iterable<DiskExtent>, most: number): NbdExtent[] {
   const extents: NbdExtent[] = [];
-  for (const { length, source } of pieces) {
-    const isHole = source === undefined;
+  for (const { length, isHole } of all) {
     const last = extents.at(-1);
     if (last?.isHole === isHole) last.length += length;
     else if (extents.length === most) break;

@@ -28,6 +28,7 @@ const X64 = {
   connect: 42,
   sendmsg: 46,
   recvmsg: 47,
+  socketpair: 53,
   setsockopt: 54,
   getsockopt: 55,
   execve: 59,
@@ -63,6 +64,7 @@ const GENERIC: typeof X64 = {
   unshare: 97,
   rt_sigaction: 134,
   socket: 198,
+  socketpair: 199,
   connect: 203,
   setsockopt: 208,
   getsockopt: 209,
@@ -89,6 +91,9 @@ const COMMON = {
   pidfd_open: 434,
   pidfd_getfd: 438,
 };
+
+/** Of this machine; none where nobody has looked them up. */
+const HERE: Readonly<Partial<typeof X64 & typeof COMMON>> = { ...NUMBERS[process.arch], ...COMMON };
 
 type Call = keyof typeof X64 | keyof typeof COMMON;
 
@@ -120,7 +125,7 @@ export async function loadSystemCalls(): Promise<void> {
  */
 export function systemCall(call: Call, about: string, ...args: Argument[]): number {
   if (koffi === undefined || program === undefined) throw new Error("system calls are not loaded");
-  const number = { ...NUMBERS[process.arch], ...COMMON }[call];
+  const number = HERE[call];
   const what = `${call}(${about})`;
   if (number === undefined) throw new SystemCallError("ENOSYS", what);
   const plain = args.map((arg) => (typeof arg === "string" && holdsBytes(arg) ? terminated(arg) : arg));

@@ -7,7 +7,10 @@ export class BlockDigest {
   private readonly saltSize: number;
   private readonly size: number;
   private readonly zeros: Buffer;
-  private zeroDigest: Uint8Array | undefined;
+  private readonly one = Buffer.alloc(DIGEST_SIZE);
+  private zeroDigest: string | undefined;
+  /** The memory that was hashed last, block by block. */
+  private blocks: readonly Uint8Array[] = [];
 
   /** @param size bytes of a block */
   constructor(salt: Uint8Array, size: number) {
@@ -20,27 +23,49 @@ export class BlockDigest {
 
   /** @returns valid until the next call */
   of(block: Uint8Array): Uint8Array {
-    // A disk is zeros where nothing lies, and comparing is twenty times as fast as hashing.
-    if (this.zeros.equals(block)) {
-      this.zeroDigest ??= this.digest(block);
-      return this.zeroDigest;
-    }
-    return this.digest(block);
+    this.one.write(this.digest(block), 0, "latin1");
+    return this.one;
   }
 
   /**
    * Puts digests of blocks side by side.
    *
-   * @param data whole blocks
+   * @param data whole blocks; memory that is used again costs less
    */
   all(data: Uint8Array, out: Uint8Array, at: number): void {
-    for (let done = 0, to = at; done < data.length; done += this.size, to += DIGEST_SIZE)
-      out.set(this.of(data.subarray(done, done + this.size)), to);
+    const blocks = this.blocksOf(data);
+    const count = data.length / this.size;
+    let digests = "";
+    for (let i = 0; i < count; i++) digests += this.digest(blocks[i] as Uint8Array); // there are as many
+    Buffer.from(out.buffer, out.byteOffset, out.byteLength).write(digests, at, "latin1");
   }
 
-  private digest(block: Uint8Array): Uint8Array {
-    if (this.saltSize === 0) return hash("sha256", block, "buffer");
+  /** Making them takes a fifth of the time of hashing blocks of 512 bytes. */
+  private blocksOf({ buffer, byteOffset, length }: Uint8Array): readonly Uint8Array[] {
+    const [first] = this.blocks;
+    if (
+      first?.buffer !== buffer ||
+      first.byteOffset !== byteOffset ||
+      this.blocks.length < length / this.size
+    )
+      this.blocks = Array.from(
+        { length: length / this.size },
+        (_, i) => new Uint8Array(buffer, byteOffset + i * this.size, this.size),
+      );
+    return this.blocks;
+  }
+
+  /** As a string of bytes: one costs half of what a Buffer does. */
+  private digest(block: Uint8Array): string {
+    // A disk is zeros where nothing lies, and comparing is twenty times as fast as hashing.
+    if (block[0] !== 0 || !this.zeros.equals(block)) return this.hashed(block);
+    this.zeroDigest ??= this.hashed(block);
+    return this.zeroDigest;
+  }
+
+  private hashed(block: Uint8Array): string {
+    if (this.saltSize === 0) return hash("sha256", block, "binary");
     this.salted.set(block, this.saltSize);
-    return hash("sha256", this.salted, "buffer");
+    return hash("sha256", this.salted, "binary");
   }
 }

@@ -26,6 +26,7 @@ export function* checkHashTree(
 ): Generator<Mismatch> {
   const { dataBlocks } = parameters;
   const levels = levelsOf(dataBlocks);
+  const leaves = new Leaves(parameters, source);
   /** By hash block of the level above: undefined where it is wrong. */
   let above: (Uint8Array | undefined)[] = [padded(root)];
   for (let i = levels.length - 1; i >= 0; i--) {
@@ -35,12 +36,12 @@ export function* checkHashTree(
     for (const { at, block, isKnown } of hashBlocks(parameters, elementAt(levels, i), below, above, source)) {
       if (block === undefined && isKnown) yield { what: "tree", at };
       if (i > 0) here.push(block?.slice());
-      else if (block !== undefined) yield* checkData(parameters, page, block, source);
+      else if (block !== undefined) yield* leaves.check(page, block);
       page++;
     }
     above = here;
   }
-  if (levels.length === 0) yield* checkData(parameters, 0, padded(root), source);
+  if (levels.length === 0) yield* leaves.check(0, padded(root));
 }
 
 /** The hash blocks of a level that are what the level above says; undefined where one is not, or nothing is known of it. */
@@ -66,20 +67,33 @@ function* hashBlocks(
   }
 }
 
-function* checkData(
-  { dataBlock, dataBlocks, salt }: VerityParameters,
-  page: number,
-  digests: Uint8Array,
-  source: VeritySource,
-): Generator<Mismatch> {
-  const first = page * FANOUT;
-  const count = Math.min(FANOUT, dataBlocks - first);
-  const data = Buffer.alloc(count * dataBlock);
-  source.data(first * dataBlock, data);
-  const digest = new BlockDigest(salt, dataBlock);
-  for (let k = 0; k < count; k++)
-    if (!isDigest(digest.of(data.subarray(k * dataBlock, (k + 1) * dataBlock)), digests, k))
-      yield { what: "data", block: first + k };
+/** Data blocks, as many as a hash block has digests of, and what they have. */
+class Leaves {
+  private readonly parameters: VerityParameters;
+  private readonly source: VeritySource;
+  private readonly digest: BlockDigest;
+  private readonly data: Buffer;
+  private readonly found = Buffer.alloc(HASH_BLOCK);
+
+  constructor(parameters: VerityParameters, source: VeritySource) {
+    this.parameters = parameters;
+    this.source = source;
+    this.digest = new BlockDigest(parameters.salt, parameters.dataBlock);
+    this.data = Buffer.alloc(FANOUT * parameters.dataBlock);
+  }
+
+  /** @param digests the hash block of that number, which is right */
+  *check(page: number, digests: Uint8Array): Generator<Mismatch> {
+    const { dataBlock, dataBlocks } = this.parameters;
+    const first = page * FANOUT;
+    const count = Math.min(FANOUT, dataBlocks - first);
+    const data = this.data.subarray(0, count * dataBlock);
+    this.source.data(first * dataBlock, data);
+    this.digest.all(data, this.found, 0);
+    for (let k = 0; k < count; k++)
+      if (!isDigest(this.found.subarray(k * DIGEST_SIZE, (k + 1) * DIGEST_SIZE), digests, k))
+        yield { what: "data", block: first + k };
+  }
 }
 
 const isDigest = (found: Uint8Array, digests: Uint8Array, k: number): boolean =>

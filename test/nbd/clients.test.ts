@@ -1,6 +1,7 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { blobFlags, COMMAND, mountErofs, sh, until, workDir } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
@@ -12,6 +13,7 @@ import { WAIT_FOR } from "../support/wait-for.ts";
 
 const MERGED = fixture("12-merged");
 const FLAT = fixture("13-export-disk").path;
+const IMAGE = COMMAND.replace("nydusd-ts.js", "nydus-image-ts.js");
 const uri = (socket: string, name = "") => `nbd+unix:///${name}?socket=${socket}`;
 const merged = (...more: string[]) => serveNbd([MERGED.path, ...blobFlags(MERGED.devices), ...more]);
 const program = (name: string, ...args: string[]) =>
@@ -72,11 +74,11 @@ describe("clients of others read the disk", () => {
   });
 });
 
-it("200 clients, half of whom take nothing of what they ask for, cost one who reads nothing but time", async () => {
+it("200 clients, half of them hostile, cost those who read, and one who verifies all of it, nothing but time", async () => {
   const dir = workDir();
   sh('cd "$D"; head -c 60000000 /dev/urandom >f; tar -cf x.tar f; rm f', { D: dir });
   execFileSync(process.execPath, [
-    COMMAND.replace("nydusd-ts.js", "nydus-image-ts.js"),
+    IMAGE,
     "create",
     "-B",
     join(dir, "x.boot"),
@@ -86,16 +88,34 @@ it("200 clients, half of whom take nothing of what they ask for, cost one who re
     "x",
     join(dir, "x.tar"),
   ]);
-  const served = await serveNbd([join(dir, "x.boot"), "--blob-dir", dir]);
+  const served = await serveNbd([join(dir, "x.boot"), "--blob-dir", dir, "--verity"]);
+  const root = /^dm-verity.* ([0-9a-f]{64})$/m.exec(served.output())?.[1] ?? "";
+  const tar = readFileSync(join(dir, "x.tar"));
   const clients = await Promise.all(Array.from({ length: 200 }, () => RawClient.connect(served.socket)));
-  await Promise.all(clients.slice(0, 100).map((client) => client.go()));
-  for (const client of clients.slice(0, 100)) {
+  const hostile = clients.slice(0, 100);
+  const honest = clients.slice(100);
+  await Promise.all([...hostile.slice(0, 75), ...honest].map((client) => client.go()));
+  // They take nothing of what they ask for, stop within a request, or have said nothing from the first.
+  for (const client of hostile.slice(0, 50)) {
     client.socket.pause();
     for (let i = 0; i < 20; i++) client.request(0, 0x80000, 32 << 20);
   }
-  // The others say nothing at all.
-  expect(program("nbdcopy", uri(served.socket), join(dir, "disk")).status).toBe(0);
-  const tar = readFileSync(join(dir, "x.tar"));
+  for (const client of hostile.slice(50, 75)) {
+    client.request(1, 0, 0xffff_ffff, 0, Buffer.alloc(100_000));
+    client.socket.pause();
+  }
+  const read = async (client: RawClient, nth: number) => {
+    for (let i = 0; i < 20; i++) {
+      const at = ((nth * 7919 + i * 104_729) % (tar.length / 512 - 200)) * 512;
+      client.request(0, 0x80000 + at, 100_000);
+      expect((await client.simple(100_000)).data.equals(tar.subarray(at, at + 100_000))).toBe(true);
+    }
+  };
+  const copying = promisify(execFile)("nbdcopy", [uri(served.socket), join(dir, "disk")]);
+  await Promise.all(honest.map(read));
+  await copying;
+  const { status } = spawnSync(process.execPath, [IMAGE, "verify", join(dir, "disk"), root]);
+  expect(status).toBe(0);
   const copied = readFileSync(join(dir, "disk"));
   expect(copied.subarray(0x80000, 0x80000 + tar.length).equals(tar)).toBe(true);
   const resident = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${served.pid}/status`, "latin1"))?.[1]);
