@@ -5,20 +5,20 @@ import type { openImageDisk } from "../src/block/image-disk.ts";
 import { OperationalError, UsageError } from "../src/bytes/errors.ts";
 import { sharedCell } from "../src/mkfs/report.ts";
 import { isRoot } from "../src/verity/hash-words.ts";
+import { addDiskForm, type DiskFormFlags, diskFormOf } from "./disk-form.ts";
 import { warn, withExamples } from "./help.ts";
 import * as options from "./image-options.ts";
 import { progress } from "./progress.ts";
 import { sayLine } from "./say.ts";
 import { salt, verityLine } from "./verity-words.ts";
 
-interface ExportFlags extends options.ImageFlags {
+interface ExportFlags extends options.ImageFlags, DiskFormFlags {
   block: boolean;
   output?: string;
   verity: boolean;
   verityOnly: boolean;
   veritySuperblock: boolean;
   salt?: Uint8Array;
-  singleDevice: boolean;
   layer?: string;
   threads?: string;
 }
@@ -36,7 +36,6 @@ export function addExport(program: Command): void {
     .description("write the image and its tars as one disk, for virtual machines and block devices")
     .option("--block", "as a block device, the only form", false)
     .option("-O, --output <file>", "where to; <blob-dir>/<name of the bootstrap>.disk when absent")
-    .option("--single-device", "for kernels that know no device table in a disk: any from 5.19", false)
     .option("--layer <N|ID>", "one layer alone, as a disk of its own: by its number from 1, or its blob id")
     .option("--verity", "put the hash tree of dm-verity behind the disk, and print what opens it", false)
     .option("--verity-only", "write the hash tree alone, of a disk that is served elsewhere", false)
@@ -48,7 +47,7 @@ export function addExport(program: Command): void {
     .option("--salt <hex>", "of the hash tree; none when absent", salt)
     .addOption(new Option("--threads <n>", "of nydus-image; as many as there are CPUs").hideHelp())
     .action(async (image: string | undefined, flags: ExportFlags) => writeDisk(image, flags));
-  options.addBlobOption(options.addImageOptions(command));
+  options.addBlobOption(options.addImageOptions(addDiskForm(command)));
   withExamples(
     command,
     "nydus-image-ts export --block -B image.boot -D layers -O image.disk",
@@ -104,10 +103,10 @@ async function writeImage(
 ): Promise<void> {
   const { openImageDisk } = await import("../src/block/image-disk.ts"); // as above
   const { exportDisk } = await import("../src/block/export.ts");
-  const { disk, files, tables, close } = openImageDisk(image, search, flags.singleDevice);
+  const { disk, files, blockSize, close } = openImageDisk(image, search, diskFormOf(flags));
   const report = process.stderr.isTTY ? progress(true) : undefined;
   try {
-    const verity = verityOf(flags, tables.sb.blockSize);
+    const verity = verityOf(flags, blockSize);
     const done = sharedCell();
     report?.start("disks", [disk.size], [done]);
     const made = await exportDisk({ disk, files, output, verity, done });

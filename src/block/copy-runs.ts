@@ -4,7 +4,8 @@ import { readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { copyFileRange, nextData } from "../syscalls/copy-range.ts";
-import { becameShorter, type DiskFile } from "./disk-reader.ts";
+import { LARGE_BLOCK } from "./aligned-disk.ts";
+import { becameShorter, type DiskFile, DiskReader } from "./disk-reader.ts";
 import type { FlatDisk, Run } from "./flat-disk.ts";
 
 /** A signal is heard only between two steps. */
@@ -14,7 +15,8 @@ const BUFFER = 1 << 20;
 const UNABLE = new Set(["EXDEV", "EINVAL", "ENOTSUP", "ENOSYS", "EPERM", "EBADF"]);
 
 /**
- * Writes a disk by having the kernel copy what lies in files. Holes of the files stay holes.
+ * Writes a disk by having the kernel copy what lies in files. Holes of the files stay holes. Small neighbours, of which a disk whose
+ * files were moved has one a file, are read, and written at once: a call of the kernel for each would be most of the work.
  *
  * @param out as long as the disk already
  * @param done one cell, told up to which byte the disk is there
@@ -26,11 +28,35 @@ export async function copyRuns(
   out: AtomicFile,
   done: Float64Array,
 ): Promise<void> {
-  for (const { at, length, source } of disk.runs) {
-    if ("bytes" in source) out.write(source.bytes, at);
+  const reader = new DiskReader(disk, files);
+  const buffer = Buffer.allocUnsafe(BUFFER);
+  for (let i = 0; i < disk.runs.length; ) {
+    const { at, length, source } = elementAt(disk.runs, i);
+    const small = smallNeighbours(disk.runs, i);
+    if (small.count > 1) {
+      const bytes = buffer.subarray(0, small.end - at);
+      reader.read(at, bytes);
+      out.write(bytes, at);
+      out.flushBehind(small.end);
+      await setImmediate();
+    } else if ("bytes" in source) out.write(source.bytes, at);
     else await copyRun({ at, length, source }, elementAt(files, source.file), out, done);
-    done[0] = at + length;
+    done[0] = small.end;
+    i += small.count;
   }
+}
+
+/** How many runs from one on lie side by side, but for less than a block each, and fit in the buffer; one at least. */
+function smallNeighbours(runs: readonly Run[], first: number): { count: number; end: number } {
+  const { at, length } = elementAt(runs, first);
+  let count = 1;
+  let end = at + length;
+  for (let next = runs[first + 1]; next !== undefined; next = runs[first + count]) {
+    if (next.at - end >= LARGE_BLOCK || next.at + next.length - at > BUFFER) break;
+    end = next.at + next.length;
+    count++;
+  }
+  return { count, end };
 }
 
 async function copyRun(

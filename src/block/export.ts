@@ -1,8 +1,6 @@
-import { fstatSync, ftruncateSync, statfsSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { fstatSync, ftruncateSync, statSync } from "node:fs";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
-import { elementAt } from "../bytes/element-at.ts";
-import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { OperationalError } from "../bytes/errors.ts";
 import { alignUp } from "../bytes/u64.ts";
 import { loadSystemCalls } from "../syscalls/system-call.ts";
 import { DIGEST_SIZE, HASH_BLOCK, levelsOf, treeSize, type VerityParameters } from "../verity/hash-tree.ts";
@@ -12,12 +10,7 @@ import { copyRuns } from "./copy-runs.ts";
 import type { DiskFile } from "./disk-reader.ts";
 import type { FlatDisk } from "./flat-disk.ts";
 import { hashInThreads } from "./hash-threads.ts";
-
-/** File systems on which files can have blocks in common: btrfs, XFS, bcachefs. Source: include/uapi/linux/magic.h. */
-const SHARING = new Set([0x9123683e, 0x58465342, 0xca451a4e]);
-
-/** Nobody's bytes of a disk that are hashed, above as many as it has of its own: nydus-image leaves half a megabyte a tar. */
-const SPARE_ZEROS = 2 ** 30;
+import { mustHaveRoom } from "./room.ts";
 
 /** A disk that is to become a file. */
 export interface ExportRequest {
@@ -80,11 +73,12 @@ export async function writeVerity(
   const treeAt = hashOffset + (hasSuperblock ? HASH_BLOCK : 0);
   const [lowest] = levelsOf(parameters.dataBlocks);
   ftruncateSync(out.fd, treeAt + treeSize(parameters.dataBlocks));
+  const file = { fd: out.fd, name: out.path };
   const digests = new Uint8Array(new SharedArrayBuffer((lowest?.blocks ?? 1) * DIGEST_SIZE));
   await hashInThreads({
     ...{ size: disk.size, runs: disk.runs, files, parameters, digests, done },
-    copyTo: isAlone ? undefined : out.fd,
-    tree: { fd: out.fd, at: treeAt + (lowest?.at ?? 0) * HASH_BLOCK },
+    copyTo: isAlone ? undefined : file,
+    tree: { ...file, at: treeAt + (lowest?.at ?? 0) * HASH_BLOCK },
     next: new Int32Array(new SharedArrayBuffer(4)),
   });
   const root = upperLevels(parameters, digests, (block, at) => out.write(block, treeAt + at));
@@ -95,16 +89,6 @@ export async function writeVerity(
 /** A cell that nobody reads. */
 const newDone = (): Float64Array => new Float64Array(new SharedArrayBuffer(8));
 
-/** @throws OperationalError when a small image says that its tars lie so far apart that hashing the zeros between never ends */
-function mustBeFull(disk: FlatDisk, files: readonly DiskFile[]): void {
-  const data = disk.runs.reduce((sum, { length }) => sum + length, 0);
-  if (disk.size <= 2 * data + SPARE_ZEROS) return;
-  throw new OperationalError(
-    `${elementAt(files, 0).name}: of ${disk.size} bytes of its disk ${data} are of the image or its tars: no hash tree is made of so many ` +
-      "zeros; build the image again",
-  );
-}
-
 /** @throws OperationalError when the output is what the disk is made of, which would be gone then */
 function mustBeNoPart({ files, output }: ExportRequest): void {
   const out = statSync(output, { throwIfNoEntry: false });
@@ -113,38 +97,5 @@ function mustBeNoPart({ files, output }: ExportRequest): void {
     const { dev, ino } = fstatSync(fd);
     if (dev === out.dev && ino === out.ino)
       throw new OperationalError(`${output}: is ${name}, which the disk is made of; want another name`);
-  }
-}
-
-/**
- * To be asked before anything is written.
- *
- * @throws OperationalError when the file system of the output has no room, or a hash tree would be of little but zeros
- */
-export function mustHaveRoom({ disk, files, output, verity }: ExportRequest): void {
-  if (verity !== undefined) mustBeFull(disk, files);
-  const dir = dirname(output);
-  const space = roomIn(dir);
-  const isShared = SHARING.has(space.type) && verity === undefined;
-  const data = verity?.isAlone || isShared ? 0 : disk.runs.reduce((sum, { length }) => sum + length, 0);
-  // A file with holes takes less than its length.
-  const stored = files.reduce((sum, { fd }) => sum + storedBytes(fd), 0);
-  const tree = verity === undefined ? 0 : treeSize(disk.size / verity.dataBlock) + HASH_BLOCK;
-  const wanted = Math.min(data, stored) + tree;
-  if (wanted > space.free)
-    throw new OperationalError(`${output}: ${wanted} bytes are needed, ${dir} has room for ${space.free}`);
-}
-
-function storedBytes(fd: number): number {
-  const { blocks, size } = fstatSync(fd);
-  return Math.max(512 * blocks, size === 0 ? Number.MAX_SAFE_INTEGER : 0);
-}
-
-function roomIn(dir: string): { type: number; free: number } {
-  try {
-    const { type, bavail, bsize } = statfsSync(dir);
-    return { type, free: bavail * bsize };
-  } catch (error) {
-    throw new OperationalError(`${dir}: ${messageOf(error)}`);
   }
 }

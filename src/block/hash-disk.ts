@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { BlockDigest } from "../verity/block-digest.ts";
 import { DIGEST_SIZE, FANOUT, HASH_BLOCK, type VerityParameters } from "../verity/hash-tree.ts";
 import { type DiskFile, DiskReader } from "./disk-reader.ts";
@@ -14,8 +15,8 @@ export interface HashTask {
   readonly files: readonly DiskFile[];
   readonly parameters: VerityParameters;
   /** Where data go to as they are hashed, and where level 0 is written: byte of its file. */
-  readonly copyTo: number | undefined;
-  readonly tree: { readonly fd: number; readonly at: number };
+  readonly copyTo: DiskFile | undefined;
+  readonly tree: DiskFile & { readonly at: number };
   /** One cell in shared memory: the next batch that nobody has taken. */
   readonly next: Int32Array;
   /** In shared memory: digests of the hash blocks of level 0, side by side. */
@@ -48,7 +49,7 @@ export function hashDisk(task: HashTask): void {
       const blocks = Math.ceil(length / (FANOUT * dataBlock));
       const used = hashes.subarray(0, blocks * HASH_BLOCK);
       above.all(used, digests, batch * BATCH * DIGEST_SIZE);
-      writeAll(tree.fd, used, tree.at + batch * hashes.length);
+      writeAll(tree, used, tree.at + batch * hashes.length);
     }
     if (copyTo !== undefined) writeData(copyTo, bytes, at);
     done[0] = Math.max(done[0] ?? 0, at + length);
@@ -56,18 +57,22 @@ export function hashDisk(task: HashTask): void {
 }
 
 /** Leaves out what is zeros: the file is as long as the disk, and has holes there. */
-function writeData(fd: number, data: Buffer, at: number): void {
+function writeData(file: DiskFile, data: Buffer, at: number): void {
   const unit = FANOUT * 512;
   for (let from = 0; from < data.length; from += unit) {
     const part = data.subarray(from, from + unit);
-    if (!isZero(part)) writeAll(fd, part, at + from);
+    if (!isZero(part)) writeAll(file, part, at + from);
   }
 }
 
 const ZEROS = Buffer.alloc(FANOUT * 512);
 const isZero = (bytes: Buffer): boolean => ZEROS.subarray(0, bytes.length).equals(bytes);
 
-function writeAll(fd: number, bytes: Uint8Array, at: number): void {
-  for (let done = 0; done < bytes.length; )
-    done += writeSync(fd, bytes, done, bytes.length - done, at + done);
+function writeAll({ fd, name }: DiskFile, bytes: Uint8Array, at: number): void {
+  try {
+    for (let done = 0; done < bytes.length; )
+      done += writeSync(fd, bytes, done, bytes.length - done, at + done);
+  } catch (error) {
+    throw new OperationalError(`${name}: ${messageOf(error)}`);
+  }
 }

@@ -5,10 +5,22 @@ import { Image } from "../erofs/image.ts";
 import { type ImageTables, readTables } from "../erofs/open.ts";
 import { ImageFileSystem } from "../fs/image-file-system.ts";
 import { openBootstrap, openTables } from "../fs/open-image.ts";
+import { alignedDisk, LARGE_BLOCK } from "./aligned-disk.ts";
 import type { DiskFile } from "./disk-reader.ts";
 import type { FlatDisk } from "./flat-disk.ts";
 import { type BlobPlace, layoutOf } from "./layout.ts";
 import { singleDevice } from "./single-device.ts";
+
+/** What a disk is to be like. */
+export interface DiskForm {
+  /** Data are addressed in the disk itself, which names no devices. */
+  readonly isSingle: boolean;
+  /** For readers in larger sectors than the image's blocks: data are moved, and addressed in the disk itself. */
+  readonly hasLargeBlocks: boolean;
+}
+
+/** As nydus-image writes it. */
+export const FLATTENED: DiskForm = { isSingle: false, hasLargeBlocks: false };
 
 /** An image as a disk, and the files that it lies in. */
 export interface ImageDisk {
@@ -17,7 +29,9 @@ export interface ImageDisk {
   /** For names of what lies in the disk; no byte of data is read by it. */
   readonly fs: ImageFileSystem;
   readonly disk: FlatDisk;
-  /** By device slot. */
+  /** Bytes of a block of the disk. */
+  readonly blockSize: number;
+  /** By device slot; none where data were moved. */
   readonly blobs: readonly BlobPlace[];
   /** As the runs of the disk number them; open. */
   readonly files: readonly DiskFile[];
@@ -27,10 +41,9 @@ export interface ImageDisk {
 /**
  * Opens an image, checks the whole of it, and lays it out as a disk.
  *
- * @param isSingle its data are to be addressed in the disk itself
  * @throws OperationalError, FormatError; nothing is open then
  */
-export function openImageDisk(path: string, search: BlobSearch, isSingle: boolean): ImageDisk {
+export function openImageDisk(path: string, search: BlobSearch, form: DiskForm): ImageDisk {
   const file = openBootstrap(path);
   const { fd, stats } = file;
   const files: DiskFile[] = [{ fd, name: path }];
@@ -39,13 +52,18 @@ export function openImageDisk(path: string, search: BlobSearch, isSingle: boolea
   };
   try {
     const tables = readTables(fd, stats.size, path);
-    const opened = openTables(tables, file, search);
+    const isMoved = form.hasLargeBlocks && tables.sb.blockSize < LARGE_BLOCK;
+    const opened = openTables(tables, file, search, { strict: isMoved });
     for (const file of opened.files.slice(1)) files.push({ fd: openSame(file), name: file.path });
     const image = new Image(opened.handle);
-    const layout = layoutOf(tables, [stats.size, ...opened.files.slice(1).map(({ size }) => size)]);
-    const disk = isSingle ? singleDevice(tables, image, layout) : layout.disk;
     const fs = new ImageFileSystem(image, new BlobFiles(opened.files, () => {}));
-    return { tables, image, fs, disk, blobs: layout.blobs, files, close };
+    const sizes = [stats.size, ...opened.files.slice(1).map(({ size }) => size)];
+    const common = { tables, image, fs, files, close };
+    if (isMoved)
+      return { ...common, disk: alignedDisk(tables, image, sizes), blockSize: LARGE_BLOCK, blobs: [] };
+    const layout = layoutOf(tables, sizes);
+    const disk = form.isSingle ? singleDevice(tables, image, layout) : layout.disk;
+    return { ...common, disk, blockSize: tables.sb.blockSize, blobs: layout.blobs };
   } catch (error) {
     close();
     throw error;

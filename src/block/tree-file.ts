@@ -5,8 +5,9 @@ import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { alignUp } from "../bytes/u64.ts";
 import { HASH_BLOCK, treeSize } from "../verity/hash-tree.ts";
 import type { DiskFile } from "./disk-reader.ts";
-import { mustHaveRoom, type Verity, writeVerity } from "./export.ts";
+import { type Verity, writeVerity } from "./export.ts";
 import { FlatDisk } from "./flat-disk.ts";
+import { mustHaveRoom } from "./room.ts";
 
 /** A disk with the hash tree of its data behind it. */
 export interface HashedDisk {

@@ -7,7 +7,7 @@ import { checkHashTree, type Mismatch } from "../verity/check-tree.ts";
 import { HASH_BLOCK } from "../verity/hash-tree.ts";
 import { DiskReader } from "./disk-reader.ts";
 import { FlatDisk } from "./flat-disk.ts";
-import { type ImageDisk, openImageDisk } from "./image-disk.ts";
+import { FLATTENED, type ImageDisk, openImageDisk } from "./image-disk.ts";
 
 /** What `verify` is told; what it is not told is found in the disk. */
 export interface VerifyRequest {
@@ -80,7 +80,7 @@ function isZero(disk: DiskReader, at: number, length: number): boolean {
 function describe(path: string, wrong: readonly Mismatch[], dataBlock: number, treeAt: number): string[] {
   let image: ImageDisk | undefined;
   try {
-    if (wrong.length > 0) image = openImageDisk(path, { dirs: [], files: new Map() }, false);
+    if (wrong.length > 0) image = openImageDisk(path, { dirs: [], files: new Map() }, FLATTENED);
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof OperationalError)) throw error;
   }

@@ -3,17 +3,17 @@ import type { BlobSearch } from "../blob/locate.ts";
 import type { DiskFile } from "../block/disk-reader.ts";
 import type { Verity } from "../block/export.ts";
 import type { FlatDisk } from "../block/flat-disk.ts";
-import { openImageDisk } from "../block/image-disk.ts";
+import { type DiskForm, openImageDisk } from "../block/image-disk.ts";
 import { ServedDisk } from "../block/served-disk.ts";
 import { withHashTree } from "../block/tree-file.ts";
 import { listenAt, listening } from "../listen/unix-socket.ts";
 import type { Logger } from "../log/log.ts";
+import { exportFlags } from "../nbd/protocol.ts";
 import { NbdServer } from "../nbd/server.ts";
 import { openFileLimit } from "../proc/file-limit.ts";
 import type { Address } from "../prometheus/http.ts";
-import { DiskExporter } from "../prometheus/disk-exporter.ts";
-import { MetricsServer } from "../prometheus/metrics-server.ts";
 import { loadSystemCalls } from "../syscalls/system-call.ts";
+import { type DeviceToServe, NbdAttachment } from "./nbd-attachment.ts";
 import { buildInfo } from "./version.ts";
 
 /** Where clients come. */
@@ -21,7 +21,9 @@ export type DiskAddress =
   | { readonly kind: "socket"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   /** A listening socket that this process was started with. */
-  | { readonly kind: "inherited"; readonly fd: number };
+  | { readonly kind: "inherited"; readonly fd: number }
+  /** The kernel itself, by a device of its NBD. */
+  | ({ readonly kind: "device" } & DeviceToServe);
 
 /** An image that is to be served as a disk. */
 export interface DiskToServe {
@@ -29,7 +31,7 @@ export interface DiskToServe {
   readonly name: string;
   readonly bootstrap: string;
   readonly places: BlobSearch;
-  readonly isSingle: boolean;
+  readonly form: DiskForm;
   /** Salt of a hash tree behind the disk; undefined: none. */
   readonly salt: Uint8Array | undefined;
   /** To be called once its files are open. */
@@ -45,6 +47,7 @@ export interface DiskFacts {
 
 interface OpenDisk extends DiskFacts {
   readonly served: ServedDisk;
+  readonly blockSize: number;
   readonly close: () => void;
 }
 
@@ -63,7 +66,7 @@ export async function serveDisks(
   onReady: (facts: readonly DiskFacts[], port: number | undefined, metrics: string | undefined) => void,
 ): Promise<void> {
   await loadSystemCalls();
-  const monitoring = metrics && (await MetricsServer.start(metrics, log.warn));
+  const monitoring = metrics && (await startMonitoring(metrics, log));
   const open: OpenDisk[] = [];
   try {
     for (const disk of disks) {
@@ -75,12 +78,14 @@ export async function serveDisks(
       for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
     });
     const nbd = new NbdServer(new Map(open.map(({ name, served }) => [name, served])), log);
-    await listen(nbd, address);
+    const attachment = await listen(nbd, address, open, log);
+    await Promise.race([attachment?.attach(), asked]);
     const bound = nbd.server.address();
     const served = { ...buildInfo(), disks: open, maxFds: openFileLimit, counts: () => nbd.counts };
-    monitoring?.export(new DiskExporter(served));
+    monitoring?.export(served);
     onReady(open, typeof bound === "object" ? bound?.port : undefined, monitoring?.address);
-    await asked;
+    await Promise.race([asked, attachment?.lost ?? asked]);
+    await attachment?.end();
     await nbd.close();
   } finally {
     monitoring?.close();
@@ -88,16 +93,30 @@ export async function serveDisks(
   }
 }
 
-async function openDisk({ name, bootstrap, places, isSingle, salt }: DiskToServe): Promise<OpenDisk> {
-  const image = openImageDisk(bootstrap, places, isSingle);
+/** Loaded only when asked for (0010). */
+async function startMonitoring(metrics: Address, log: Logger) {
+  const { MetricsServer } = await import("../prometheus/metrics-server.ts");
+  const { DiskExporter } = await import("../prometheus/disk-exporter.ts");
+  const server = await MetricsServer.start(metrics, log.warn);
+  return {
+    address: server.address,
+    export: (...served: ConstructorParameters<typeof DiskExporter>) =>
+      server.export(new DiskExporter(...served)),
+    close: () => server.close(),
+  };
+}
+
+async function openDisk({ name, bootstrap, places, form, salt }: DiskToServe): Promise<OpenDisk> {
+  const image = openImageDisk(bootstrap, places, form);
   try {
-    const { disk, files, close, tables } = image;
-    if (salt === undefined) return opened(name, disk, files, undefined, close);
-    const { tree, verity, disk: whole } = await withHashTree(disk, files, tables.sb.blockSize, salt);
-    return opened(name, whole, [...files, tree], verity, () => {
+    const { disk, files, close, blockSize } = image;
+    if (salt === undefined) return opened(name, disk, files, blockSize, undefined, close);
+    const { tree, verity, disk: whole } = await withHashTree(disk, files, blockSize, salt);
+    const closeAll = () => {
       close();
       closeSync(tree.fd);
-    });
+    };
+    return opened(name, whole, [...files, tree], blockSize, verity, closeAll);
   } catch (error) {
     image.close();
     throw error;
@@ -108,17 +127,39 @@ function opened(
   name: string,
   disk: FlatDisk,
   files: readonly DiskFile[],
+  blockSize: number,
   verity: Verity | undefined,
   close: () => void,
 ): OpenDisk {
   const served = new ServedDisk(disk, files);
-  return { name, size: served.size, verity, served, close };
+  return { name, size: served.size, blockSize, verity, served, close };
 }
 
-async function listen({ server }: NbdServer, address: DiskAddress): Promise<void> {
-  if (address.kind === "socket") return listenAt(server, address.path, "socket");
-  const where = address.kind === "tcp" ? `${address.host}:${address.port}` : `descriptor ${address.fd}`;
-  if (address.kind === "tcp") server.listen(address.port, address.host);
-  else server.listen({ fd: address.fd });
-  await listening(server, where);
+/** @returns the kernel as a client, when that is the address; it has to be attached yet */
+async function listen(
+  nbd: NbdServer,
+  address: DiskAddress,
+  [disk]: readonly OpenDisk[],
+  log: Logger,
+): Promise<NbdAttachment | undefined> {
+  const { server } = nbd;
+  switch (address.kind) {
+    case "socket":
+      await listenAt(server, address.path, "socket");
+      return undefined;
+    case "tcp":
+      server.listen(address.port, address.host);
+      await listening(server, `${address.host}:${address.port}`);
+      return undefined;
+    case "inherited":
+      server.listen({ fd: address.fd });
+      await listening(server, `descriptor ${address.fd}`);
+      return undefined;
+    case "device": {
+      const { served, blockSize } = disk as OpenDisk;
+      const { size } = served;
+      const shown = { size, blockSize, flags: exportFlags(false), backend: served.digest() };
+      return new NbdAttachment(address, shown, (fd) => nbd.serveAgreed(fd, served), log);
+    }
+  }
 }

@@ -8,7 +8,6 @@ import {
 } from "../erofs/chunk.ts";
 import {
   BLOCK,
-  BLOCK_BITS,
   type ChunkMap,
   chunkMapOf,
   isForNydusd,
@@ -31,29 +30,32 @@ export class ChunkIndexes {
   private count = 0;
   private step = 0;
   private isWide = false;
+  private readonly blockSize: number;
 
   constructor(plan: Plan, v: DataView) {
     this.plan = plan;
     this.v = v;
+    this.blockSize = 2 ** plan.form.blockBits;
     this.next = new Uint32Array(plan.blobs.length);
   }
 
   /** What the inode of a file says of its index; `write` is to follow. */
   formatOf(inode: number): number {
-    const { tree, chunkSize, allBlobs } = this.plan;
+    const { tree, form, chunkSize, allBlobs } = this.plan;
     // Made when it is written: those of all files together may be as long as the image.
     const map = tree.size[inode] > 0 ? chunkMapOf(tree, inode) : undefined;
     this.map = map;
     if (map !== undefined) {
-      this.isWide = map.blocks.some(isWideBlock);
+      this.isWide = map.blocks.some((block) => isWideBlock(this.blockOf(block * BLOCK)));
       return this.format(map.bits);
     }
     const size = tree.size[inode];
     const bits = runBits(size, chunkSize);
-    const stride = size === 0 ? chunkSize : runStride(bits, chunkSize, allBlobs[tree.blob[inode]].size);
-    this.first = tree.where[inode] / BLOCK;
+    const stride =
+      size === 0 || form.isWhole ? 2 ** bits : runStride(bits, chunkSize, allBlobs[tree.blob[inode]].size);
+    this.first = this.blockOf(tree.where[inode]);
     this.count = Math.ceil(size / stride);
-    this.step = stride / BLOCK;
+    this.step = stride / this.blockSize;
     this.isWide = this.count > 0 && isWideBlock(this.first + (this.count - 1) * this.step);
     return this.format(bits);
   }
@@ -70,7 +72,7 @@ export class ChunkIndexes {
     const { plan, first, count, step, next } = this;
     const blob = plan.tree.blob[inode];
     const device = plan.blobOf[blob] + 1;
-    const isNumbered = count > 0 && isForNydusd(plan.allBlobs[blob].size);
+    const isNumbered = count > 0 && device > 0 && isForNydusd(plan.allBlobs[blob].size);
     for (let k = 0; k < count; k++)
       this.put(entries + CHUNK_INDEX_SIZE * k, first + k * step, device, isNumbered ? next[device - 1]++ : 0);
   }
@@ -78,7 +80,18 @@ export class ChunkIndexes {
   /** Chunks of a sparse file have no numbers: nydusd, which looks at those, cannot read it. */
   private writeMap({ blocks, blobs }: ChunkMap, entries: number): void {
     for (let k = 0; k < blocks.length; k++)
-      this.put(entries + CHUNK_INDEX_SIZE * k, blocks[k], this.plan.blobOf[blobs[k]] + 1, 0);
+      this.put(
+        entries + CHUNK_INDEX_SIZE * k,
+        blocks[k] < 0 ? blocks[k] : this.blockOf(blocks[k] * BLOCK),
+        this.plan.blobOf[blobs[k]] + 1,
+        0,
+      );
+  }
+
+  /** @param at byte of a blob; in an image that holds its data itself, of what lies behind the metadata */
+  private blockOf(at: number): number {
+    const { form, size } = this.plan;
+    return (form.isWhole ? size + at : at) / this.blockSize;
   }
 
   private put(entry: number, block: number, device: number, number: number): void {
@@ -87,6 +100,6 @@ export class ChunkIndexes {
   }
 
   private format(bits: number): number {
-    return CHUNK_INDEXES | (this.isWide ? CHUNK_48BIT : 0) | (bits - BLOCK_BITS);
+    return CHUNK_INDEXES | (this.isWide ? CHUNK_48BIT : 0) | (bits - this.plan.form.blockBits);
   }
 }

@@ -14,6 +14,12 @@ export interface BlobLocation {
   readonly shift: number;
 }
 
+/** Where inodes are copied to, and which of their xattrs. */
+interface InodeCopy {
+  readonly tree: Tree;
+  readonly xattrs: Pick<KeptXattrs, "of">;
+}
+
 /**
  * Copies an inode's attributes, symlink target and the xattrs that are kept into a tree.
  *
@@ -25,9 +31,21 @@ export function copyInode(
   image: Image,
   nid: number,
   places: readonly BlobLocation[],
-  { tree, xattrs }: { readonly tree: Tree; readonly xattrs: KeptXattrs },
+  copy: InodeCopy,
   into: Attributes,
 ): readonly BlobPiece[] | undefined {
+  copyAttributes(image, nid, copy, into);
+  if ((into.mode & errno.S_IFMT) !== errno.S_IFREG) return undefined;
+  return copyData(image, image.inodeAt(nid), places, into);
+}
+
+/** The same, but for where the data of a file lie. */
+export function copyAttributes(
+  image: Image,
+  nid: number,
+  { tree, xattrs }: InodeCopy,
+  into: Attributes,
+): void {
   const { v, handle } = image;
   const at = image.inodeAt(nid);
   const mode = inode.inodeMode(v, at);
@@ -48,8 +66,7 @@ export function copyInode(
   into.xattrAt = tree.pool.add(area, 0, area.length);
   if (type === errno.S_IFCHR || type === errno.S_IFBLK) into.where = inode.inodeRdev(v, at);
   else if (type === errno.S_IFLNK) copyTarget(image, at, tree, into);
-  else if (type === errno.S_IFREG) return copyData(image, at, places, into);
-  return undefined;
+  else if (type === errno.S_IFREG) into.size = inode.inodeSize(v, at);
 }
 
 function copyTarget(image: Image, at: number, tree: Tree, into: Attributes): void {
@@ -64,8 +81,7 @@ function copyData(
   places: readonly BlobLocation[],
   into: Attributes,
 ): readonly BlobPiece[] | undefined {
-  const size = inode.inodeSize(image.v, at);
-  into.size = size;
+  const { size } = into;
   const extent: Extent = { device: 0, address: 0, length: 0 };
   const pieces: BlobPiece[] = [];
   for (let done = 0; done < size; done += extent.length) {

@@ -9,7 +9,17 @@ import { DIRENT_SIZE } from "../erofs/dirent.ts";
 import { INODE_EXTENDED, INODE_SLOT_SIZE } from "../erofs/inode.ts";
 import { MAX_METADATA } from "../erofs/meta-file.ts";
 import { BLOB_SIZE, BLOB_TABLE_ALIGN, DEVICES_AT, PREFETCH_ENTRY_SIZE } from "../erofs/rafs.ts";
-import { BLOCK, blobsOf, isForNydusd, isWideBlock, mapEntries, runBits, runStride } from "./chunk-map.ts";
+import {
+  BLOCK,
+  BLOCK_BITS,
+  blobsOf,
+  chunkCount,
+  isForNydusd,
+  isWideBlock,
+  mapEntries,
+  runBits,
+  runStride,
+} from "./chunk-map.ts";
 import { type WalkOrder, orderTree } from "./order.ts";
 import { MetadataArea } from "./metadata-area.ts";
 import { NONE, ROOT, type Tree } from "./tree.ts";
@@ -32,9 +42,21 @@ export interface Blob {
   readonly size: number;
 }
 
+/** What an image is made for. */
+interface ImageForm {
+  /** log2 of its block size. */
+  readonly blockBits: number;
+  /** Data lie behind the metadata, in the image itself, and no device is named. */
+  readonly isWhole: boolean;
+}
+
+/** Metadata alone, in a tar's own blocks: data stay in the tars. */
+const BOOTSTRAP: ImageForm = { blockBits: BLOCK_BITS, isWhole: false };
+
 /** Every decision about an image, as data: where each thing goes, and nothing written yet. */
 export interface Plan {
   readonly tree: Tree;
+  readonly form: ImageForm;
   readonly order: WalkOrder;
   readonly chunkSize: number;
   /** The tree's blobs, and those of them that something refers to. */
@@ -80,6 +102,7 @@ export interface Plan {
  * @param prefetch nodes of files and directories to be read ahead, in order
  * @param keepsBlobs blobs that nothing refers to are declared all the same, behind the others
  * @param named what is built, for messages
+ * @param form what else than a bootstrap is made
  * @throws OperationalError naming the entry, when something of it is more than the format can say, or a reader takes
  */
 export function planImage(
@@ -89,7 +112,9 @@ export function planImage(
   prefetch: readonly number[],
   named: string,
   keepsBlobs = false,
+  form = BOOTSTRAP,
 ): Plan {
+  const blockSize = 2 ** form.blockBits;
   const order = orderTree(tree);
   const { directories, children, from } = order;
   const recordAt = new Float64Array(tree.inodes).fill(NONE);
@@ -97,7 +122,7 @@ export function planImage(
   const ino = new Uint32Array(tree.inodes);
   const links = new Uint32Array(tree.inodes);
   const directorySize = new Uint32Array(directories.length);
-  const slots = new MetadataArea(FIRST_RECORD, BLOCK);
+  const slots = new MetadataArea(FIRST_RECORD, blockSize);
   const numbering = new BlobNumbers(blobs);
   let names = 1;
   let inodes = directories.length;
@@ -106,9 +131,9 @@ export function planImage(
   /** A record and flat data behind it: inline where record and tail fit in a block. */
   const placeFlat = (inode: number, size: number) => {
     const fixed = INODE_EXTENDED + tree.xattrSize[inode];
-    const inline = isInline(tree, inode, size);
-    recordAt[inode] = slots.record(inline ? fixed + (size % BLOCK) : fixed, inline);
-    const count = inline ? Math.floor(size / BLOCK) : Math.ceil(size / BLOCK);
+    const inline = isInline(tree, inode, size, blockSize);
+    recordAt[inode] = slots.record(inline ? fixed + (size % blockSize) : fixed, inline);
+    const count = inline ? Math.floor(size / blockSize) : Math.ceil(size / blockSize);
     if (count > 0) blocksAt[inode] = slots.blocks(count);
   };
   const fail = (node: number, problem: string): never => {
@@ -117,6 +142,7 @@ export function planImage(
   /** @returns entries of the index of a file that is not empty */
   const placeData = (node: number, inode: number): number => {
     const mapped = mapEntries(tree, inode);
+    if (form.isWhole) return mapped || chunkCount(tree.size[inode], runBits(tree.size[inode], chunkSize));
     if (mapped > 0) {
       for (const blob of blobsOf(tree, inode)) numbering.use(blob, 0);
       return mapped;
@@ -150,7 +176,7 @@ export function planImage(
     const own = tree.inode[directories[d]];
     links[own] += 2;
     hasXattrs ||= tree.xattrSize[own] > 0;
-    directorySize[d] = fit32(packedSize(tree, children, from[d], from[d + 1]));
+    directorySize[d] = fit32(packedSize(tree, children, from[d], from[d + 1], blockSize));
     placeFlat(own, directorySize[d]);
     for (let c = from[d]; c < from[d + 1]; c++) {
       const inode = tree.inode[children[c]];
@@ -183,6 +209,7 @@ export function planImage(
   const isWide = used.some((blob) => isWideBlock(blocksOf(blob)));
   return {
     tree,
+    form,
     order,
     chunkSize,
     allBlobs: blobs,
@@ -253,18 +280,18 @@ class BlobNumbers {
 }
 
 /** Bytes of a directory: blocks are filled while an entry and its name fit, the last one ends with its last name. */
-function packedSize(tree: Tree, children: Int32Array, from: number, to: number): number {
+function packedSize(tree: Tree, children: Int32Array, from: number, to: number, blockSize: number): number {
   let blocks = 0;
   let used = 0;
   // `.` and `..` take the same room wherever they sort, unless that moves a block's end: so in their places.
   forEachEntry(tree, children, from, to, (_, length) => {
-    if (used + DIRENT_SIZE + length > BLOCK) {
+    if (used + DIRENT_SIZE + length > blockSize) {
       blocks++;
       used = 0;
     }
     used += DIRENT_SIZE + length;
   });
-  return blocks * BLOCK + used;
+  return blocks * blockSize + used;
 }
 
 /** Stands for `.` and `..` among the children of a directory. */
@@ -303,7 +330,7 @@ function isAfterDots(tree: Tree, node: number, dots: number): boolean {
 export const nidOf = (plan: Plan, inode: number): number => plan.recordAt[inode] / INODE_SLOT_SIZE;
 
 /** Whether the data of a flat inode ends behind the inode. */
-export const isInline = (tree: Tree, inode: number, size: number): boolean => {
-  const tail = size % BLOCK;
-  return tail > 0 && INODE_EXTENDED + tree.xattrSize[inode] + tail <= BLOCK;
+export const isInline = (tree: Tree, inode: number, size: number, blockSize: number): boolean => {
+  const tail = size % blockSize;
+  return tail > 0 && INODE_EXTENDED + tree.xattrSize[inode] + tail <= blockSize;
 };

@@ -12,7 +12,7 @@ import {
   putInode,
 } from "../erofs/inode.ts";
 import { DEVICES_AT, putRafs, type TableRange } from "../erofs/rafs.ts";
-import { putSuperblock } from "../erofs/superblock.ts";
+import { putSingleDevice, putSuperblock } from "../erofs/superblock.ts";
 import { BLOCK, BLOCK_BITS, isWideBlock } from "./chunk-map.ts";
 import { DEVICES_IN_CHANGES } from "./change-record.ts";
 import { ChunkIndexes } from "./chunk-indexes.ts";
@@ -30,6 +30,21 @@ export function writeInodes(plan: Plan, style: Style): Uint8Array {
   const bytes = new Uint8Array(plan.size);
   writeTree(plan, bytes, new DataView(bytes.buffer), style);
   return bytes;
+}
+
+/**
+ * The superblock of an image that holds its data itself.
+ *
+ * @param blocks of metadata and data
+ */
+export function writeWholeSuperblock(plan: Plan, image: Uint8Array, blocks: number): void {
+  const v = new DataView(image.buffer, image.byteOffset);
+  const { isWide, metaAt, names, form } = plan;
+  const { blockBits } = form;
+  const rootNid = nidOf(plan, plan.tree.inode[ROOT]);
+  const metaBlock = metaAt / 2 ** blockBits;
+  putSuperblock(v, { blockBits, rootNid, inos: names, blocks, metaBlock, devices: 0, devicesAt: 0, isWide });
+  putSingleDevice(v, blocks, isWide);
 }
 
 /** Superblock, devices and blob table. */
@@ -94,6 +109,7 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
     isImplicit: false,
   };
   const written = new Uint8Array(tree.inodes);
+  const blockSize = 2 ** plan.form.blockBits;
   let left = plan.inodes;
   const writeInode = (inode: number, layout: number, size: number, u: number): number => {
     if (written[inode] === 1) throw new Error(`inode ${inode} would be written twice`);
@@ -119,11 +135,11 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
   };
   /** @returns where block `k` of flat data goes */
   const writeFlat = (inode: number, size: number): ((k: number) => number) => {
-    const inline = isInline(tree, inode, size);
+    const inline = isInline(tree, inode, size, blockSize);
     const start = plan.blocksAt[inode] < 0 ? 0 : metaAt + plan.blocksAt[inode];
-    const behind = writeInode(inode, inline ? FLAT_INLINE : FLAT_PLAIN, size, start / BLOCK);
-    const tail = inline ? Math.floor(size / BLOCK) : -1;
-    return (k) => (k === tail ? behind : start + k * BLOCK);
+    const behind = writeInode(inode, inline ? FLAT_INLINE : FLAT_PLAIN, size, start / blockSize);
+    const tail = inline ? Math.floor(size / blockSize) : -1;
+    return (k) => (k === tail ? behind : start + k * blockSize);
   };
 
   for (let d = 0; d < directories.length; d++) {
@@ -146,13 +162,13 @@ function writeTree(plan: Plan, bytes: Uint8Array, v: DataView, { isRepeatable }:
   function writeSymlink(inode: number): void {
     const size = tree.size[inode];
     const blockAt = writeFlat(inode, size);
-    for (let done = 0; done < size; done += BLOCK)
+    for (let done = 0; done < size; done += blockSize)
       copy(
         tree.pool.bytes,
         tree.where[inode] + done,
-        Math.min(BLOCK, size - done),
+        Math.min(blockSize, size - done),
         bytes,
-        blockAt(done / BLOCK),
+        blockAt(done / blockSize),
       );
   }
 }
@@ -167,6 +183,7 @@ function writeDirectory(
   const { tree, order } = plan;
   const self = order.directories[d];
   const size = plan.directorySize[d];
+  const blockSize = 2 ** plan.form.blockBits;
   const inodeOf = (node: number) =>
     tree.inode[node === SELF ? self : node === PARENT ? (self === ROOT ? ROOT : tree.parent[self]) : node];
   // Entries of one block, until it is full and its names can be placed behind them.
@@ -191,12 +208,12 @@ function writeDirectory(
     k++;
   };
   forEachEntry(tree, order.children, order.from[d], order.from[d + 1], (node, length) => {
-    if (used + DIRENT_SIZE + length > BLOCK) flush();
+    if (used + DIRENT_SIZE + length > blockSize) flush();
     nodes.push(node);
     used += DIRENT_SIZE + length;
   });
   flush();
-  if (k !== Math.ceil(size / BLOCK)) throw new Error(`a directory of ${size} bytes took ${k} blocks`);
+  if (k !== Math.ceil(size / blockSize)) throw new Error(`a directory of ${size} bytes took ${k} blocks`);
 }
 
 function copy(from: Uint8Array, at: number, length: number, to: Uint8Array, toAt: number): void {

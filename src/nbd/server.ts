@@ -1,8 +1,8 @@
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, Socket } from "node:net";
 import { Conversation, Ended } from "./conversation.ts";
 import { NbdCounts } from "./counts.ts";
 import type { Export } from "./export.ts";
-import { Negotiation } from "./negotiation.ts";
+import { type Agreement, Negotiation } from "./negotiation.ts";
 import { Transmission } from "./transmission.ts";
 
 /** Clients at a time: what they may keep waiting in memory comes to less than 100 MiB. */
@@ -39,15 +39,35 @@ export class NbdServer {
     await closed;
   }
 
-  private async accept(socket: Socket): Promise<void> {
+  /**
+   * Serves a client with whom all is agreed on: the kernel, by simple replies.
+   *
+   * @param fd of the connected socket, which becomes this server's
+   * @returns when the conversation is over
+   */
+  serveAgreed(fd: number, served: Export): Promise<void> {
+    const socket = new Socket({ fd, readable: true, writable: true });
+    const agreement = { served, isStructured: false, hasAllocation: false };
+    return this.converse(socket, () => Promise.resolve(agreement));
+  }
+
+  private accept(socket: Socket): Promise<void> {
+    const timer = setTimeout(() => socket.destroy(), HANDSHAKE_MS);
+    return this.converse(socket, (talk) =>
+      new Negotiation(talk, this.exports).agree().finally(() => clearTimeout(timer)),
+    );
+  }
+
+  private async converse(
+    socket: Socket,
+    agree: (talk: Conversation) => Promise<Agreement | undefined>,
+  ): Promise<void> {
     this.sockets.add(socket);
     this.counts.clients++;
     this.counts.allClients++;
-    const timer = setTimeout(() => socket.destroy(), HANDSHAKE_MS);
     try {
       const talk = new Conversation(socket, STUCK_MS);
-      const agreement = await new Negotiation(talk, this.exports).agree();
-      clearTimeout(timer);
+      const agreement = await agree(talk);
       if (agreement !== undefined)
         await new Transmission(talk, agreement, this.counts, (problem) => this.log.warn(problem)).serve();
       socket.destroySoon(); // whatever else the client has sent: nobody will read it
@@ -57,7 +77,6 @@ export class NbdServer {
       else this.log.debug(`a client: ${error.message}`);
       socket.destroy();
     } finally {
-      clearTimeout(timer);
       this.sockets.delete(socket);
       this.counts.clients--;
     }

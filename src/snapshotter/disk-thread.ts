@@ -1,7 +1,7 @@
 import "../path-bytes/thread.ts";
 import { parentPort, workerData } from "node:worker_threads";
 import { exportDisk } from "../block/export.ts";
-import { openImageDisk } from "../block/image-disk.ts";
+import { FLATTENED, openImageDisk } from "../block/image-disk.ts";
 import { messageOf } from "../bytes/errors.ts";
 
 /** A disk to make of an image. */
@@ -21,14 +21,14 @@ parentPort.postMessage(await make(workerData));
 
 async function make({ bootstrap, blobDir, output, hasVerity }: DiskTask): Promise<DiskMade> {
   try {
-    const { disk, files, tables, close } = openImageDisk(
+    const { disk, files, blockSize, close } = openImageDisk(
       bootstrap,
       { dirs: [blobDir], files: new Map() },
-      false,
+      FLATTENED,
     );
     try {
       const salt = new Uint8Array(0);
-      const terms = { dataBlock: tables.sb.blockSize, salt, hasSuperblock: false, isAlone: false };
+      const terms = { dataBlock: blockSize, salt, hasSuperblock: false, isAlone: false };
       const made = await exportDisk({ disk, files, output, verity: hasVerity ? terms : undefined });
       if (made === undefined) return { info: "" };
       const root = Buffer.from(made.root).toString("hex");

@@ -12,7 +12,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { DiskReader } from "../../src/block/disk-reader.ts";
 import { openImageDisk } from "../../src/block/image-disk.ts";
@@ -25,35 +24,10 @@ import { content, fixture, nodeAt, pathOf, serve, tree } from "../support/image.
 import { ABSENT } from "../support/kernel.ts";
 import { needs } from "../support/needs.ts";
 import { DISKS, smallDisk } from "../support/small-disk.ts";
+import { blobsOf, COMMAND, exported, image, none } from "./exported.ts";
 
-const COMMAND = fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url));
 const LINE =
   /^dm-verity options: --no-superblock --format=1 -s "" --hash=sha256 --data-block-size=512 --hash-block-size=4096 --data-blocks (\d+) --hash-offset (\d+) ([0-9a-f]{64})\n$/;
-
-const image = (...args: string[]) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], { encoding: "utf8" });
-  return { status, stdout, stderr };
-};
-const blobsOf = (devices: readonly string[]) => devices.flatMap((path, i) => ["--blob", `${i + 1}=${path}`]);
-const none = { dirs: [], files: new Map() };
-
-/** Exports a fixture. */
-function exported(name: string, ...args: string[]) {
-  const { path, devices } = fixture(name);
-  const disk = join(workDir(), "disk");
-  const { status, stdout, stderr } = image(
-    "export",
-    "--block",
-    "-B",
-    path,
-    ...blobsOf(devices),
-    "-O",
-    disk,
-    ...args,
-  );
-  expect([status, stderr]).toEqual([0, ""]);
-  return { disk, stdout };
-}
 
 describe("export --block", () => {
   it("writes the very bytes that nydus-image writes", () => {
@@ -280,7 +254,7 @@ it.each([false, true])(
     const boot = join(workDir(), "boot");
     copyFileSync(path, boot);
     const search = { dirs: [], files: new Map([["1", devices[0] as string]]) };
-    const open = openImageDisk(boot, search, isSingle);
+    const open = openImageDisk(boot, search, { isSingle, hasLargeBlocks: false });
     const bytes = () => {
       const read = Buffer.alloc(statSync(path).size);
       new DiskReader(open.disk, open.files).read(0, read);

@@ -9,7 +9,7 @@ import { serveNbd } from "../nbd/served.ts";
 import { sh, workDir } from "../support/daemon.ts";
 import { serve, tree } from "../support/image.ts";
 import { needs } from "../support/needs.ts";
-import { guest, nbdDisk, NO_GUEST, rawDisk } from "./guest.ts";
+import { guest, largeSectors, nbdDisk, NO_GUEST, rawDisk, section } from "./guest.ts";
 
 const IMAGE = fileURLToPath(new URL("../../dist/bundle/nydus-image-ts.js", import.meta.url));
 const BUSYBOX = fileURLToPath(new URL("../../.cache/tools/guest/busybox", import.meta.url));
@@ -53,13 +53,6 @@ function sums(disk: string): string[] {
     .sort();
 }
 
-/** Lines that a guest printed about one thing. */
-const section = (output: string, name: string): string[] =>
-  output
-    .split("\n")
-    .filter((line) => line.startsWith(`${name}| `))
-    .map((line) => line.slice(name.length + 2));
-
 const SUMS = `sums() { (cd "$2" && find . -type f | sort | xargs sha256sum) 2>&1 | sort | sed "s/^/$1| /"; }`;
 
 /** A table of device-mapper's for dm-verity. */
@@ -73,9 +66,11 @@ describe("a guest", () => {
     const made = twoLayers();
     const single = made.export("single.disk", "--single-device", "--verity");
     const flat = made.export("flat.disk");
+    const large = made.export("large.disk", "--block-size", "4096");
     const words = parseHashWords(single.line, "line");
     const want = sums(single.disk);
     expect(want).toEqual(sums(flat.disk));
+    expect(want).toEqual(sums(large.disk));
     const served = await serveNbd([
       made.path("image.boot"),
       "--blob-dir",
@@ -92,7 +87,7 @@ describe("a guest", () => {
     );
     const told = devices.map((_, i) => `device=/dev/mapper/part${i + 1}`).join(",");
     const script = `${SUMS}
-for i in written served verity told rw; do mkdir -p /mnt/$i; done
+for i in written served verity told large rw; do mkdir -p /mnt/$i; done
 mount -t erofs -o ro /dev/vda /mnt/written && sums written /mnt/written
 mount -t erofs -o ro /dev/vdb /mnt/served && sums served /mnt/served
 dmsetup create v --readonly --table "${verityTable("/dev/vdd", words)}"
@@ -100,14 +95,16 @@ ${linear.join("\n")}
 dmsetup mknodes
 mount -t erofs -o ro /dev/mapper/v /mnt/verity && sums verity /mnt/verity
 mount -t erofs -o ro,${told} /dev/mapper/part0 /mnt/told && sums told /mnt/told
+echo "sectors| $(blockdev --getss /dev/vde)"
+mount -t erofs -o ro /dev/vde /mnt/large && sums large /mnt/large
 mount -t tmpfs none /tmp; mkdir /tmp/u /tmp/w
 mount -t overlay -o lowerdir=/mnt/verity,upperdir=/tmp/u,workdir=/tmp/w none /mnt/rw
 chroot /mnt/rw /bin/sh -c 'echo "$(/bin/busybox cat /etc/name /srv/name)" more >/etc/name; /bin/busybox rm /big; /bin/busybox cat /etc/name; /bin/busybox ls /' | sed 's/^/run| /'
 cat /mnt/verity/etc/name | sed 's/^/run| /'`;
-    const output = await guest(script, [
-      ...[rawDisk(single.disk), nbdDisk(served.socket), rawDisk(flat.disk), rawDisk(single.disk)],
-    ]);
-    for (const name of ["written", "served", "verity", "told"])
+    const drives = [rawDisk(single.disk), nbdDisk(served.socket), rawDisk(flat.disk), rawDisk(single.disk)];
+    const output = await guest(script, drives, { options: largeSectors(large.disk) });
+    expect(section(output, "sectors")).toEqual(["4096"]);
+    for (const name of ["written", "served", "verity", "told", "large"])
       expect([name, ...section(output, name)]).toEqual([name, ...want]);
     expect(section(output, "run")).toEqual(["base", "app more", "bin", "etc", "srv", "base"]);
     expect(await served.stop()).toBe(0);

@@ -28,6 +28,12 @@ export const rawDisk = (path: string): string => `file=${path},format=raw,if=vir
 export const nbdDisk = (socket: string): string =>
   `driver=raw,file.driver=nbd,file.server.type=unix,file.server.path=${socket},if=virtio,readonly=on`;
 
+/** Options of a disk with sectors of 4096 bytes, the last one of the guest: it comes behind all others on their bus. */
+export const largeSectors = (path: string): readonly string[] => [
+  ...["-drive", `file=${path},format=raw,if=none,id=large,readonly=on`],
+  ...["-device", "virtio-blk-pci,addr=0x10,drive=large,logical_block_size=4096,physical_block_size=4096"],
+];
+
 /**
  * Boots a guest, which runs a script of busybox's shell and ends.
  *
@@ -107,9 +113,9 @@ reboot -f
   return initrd;
 }
 
-/** A dynamically linked program of this machine, and its libraries. */
-function copyProgram(name: string, root: string): void {
-  const path = sh('command -v "$P"', { P: name }).trim();
+/** Copies a dynamically linked program of this machine, and its libraries. */
+export function copyProgram(program: string, root: string, name = program): void {
+  const path = sh('command -v "$P"', { P: program }).trim();
   copyFileSync(path, join(root, "bin", name));
   const libraries = sh('ldd "$P"', { P: path }).matchAll(/(\/\S+) \(0x/g);
   for (const [, library = ""] of libraries) {
@@ -117,6 +123,13 @@ function copyProgram(name: string, root: string): void {
     copyFileSync(library, join(root, library));
   }
 }
+
+/** Lines that a guest printed about one thing. */
+export const section = (output: string, name: string): string[] =>
+  output
+    .split("\n")
+    .filter((line) => line.startsWith(`${name}| `))
+    .map((line) => line.slice(name.length + 2));
 
 /** The kernel takes one for the other. */
 const nameOf = (path: string): string => basename(path, ".ko").replaceAll("-", "_");
