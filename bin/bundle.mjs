@@ -1,8 +1,13 @@
 // Joins the modules of each program and thread into one file: a quarter less start-up time than loading them
-// one by one (docs/performance.md). Packages stay packages.
+// one by one (docs/performance.md). Packages stay packages, but where JOINED names them.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { rolldown } from "rolldown";
+
+/** Packages of many modules, which are joined, too, in what has to answer soon (docs/decisions/0045-first-answer.md). */
+const JOINED = {
+  "nydus-snapshotter-ts": /^(@bufbuild\/protobuf|@connectrpc\/connect(-node)?|commander)(\/|$)/,
+};
 
 /** Each loads only its own file; a chunk in common would be one file more for both. */
 const ENTRIES = {
@@ -34,7 +39,12 @@ const PROGRAMS = {
     "src/source/image-of-layers.ts",
   ],
   "nydus-image-ts": ["src/mkfs/create-from.ts", "src/inspect/check.ts"],
-  "nydus-snapshotter-ts": [],
+  "nydus-snapshotter-ts": [
+    "src/layer-store/layer-store.ts",
+    "src/snapshotter/ask.ts",
+    "src/snapshotter/snapshotter.ts",
+    "src/doctor/examine-snapshotter.ts",
+  ],
   start: ["bin/mounting.ts", "src/daemon/main.ts"],
 };
 
@@ -98,7 +108,7 @@ export async function bundle(root) {
       input: { [name]: join(root, entry) },
       plugins: [plugin],
       platform: "node",
-      external: /^[^./]/,
+      external: (id) => /^[^./]/.test(id) && !(JOINED[name]?.test(id) ?? false),
       cwd: root,
     });
     const { output } = await build.generate({

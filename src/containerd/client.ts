@@ -1,13 +1,9 @@
-import { createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import { createClient, type Transport } from "@connectrpc/connect";
 import { Content } from "./gen/content_pb.ts";
 import { type ApplyRequest, type ApplyResponse, Diff } from "./gen/diff_pb.ts";
-import { type Image, Images } from "./gen/images_pb.ts";
-import { Introspection, type Plugin, type ServerResponse } from "./gen/introspection_pb.ts";
-import { Namespaces } from "./gen/namespaces_pb.ts";
-import { Version } from "./gen/version_pb.ts";
+import { Introspection, type Plugin } from "./gen/introspection_pb.ts";
+import { inNamespace, withNamespace } from "./namespace.ts";
 import { transportTo } from "./transport.ts";
-
-const NAMESPACE = "containerd-namespace";
 
 /** The containerd that this process works for, asked over its socket. */
 export class Containerd {
@@ -26,35 +22,6 @@ export class Containerd {
     return (await client.plugins({ filters: [filter] }, signalOf(signal))).plugins;
   }
 
-  /** As `1.7.24`, of what was built by nobody known also other words. */
-  async version(signal?: AbortSignal): Promise<string> {
-    return (await createClient(Version, this.transport).version({}, signalOf(signal))).version;
-  }
-
-  /** Its process, as its own PID namespace numbers it. */
-  server(signal?: AbortSignal): Promise<ServerResponse> {
-    return createClient(Introspection, this.transport).server({}, signalOf(signal));
-  }
-
-  async namespaces(signal?: AbortSignal): Promise<string[]> {
-    const { namespaces } = await createClient(Namespaces, this.transport).list({}, signalOf(signal));
-    return namespaces.map(({ name }) => name);
-  }
-
-  async images(namespace: string, signal: AbortSignal): Promise<Image[]> {
-    return (await createClient(Images, this.transport).list({}, { signal, ...inNamespace(namespace) }))
-      .images;
-  }
-
-  /** Digests of all blobs that a namespace has. */
-  async blobs(namespace: string, signal: AbortSignal): Promise<Set<string>> {
-    const digests = new Set<string>();
-    const asked = { signal, ...inNamespace(namespace) };
-    for await (const { info } of createClient(Content, this.transport).list({}, asked))
-      for (const { digest } of info) digests.add(digest);
-    return digests;
-  }
-
   /** Has one of its own differs apply a layer. */
   apply(request: ApplyRequest, namespace: string, signal: AbortSignal): Promise<ApplyResponse> {
     return createClient(Diff, this.transport).apply(request, { signal, ...inNamespace(namespace) });
@@ -68,12 +35,3 @@ export class Containerd {
 }
 
 const signalOf = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { signal });
-
-/** containerd keeps what people have apart by namespaces. */
-const inNamespace = (namespace: string) => ({ headers: { [NAMESPACE]: namespace } });
-
-/** Calls that are the same in all namespaces still have to name one. */
-const withNamespace: Interceptor = (next) => (request) => {
-  if (!request.header.has(NAMESPACE)) request.header.set(NAMESPACE, "default");
-  return next(request);
-};

@@ -1,12 +1,14 @@
 import { statSync } from "node:fs";
 import { messageOf } from "../bytes/errors.ts";
 import { Containerd } from "../containerd/client.ts";
+import { Inventory } from "../containerd/inventory.ts";
 import type { Plugin } from "../containerd/gen/introspection_pb.ts";
 import { type Finding, missing, ok, warn } from "./finding.ts";
 
 /** What a containerd says that runs. */
 export interface ContainerdState {
   readonly client: Containerd;
+  readonly inventory: Inventory;
   readonly version: readonly [number, number] | undefined;
   readonly plugins: readonly Plugin[];
   /** In this PID namespace. */
@@ -19,13 +21,14 @@ const ANSWER_MS = 10_000;
 /** @param address path of its socket. @param assumed its version, where it does not run */
 export async function askContainerd(address: string, assumed: string | undefined): Promise<ContainerdState> {
   const client = new Containerd(address);
+  const inventory = new Inventory(address);
   const signal = AbortSignal.timeout(ANSWER_MS);
   try {
-    const said = await client.version(signal);
+    const said = await inventory.version(signal);
     const plugins = await client.plugins("", signal);
-    const { pid, pidns } = await client.server(signal);
+    const { pid, pidns } = await inventory.server(signal);
     return {
-      ...{ client, plugins, version: versionOf(said), finding: judged(said, address) },
+      ...{ client, inventory, plugins, version: versionOf(said), finding: judged(said, address) },
       pid: Number(pidns) === statSync("/proc/self/ns/pid").ino && pid > 0n ? Number(pid) : undefined,
     };
   } catch (error) {
@@ -35,7 +38,7 @@ export async function askContainerd(address: string, assumed: string | undefined
         : "start containerd";
     const finding = missing("containerd", `${address}: ${messageOf(error)}`, advice);
     const version = assumed === undefined ? undefined : versionOf(assumed);
-    return { client, version, plugins: [], pid: undefined, finding };
+    return { client, inventory, version, plugins: [], pid: undefined, finding };
   }
 }
 

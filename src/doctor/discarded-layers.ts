@@ -2,6 +2,7 @@ import { messageOf } from "../bytes/errors.ts";
 import { parseJson } from "../bytes/bounded-json.ts";
 import { isRecord } from "../config-file/keys.ts";
 import type { Containerd } from "../containerd/client.ts";
+import type { Inventory } from "../containerd/inventory.ts";
 import type { Image } from "../containerd/gen/images_pb.ts";
 import { type Finding, ok, warn } from "./finding.ts";
 
@@ -15,14 +16,18 @@ const TOLD = 5;
 /**
  * Images whose layers containerd does not have any more: another snapshotter cannot be filled from it with them.
  */
-export async function examineDiscardedLayers(containerd: Containerd, signal: AbortSignal): Promise<Finding> {
+export async function examineDiscardedLayers(
+  containerd: Containerd,
+  inventory: Inventory,
+  signal: AbortSignal,
+): Promise<Finding> {
   const name = "discarded-layers";
   const found: string[] = [];
   let images = 0;
   try {
-    for (const namespace of await containerd.namespaces(signal)) {
-      const blobs = await containerd.blobs(namespace, signal);
-      for (const image of await containerd.images(namespace, signal)) {
+    for (const namespace of await inventory.namespaces(signal)) {
+      const blobs = await inventory.blobs(namespace, signal);
+      for (const image of await inventory.images(namespace, signal)) {
         images++;
         if (await lacksLayers(new Documents(containerd, namespace, blobs, signal), image))
           found.push(`${namespace}/${image.name}`);

@@ -66,7 +66,7 @@ async function examineContainerd(
   state: ContainerdState,
   hasErofs: boolean,
 ): Promise<{ readonly findings: readonly Finding[]; readonly lines: readonly Lines[] }> {
-  const { version, plugins, pid } = state;
+  const { version, plugins, pid, client, inventory } = state;
   if (version === undefined) return { findings: [], lines: [] };
   const read = settingsOf(pid, question.containerdConfig);
   if (!("settings" in read)) return { findings: [read.finding], lines: [] };
@@ -86,7 +86,7 @@ async function examineContainerd(
     ...examineWiring(wanted, routes, plugins),
     examineCapabilities(wanted, routes, hasErofs),
     ...[kubernetes.finding, docker.finding],
-    ...(isRunning ? [await examineDiscardedLayers(state.client, AbortSignal.timeout(BLOBS_MS))] : []),
+    ...(isRunning ? [await examineDiscardedLayers(client, inventory, AbortSignal.timeout(BLOBS_MS))] : []),
   ];
   return { findings, lines: isOfVersion1(settings) ? [] : lines };
 }

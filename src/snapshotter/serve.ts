@@ -4,12 +4,14 @@ import { mkdirSync } from "node:fs";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { createGrpcServer, type Handler } from "../containerd/server.ts";
 import { listenAt, listening } from "../listen/unix-socket.ts";
+import type { LayerStore } from "../layer-store/layer-store.ts";
 import type { Logger } from "../log/log.ts";
 import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
 import type { Address } from "../prometheus/http.ts";
 import type { MetricsServer } from "../prometheus/metrics-server.ts";
 import type { Driver } from "../mounts/drivers.ts";
 import type { ExportMode } from "./export-mode.ts";
+import { Tally } from "./tally.ts";
 import type { Snapshotter } from "./snapshotter.ts";
 
 /** What it is started with. */
@@ -53,9 +55,15 @@ export async function serveSnapshotter(
   await listenOn(server, options.address);
   try {
     const root = makeRoot(options.root);
-    const { openSnapshotter } = await import("./snapshotter.ts");
+    const tally = new Tally();
+    // A thread looks at the store while this one loads the rest.
+    const [store, { openSnapshotter }] = await Promise.all([
+      openStore(root, log, tally),
+      import("./snapshotter.ts"),
+    ]);
     let monitoring: MetricsServer | undefined;
-    const snapshotter: Snapshotter = await openSnapshotter({ ...options, root, named: options.root }, log);
+    const all = { ...options, root, named: options.root };
+    const snapshotter: Snapshotter = openSnapshotter(all, store, log, tally);
     try {
       answer(snapshotter.handler);
       if (options.metrics !== undefined) {
@@ -72,6 +80,9 @@ export async function serveSnapshotter(
     server.close();
   }
 }
+
+const openStore = async (root: string, log: Logger, tally: Tally): Promise<LayerStore> =>
+  (await import("../layer-store/layer-store.ts")).LayerStore.open(root, log, tally);
 
 /** @returns its path without links, as the kernel's table of mounts has it */
 function makeRoot(named: string): string {

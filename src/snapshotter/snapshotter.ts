@@ -1,7 +1,7 @@
 import { Containerd } from "../containerd/client.ts";
 import { handlerOf } from "../containerd/routes.ts";
 import type { Handler } from "../containerd/server.ts";
-import { LayerStore } from "../layer-store/layer-store.ts";
+import type { LayerStore } from "../layer-store/layer-store.ts";
 import type { Logger } from "../log/log.ts";
 import { Capabilities } from "./capabilities.ts";
 import { CleanUp } from "./clean-up.ts";
@@ -14,7 +14,7 @@ import { MountedImages } from "./mounted-images.ts";
 import { SnapshotRecords } from "./records.ts";
 import { Stacks } from "./stacks.ts";
 import type { Shown } from "./shown.ts";
-import { Tally } from "./tally.ts";
+import type { Tally } from "./tally.ts";
 import type { SnapshotterOptions } from "./serve.ts";
 import { routesOf } from "./service.ts";
 import { SnapshotDirectories } from "./snapshot-directories.ts";
@@ -32,15 +32,17 @@ export interface Snapshotter {
 
 /**
  * @param options with the root as it is named, by which containerd may know it
+ * @param store of that root; it is closed with the rest
+ * @param tally told of everything
  * @throws OperationalError
  */
-export async function openSnapshotter(
+export function openSnapshotter(
   options: SnapshotterOptions & { readonly named: string },
+  store: LayerStore,
   log: Logger,
-): Promise<Snapshotter> {
+  tally: Tally,
+): Snapshotter {
   const { root, driver, program, containerdAddress } = options;
-  const tally = new Tally();
-  const store = await LayerStore.open(root, log, tally);
   const directories = new SnapshotDirectories(root);
   const records = SnapshotRecords.open(root, directories.lastId);
   const images = new MountedImages(root, store, { driver, program }, log, tally);
