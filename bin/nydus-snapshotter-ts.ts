@@ -14,6 +14,7 @@ import { address as metricsAddress } from "./parse-values.ts";
 import { runProgram } from "./run-program.ts";
 import { say } from "./say.ts";
 import { withConfig } from "./snapshotter-config.ts";
+import { addAls } from "./snapshotter-als.ts";
 import { addContentsCommands } from "./snapshotter-contents.ts";
 import { addDoctor } from "./snapshotter-doctor.ts";
 import { addInstall } from "./snapshotter-install.ts";
@@ -33,6 +34,8 @@ interface Flags {
 const ADDRESS = "/run/nydus-snapshotter-ts/snapshotter.sock";
 /** The first descriptor that systemd gives. */
 const LISTEN_FD = 3;
+/** Serves by FUSE what the kernel does not mount. */
+const NYDUSD = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
 
 /** `nydus-snapshotter-ts`: containerd's layers as tar files, its images as one mount each. No logic lives here. */
 const program = withExamples(
@@ -77,10 +80,9 @@ const program = withExamples(
       const { logLevel, address, metricsAddress: metrics, skipKnownLayers, ...options } = given;
       const { LISTEN_FDS, LISTEN_PID } = process.env;
       const isInherited = Number(LISTEN_FDS) > 0 && Number(LISTEN_PID) === process.pid;
-      const nydusd = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
       const at = isInherited ? LISTEN_FD : address;
       const all = {
-        ...{ ...options, metrics, address: at, program: nydusd },
+        ...{ ...options, metrics, address: at, program: NYDUSD },
         skipsKnownLayers: skipKnownLayers,
       };
       await serveSnapshotter(all, openLog(logLevel), (asked) => {
@@ -95,6 +97,7 @@ const program = withExamples(
 addContentsCommands(program, ADDRESS);
 addDoctor(program);
 addInstall(program);
+addAls(program, NYDUSD);
 addCompletion(program);
 
 await runProgram(

@@ -14,6 +14,7 @@ import { BLOCK } from "./chunk-map.ts";
 import type { XattrRules } from "./kept-xattrs.ts";
 import { LayerMerge } from "./layer-merge.ts";
 import { MergeError } from "./merge-error.ts";
+import { toOverlayForm } from "./overlay-form.ts";
 import type { Blob } from "./plan.ts";
 import type { LayerChanges } from "./create.ts";
 import { type ChangedBlob, ChangeReader } from "./read-changes.ts";
@@ -32,7 +33,10 @@ export interface MovedBlob {
 }
 
 /** What is made of layers that are laid over one another. */
-export type StackRequest = Omit<BuildOptions, "chunkSize" | "isRepeatable"> & XattrRules;
+export interface StackRequest extends Omit<BuildOptions, "chunkSize" | "isRepeatable">, XattrRules {
+  /** Of a single layer: its markers become what overlayfs has for them; `whiteouts` is "none". */
+  readonly isForOverlay?: boolean;
+}
 
 export interface MergeRequest extends StackRequest {
   /** Paths of bootstraps, or images with names for messages; the lowest layer first. */
@@ -129,6 +133,7 @@ export class LayerStack {
     const { request, merged, blobs, first } = this;
     if (first === undefined) throw new TypeError("no layer was added");
     merged.xattrs.report();
+    if (request.isForOverlay) toOverlayForm(merged.tree);
     const { chunkSize, hasOwners } = first;
     const options = { ...request, chunkSize, isRepeatable: !hasOwners };
     const plan = planBootstrap(options, merged.tree, blobs.all, "merged image");

@@ -9,8 +9,9 @@ export type WhiteoutSpec = (typeof WHITEOUT_SPECS)[number];
 
 const MARKER = Buffer.from(".wh.");
 const OPAQUE = Buffer.from(".wh..wh..opq");
-const OVERLAY_OPAQUE = Buffer.from("trusted.overlay.opaque");
-const OVERLAY_YES = Buffer.from("y");
+/** Overlayfs: the attribute of a directory that hides what is below it, when it has this value. */
+export const OVERLAY_OPAQUE = Buffer.from("trusted.overlay.opaque");
+export const OVERLAY_YES = Buffer.from("y");
 
 /** The name that says of another one that it is gone, under the OCI rules. */
 export const markerFor = (name: Uint8Array): Uint8Array => Buffer.concat([MARKER, name]);

@@ -36,6 +36,7 @@ const MERGE = ["merge -B out.boot", "a.boot b.boot"] as const;
 
 /** Every option of `nydusctl-ts`, and of the commands of `nydusd-ts` that mount nothing, with a test that shows what it does. */
 const SHOWN: Readonly<Record<string, string>> = {
+  "nydusd-ts commit --output --gzip --rw": "commit/commit",
   "nydusd-ts ls --json": "mount/ls",
   "nydusd-ts nbd --socket --listen --export --single-device --verity --salt --blob-dir --blob --cache-dir --ref --platform --metrics-address --log-level --log-file --log-format":
     "nbd/options",
