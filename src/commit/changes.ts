@@ -9,6 +9,7 @@ import {
   readlinkSync,
 } from "node:fs";
 import { OperationalError } from "../bytes/errors.ts";
+import { MAX_PATH } from "../bytes/limits.ts";
 import { DOT, showName, SLASH } from "../bytes/name.ts";
 import { markerFor, markerOf, OPAQUE_MARKER } from "../mkfs/whiteout.ts";
 import { kindOfMode } from "../tar/kind-of-mode.ts";
@@ -26,8 +27,21 @@ interface Place {
   readonly path: Uint8Array;
 }
 
+/** A directory while its names are gone through. */
+interface Listing {
+  readonly place: Place;
+  /** Where its names are; nanoseconds, of the last change before they were listed. */
+  readonly listed: number;
+  readonly before: bigint;
+  /** As Latin-1, a character for each byte: a million of them are a third of what they are as buffers. */
+  readonly names: Iterator<string>;
+  close(): void;
+}
+
 const ROOT = Uint8Array.of(DOT, SLASH);
 const NO_MARKS: DirectoryMarks = { isOpaque: false, isRedirected: false };
+/** Of a path in messages, where it is too long. */
+const SHOWN = 100;
 
 /**
  * What an overlay's upper layer says, as entries of an OCI layer: of a directory itself first, then that nothing shows through,
@@ -40,6 +54,8 @@ export class Changes {
   private readonly warn: (message: string) => void;
   /** Files with several names, by inode: the first of the names, and how many were not met yet. */
   private readonly linked = new Map<string, { readonly path: Uint8Array; left: bigint }>();
+  /** Directories on the way, each in the one before: who works in the mount makes it as long as he likes. */
+  private readonly way: Listing[] = [];
 
   constructor(mount: WritableMount, warn: (message: string) => void) {
     this.mount = mount;
@@ -50,31 +66,59 @@ export class Changes {
   /** @throws OperationalError for what no layer can say, and when something changes meanwhile */
   *entries(): Generator<Change> {
     const { upper, merged } = this.mount;
-    yield* this.directory({ upper, merged, path: new Uint8Array(0) });
+    try {
+      yield* this.enter({ upper, merged, path: new Uint8Array(0) }, () => {});
+      for (let here = this.way.at(-1); here !== undefined; here = this.way.at(-1)) {
+        const next = here.names.next();
+        if (next.done === true) this.leave(here);
+        else yield* this.named(here.place, Buffer.from(next.value, "latin1"));
+      }
+    } finally {
+      for (const listing of this.way) listing.close();
+    }
     for (const { path, left } of this.linked.values())
       if (left > 0n) this.warn(`${showName(path)}: ${left} more names that it has are not in the layer`);
   }
 
-  private *directory(place: Place): Generator<Change> {
+  private *enter(place: Place, close: () => void): Generator<Change> {
     const { upper, merged, path } = place;
-    const own = below(merged, Uint8Array.of(DOT));
-    const stats = lstatSync(own, { bigint: true });
-    const shown = path.length === 0 ? ROOT : path;
-    yield { entry: headerOf("directory", shown, stats, { xattrs: layerXattrs(own) }), body: [] };
-    const { isOpaque, isRedirected } =
-      upper === undefined ? NO_MARKS : this.marks.of(below(upper, Uint8Array.of(DOT)));
-    if (isOpaque || isRedirected) yield marker(path, OPAQUE_MARKER);
-    const from = isRedirected ? { ...place, upper: undefined } : place;
-    const listed = from.upper ?? merged;
-    const before = fstatSync(listed, { bigint: true }).mtimeNs;
-    const names = readdirSync(below(listed, Uint8Array.of(DOT)), { encoding: "buffer" }).sort(Buffer.compare);
-    for (const name of names) yield* this.named(from, name);
-    if (fstatSync(listed, { bigint: true }).mtimeNs !== before) throw changedMeanwhile(shown);
+    let isListed = false;
+    try {
+      const own = below(merged, Uint8Array.of(DOT));
+      const stats = lstatSync(own, { bigint: true });
+      const xattrs = layerXattrs(own);
+      yield { entry: headerOf("directory", shownPath(path), stats, { xattrs }), body: [] };
+      const { isOpaque, isRedirected } =
+        upper === undefined ? NO_MARKS : this.marks.of(below(upper, Uint8Array.of(DOT)));
+      if (isOpaque || isRedirected) yield marker(path, OPAQUE_MARKER);
+      const from = isRedirected ? { ...place, upper: undefined } : place;
+      const listed = from.upper ?? merged;
+      const before = fstatSync(listed, { bigint: true }).mtimeNs;
+      const names = readdirSync(below(listed, Uint8Array.of(DOT)), { encoding: "latin1" }).sort(byUnits);
+      this.way.push({ place: from, listed, before, names: names.values(), close });
+      isListed = true;
+    } finally {
+      if (!isListed) close();
+    }
+  }
+
+  private leave({ listed, before, place, close }: Listing): void {
+    this.way.pop();
+    try {
+      if (fstatSync(listed, { bigint: true }).mtimeNs !== before)
+        throw changedMeanwhile(shownPath(place.path));
+    } finally {
+      close();
+    }
   }
 
   private *named({ upper, merged, path }: Place, name: Uint8Array): Generator<Change> {
     const full = Buffer.concat([path, name]);
     try {
+      if (full.length > MAX_PATH)
+        throw new OperationalError(
+          `${showName(full.subarray(0, SHOWN))}…: no layer can have it: its path is longer than ${MAX_PATH} bytes`,
+        );
       if (upper !== undefined) {
         const file = below(upper, name);
         if (this.marks.isWhiteout(file, lstatSync(file, { bigint: true })))
@@ -86,23 +130,28 @@ export class Changes {
         );
       const file = below(merged, name);
       const stats = lstatSync(file, { bigint: true });
-      if (!stats.isDirectory()) return yield* this.file(file, full, stats);
-      const inside: number[] = [];
-      try {
-        for (const fd of upper === undefined ? [merged] : [merged, upper])
-          inside.push(openDirectory(below(fd, name)));
-        const [mergedInside = merged, upperInside] = inside;
-        yield* this.directory({
-          upper: upperInside,
-          merged: mergedInside,
-          path: Buffer.concat([full, Uint8Array.of(SLASH)]),
-        });
-      } finally {
-        for (const fd of inside) closeSync(fd);
-      }
+      if (stats.isDirectory()) yield* this.inside({ upper, merged, path: full }, name);
+      else yield* this.file(file, full, stats);
     } catch (error) {
       throw problemAt(full, error);
     }
+  }
+
+  private *inside({ upper, merged, path }: Place, name: Uint8Array): Generator<Change> {
+    const open: number[] = [];
+    const close = () => {
+      for (const fd of open.splice(0)) closeSync(fd);
+    };
+    try {
+      for (const fd of upper === undefined ? [merged] : [merged, upper])
+        open.push(openDirectory(below(fd, name)));
+    } catch (error) {
+      close();
+      throw error;
+    }
+    const [mergedInside = merged, upperInside] = open;
+    const slashed = Buffer.concat([path, Uint8Array.of(SLASH)]);
+    yield* this.enter({ upper: upperInside, merged: mergedInside, path: slashed }, close);
   }
 
   private *file(file: Buffer, path: Uint8Array, stats: BigIntStats): Generator<Change> {
@@ -120,6 +169,11 @@ export class Changes {
     yield { entry, body: kind === "file" ? bodyOf(file, path, stats) : [] };
   }
 }
+
+const shownPath = (path: Uint8Array): Uint8Array => (path.length === 0 ? ROOT : path);
+
+/** Order of bytes, of strings in Latin-1. */
+const byUnits = (a: string, b: string): number => (a < b ? -1 : 1);
 
 const below = (fd: number, name: Uint8Array): Buffer =>
   Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]);
