@@ -28,7 +28,7 @@ const timeOf = (seconds: number): string => new Date(1000 * seconds).toISOString
 export function eventsText({ total_errors, errors }: Events): string {
   if (errors.length === 0) return "nothing went wrong\n";
   const kept = errors.length < total_errors ? `, the last ${errors.length} of them` : "";
-  return `${total_errors} errors and warnings${kept}:\n${errors.map((each) => `  ${escapeControlChars(each)}\n`).join("")}`;
+  return `${shown(`${total_errors}`)} errors and warnings${kept}:\n${errors.map((each) => `  ${escapeControlChars(`${each}`)}\n`).join("")}`;
 }
 
 /** @param now seconds */

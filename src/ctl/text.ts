@@ -5,24 +5,28 @@ import {
   FOPS,
   type FsStats,
 } from "../api/shapes.ts";
-import { shown } from "../bytes/escape-control-chars.ts";
+import { escapeControlChars, shown } from "../bytes/escape-control-chars.ts";
 
-/** What nydusctl prints, but for labels that say what the classes are; values as they are in JSON, as there. */
+/**
+ * What nydusctl prints, but for labels that say what the classes are; values as they are in JSON, as there. A daemon may be
+ * anybody's: what should be a number is a text of his, and goes through `shown` like any name.
+ */
 
 const SIZES = ["<1K", "1K~", "4K~", "16K~", "64K~", "128K~", "512K~", "1M~"];
 /** Where READ_LATENCIES end; nydusctl's labels are those of another list. */
 const LATENCIES = ["<=200us", "<=1ms", "<=20ms", "<=50ms", "<=500ms", "<=1s", "<=2s", ">2s"];
 
 const json = (value: unknown): string => JSON.stringify(value);
+const plain = (value: unknown): string => shown(`${value}`);
 const cells = (values: readonly unknown[]): string =>
   values
-    .map((v) => `${v}`.padEnd(8))
+    .map((v) => plain(v).padEnd(8))
     .join("")
     .trimEnd();
 const row = (label: string, width: number, values: readonly unknown[]): string =>
   `${label.padEnd(width)}${cells(values)}`;
 const facts = (all: readonly (readonly [label: string, value: unknown])[], width: number): string =>
-  all.map(([label, value]) => `${`${label}:`.padEnd(width)}${value}`).join("\n");
+  all.map(([label, value]) => `${`${label}:`.padEnd(width)}${escapeControlChars(`${value}`)}`).join("\n");
 const ratio = (a: number, b: number): number => (b === 0 ? 0 : a / b);
 
 export function infoText({ version, id, state, backend_collection }: DaemonInfo): string {
@@ -38,11 +42,11 @@ export function infoText({ version, id, state, backend_collection }: DaemonInfo)
     const prefetch = cache?.["prefetch"] as Record<string, unknown> | undefined;
     return [
       `Instance Mountpoint:  ${shown(place)}`,
-      `Type:  ${shown(backend.backend_type)}`,
-      `Mounted Time:  ${shown(backend.mounted_time)}`,
-      `Mode:  ${shown(`${rafs?.["mode"]}`)}`,
-      `Prefetch:  ${shown(`${prefetch?.["enable"]}`)}`,
-      `Prefetch Merging Size:  ${shown(`${prefetch?.["batch_size"]}`)}`,
+      `Type:  ${plain(backend.backend_type)}`,
+      `Mounted Time:  ${plain(backend.mounted_time)}`,
+      `Mode:  ${plain(rafs?.["mode"])}`,
+      `Prefetch:  ${plain(prefetch?.["enable"])}`,
+      `Prefetch Merging Size:  ${plain(prefetch?.["batch_size"])}`,
     ].map((line) => `\n\t${line}`);
   });
   const instances = backends.length === 0 ? "" : `\nInstances:${backends.flat().join("")}`;
@@ -53,14 +57,14 @@ export function fsStatsText(stats: FsStats): string {
   const names = FOPS.map((name) =>
     name.replace(/(^|_)(.)/g, (_, __, letter: string) => letter.toUpperCase()),
   );
-  const counts = names.map((name, i) => `${name}(${stats.fop_hits[i]})`);
+  const counts = names.map((name, i) => `${name}(${plain(stats.fop_hits[i])})`);
   const mib = Math.floor(stats.data_read / 1024 / 1024);
   return `
 ${row("Read Latency:", 16, LATENCIES)}
 ${row("Reads Count:", 16, stats.read_latency_dist)}
 
-Read Errors: ${stats.fop_errors[FOPS.indexOf("read")]}
-Read Data: ${stats.data_read}Bytes (${mib}MB)
+Read Errors: ${plain(stats.fop_errors[FOPS.indexOf("read")])}
+Read Data: ${plain(stats.data_read)}Bytes (${mib}MB)
 
 FOP Counters:
 ${counts.slice(0, 8).join(" ")}

@@ -1,10 +1,14 @@
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Containerd } from "../containerd/client.ts";
+import { refuse } from "../containerd/refusal.ts";
 import type { LayerStore } from "../layer-store/layer-store.ts";
 import type { LayerSource, StoredLayer } from "../layer-store/stored-layer.ts";
 import type { Logger } from "../log/log.ts";
 import type { ContentPlace } from "./content-place.ts";
 import { type LayerBlob, namespaceOf, type SnapshotRecord } from "./record.ts";
+
+/** It is a part of a path. @see https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests */
+const DIGEST = /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 
 /** Layers on their way from containerd's blobs to the store. */
 export class LayerIntake {
@@ -50,6 +54,7 @@ export class LayerIntake {
   }
 
   private async sourceOf(blob: LayerBlob, key: string, signal: AbortSignal): Promise<LayerSource> {
+    if (!DIGEST.test(blob.digest)) throw refuse("invalid argument", `${blob.digest}: no digest`);
     const file = await this.content.fileOf(blob.digest, signal);
     if (file !== undefined) return { ...blob, file };
     return { ...blob, stream: (stop) => this.containerd.read(blob.digest, namespaceOf(key), stop) };

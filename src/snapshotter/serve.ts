@@ -1,6 +1,5 @@
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import type { Server } from "node:net";
-import { mkdirSync } from "node:fs";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { createGrpcServer, type Handler } from "../containerd/server.ts";
 import { listenAt, listening } from "../listen/unix-socket.ts";
@@ -87,8 +86,7 @@ const openStore = async (root: string, log: Logger, tally: Tally): Promise<Layer
 /** @returns its path without links, as the kernel's table of mounts has it */
 function makeRoot(named: string): string {
   try {
-    mkdirSync(named, { recursive: true, mode: 0o700 });
-    const root = mustBeOwnDirectory(resolve(named));
+    const root = mustBeOwnDirectory(named, { make: 0o700 });
     if (SPECIAL.test(root)) throw new Error("no colon, comma or backslash may be in its path");
     return root;
   } catch (error) {
@@ -96,9 +94,14 @@ function makeRoot(named: string): string {
   }
 }
 
+/** Who can put another socket in its place is obeyed by containerd, as root: what to mount, and where from. */
 async function listenOn(server: Server, address: string | number): Promise<void> {
   if (typeof address === "string") {
-    mkdirSync(dirname(address), { recursive: true, mode: 0o711 });
+    try {
+      mustBeOwnDirectory(dirname(address), { make: 0o711, mayBeShared: true });
+    } catch (error) {
+      throw new OperationalError(`socket ${address}: ${messageOf(error)}`);
+    }
     return listenAt(server, address, "socket");
   }
   server.listen({ fd: address });

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, chownSync, lchownSync, mkdirSync, readdirSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { SNAPSHOTTER } from "../support/containers/snapshotter.ts";
 import { until, workDir } from "../support/daemon.ts";
+import { USER } from "../support/user.ts";
 
 const running: ReturnType<typeof spawn>[] = [];
 afterEach(() => {
@@ -69,5 +70,29 @@ describe("nydus-snapshotter-ts", () => {
     const snapshotter = start(dir);
     expect(await snapshotter.ended).toBe(1);
     expect(snapshotter.output()).toMatch(/^Error: .*root/m);
+  });
+
+  it("makes nothing where a stranger's link leads", async () => {
+    const [dir, elsewhere] = [workDir(), workDir()];
+    symlinkSync(elsewhere, join(dir, "link"));
+    lchownSync(join(dir, "link"), USER, USER);
+    for (const [root, address] of [
+      ["link/root", "s.sock"],
+      ["root", "link/run/s.sock"],
+    ] as const) {
+      const snapshotter = start(dir, join(dir, root), join(dir, address));
+      expect(await snapshotter.ended).toBe(1);
+      expect(snapshotter.output()).toMatch(/^Error: .*link is a link that belongs to user 65534/m);
+    }
+    expect(readdirSync(elsewhere)).toEqual([]);
+  });
+
+  it("listens in no directory in which a stranger can put another socket", async () => {
+    const dir = workDir();
+    mkdirSync(join(dir, "his"));
+    chownSync(join(dir, "his"), USER, USER);
+    const snapshotter = start(dir, undefined, join(dir, "his/s.sock"));
+    expect(await snapshotter.ended).toBe(1);
+    expect(snapshotter.output()).toMatch(/^Error: socket .*his\/s\.sock: belongs to user 65534$/m);
   });
 });
