@@ -5,8 +5,6 @@ export interface BuildInfo {
   readonly version: string;
   readonly commit: string;
   readonly time: string;
-  /** sha256 of the code that checks images. */
-  readonly checker?: string;
 }
 
 /** The block that nydusd prints for --version: nydus-snapshotter reads `Git Commit` out of it. */

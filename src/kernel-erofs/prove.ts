@@ -38,7 +38,7 @@ export function proveMount(root: string, opened: OpenedImage): void {
     proveRoot(root, fs);
     const wanted = Buffer.alloc(SAMPLE);
     const found = Buffer.alloc(SAMPLE);
-    for (const { file, offset, length } of samples(image, fs)) {
+    for (const { file, offset, length } of samples(image, fs, opened.report.dataEnds)) {
       const path = Buffer.concat([Buffer.from(root), file.path]);
       if (fs.read(file.node, offset, length, wanted, 0) !== length) throw new Error(loss);
       const read = readAt(path, found, offset, length);
@@ -59,10 +59,16 @@ function proveRoot(root: string, fs: ImageFileSystem): void {
       throw new Error(`the root's ${field} is ${stats[field]}, the image has ${attr[field]}`);
 }
 
-/** One piece of data for every file that has any: the blobs, or the image itself when there are none. */
-function* samples(image: Image, fs: ImageFileSystem): Generator<Sample> {
+/**
+ * One piece of data for every file that has any: the blobs, or the image itself when there are none. All that a layer has may be
+ * hidden, and would be looked for in the whole tree.
+ *
+ * @param ends where the data of each device ends, if that is known
+ */
+function* samples(image: Image, fs: ImageFileSystem, ends: readonly number[]): Generator<Sample> {
   const { devices, isFlat } = image.handle;
-  const missing = new Set(isFlat || devices.length === 0 ? [0] : devices.map((_, i) => i + 1));
+  const blobs = devices.map((_, i) => i + 1).filter((device) => ends[device - 1] !== 0);
+  const missing = new Set(isFlat || devices.length === 0 ? [0] : blobs);
   const extent: Extent = { device: 0, address: 0, length: 0 };
   for (const file of walk(fs, rootOf(fs), () => true, false)) {
     if (missing.size === 0) return;

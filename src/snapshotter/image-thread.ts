@@ -5,6 +5,7 @@ import { FormatError, messageOf } from "../bytes/errors.ts";
 import { openImage } from "../fs/open-image.ts";
 import { mountDetached } from "../kernel-erofs/mount.ts";
 import type { Backing } from "../kernel-erofs/backing.ts";
+import { verdictsIn } from "../verdict/verdicts.ts";
 
 /** An image to mount by the kernel. */
 export interface ImageTask {
@@ -12,6 +13,9 @@ export interface ImageTask {
   /** Where its tars lie, each under its id. */
   readonly blobDir: string;
   readonly mountpoint: string;
+  /** Where it is kept what checks found; undefined: nowhere. */
+  readonly verdicts?: string;
+  /** None: it is looked at, and not mounted. */
   readonly backings: readonly Backing[];
 }
 
@@ -24,10 +28,13 @@ if (parentPort === null) throw new Error("snapshotter/image-thread runs in a wor
 parentPort.postMessage(await mount(workerData));
 
 /** The whole tree is checked, and what the kernel shows compared with it: that takes long for a large image. */
-async function mount({ bootstrap, blobDir, mountpoint, backings }: ImageTask): Promise<ImageMounted> {
+async function mount(task: ImageTask): Promise<ImageMounted> {
+  const { bootstrap, blobDir, mountpoint, backings } = task;
   const held = new HeldFiles();
   try {
-    const image = openImage(bootstrap, { dirs: [blobDir], files: new Map() });
+    const verdicts = task.verdicts === undefined ? undefined : verdictsIn(task.verdicts, () => {});
+    const image = openImage(bootstrap, { dirs: [blobDir], files: new Map() }, { verdicts });
+    if (backings.length === 0) return { problem: "", isDamaged: false };
     const files = held.hold(image.files);
     const mounted = await mountDetached({ ...image, files }, bootstrap, bootstrap, [], backings);
     try {

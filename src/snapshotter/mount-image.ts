@@ -42,13 +42,16 @@ export async function mountImage(files: ImageFiles, { driver, program }: MountMe
   return { by: await byFuse(files, program), reason: mounted.problem };
 }
 
+/** Checks an image: that is known, then, when it is mounted. */
+export const lookAt = (files: ImageFiles): Promise<ImageMounted> => inThread({ ...files, backings: [] });
+
 /** @throws DamagedBootstrap when that is why the daemon does not serve it; OperationalError */
 async function byFuse(files: ImageFiles, program: string): Promise<"fuse"> {
   try {
     await mountByFuse(files, program);
     return "fuse";
   } catch (error) {
-    const looked = await inThread({ ...files, backings: [] });
+    const looked = await lookAt(files);
     throw "isDamaged" in looked && looked.isDamaged ? new DamagedBootstrap(looked.problem) : error;
   }
 }

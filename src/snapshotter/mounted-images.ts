@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { mkdir, readdir, rmdir } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../bytes/errors.ts";
@@ -11,7 +11,14 @@ import type { Logger } from "../log/log.ts";
 import { isImage, mountAt } from "../mounts/table.ts";
 import { detach, unmount } from "../mounts/umount.ts";
 import { ExpectedMerges } from "./expected-merges.ts";
-import { DamagedBootstrap, type MountedBy, type MountMeans, mountImage } from "./mount-image.ts";
+import {
+  DamagedBootstrap,
+  type ImageFiles,
+  lookAt,
+  type MountedBy,
+  type MountMeans,
+  mountImage,
+} from "./mount-image.ts";
 import { rootOf } from "./mount-root.ts";
 import type { Tally } from "./tally.ts";
 
@@ -20,6 +27,7 @@ export class MountedImages {
   /** Those that will be asked for. */
   readonly expected: ExpectedMerges;
   private readonly root: string;
+  private readonly verdicts: string;
   private readonly store: LayerStore;
   private readonly means: MountMeans;
   private readonly log: Logger;
@@ -36,11 +44,12 @@ export class MountedImages {
   constructor(root: string, store: LayerStore, means: MountMeans, log: Logger, tally: Tally) {
     this.root = join(root, "mnt");
     mkdirSync(this.root, { recursive: true, mode: 0o711 });
+    this.verdicts = join(root, "verdicts");
     this.store = store;
     this.means = means;
     this.log = log;
     this.tally = tally;
-    this.expected = new ExpectedMerges((layers, signal) => this.merge(layers, signal), log);
+    this.expected = new ExpectedMerges((layers, signal) => this.mergeAhead(layers, signal), log);
   }
 
   /**
@@ -81,6 +90,9 @@ export class MountedImages {
         key,
         () => !this.isIdle(key, isNeeded) || this.expected.has(key),
       );
+    // They are small and few; which image each is of, only its bytes say.
+    const isEmpty = this.store.allMerged()[Symbol.iterator]().next().done;
+    if (isEmpty) await rm(this.verdicts, { recursive: true, force: true });
     return freed;
   }
 
@@ -147,9 +159,19 @@ export class MountedImages {
     }
   }
 
-  private mountOnce({ bootstrap }: Merged, mountpoint: string): Promise<MountedBy> {
-    const files = { bootstrap, blobDir: this.store.blobDir, mountpoint };
+  private filesOf({ bootstrap }: Merged, mountpoint: string): ImageFiles {
+    return { bootstrap, blobDir: this.store.blobDir, mountpoint, verdicts: this.verdicts };
+  }
+
+  private mountOnce(merged: Merged, mountpoint: string): Promise<MountedBy> {
+    const files = this.filesOf(merged, mountpoint);
     return this.mounting.run(() => this.tally.timed("mount", () => mountImage(files, this.means)));
+  }
+
+  /** Before a container asks, and what takes most of a mount's time as well. */
+  private async mergeAhead(layers: readonly string[], signal: AbortSignal): Promise<void> {
+    const files = this.filesOf(await this.merge(layers, signal), "");
+    if (!signal.aborted && this.means.driver !== "fuse") await this.mounting.run(() => lookAt(files));
   }
 
   private async merge(layers: readonly string[], signal: AbortSignal, isAnew = false): Promise<Merged> {

@@ -8,6 +8,7 @@ import type { MetaFile } from "../erofs/meta-file.ts";
 import type { CheckedImage, Verdicts } from "../fs/open-image.ts";
 import { openOwnDirectory } from "../safe-open/own-directory.ts";
 import { readBounded } from "../safe-open/read-bounded.ts";
+import { thisChecker } from "./checker.ts";
 import { decodeVerdict, encodeVerdict } from "./record.ts";
 
 /** Shorter bootstraps are checked in the time that hashing, opening and reading would take. */
@@ -16,6 +17,12 @@ const LEAST_BYTES = 1 << 18;
 const MOST_BYTES = 2 ** 28;
 /** Kept; the longest unused go. */
 const MOST_VERDICTS = 64;
+
+/** @returns undefined when it is not known which code this is; see KeptVerdicts */
+export function verdictsIn(dir: string, say: (message: string) => void): Verdicts | undefined {
+  const checker = thisChecker();
+  return checker === undefined ? undefined : new KeptVerdicts(dir, checker, say);
+}
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
