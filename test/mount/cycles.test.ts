@@ -5,7 +5,7 @@ import { often } from "../support/often.ts";
 import { tarImage } from "../support/tar-image.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../dist/test/support/cycles.js", import.meta.url));
-const CYCLES = often("NYDUSD_TS_CYCLES", 75, 1000);
+const CYCLES = often("NYDUSD_TS_CYCLES", 75, 400);
 /**
  * Resident memory grows by some 130 MiB in the first 400 mounts, threads and all, and by 10 in the next 600: pages
  * that the garbage collector and malloc keep for later. A leak of 128 KiB a mount would be more than this in the
