@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import type { Semaphore } from "../bytes/semaphore.ts";
 import type { LayerStore } from "../layer-store/layer-store.ts";
-import type { LayerBlob, SnapshotRecord } from "./record.ts";
+import { layerUsage } from "./layer-usage.ts";
+import { namespaceOf, type SnapshotRecord } from "./record.ts";
 import type { SnapshotRecords } from "./records.ts";
 
 /** Chain id of what a layer is laid into a snapshot for: who asks for it takes "already exists" for an answer. */
@@ -25,15 +27,34 @@ export class KnownLayers {
     this.records = records;
   }
 
-  /** What a snapshot is to become, where who asks takes that there is one already; undefined: a layer has to be laid into it. */
-  refOf = ({ labels }: Extract): string | undefined => labels[REF];
-
-  /** Whether that is there already: containerd looks for it by these. */
-  hasSnapshot({ parent, labels }: Extract): boolean {
-    for (const record of this.records.all())
-      if (record.kind === "committed" && record.parent === parent && record.labels[REF] === labels[REF])
-        return true;
-    return false;
+  /**
+   * Makes a snapshot of a layer that is here, where who asks for one to lay it into takes that there is one already.
+   *
+   * @param changes of records, one at a time
+   * @returns the chain that there is a snapshot of now, and the key of one that was made; undefined: a layer has to come
+   */
+  async skip(
+    record: SnapshotRecord,
+    changes: Semaphore,
+  ): Promise<{ readonly target: string; readonly made?: string } | undefined> {
+    const target = record.labels[REF];
+    if (target === undefined) return undefined;
+    if (this.hasSnapshot(record)) return { target };
+    const layer = this.layerOf(record);
+    if (layer === undefined) return undefined;
+    const key = `${namespaceOf(record.key)}/${record.id}/${target}`;
+    await this.claiming(layer, async () => {
+      const { blob } = [...this.records.all()].find((each) => each.layer === layer && each.blob) ?? {};
+      const done = {
+        kind: "committed",
+        key,
+        layer,
+        isExtract: false,
+        ...layerUsage(this.store, layer),
+      } as const;
+      await changes.run(() => this.records.put({ ...record, ...done, ...(blob && { blob }) }));
+    });
+    return { target, made: key };
   }
 
   /** @returns its diffID */
@@ -44,14 +65,8 @@ export class KnownLayers {
     return undefined;
   }
 
-  /** What a layer was made of before. */
-  blobOf(diffId: string): LayerBlob | undefined {
-    for (const { layer, blob } of this.records.all()) if (layer === diffId && blob !== undefined) return blob;
-    return undefined;
-  }
-
   /** Keeps a layer until a snapshot has it. */
-  async claiming<T>(diffId: string, work: () => Promise<T>): Promise<T> {
+  private async claiming<T>(diffId: string, work: () => Promise<T>): Promise<T> {
     this.count(diffId, 1);
     try {
       return await work();
@@ -61,6 +76,14 @@ export class KnownLayers {
   }
 
   isClaimed = (diffId: string): boolean => this.claimed.has(diffId);
+
+  /** containerd looks for one by these, in all namespaces, and takes the first. */
+  private hasSnapshot({ parent, labels }: Extract): boolean {
+    for (const record of this.records.all())
+      if (record.kind === "committed" && record.parent === parent && record.labels[REF] === labels[REF])
+        return true;
+    return false;
+  }
 
   private count(diffId: string, by: number): void {
     const claims = (this.claimed.get(diffId) ?? 0) + by;

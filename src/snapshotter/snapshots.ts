@@ -4,15 +4,11 @@ import { type FieldOf, parseFilters } from "../containerd/filter.ts";
 import { refuse } from "../containerd/refusal.ts";
 import type { LayerStore } from "../layer-store/layer-store.ts";
 import type { Logger } from "../log/log.ts";
+import { BelowSnapshots } from "./below-snapshots.ts";
 import type { KnownLayers } from "./known-layers.ts";
+import { layerUsage } from "./layer-usage.ts";
 import type { MountAnswer } from "./mount-answers.ts";
-import {
-  isExtractKey,
-  type LayerBlob,
-  namespaceOf,
-  type SnapshotKind,
-  type SnapshotRecord,
-} from "./record.ts";
+import { isExtractKey, type LayerBlob, type SnapshotKind, type SnapshotRecord } from "./record.ts";
 import type { SnapshotRecords } from "./records.ts";
 import type { SnapshotDirectories, Usage } from "./snapshot-directories.ts";
 import type { Stacks } from "./stacks.ts";
@@ -37,12 +33,6 @@ export interface NewName {
   readonly labels: Labels;
 }
 
-/** What lies below a snapshot, the highest first. */
-interface Below {
-  readonly lowers: readonly string[];
-  readonly volumes: readonly string[];
-}
-
 /**
  * containerd's snapshots. Whatever changes is one write of metadata; layers are laid into them by the differ, and images are
  * mounted when something is to be read. containerd holds locks of its own over Commit and Remove, none over Cleanup.
@@ -58,6 +48,7 @@ export class Snapshots {
   /** undefined: images are mounted here. */
   readonly vmDisks: VmDisks | undefined;
   private readonly changes = new Semaphore();
+  private readonly below: BelowSnapshots;
   /** Ids of snapshots that are no records yet. */
   private readonly making = new Set<number>();
   /** By id, those whose layers are being unpacked. */
@@ -78,6 +69,7 @@ export class Snapshots {
     this.store = store;
     this.known = known;
     this.vmDisks = vmDisks;
+    this.below = new BelowSnapshots(records, stacks, vmDisks, this.changes);
     this.log = log;
   }
 
@@ -99,7 +91,7 @@ export class Snapshots {
     try {
       await this.directories.make(record.id);
       if (isExtract) this.stacks.images.expected.unexpect(this.stacks.chainOf(parent).image);
-      const { lowers, volumes } = await this.below(record);
+      const { lowers, volumes } = await this.below.of(record);
       const answers = await this.stacks.mountsOf(record, lowers, volumes);
       await this.stacks.takeRoot(record, lowers);
       await this.changes.run(async () => {
@@ -136,7 +128,7 @@ export class Snapshots {
     if (record.kind === "committed") throw refuse("failed precondition", `snapshot ${key} is committed`);
     await this.directories.make(record.id);
     await this.settle(key);
-    const { lowers, volumes } = await this.below(record);
+    const { lowers, volumes } = await this.below.of(record);
     return this.stacks.mountsOf(record, lowers, volumes);
   }
 
@@ -234,31 +226,10 @@ export class Snapshots {
 
   /** @throws Refusal "already exists" when the layer is in the store already, and there is a snapshot of it now */
   private async mustBeUnknown(record: SnapshotRecord): Promise<void> {
-    const { known } = this;
-    const target = known?.refOf(record);
-    if (known === undefined || target === undefined) return;
-    if (!known.hasSnapshot(record)) {
-      const layer = known.layerOf(record);
-      if (layer === undefined) return;
-      await known.claiming(layer, () => this.takeKnown(record, layer, target));
-    }
-    throw refuse("already exists", `target snapshot ${target}`);
-  }
-
-  private async takeKnown(record: SnapshotRecord, layer: string, target: string): Promise<void> {
-    const key = `${namespaceOf(record.key)}/${record.id}/${target}`;
-    const blob = this.known?.blobOf(layer);
-    const done = {
-      kind: "committed",
-      key,
-      layer,
-      isExtract: false,
-      ...layerUsage(this.store, layer),
-    } as const;
-    await this.changes.run(() =>
-      this.records.put({ ...record, ...done, ...(blob === undefined ? {} : { blob }) }),
-    );
-    this.expectMerge(key);
+    const skipped = await this.known?.skip(record, this.changes);
+    if (skipped === undefined) return;
+    if (skipped.made !== undefined) this.expectMerge(skipped.made);
+    throw refuse("already exists", `target snapshot ${skipped.target}`);
   }
 
   /** Who asks for an image next may find it merged. */
@@ -267,25 +238,6 @@ export class Snapshots {
     expected.unexpect(this.stacks.chainOf(this.mustHave(name).parent).image);
     const { image, above } = this.stacks.chainOf(name);
     if (above.length === 0 && image.length > 0) expected.expect(image);
-  }
-
-  /** Directories below a snapshot, or disks. Nothing is read below a layer that is to come. */
-  private async below({ isExtract, parent }: SnapshotRecord): Promise<Below> {
-    if (isExtract) return { lowers: [], volumes: [] };
-    const { image, above } = this.stacks.chainOf(parent);
-    // What lies above an image is in directories of the host: so is all of it then.
-    if (this.vmDisks === undefined || image.length === 0 || above.length > 0)
-      return { lowers: await this.stacks.lowersOf(parent), volumes: [] };
-    const { volumes, labels } = await this.vmDisks.below(this.records.chain(parent));
-    for (const { record, label, value } of labels) await this.addLabel(record.key, label, value);
-    return { lowers: [], volumes };
-  }
-
-  private async addLabel(key: string, label: string, value: string): Promise<void> {
-    await this.changes.run(async () => {
-      const before = this.mustHave(key);
-      await this.records.put({ ...before, labels: { ...before.labels, [label]: value } }, before);
-    });
   }
 
   private mustHave(key: string): SnapshotRecord {
@@ -311,14 +263,6 @@ export class Snapshots {
   private mustBeNew(key: string): void {
     if (this.records.get(key) !== undefined) throw refuse("already exists", `snapshot ${key}`);
   }
-}
-
-function layerUsage(store: LayerStore, diffId: string): Usage {
-  const layer = store.get(diffId);
-  if (layer === undefined)
-    throw refuse("failed precondition", `layer ${diffId} is not in the store any more`);
-  const { tarBytes, bootstrapBytes, side } = layer;
-  return { size: tarBytes + bootstrapBytes + (side?.bytes ?? 0), inodes: side === undefined ? 2 : 3 };
 }
 
 const fieldsOf =

@@ -19,7 +19,8 @@ export interface BelowVm {
   /** Mount options, one a disk. */
   readonly volumes: readonly string[];
   readonly labels: readonly {
-    readonly record: SnapshotRecord;
+    /** Of the snapshot. */
+    readonly key: string;
     readonly label: string;
     readonly value: string;
   }[];
@@ -56,7 +57,7 @@ export class VmDisks {
         return this.sourceOf(record, diffIds);
       });
       volumes.push(kataVolume(of, disk, BLOCK));
-      if (record.labels[label] !== disk.info) labels.push({ record, label, value: disk.info });
+      if (record.labels[label] !== disk.info) labels.push({ key: record.key, label, value: disk.info });
     }
     return { volumes, labels };
   }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { Random } from "../fuzz/random.ts";
 import { containerTree } from "../support/containers/container-tree.ts";
-import { certificateOf } from "../support/containers/containerd.ts";
+import { type Containerd, certificateOf } from "../support/containers/containerd.ts";
 import { connected } from "../support/containers/connected.ts";
 import { PROXY } from "../support/containers/containerd-config.ts";
 import { ENGINES, NO_CONTAINERS } from "../support/containers/engines.ts";
@@ -11,6 +11,7 @@ import { referenceTree } from "../support/containers/reference-tree.ts";
 import { startRegistry } from "../support/containers/registry.ts";
 import { slowImage } from "../support/containers/slow-image.ts";
 import { type Both, startBoth } from "../support/containers/snapshotter.ts";
+import type { Finished } from "../support/daemon.ts";
 import { needs } from "../support/needs.ts";
 import { often } from "../support/often.ts";
 
@@ -24,6 +25,14 @@ interface Victim {
   /** Ends it, or them, a while after a pull has begun, and puts them back. */
   readonly pullAndKill: (both: Both, ms: number, pull: readonly string[]) => Promise<void>;
 }
+/** A pull may fail, but not hang. */
+async function ended(containerd: Containerd, pulled: Promise<Finished>): Promise<void> {
+  const { status } = await pulled;
+  if (status === TIMED_OUT) throw new Error(`a pull hung:\n${containerd.log()}`);
+}
+/** Status of timeout(1). */
+const TIMED_OUT = 124;
+
 const VICTIMS: readonly Victim[] = [
   {
     name: "the snapshotter",
@@ -32,7 +41,7 @@ const VICTIMS: readonly Victim[] = [
       await sleep(ms);
       await snapshotter.end("SIGKILL");
       await snapshotter.start();
-      await pulled;
+      await ended(containerd, pulled);
     },
   },
   {
@@ -43,7 +52,7 @@ const VICTIMS: readonly Victim[] = [
       await Promise.all([containerd.end(), snapshotter.end("SIGKILL")]);
       await snapshotter.start();
       await containerd.start();
-      await pulled;
+      await ended(containerd, pulled);
     },
   },
   {
@@ -53,7 +62,7 @@ const VICTIMS: readonly Victim[] = [
       await sleep(ms);
       await containerd.end();
       await containerd.start();
-      await pulled;
+      await ended(containerd, pulled);
     },
   },
   {
