@@ -1,6 +1,8 @@
 import { createPublicKey, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { messageOf, OperationalError, UsageError } from "../bytes/errors.ts";
+import { descriptorOf } from "../config-file/own-descriptor.ts";
+import { readRegular } from "../safe-open/read-regular.ts";
 import { type HashWords, isRoot, parseHashWords } from "../verity/hash-words.ts";
 
 /** Bytes of a file that holds a line. */
@@ -48,11 +50,10 @@ function isSignedBy(key: Buffer, keyFile: string, text: Buffer, signature: Buffe
   }
 }
 
+/** Whoever made the image may have made it, too; what is open already is no stranger's. */
 function readSmall(path: string): Buffer {
   try {
-    const bytes = readFileSync(path);
-    if (bytes.length > MAX_FILE) throw new OperationalError(`more than ${MAX_FILE} bytes`);
-    return bytes;
+    return descriptorOf(path) === undefined ? readRegular(path, MAX_FILE) : readFileSync(path);
   } catch (error) {
     throw new OperationalError(`${path}: ${messageOf(error)}`);
   }

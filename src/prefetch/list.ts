@@ -1,7 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import { SLASH, showName } from "../bytes/name.ts";
 import { trimmedLines } from "../bytes/trimmed-lines.ts";
+import { readRegular } from "../safe-open/read-regular.ts";
 import { isTrace, readsOf } from "../trace/format.ts";
 
 /** Longest list that is read: more than all paths of any image. */
@@ -29,7 +29,7 @@ export interface PrefetchList {
 export function readList(file: string): PrefetchList {
   let text: Uint8Array;
   try {
-    text = readBounded(file);
+    text = readRegular(file, MAX_BYTES);
   } catch (error) {
     throw new OperationalError(`prefetch list ${file}: ${messageOf(error)}`);
   }
@@ -54,21 +54,5 @@ function* pathsOf(text: Uint8Array, file: string): Generator<ListEntry> {
         `prefetch list ${file}: line ${number}: "${showName(path.subarray(0, 100))}" is no absolute path`,
       );
     yield { path, offset: 0, length: Number.POSITIVE_INFINITY };
-  }
-}
-
-function readBounded(file: string): Uint8Array {
-  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const stats = fstatSync(fd);
-    if (!stats.isFile()) throw new Error("not a regular file");
-    if (stats.size > MAX_BYTES) throw new Error(`${stats.size} bytes is too long (limit: ${MAX_BYTES})`);
-    const text = new Uint8Array(stats.size);
-    let length = 0;
-    for (let n = 1; n > 0 && length < text.length; length += n)
-      n = readSync(fd, text, length, text.length - length, length);
-    return text.subarray(0, length);
-  } finally {
-    closeSync(fd);
   }
 }
