@@ -15,6 +15,7 @@ import { markerFor, markerOf, OPAQUE_MARKER } from "../mkfs/whiteout.ts";
 import { kindOfMode } from "../tar/kind-of-mode.ts";
 import { bodyOf, changedMeanwhile, problemAt } from "./changed-file.ts";
 import { type Change, headerOf, layerXattrs, marker } from "./layer-entry.ts";
+import { LinkedFiles } from "./linked-files.ts";
 import { type DirectoryMarks, OverlayMarks } from "./overlay-marks.ts";
 import type { WritableMount } from "./writable-mount.ts";
 
@@ -52,8 +53,7 @@ export class Changes {
   private readonly marks: OverlayMarks;
   private readonly mount: WritableMount;
   private readonly warn: (message: string) => void;
-  /** Files with several names, by inode: the first of the names, and how many were not met yet. */
-  private readonly linked = new Map<string, { readonly path: Uint8Array; left: bigint }>();
+  private readonly linked = new LinkedFiles();
   /** Directories on the way, each in the one before: who works in the mount makes it as long as he likes. */
   private readonly way: Listing[] = [];
 
@@ -76,8 +76,7 @@ export class Changes {
     } finally {
       for (const listing of this.way) listing.close();
     }
-    for (const { path, left } of this.linked.values())
-      if (left > 0n) this.warn(`${showName(path)}: ${left} more names that it has are not in the layer`);
+    this.linked.mustHaveAllNames();
   }
 
   private *enter(place: Place, close: () => void): Generator<Change> {
@@ -131,7 +130,7 @@ export class Changes {
       const file = below(merged, name);
       const stats = lstatSync(file, { bigint: true });
       if (stats.isDirectory()) yield* this.inside({ upper, merged, path: full }, name);
-      else yield* this.file(file, full, stats);
+      else yield* this.file(file, full, stats, upper !== undefined);
     } catch (error) {
       throw problemAt(full, error);
     }
@@ -154,16 +153,12 @@ export class Changes {
     yield* this.enter({ upper: upperInside, merged: mergedInside, path: slashed }, close);
   }
 
-  private *file(file: Buffer, path: Uint8Array, stats: BigIntStats): Generator<Change> {
+  private *file(file: Buffer, path: Uint8Array, stats: BigIntStats, isUpper: boolean): Generator<Change> {
     const kind = kindOfMode(Number(stats.mode));
     if (kind === undefined) return this.warn(`${showName(path)}: a socket, left out: a tar cannot hold one`);
-    const inode = `${stats.dev}:${stats.ino}`;
-    const earlier = this.linked.get(inode);
-    if (earlier !== undefined) {
-      earlier.left--;
-      return yield { entry: headerOf("hardlink", path, stats, { link: earlier.path }), body: [] };
-    }
-    if (stats.nlink > 1n) this.linked.set(inode, { path, left: stats.nlink - 1n });
+    const first = this.linked.firstName(path, stats, isUpper);
+    if (first !== undefined)
+      return yield { entry: headerOf("hardlink", path, stats, { link: first }), body: [] };
     const link = kind === "symlink" ? readlinkSync(file, { encoding: "buffer" }) : undefined;
     const entry = headerOf(kind, path, stats, { link, xattrs: layerXattrs(file) });
     yield { entry, body: kind === "file" ? bodyOf(file, path, stats) : [] };

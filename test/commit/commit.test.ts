@@ -3,12 +3,12 @@ import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { ask, run, sh, workDir } from "../support/daemon.ts";
-import type { Expected } from "../support/image.ts";
 import { KERNEL_DRIVERS } from "../support/kernel.ts";
 import { needs } from "../support/needs.ts";
 import { dumpTree, sorted } from "../support/tree.ts";
 import { linesOf, unpackedOf } from "../unpackers/compare.ts";
 import { Unpackers, unpackersAbsent } from "../unpackers/unpackers.ts";
+import { shownAt } from "./shown.ts";
 import { mountWritable } from "./writable.ts";
 
 /** A lower layer with one of everything that is changed below. */
@@ -30,19 +30,6 @@ const CHANGE = `cd "$1"; umask 022
   touch -d '1969-12-31 23:59:58.25 UTC' made/old; touch -d '2300-01-01 00:00:00.123456789 UTC' made/future; touch -h -d @1700000000.5 made/symlink
   : >made/empty; mkdir -m 0 made/shut; chmod 711 .; touch -d @1600000000.000000001 etc .`;
 
-/** What a mount shows, but for numbers of inodes; links to one inode are named together. */
-function shown(root: string): Expected[] {
-  const all = sorted(dumpTree(root));
-  const names = new Map<number, number>();
-  return all.map(({ ino, nlink, xattrs = {}, ...entry }) => {
-    const { "security.selinux": _, ...kept } = xattrs;
-    const attributes = Object.keys(kept).length > 0 ? { xattrs: kept } : {};
-    if (entry.mode.startsWith("004")) return { ...entry, ...attributes, size: 0, nlink: 0, ino: 0 };
-    names.set(ino, names.get(ino) ?? names.size);
-    return { ...entry, ...attributes, nlink, ino: names.get(ino) ?? 0 };
-  });
-}
-
 /** What overlayfs has noted that only some modes do. */
 const marksIn = (upper: string): string[] =>
   sh(
@@ -61,7 +48,7 @@ describe.each(DRIVERS)("changes above %s", (driver) => {
     const mount = await mountWritable(BASE, { driver, mode });
     await ask(CHANGE, mount.mountpoint);
     if (mode !== "") expect(marksIn(mount.upper)).toEqual(["metacopy", "redirect"]);
-    const want = shown(mount.mountpoint);
+    const want = shownAt(mount.mountpoint);
     const layer = join(mount.dir, "layer.tar");
     const made = run(["commit", mount.mountpoint, "-o", layer]);
     expect(made).toEqual({
@@ -71,7 +58,7 @@ describe.each(DRIVERS)("changes above %s", (driver) => {
     });
     mount.unmount();
     const again = mount.show([mount.base, layer]);
-    expect(shown(again)).toEqual(want);
+    expect(shownAt(again)).toEqual(want);
   });
 });
 
@@ -187,6 +174,15 @@ describe("commit", () => {
       stdout: "",
       stderr: `Error: ${other} has not the changes of ${mount.mountpoint}\n`,
     });
+  });
+
+  it("refuses what only an index knows: a change that shows under names of the lower layer", async () => {
+    const mount = await mountWritable("echo a >a; ln a b", { mode: "index=on" });
+    await ask('echo more >>"$1/a"; cmp "$1/a" "$1/b"', mount.mountpoint);
+    const { status, stderr } = run(["commit", mount.mountpoint, "-o", "-"]);
+    const problem =
+      "what was changed shows under 1 more names, which only overlayfs's index knows: mount with index=off";
+    expect({ status, stderr }).toEqual({ status: 1, stderr: `Error: a: ${problem}\n` });
   });
 
   it("leaves sockets out, and says so", async () => {
