@@ -42,8 +42,12 @@ export class Cri {
     await this.ask("ImageService/PullImage", { image: { image } });
   }
 
-  /** Starts a pod in the machine's network, for which no plug-ins are needed, with a container that sleeps. */
-  async run(name: string, image: string): Promise<Pod> {
+  /**
+   * Starts a pod in the machine's network, for which no plug-ins are needed, with a container that sleeps.
+   *
+   * @param mounts of the container, as the protocol has them
+   */
+  async run(name: string, image: string, mounts: readonly object[] = []): Promise<Pod> {
     const linux = {
       cgroup_parent: `/${this.containerd.namespace}/${name}`,
       security_context: { namespace_options: { network: "NODE" } },
@@ -58,6 +62,7 @@ export class Cri {
       pod_sandbox_id: id,
       config: {
         ...{ metadata: { name }, image: { image }, command: ["/bin/sleep", "1000"], log_path: `${name}.log` },
+        mounts,
         linux: { security_context: linux.security_context },
       },
       sandbox_config: sandbox,
