@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readdirSync, statSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  futimesSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "../atomic-file/replace-file.ts";
 import { codeOf, messageOf } from "../bytes/errors.ts";
@@ -13,8 +22,9 @@ import { decodeVerdict, encodeVerdict } from "./record.ts";
 
 /** Shorter bootstraps are checked in the time that hashing, opening and reading would take. */
 const LEAST_BYTES = 1 << 18;
-/** Longer ones are not kept: a verdict is a 256th of them. */
+/** Longer ones are not kept: a verdict is a 256th of them, and a list of what to prefetch. */
 const MOST_BYTES = 2 ** 28;
+const MOST_OF_VERDICT = MOST_BYTES >> 4;
 /** Kept; the longest unused go. */
 const MOST_VERDICTS = 64;
 
@@ -94,18 +104,29 @@ const isWorthIt = ({ size }: MetaFile): boolean => size >= LEAST_BYTES && size <
 function read(path: string): CheckedImage | undefined {
   const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   try {
-    const bytes = fstatSync(fd).isFile() ? readBounded(fd, MOST_BYTES) : undefined;
-    return bytes && decodeVerdict(bytes);
+    const bytes = fstatSync(fd).isFile() ? readBounded(fd, MOST_OF_VERDICT) : undefined;
+    const found = bytes && decodeVerdict(bytes);
+    if (found !== undefined) noteUse(fd);
+    return found;
   } finally {
     closeSync(fd);
   }
 }
 
-/** Room for one more. Only what has a verdict's name is removed. */
+/** For `removeOldest`. */
+function noteUse(fd: number): void {
+  const now = new Date();
+  try {
+    futimesSync(fd, now, now);
+  } catch {} // it lies where nothing is written
+}
+
+/** Room for one more, by another process at the same time, too. Only what has a verdict's name is removed. */
 function removeOldest(dir: string): void {
   const names = readdirSync(dir).filter((name) => SHA256.test(name));
   if (names.length < MOST_VERDICTS) return;
-  const aged = names.map((name) => ({ path: join(dir, name), at: statSync(join(dir, name)).mtimeMs }));
+  const usedAt = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const aged = names.map((name) => join(dir, name)).map((path) => ({ path, at: usedAt(path) }));
   aged.sort((a, b) => a.at - b.at);
-  for (const { path } of aged.slice(0, names.length - MOST_VERDICTS + 1)) unlinkSync(path);
+  for (const { path } of aged.slice(0, names.length - MOST_VERDICTS + 1)) rmSync(path, { force: true });
 }
