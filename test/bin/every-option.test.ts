@@ -38,7 +38,7 @@ const MERGE = ["merge -B out.boot", "a.boot b.boot"] as const;
 const SHOWN: Readonly<Record<string, string>> = {
   "nydusd-ts commit --output --gzip --rw": "commit/commit",
   "nydusd-ts ls --json": "mount/ls",
-  "nydusd-ts nbd --socket --listen --export --single-device --verity --salt --blob-dir --blob --cache-dir --ref --platform --metrics-address --log-level --log-file --log-format":
+  "nydusd-ts nbd --bootstrap --threads --socket --listen --export --verity --salt --single-device --block-size --localfs-dir --blob-dir --blob --cache-dir --ref --platform --metrics-address --log-level --log-file --log-format":
     "nbd/options",
   "nydusd-ts cache ls --cache-dir --json": "source/cache",
   "nydusd-ts cache gc --cache-dir --older-than --dry-run": "source/cache",
@@ -139,6 +139,7 @@ const IMAGE: Readonly<Record<string, readonly Row[]>> = {
     ["export --block -O out.disk moved/a.boot", "--config config.json", ""],
     ["export --block -O out.disk moved/a.boot", "--blob a.tar", ""],
     ["export --block -O out.disk a.boot -D blobs", "--single-device", ""],
+    ["export --block -O out.disk a.boot -D blobs --single-device", "--block-size 4096", ""],
     ["export --block -O out.disk a.boot -D blobs", "--verity", ""],
     ["export --block -O out.disk a.boot -D blobs", "--verity-only", ""],
     ["export --block -O out.disk a.boot -D blobs --verity", "--verity-superblock", ""],

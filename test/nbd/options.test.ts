@@ -78,6 +78,27 @@ it("tars are found by --blob-dir and --blob; other images have names by --export
   expect(sizeOf(`nbd://127.0.0.1:${port}`)).toBe(Math.ceil(readFileSync(flat).length / 4096) * 4096);
 });
 
+it("tars are found by --localfs-dir, too; --block-size 4096 makes another disk of the same image", async () => {
+  const dir = workDir();
+  for (const path of MERGED.devices) {
+    const tar = readFileSync(path);
+    writeFileSync(join(dir, sha256(tar)), tar);
+  }
+  const disks = [];
+  for (const form of [[], ["--block-size", "4096"]])
+    disks.push(copied((await serveNbd([MERGED.path, "--localfs-dir", dir, ...form])).socket));
+  const [small = "", large = ""] = disks;
+  expect(readFileSync(large).equals(readFileSync(small))).toBe(false);
+  for (const disk of disks) expect(has(disk, "/")).toBe(true);
+});
+
+it("--threads is of a device that --bootstrap names an image for", () => {
+  const threads = run(["nbd", MERGED.path, "--threads", "2", "--socket", join(workDir(), "s")]);
+  expect([threads.status, threads.stderr]).toEqual([2, expect.stringContaining("--threads is of a device")]);
+  const none = run(["nbd", MERGED.path, "--bootstrap", MERGED.path]);
+  expect([none.status, none.stderr]).toEqual([2, expect.stringContaining("want one device, /dev/nbdN")]);
+});
+
 it("a hash tree has --salt; the log goes to --log-file, as --log-format says, from --log-level on", async () => {
   const log = join(workDir(), "nbd.log");
   const flat = fixture("13-export-disk").path;
