@@ -1,7 +1,9 @@
-import { write as fsWrite, realpathSync, type Stats, statSync } from "node:fs";
+import { closeSync, fstatSync, write as fsWrite } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { promisify } from "node:util";
-import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { renamed } from "../safe-open/open-file.ts";
+import { reachOwn } from "../safe-open/reach-own.ts";
 import { AtomicFile } from "./atomic-file.ts";
 
 const write = promisify(fsWrite);
@@ -17,16 +19,26 @@ export interface Output {
 
 /**
  * Opens a file that appears only when it is complete; until then it has another name beside its own, which goes
- * away on failure and on signals. Standard output (`-`), pipes and devices are written as they are.
+ * away on failure and on signals. Standard output (`-`), pipes and devices are written as they are. A stranger's link is
+ * replaced, not followed.
  *
  * @throws OperationalError naming the path
  */
 export async function openOutput(path: string): Promise<Output> {
   if (path === "-" || path === "/dev/stdout") return standardOutput();
   try {
-    const stats = statOf(path);
-    if (stats !== undefined && !stats.isFile()) return direct(await open(path, "w"), path);
-    return replacing(stats === undefined ? path : realpathSync(path));
+    const found = reachOwn(path);
+    if (found.fd === undefined) return replacing(found.path);
+    try {
+      if (fstatSync(found.fd).isFile()) return replacing(found.path);
+      const here = `/proc/self/fd/${found.fd}`;
+      const file = await open(here, "w").catch((error: unknown) => {
+        throw renamed(error, here, path);
+      });
+      return direct(file, path);
+    } finally {
+      closeSync(found.fd);
+    }
   } catch (error) {
     throw problem(path, error);
   }
@@ -75,12 +87,3 @@ async function writeAll(put: Write, bytes: Uint8Array, path: string): Promise<vo
 
 const problem = (path: string, error: unknown): OperationalError =>
   error instanceof OperationalError ? error : new OperationalError(`output ${path}: ${messageOf(error)}`);
-
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}

@@ -1,9 +1,19 @@
 import { execFileSync } from "node:child_process";
-import { lstatSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openOutput } from "../../src/atomic-file/output.ts";
 import { scratchDir } from "../support/image.ts";
+import { USER } from "../support/user.ts";
 
 const bytes = Buffer.from("new");
 
@@ -44,6 +54,33 @@ describe("an output", () => {
     expect(lstatSync(join(dir, "link")).isSymbolicLink()).toBe(true);
     expect(readFileSync(join(dir, "real"), "utf8")).toBe("new");
     expect(readdirSync(dir).sort()).toEqual(["link", "real"]);
+  });
+
+  it.each(["a file", "a fifo", "nothing"])("takes the place of a stranger's link to %s", async (what) => {
+    const dir = scratchDir();
+    const [real, link] = [join(dir, "real"), join(dir, "link")];
+    if (what === "a file") writeFileSync(real, "old");
+    if (what === "a fifo") execFileSync("mkfifo", [real]);
+    symlinkSync("real", link);
+    lchownSync(link, USER, USER);
+    const output = await openOutput(link);
+    await output.write(bytes);
+    await output.commit();
+    expect(readFileSync(link, "utf8")).toBe("new");
+    expect(lstatSync(link).isFile()).toBe(true);
+    if (what === "a file") expect(readFileSync(real, "utf8")).toBe("old");
+    if (what === "nothing") expect(readdirSync(dir)).toEqual(["link"]);
+  });
+
+  it("goes nowhere by a stranger's link on the way, nor by one of root's that leads to one", async () => {
+    const dir = scratchDir();
+    mkdirSync(join(dir, "real"));
+    symlinkSync("real", join(dir, "link"));
+    lchownSync(join(dir, "link"), USER, USER);
+    symlinkSync("link/out", join(dir, "own"));
+    for (const name of ["link/out", "own"])
+      await expect(openOutput(join(dir, name))).rejects.toThrow("link is a link that belongs to user 65534");
+    expect(readdirSync(join(dir, "real"))).toEqual([]);
   });
 
   it("is written as it is when it is no file: a rename would take a device's place", async () => {
