@@ -1,6 +1,7 @@
 import { closeSync, fdatasync, fstatSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { openLinkedDirectory } from "../safe-open/own-directory.ts";
 import { registerTemporary, unregisterTemporary } from "./clean-up.ts";
 import { putContent, syncDirectory } from "./replace-file.ts";
 import { mustBeReplaceable } from "./replaceable.ts";
@@ -28,9 +29,10 @@ export class AtomicFile {
   /**
    * @param isDurable its name outlives a crash only together with what is in it; without that a name must say that
    *   it is not to be trusted afterwards
-   * @throws OperationalError when the name is that of no file; the system error of opening it
+   * @throws OperationalError when the name is that of no file, or a stranger's link leads there; the system error of opening it
    */
   constructor(path: string, isDurable = true) {
+    mustBeReached(path);
     mustBeReplaceable(path);
     this.path = path;
     this.isDurable = isDurable;
@@ -125,6 +127,15 @@ export class AtomicFile {
     closeSync(this.fd);
     rmSync(this.temporary, { force: true });
     unregisterTemporary(this.temporary);
+  }
+}
+
+/** A missing directory is for who opens the file to say. */
+function mustBeReached(path: string): void {
+  try {
+    closeSync(openLinkedDirectory(dirname(path)));
+  } catch (error) {
+    if (codeOf(error) === "") throw new OperationalError(`${path}: ${messageOf(error)}`);
   }
 }
 

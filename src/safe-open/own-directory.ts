@@ -80,6 +80,17 @@ function rootDirectory(): Stats {
   }
 }
 
+/**
+ * Whether a link is root's or this user's. In a user namespace it may be of whomever the root directory belongs to, as links of
+ * the host's root are, where others may not make links.
+ *
+ * @param dir in which it lies
+ */
+export function mayFollow(dir: number, uid: number): boolean {
+  if (isTrusted(uid)) return true;
+  return uid === rootDirectory().uid && strangerOf({ ...fstatSync(dir), uid: 0 }) === undefined;
+}
+
 /** The user who mounted a FUSE file system; undefined for any other. @see proc_pid_mountinfo(5) */
 function serverOf(dev: number): number | undefined {
   return serverIn(readFileSync("/proc/self/mountinfo", "latin1"), `${deviceMajor(dev)}:${deviceMinor(dev)}`);
@@ -155,7 +166,7 @@ class Way {
   }
 
   private follow(here: string, shown: string, uid: number): void {
-    if (!isTrusted(uid)) throw new Error(`${shown} is a link that belongs to user ${uid}`);
+    if (!mayFollow(this.at, uid)) throw new Error(`${shown} is a link that belongs to user ${uid}`);
     if (++this.links > MAX_SYMLINKS) throw new Error(`more than ${MAX_SYMLINKS} links`);
     // The links of /proc lead to what is open, whatever they say: it is looked at next.
     if (/^\/proc(\/|$)/.test(pathOf(this.at))) {

@@ -3,7 +3,7 @@ import { basename, dirname } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
 import { MAX_SYMLINKS } from "../bytes/limits.ts";
 import { pathOf, renamed } from "./open-file.ts";
-import { openLinkedDirectory } from "./own-directory.ts";
+import { mayFollow, openLinkedDirectory } from "./own-directory.ts";
 import { isTrusted, strangerOf } from "./strangers.ts";
 
 const { O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -58,7 +58,7 @@ function openHere(dir: number, path: string, flags: number, mode: number): numbe
       if (link !== undefined && codeOf(error) === "EACCES") mustBeOwnFile(link, dir, path);
       throw renamed(error, here, path);
     }
-    if (!isTrusted(link.uid)) throw new Error(`${path} is a link that belongs to user ${link.uid}`);
+    if (!mayFollow(dir, link.uid)) throw new Error(`${path} is a link that belongs to user ${link.uid}`);
     const real = pathOf(dir);
     // The links of /proc lead to what is open, whatever they say: /dev/stdout leads to one.
     if (real.startsWith("/proc/")) return openSync(here, (flags | O_NONBLOCK) & ~constants.O_CREAT);

@@ -3,8 +3,7 @@ import { basename, dirname } from "node:path";
 import { codeOf } from "../bytes/errors.ts";
 import { MAX_SYMLINKS } from "../bytes/limits.ts";
 import { openPath, pathOf } from "./open-file.ts";
-import { openLinkedDirectory } from "./own-directory.ts";
-import { isTrusted } from "./strangers.ts";
+import { mayFollow, openLinkedDirectory } from "./own-directory.ts";
 
 /** What a path leads to by links of root and of this user only. */
 export interface Reached {
@@ -32,7 +31,7 @@ export function reachOwn(path: string): Reached {
       const stats = fstatSync(fd);
       if (!stats.isSymbolicLink()) return { path: isOpen ? pathOf(fd) : at, fd };
       closeSync(fd);
-      if (!isTrusted(stats.uid)) return { path: at, fd: undefined };
+      if (!mayFollow(dir, stats.uid)) return { path: at, fd: undefined };
       const target = readlinkSync(here);
       at = target.startsWith("/") ? target : `${dirname(at)}/${target}`;
     } finally {

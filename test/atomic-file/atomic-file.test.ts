@@ -1,5 +1,14 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { chmodSync, lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -8,6 +17,7 @@ import { temporaryName } from "../../src/atomic-file/temporary.ts";
 import { writeWhole } from "../../src/atomic-file/write-whole.ts";
 import { allow } from "../support/acl.ts";
 import { scratchDir } from "../support/image.ts";
+import { USER } from "../support/user.ts";
 
 let dir = "";
 let path = "";
@@ -33,6 +43,17 @@ describe("AtomicFile", () => {
       "hello",
       before,
     ]);
+  });
+
+  it("is not made where a stranger's link on the way leads", () => {
+    mkdirSync(join(dir, "real"));
+    symlinkSync("real", join(dir, "link"));
+    new AtomicFile(join(dir, "link/file")).commit();
+    lchownSync(join(dir, "link"), USER, USER);
+    expect(() => new AtomicFile(join(dir, "link/other"))).toThrow(
+      `${dir}/link/other: ${dir}/link is a link that belongs to user ${USER}`,
+    );
+    expect(readdirSync(join(dir, "real"))).toEqual(["file"]);
   });
 
   it("nobody else may write to it, whatever a directory's ACL says of what is made in it", () => {
