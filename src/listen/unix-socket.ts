@@ -1,8 +1,9 @@
-import { existsSync, lstatSync, unlinkSync } from "node:fs";
+import { closeSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { MAX_SOCKET_PATH } from "../bytes/limits.ts";
+import { openLinkedDirectory } from "../safe-open/own-directory.ts";
 
 /** For the process behind a socket to take a connection; a daemon that is alive does so at once. */
 const ANSWER_MS = 2_000;
@@ -34,7 +35,7 @@ export const listening = (server: Server, where: string): Promise<void> =>
 
 /**
  * @returns whether a process that is gone has left a socket there
- * @throws OperationalError when it is no path for a socket, or another process answers there
+ * @throws OperationalError when it is no path for a socket, a stranger's link leads there, or another process answers there
  */
 export async function mustBeFree(path: string, name: string): Promise<"left" | "free"> {
   const length = Buffer.byteLength(path);
@@ -43,6 +44,7 @@ export async function mustBeFree(path: string, name: string): Promise<"left" | "
   // Node says "permission denied" of a directory that is not there.
   if (!existsSync(dirname(path))) throw new OperationalError(`${name} ${path}: no such directory`);
   try {
+    closeSync(openLinkedDirectory(dirname(path)));
     if (!lstatSync(path).isSocket())
       throw new OperationalError(`${name} ${path}: is there, and is no socket`);
     const answer = await knock(path);

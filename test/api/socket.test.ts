@@ -1,11 +1,12 @@
 import { once } from "node:events";
-import { lstatSync, writeFileSync } from "node:fs";
+import { lchownSync, lstatSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { get, startManaged } from "../support/api.ts";
 import { blobFlags, runMount, start, startFixture, workDir } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
+import { USER } from "../support/user.ts";
 
 const { path, devices } = fixture("04-large");
 const IMAGE = ["-B", path, ...blobFlags(devices)];
@@ -27,8 +28,10 @@ it("nothing is mounted when --apisock cannot be bound", async () => {
   const server = createServer().listen(busy);
   await once(server, "listening");
   writeFileSync(join(dir, "file"), "");
+  symlinkSync(workDir(), join(dir, "link"));
+  lchownSync(join(dir, "link"), USER, USER);
   // The command is run to its end by this thread; the kernel takes the connection all the same.
-  const said = ["busy", "file", "none/sock", "x".repeat(108)].map((name) => {
+  const said = ["busy", "file", "none/sock", "x".repeat(108), "link/sock"].map((name) => {
     const { status, stderr, isMounted, processes } = runMount([...IMAGE, "-A", join(dir, name)]);
     const last = stderr.trim().split("\n").at(-1)?.replaceAll(dir, "DIR");
     return { status, last, isMounted, processes };
@@ -40,6 +43,7 @@ it("nothing is mounted when --apisock cannot be bound", async () => {
     refused("Error: apisock DIR/file: is there, and is no socket"),
     refused("Error: apisock DIR/none/sock: no such directory"),
     refused(expect.stringMatching(/^Error: apisock DIR\/x+: \d+ bytes long, want 107 at most$/)),
+    refused(`Error: apisock DIR/link/sock: DIR/link is a link that belongs to user ${USER}`),
   ]);
 });
 
