@@ -39,6 +39,8 @@ const schema = z.object({
 
 /** nydus-snapshotter's keys that ask for what is not done here, and what to write, or do, instead. */
 const INSTEAD: Readonly<Record<string, string>> = {
+  uid: "the socket is for root only, as which containerd runs: leave it out",
+  gid: "the socket is for root only, as which containerd runs: leave it out",
   daemon_mode: "one daemon serves an image where the kernel does not mount it: leave it out",
   cleanup_on_close: "mounts outlive the snapshotter: remove images with containerd",
   daemon: 'take the whole table out; "driver" says what mounts images',
@@ -54,10 +56,12 @@ const INSTEAD: Readonly<Record<string, string>> = {
 };
 const EXPERIMENTAL_INSTEAD =
   "take it out; of this table only tarfs.export_mode is known: every layer is a tar here";
-const LOG_INSTEAD: Readonly<Record<string, string>> = {
-  log_to_stdout: "the log goes to standard error: the journal, or a file by redirection, has it",
-  dir: "the log goes to standard error: the journal, or a file by redirection, has it",
-};
+const LOG_INSTEAD = Object.fromEntries(
+  [
+    ...["log_to_stdout", "dir", "rotate_log_max_size", "rotate_log_max_backups", "rotate_log_max_age"],
+    ...["rotate_log_local_time", "rotate_log_compress"],
+  ].map((key) => [key, "the log goes to standard error: the journal, or a file by redirection, has it"]),
+);
 
 /**
  * Reads a configuration file in TOML: keys of nydus-snapshotter (version 1) where they mean the same.

@@ -9,6 +9,7 @@ import type { StoredLayer } from "../layer-store/stored-layer.ts";
 import type { Logger } from "../log/log.ts";
 import type { LayerIntake } from "./layer-intake.ts";
 import { mountAnswers, upperOf } from "./mount-answers.ts";
+import { layerFields } from "./layer-fields.ts";
 import { namespaceOf, type SnapshotRecord } from "./record.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { FallbackReason, Tally } from "./tally.ts";
@@ -66,23 +67,28 @@ export class Differ {
     const { diff } = request;
     if (diff === undefined) throw refuse("invalid argument", "no layer is named");
     this.calls++;
+    const fields = layerFields(record, diff.digest);
+    const began = performance.now();
     try {
       const fallback = await this.whyNot(record);
       if (fallback !== undefined) return await this.walk(request, record, fallback, signal);
       const { mediaType, digest, size } = diff;
       const blob = { mediaType, digest, size: Number(size) };
       const known = this.known(record);
-      if (known !== undefined)
-        this.log.info(`layer ${digest} is in the store already`, { snapshot: record.key });
+      if (known !== undefined) this.log.info(`layer ${digest} is in the store already`, fields);
       const { diffId, tarBytes } = known ?? (await this.intake.take(blob, record.key, signal));
       await this.snapshots.setLayer(record.key, diffId, blob);
       this.tally.laid(known === undefined ? "stored" : "known");
+      if (known === undefined) {
+        const ms = Math.round(performance.now() - began);
+        this.log.info(`layer ${digest}: stored`, { ...fields, diff_id: diffId, bytes: tarBytes, ms });
+      }
       return { mediaType: LAYER, digest: diffId, size: BigInt(tarBytes) };
     } catch (error) {
       if (error instanceof NotConvertible)
         return await this.walk(request, record, { kind: "not-convertible", reason: error.reason }, signal);
       this.tally.laid(signal.aborted ? "canceled" : "failed");
-      this.log.warn(`layer ${diff.digest}: ${messageOf(error)}`, { snapshot: record.key });
+      this.log.warn(`layer ${diff.digest}: ${messageOf(error)}`, fields);
       throw signal.aborted && !(error instanceof Refusal) ? new Refusal("canceled", messageOf(error)) : error;
     } finally {
       this.calls--;
@@ -128,7 +134,8 @@ export class Differ {
   ): Promise<Applied> {
     const { key, id, parent } = record;
     const { directories } = this.snapshots;
-    this.log.warn(`layer ${request.diff?.digest}: unpacked by containerd: ${reason}`, { snapshot: key });
+    const digest = request.diff?.digest ?? "";
+    this.log.warn(`layer ${digest}: unpacked by containerd: ${reason}`, layerFields(record, digest));
     this.tally.fellBack(kind);
     await this.snapshots.settle(key);
     const lowers = await this.snapshots.stacks.lowersOf(parent);

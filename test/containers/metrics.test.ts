@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ENGINES, NO_CONTAINERS } from "../support/containers/engines.ts";
 import { threeLayers } from "../support/containers/images.ts";
@@ -15,6 +16,8 @@ const sampleOf = (text: string, series: string): number | undefined => {
   return line === undefined ? undefined : Number(line.slice(series.length + 1));
 };
 const OURS = "tarfs_snapshotter_";
+/** Alerts are about what there is. */
+const RULES = new URL("../../docs/containers/rules.yml", import.meta.url);
 
 describe.each(ENGINES)("metrics with $name", (engine) => {
   needs(NO_CONTAINERS);
@@ -30,6 +33,9 @@ describe.each(ENGINES)("metrics with $name", (engine) => {
     await containerd.ask("run", "--detach", "--snapshotter", "tarfs", name, "one", "/bin/sleep", "1000");
     const text = await get("/metrics");
     expect(lint(text)).toEqual({ status: 0, said: "" });
+    const named = readFileSync(RULES, "utf8").match(/tarfs_snapshotter_[a-z_]+/g) ?? [];
+    expect(named.length).toBeGreaterThan(5);
+    for (const name of named) expect(text).toContain(`\n# TYPE ${name.replace(/_count$/, "")} `);
     const ours = (series: string) => sampleOf(text, OURS + series);
     expect(ours('layers_total{result="stored"}')).toBe(3);
     expect(ours('phase_duration_seconds_count{phase="convert"}')).toBe(3);

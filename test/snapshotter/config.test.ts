@@ -62,6 +62,8 @@ describe("refuses", () => {
     ["version = 1\n[experimental]\nenable_stargz = true", /: experimental\.enable_stargz: /],
     ['version = 1\n[experimental.tarfs]\nexport_mode = "image_verity_only"', /tarfs\.export_mode: is /],
     ["version = 1\n[log]\ndir = '/var/log'", /: log\.dir: .*standard error/],
+    ["version = 1\n[log]\nrotate_log_max_size = 100", /: log\.rotate_log_max_size: .*the journal/],
+    ["version = 1\nuid = 1000", /: uid: .*for root only/],
   ])("%j", (text, want) => expect(() => read(text)).toThrow(want));
 });
 
