@@ -35,6 +35,7 @@ export class NbdAttachment {
   private readonly log: Logger;
   private readonly lose: () => void;
   private isEnding = false;
+  private isAttached = false;
   /** When somebody else has ended the device. */
   readonly lost: Promise<void>;
 
@@ -64,23 +65,26 @@ export class NbdAttachment {
   /**
    * Makes the device, or goes on with one that another process served, when that has ended.
    *
+   * @returns false when this one ended before
    * @throws OperationalError when the device is somebody else's
    */
-  async attach(): Promise<void> {
+  async attach(): Promise<boolean> {
     for (let isTold = false; !this.isEnding; await delay(RETRY_MS)) {
       const server = this.attribute("pid");
-      if (server === undefined ? await this.connect() : await this.takeOver(this.wanted.connections)) return;
+      this.isAttached = server === undefined ? await this.connect() : await this.takeOver();
+      if (this.isAttached) return true;
       if (isTold || server === undefined) continue;
       isTold = true;
       this.log.info(`${this.wanted.path}: process ${server} serves it; this one waits for that to end`);
     }
+    return false;
   }
 
   /** Ends the device, or leaves it, when it is in use, to who serves it next. */
   async end(): Promise<void> {
     this.isEnding = true;
     const { path } = this.wanted;
-    if (this.attribute("pid") !== undefined) {
+    if (this.isAttached && this.attribute("pid") !== undefined) {
       if (await isInUse(path))
         this.log.warn(
           `${path}: is in use and stays; what reads it waits up to ${PATIENCE_SECONDS} s for the next process`,
@@ -108,10 +112,15 @@ export class NbdAttachment {
     return true;
   }
 
-  /** @returns whether the kernel wanted a socket at least: it takes one for each that is dead */
-  private async takeOver(most: number): Promise<boolean> {
-    this.mustBeOurs();
-    for (let taken = 0; taken < most; taken++) {
+  /**
+   * All connections that are dead, however many the device has.
+   *
+   * @returns whether there was one at least
+   */
+  private async takeOver(most = Number.POSITIVE_INFINITY): Promise<boolean> {
+    if (!this.isOurs()) return false;
+    let taken = 0;
+    for (; taken < most && !this.isEnding; taken++) {
       const [ours, theirs] = socketPair();
       try {
         this.control.reconnect(this.device, [theirs]);
@@ -126,22 +135,31 @@ export class NbdAttachment {
       if (!isTaken) return taken > 0;
       void this.hold(over);
     }
-    return true;
+    return taken > 0;
   }
 
   /** The kernel gives up a connection on which an answer takes too long: it gets another. */
   private async hold(over: Promise<void>): Promise<void> {
     await over;
-    while (!this.isEnding) {
-      if (this.attribute("pid") === undefined) return this.lose();
-      if (await this.takeOver(1)) return;
-      await delay(RETRY_MS);
+    try {
+      for (; !this.isEnding; await delay(RETRY_MS)) {
+        if (this.attribute("pid") === undefined) {
+          this.log.info(`${this.wanted.path}: somebody else ended it`);
+          return this.lose();
+        }
+        if (await this.takeOver(1)) return;
+      }
+    } catch (error) {
+      this.log.warn(messageOf(error));
+      this.lose();
     }
   }
 
-  private mustBeOurs(): void {
+  /** @returns false when it is nobody's any more. @throws OperationalError when it shows another disk */
+  private isOurs(): boolean {
     const other = this.attribute("backend");
-    if (other === this.device.backend) return;
+    if (other === this.device.backend) return true;
+    if (this.attribute("pid") === undefined) return false;
     const { path } = this.wanted;
     throw new OperationalError(
       `${path}: shows another disk already${other === undefined ? ", or Linux is older than 5.14 and does not say which" : ""}`,

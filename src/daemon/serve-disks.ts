@@ -79,11 +79,13 @@ export async function serveDisks(
     });
     const nbd = new NbdServer(new Map(open.map(({ name, served }) => [name, served])), log);
     const attachment = await listen(nbd, address, open, log);
-    await Promise.race([attachment?.attach(), asked]);
-    const bound = nbd.server.address();
-    const served = { ...buildInfo(), disks: open, maxFds: openFileLimit, counts: () => nbd.counts };
-    monitoring?.export(served);
-    onReady(open, typeof bound === "object" ? bound?.port : undefined, monitoring?.address);
+    const isThere = await Promise.race([attachment?.attach() ?? true, asked.then(() => false)]);
+    if (isThere) {
+      const bound = nbd.server.address();
+      const served = { ...buildInfo(), disks: open, maxFds: openFileLimit, counts: () => nbd.counts };
+      monitoring?.export(served);
+      onReady(open, typeof bound === "object" ? bound?.port : undefined, monitoring?.address);
+    }
     await Promise.race([asked, attachment?.lost ?? asked]);
     await attachment?.end();
     await nbd.close();
