@@ -45,7 +45,10 @@ export function addNbd(program: Command): void {
       "serve an image as a block device to NBD clients, virtual machines above all, without writing it; IMAGE is what " +
         "mount takes. With --bootstrap the argument is a device of the kernel, /dev/nbdN, that is to show it",
     )
-    .option("-B, --bootstrap <image>", "what the kernel's device shows, until this process ends")
+    .option(
+      "-B, --bootstrap <image>",
+      "what the kernel's device shows, until this process ends; one that is in use then waits a minute for the next process",
+    )
     .option("--threads <n>", "connections of the kernel's device", integer(1, MAX_CONNECTIONS))
     .option("--socket <path>", "unix socket to listen at; systemd may hand one over instead")
     .option("--listen <[HOST:]PORT>", "address to listen at, of this machine", listenAddress)
