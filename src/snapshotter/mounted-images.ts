@@ -90,6 +90,9 @@ export class MountedImages {
         key,
         () => !this.isIdle(key, isNeeded) || this.expected.has(key),
       );
+    for (const known of [this.turns, this.refused])
+      for (const key of known.keys())
+        if (this.isIdle(key, isNeeded) && !this.expected.has(key)) known.delete(key);
     // They are small and few; which image each is of, only its bytes say.
     const isEmpty = this.store.allMerged()[Symbol.iterator]().next().done;
     if (isEmpty) await rm(this.verdicts, { recursive: true, force: true });
