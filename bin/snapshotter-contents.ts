@@ -69,7 +69,7 @@ export function addContentsCommands(program: Command, address: string): void {
     });
 }
 
-function lists({ conversions, layers, images, snapshots }: Contents): string {
+function lists({ conversions, layers, images, disks, snapshots }: Contents): string {
   const parts = [
     table(
       ["CONVERTING", "DONE", "OF"],
@@ -82,6 +82,10 @@ function lists({ conversions, layers, images, snapshots }: Contents): string {
     table(
       ["IMAGE", "BOOTSTRAP", "USERS", "TYPE", "MOUNTPOINT"],
       images.map((i) => [i.key.slice(0, 16), i.bootstrapBytes, i.users, i.type || "-", i.mountpoint || "-"]),
+    ),
+    table(
+      ["DISK", "BYTES", "USERS"],
+      disks.map((d) => [d.name, d.bytes, d.users]),
     ),
     table(
       ["SNAPSHOT", "KIND", "LAYER", "PARENT"],
@@ -99,7 +103,7 @@ interface Owner {
 }
 
 /** The most bytes first. */
-function ownersOf({ layers, images, snapshots }: Contents): Owner[] {
+function ownersOf({ layers, images, disks, snapshots }: Contents): Owner[] {
   const owners = [
     ...layers.map(({ diffId, tarBytes, sideBytes, bootstrapBytes, snapshots: count }) => ({
       ...{ owner: `layer ${diffId}`, snapshots: count },
@@ -108,6 +112,7 @@ function ownersOf({ layers, images, snapshots }: Contents): Owner[] {
     ...images.map(({ key, bootstrapBytes, users }) => ({
       ...{ owner: `image ${key}`, bytes: bootstrapBytes, snapshots: users },
     })),
+    ...disks.map(({ name, bytes, users }) => ({ owner: `disk ${name}`, bytes, snapshots: users })),
     ...snapshots
       .filter(({ layer }) => layer === "")
       .map(({ key, bytes }) => ({ owner: `directory of ${key}`, bytes, snapshots: 1 })),

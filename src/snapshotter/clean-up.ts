@@ -3,6 +3,7 @@ import { LayerStore } from "../layer-store/layer-store.ts";
 import type { StoredLayer } from "../layer-store/stored-layer.ts";
 import type { Plain } from "./contents.ts";
 import type { Differ } from "./differ.ts";
+import type { ExportedDisks } from "./exported-disks.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Tally } from "./tally.ts";
 
@@ -25,15 +26,17 @@ export class CleanUp {
   private readonly snapshots: Snapshots;
   private readonly differ: Differ;
   private readonly store: LayerStore;
+  private readonly disks: ExportedDisks;
   private readonly tally: Tally;
   private underWay: Promise<void> | undefined;
   private isAskedAgain = false;
   private found: Needed = { generation: -1, images: new Set(), layers: new Set(), disks: new Set() };
 
-  constructor(snapshots: Snapshots, differ: Differ, store: LayerStore, tally: Tally) {
+  constructor(snapshots: Snapshots, differ: Differ, store: LayerStore, disks: ExportedDisks, tally: Tally) {
     this.snapshots = snapshots;
     this.differ = differ;
     this.store = store;
+    this.disks = disks;
     this.tally = tally;
   }
 
@@ -58,9 +61,7 @@ export class CleanUp {
         ...{ kind: "image", name },
         bytes: this.store.mergedOf(name)?.bootstrapBytes ?? 0,
       })),
-      ...((await this.snapshots.vmDisks?.disks.others(this.hasDisk)) ?? []).map((name) => ({
-        ...{ kind: "disk", name, bytes: 0 },
-      })),
+      ...(await this.disks.others(this.hasDisk)).map((disk) => ({ kind: "disk", ...disk })),
       ...this.unneeded().map((layer) => ({ kind: "layer", name: layer.diffId, bytes: sizeOf(layer) })),
     ];
   }
@@ -75,7 +76,7 @@ export class CleanUp {
   private async once(): Promise<void> {
     await this.snapshots.removeStrays();
     this.tally.freedBytes += await this.snapshots.stacks.images.removeOthers(this.hasImage);
-    this.tally.freedBytes += (await this.snapshots.vmDisks?.disks.removeOthers(this.hasDisk)) ?? 0;
+    this.tally.freedBytes += await this.disks.removeOthers(this.hasDisk);
     for (const { diffId } of this.unneeded())
       this.tally.freedBytes += await this.store.remove("layer", diffId, () => this.isNeeded(diffId));
     if (this.differ.isBusy) this.differ.whenIdle(() => void this.run().catch(() => {})); // whoever asks next is told
@@ -89,6 +90,7 @@ export class CleanUp {
     this.needed().layers.has(diffId) ||
     this.snapshots.known?.isClaimed(diffId) === true;
 
+  /** Without a mode of export nothing needs any. */
   private hasDisk = (name: string): boolean => this.needed().disks.has(name);
 
   private hasImage = (key: string): boolean => this.needed().images.has(key);

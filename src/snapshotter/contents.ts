@@ -1,6 +1,7 @@
-import type { Conversion, Image, Layer, Snapshot } from "../containerd/gen/administration_pb.ts";
+import type { Conversion, Disk, Image, Layer, Snapshot } from "../containerd/gen/administration_pb.ts";
 import { LayerStore } from "../layer-store/layer-store.ts";
 import { mountAt } from "../mounts/table.ts";
+import type { ExportedDisks } from "./exported-disks.ts";
 import type { SnapshotRecord } from "./record.ts";
 import type { Snapshots } from "./snapshots.ts";
 
@@ -13,12 +14,14 @@ export interface Contents {
   readonly images: Plain<Image>[];
   readonly snapshots: Plain<Snapshot>[];
   readonly conversions: Plain<Conversion>[];
+  readonly disks: Plain<Disk>[];
 }
 
 /** @param measure walks the directories of snapshots that are written to */
 export async function contentsOf(
   snapshots: Snapshots,
   store: LayerStore,
+  disks: ExportedDisks,
   measure: boolean,
 ): Promise<Contents> {
   const records = [...snapshots.records.all()];
@@ -34,6 +37,7 @@ export async function contentsOf(
     images: await imagesIn(snapshots, store, records),
     snapshots: listed,
     conversions: store.converting(),
+    disks: await disksIn(snapshots, disks, records),
   };
 }
 
@@ -69,4 +73,18 @@ async function imagesIn(
       users: users.get(key) ?? 0,
     };
   });
+}
+
+async function disksIn(
+  { stacks, vmDisks }: Snapshots,
+  disks: ExportedDisks,
+  records: readonly SnapshotRecord[],
+): Promise<Plain<Disk>[]> {
+  const users = new Map<string, number>();
+  for (const { parent, layer } of records) {
+    const { image, above } = stacks.chainOf(parent);
+    if (layer !== undefined || above.length > 0) continue;
+    for (const name of vmDisks?.namesOf(image) ?? []) users.set(name, (users.get(name) ?? 0) + 1);
+  }
+  return (await disks.all()).map((disk) => ({ ...disk, users: users.get(disk.name) ?? 0 }));
 }

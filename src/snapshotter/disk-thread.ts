@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { exportDisk } from "../block/export.ts";
 import { FLATTENED, openImageDisk } from "../block/image-disk.ts";
 import { messageOf } from "../bytes/errors.ts";
+import { type DiskTree, writeTree } from "./disk-tree.ts";
 
 /** A disk to make of an image. */
 export interface DiskTask {
@@ -13,8 +14,8 @@ export interface DiskTask {
   readonly hasVerity: boolean;
 }
 
-/** What has to be told of its hash tree, "" without one; or why there is no disk. */
-export type DiskMade = { readonly info: string } | { readonly problem: string };
+/** The hash tree, if one was asked for; or why there is no disk. */
+export type DiskMade = { readonly tree: DiskTree | undefined } | { readonly problem: string };
 
 if (parentPort === null) throw new Error("snapshotter/disk-thread runs in a worker thread only");
 parentPort.postMessage(await make(workerData));
@@ -30,9 +31,11 @@ async function make({ bootstrap, blobDir, output, hasVerity }: DiskTask): Promis
       const salt = new Uint8Array(0);
       const terms = { dataBlock: blockSize, salt, hasSuperblock: false, isAlone: false };
       const made = await exportDisk({ disk, files, output, verity: hasVerity ? terms : undefined });
-      if (made === undefined) return { info: "" };
-      const root = Buffer.from(made.root).toString("hex");
-      return { info: `${made.dataBlocks},${made.hashOffset},sha256:${root}` };
+      if (made === undefined) return { tree: undefined };
+      const { dataBlock, dataBlocks, hashOffset, root } = made;
+      const tree = { dataBlock, dataBlocks, hashOffset, root: Buffer.from(root).toString("hex") };
+      writeTree(output, tree);
+      return { tree };
     } finally {
       close();
     }

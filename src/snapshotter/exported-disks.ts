@@ -5,18 +5,27 @@ import { Worker } from "node:worker_threads";
 import { codeOf, OperationalError } from "../bytes/errors.ts";
 import { Semaphore } from "../bytes/semaphore.ts";
 import type { DiskMade, DiskTask } from "./disk-thread.ts";
+import { type DiskTree, diskOf, forgetTree, readTree } from "./disk-tree.ts";
 
 /** A disk for virtual machines. */
 export interface ExportedDisk {
   readonly path: string;
-  readonly bytes: number;
-  /** `data blocks,hash offset,sha256:root`; "" without a hash tree. */
-  readonly info: string;
+  /** undefined: without hashes. */
+  readonly tree: DiskTree | undefined;
 }
 
+/** Its file, and what lies beside it. */
+interface DiskFiles {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** What a disk is made of. */
+type DiskSource = Pick<DiskTask, "bootstrap" | "blobDir">;
+
 /**
- * Images and layers as disks: made when one is first asked for, kept as long as the snapshot that is or lies on it. What is known of a disk
- * is kept by whoever asks for it: a disk of which nothing is known is made again.
+ * Images and layers as disks: made when one is first asked for, kept as long as the snapshot that is or lies on it. One whose hash tree
+ * is not known is made again.
  */
 export class ExportedDisks {
   private readonly root: string;
@@ -30,54 +39,69 @@ export class ExportedDisks {
   }
 
   /**
-   * @param name of the file
-   * @param known what was told of it before
+   * @param name of the file; always of disks with hashes, or always of such without
    * @throws OperationalError
    */
-  async disk(
-    name: string,
-    known: string | undefined,
-    source: () => Promise<Omit<DiskTask, "output">>,
-  ): Promise<ExportedDisk> {
-    const path = join(this.root, name);
-    const bytes = known === undefined ? undefined : await sizeOf(path);
-    if (known !== undefined && bytes !== undefined) return { path, bytes, info: known };
-    let making = this.underWay.get(name);
-    if (making === undefined) {
-      making = this.making
-        .run(async () => {
-          const info = await make({ ...(await source()), output: path });
-          return { path, bytes: (await sizeOf(path)) ?? 0, info };
-        })
-        .finally(() => this.underWay.delete(name));
-      this.underWay.set(name, making);
+  disk(name: string, hasVerity: boolean, source: () => Promise<DiskSource>): Promise<ExportedDisk> {
+    let finding = this.underWay.get(name);
+    if (finding === undefined) {
+      finding = this.findOrMake(join(this.root, name), hasVerity, source).finally(() =>
+        this.underWay.delete(name),
+      );
+      this.underWay.set(name, finding);
     }
-    return making;
+    return finding;
   }
 
-  /** Names of disks that nobody needs. */
-  async others(isNeeded: (name: string) => boolean): Promise<string[]> {
-    return (await readdir(this.root)).filter((name) => !this.underWay.has(name) && !isNeeded(name));
+  /** All that there are. */
+  async all(): Promise<DiskFiles[]> {
+    const sizes = new Map<string, number>();
+    for (const file of await readdir(this.root)) {
+      const name = diskOf(file);
+      sizes.set(name, (sizes.get(name) ?? 0) + ((await sizeOf(join(this.root, file))) ?? 0));
+    }
+    return [...sizes].map(([name, bytes]) => ({ name, bytes }));
+  }
+
+  /** Those that nobody needs. */
+  async others(isNeeded: (name: string) => boolean): Promise<DiskFiles[]> {
+    return (await this.all()).filter(({ name }) => !this.underWay.has(name) && !isNeeded(name));
   }
 
   /** Removes those. @returns bytes of files that are gone */
   async removeOthers(isNeeded: (name: string) => boolean): Promise<number> {
     let freed = 0;
-    for (const name of await this.others(isNeeded)) {
+    for (const { name, bytes } of await this.others(isNeeded)) {
       if (this.underWay.size > 0) break; // what has no name yet may be somebody's: the next clean-up comes
+      if (isNeeded(name)) continue;
       const path = join(this.root, name);
-      freed += (await sizeOf(path)) ?? 0;
+      await forgetTree(path);
       await rm(path, { force: true });
+      freed += bytes;
     }
     return freed;
   }
+
+  private async findOrMake(
+    path: string,
+    hasVerity: boolean,
+    source: () => Promise<DiskSource>,
+  ): Promise<ExportedDisk> {
+    const tree = hasVerity ? await readTree(path) : undefined;
+    const isKnown = tree !== undefined || !hasVerity;
+    if (isKnown && (await sizeOf(path)) !== undefined) return { path, tree };
+    return this.making.run(async () => {
+      await forgetTree(path);
+      return { path, tree: await make({ ...(await source()), hasVerity, output: path }) };
+    });
+  }
 }
 
-function make(workerData: DiskTask): Promise<string> {
+function make(workerData: DiskTask): Promise<DiskTree | undefined> {
   return new Promise((resolve, reject) => {
     const thread = new Worker(new URL("./disk-thread.js", import.meta.url), { workerData });
     thread.once("message", (made: DiskMade) =>
-      "info" in made ? resolve(made.info) : reject(new OperationalError(made.problem)),
+      "problem" in made ? reject(new OperationalError(made.problem)) : resolve(made.tree),
     );
     thread.once("error", reject);
     thread.once("exit", (status) => reject(new OperationalError(`a thread ended with status ${status}`)));

@@ -8,6 +8,7 @@ import { refuse } from "../containerd/refusal.ts";
 import type { LayerStore } from "../layer-store/layer-store.ts";
 import type { CleanUp } from "./clean-up.ts";
 import type { Differ } from "./differ.ts";
+import type { ExportedDisks } from "./exported-disks.ts";
 import type { MountAnswer } from "./mount-answers.ts";
 import type { SnapshotKind, SnapshotRecord } from "./record.ts";
 import type { Snapshots } from "./snapshots.ts";
@@ -25,11 +26,12 @@ export interface Served {
   readonly differ: Differ;
   readonly cleanUp: CleanUp;
   readonly store: LayerStore;
+  readonly disks: ExportedDisks;
 }
 
 /** The two services that containerd calls, and the one for administrators, by what does the work. */
 export const routesOf =
-  ({ snapshots, differ, cleanUp, store }: Served) =>
+  ({ snapshots, differ, cleanUp, store, disks }: Served) =>
   (router: ConnectRouter): void => {
     router.service(SnapshotsService, {
       prepare: async (request) => ({ mounts: shown(await snapshots.make("active", checked(request))) }),
@@ -62,7 +64,7 @@ export const routesOf =
     router.service(Administration, {
       contents: async ({ measure }) => {
         const { contentsOf } = await import("./contents.ts");
-        return contentsOf(snapshots, store, measure);
+        return contentsOf(snapshots, store, disks, measure);
       },
       garbage: async () => ({ garbage: await cleanUp.garbage() }),
     });

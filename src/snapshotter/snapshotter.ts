@@ -58,13 +58,15 @@ export function openSnapshotter(
     capabilities,
   );
   const known = options.skipsKnownLayers ? new KnownLayers(store, records) : undefined;
-  const vmDisks =
-    options.exportMode && new VmDisks(options.exportMode, new ExportedDisks(root), store, intake);
+  const disks = new ExportedDisks(root);
+  const vmDisks = options.exportMode && new VmDisks(options.exportMode, disks, store, intake);
   const snapshots = new Snapshots(records, directories, stacks, store, known, vmDisks, log);
   const differ = new Differ(snapshots, intake, containerd, log, tally);
-  const cleanUp = new CleanUp(snapshots, differ, store, tally);
+  const cleanUp = new CleanUp(snapshots, differ, store, disks, tally);
   return {
-    handler: handlerOf(routesOf({ snapshots, differ, cleanUp, store }), (...call) => tally.called(...call)),
+    handler: handlerOf(routesOf({ snapshots, differ, cleanUp, store, disks }), (...call) =>
+      tally.called(...call),
+    ),
     shown: { root, store, records, tally },
     close: async () => {
       images.expected.close();

@@ -60,7 +60,7 @@ describe.each(ENGINES)("commands beside $name", (engine) => {
     command("gc", ...at);
     expect(command("gc", "--dry-run", ...at).stdout).toBe("0 things, 0.0 MiB would be freed\n");
     expect(JSON.parse(command("ls", "--json", ...at).stdout)).toEqual({
-      ...{ layers: [], images: [], snapshots: [], conversions: [] },
+      ...{ layers: [], images: [], snapshots: [], conversions: [], disks: [] },
     });
   });
 });

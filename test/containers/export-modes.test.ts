@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, rmSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { verifyDisk } from "../../src/block/verify-disk.ts";
 import { clientsOf, topOf } from "../support/containers/clients.ts";
@@ -12,7 +12,7 @@ import { threeLayers } from "../support/containers/images.ts";
 import { expectNothingLeft, filesOf, removeAll } from "../support/containers/nothing-left.ts";
 import { referenceTree } from "../support/containers/reference-tree.ts";
 import { LOCAL_IMPORT } from "../support/containers/routes.ts";
-import { startBoth } from "../support/containers/snapshotter.ts";
+import { SNAPSHOTTER, startBoth } from "../support/containers/snapshotter.ts";
 import { emptyDir } from "../support/daemon.ts";
 import { needs } from "../support/needs.ts";
 
@@ -30,6 +30,17 @@ const volumesIn = (options: readonly string[]): Volume[] =>
   options
     .filter((option) => option.startsWith(VOLUME))
     .map((option) => JSON.parse(Buffer.from(option.slice(VOLUME.length), "base64").toString()) as Volume);
+
+/** What is wrong with a disk by the hashes that a guest is told of. */
+function verityProblems({ source: disk, dm_verity: told }: Volume) {
+  if (told === undefined) return ["no hashes"];
+  const tree = {
+    hashFile: undefined,
+    hashOffset: Number(told["offset"]),
+    dataBlocks: Number(told["blocknum"]),
+  };
+  return verifyDisk({ disk, root: Buffer.from(`${told["hash"]}`, "hex"), salt: undefined, ...tree });
+}
 
 /** What the kernel shows of a disk, without its root: that is the container's own. */
 function treeOf(disk: string) {
@@ -72,11 +83,9 @@ describe("images for virtual machines", () => {
       expect(volume).toMatchObject({ volume_type: type, fs_type: "erofs", options: ["ro"] });
       expect(volume.dm_verity !== undefined).toBe(hasVerity);
       if (volume.dm_verity === undefined) continue;
-      const { hash, blocknum, offset, ...rest } = volume.dm_verity;
+      const { hash: _, blocknum: __, offset: ___, ...rest } = volume.dm_verity;
       expect(rest).toEqual({ hashtype: "sha256", blocksize: 512, hashsize: 4096 });
-      const tree = { hashFile: undefined, hashOffset: Number(offset), dataBlocks: Number(blocknum) };
-      const root = Buffer.from(`${hash}`, "hex");
-      expect(verifyDisk({ disk: volume.source, root, salt: undefined, ...tree })).toEqual([]);
+      expect(verityProblems(volume)).toEqual([]);
     }
     // Layers have what they take away as files, as their tars.
     if (count === 1)
@@ -100,4 +109,61 @@ describe("images for virtual machines", () => {
     expect(readdirSync(join(snapshotter.root, "disks"))).toEqual([]);
     await expectNothingLeft(both, before);
   });
+
+  it.each(["image", "layer"])(
+    "have hashes when they are to, whatever was made or told before (%s)",
+    async (of) => {
+      const both = await startBoth(ENGINE, {}, ["--export-mode", `${of}_block`]);
+      const { containerd, snapshotter } = both;
+      await LOCAL_IMPORT.get(containerd, threeLayers(), PROXY);
+      const parent = await topOf(both);
+      const key = `${containerd.namespace}/9/one`;
+      const tell = (value: string) =>
+        clientsOf(both).snapshots.update({
+          info: { name: parent, labels: { [`containerd.io/snapshot/nydus-${of}-block`]: value } },
+          updateMask: { paths: [`labels.containerd.io/snapshot/nydus-${of}-block`] },
+        });
+      const [start, run] = [
+        async (...words: string[]) => {
+          await snapshotter.end();
+          await snapshotter.start(words);
+        },
+        (...words: string[]) =>
+          execFileSync(process.execPath, [SNAPSHOTTER, ...words, "--address", snapshotter.address], {
+            encoding: "utf8",
+          }),
+      ];
+      await tell(`8,4096,sha256:${"0".repeat(64)}`);
+      const { mounts } = await clientsOf(both).snapshots.prepare({ key, parent });
+      for (const volume of volumesIn(mounts[0]?.options ?? [])) expect(volume.dm_verity).toBeUndefined();
+      await start("--export-mode", `${of}_block_with_verity`);
+      const volumes = async () =>
+        volumesIn((await clientsOf(both).snapshots.mounts({ key })).mounts[0]?.options ?? []);
+      const made = await volumes();
+      expect(made.map(verityProblems)).toEqual(made.map(() => []));
+      for (const lie of [`8,4096,sha256:${"0".repeat(64)}`, "", "x"]) {
+        await tell(lie);
+        expect(await volumes()).toEqual(made);
+      }
+      // Beside a disk that is not known any more, as after a crash.
+      const [first] = made;
+      rmSync(`${first?.source}.tree`);
+      expect(await volumes()).toEqual(made);
+
+      const owners: { owner: string; bytes: number }[] = JSON.parse(run("du", "--json"));
+      for (const { source } of made) {
+        const owner = `disk ${basename(source)}`;
+        const bytes = statSync(source).size + statSync(`${source}.tree`).size;
+        expect(owners).toContainEqual({ owner, bytes, snapshots: 1 });
+      }
+      await start();
+      const bytes = readdirSync(join(snapshotter.root, "disks"))
+        .map((name) => statSync(join(snapshotter.root, "disks", name)).size)
+        .reduce((sum, size) => sum + size, 0);
+      const said = run("gc", "--dry-run");
+      expect(said).toContain(`${(bytes / 2 ** 20).toFixed(1)} MiB would be freed`);
+      run("gc");
+      expect(readdirSync(join(snapshotter.root, "disks"))).toEqual([]);
+    },
+  );
 });

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
 export const file_administration: GenFile =
   /*@__PURE__*/
   fileDesc(
-    "ChRhZG1pbmlzdHJhdGlvbi5wcm90bxIYbnlkdXNkX3RzLnNuYXBzaG90dGVyLnYxIiIKD0NvbnRlbnRzUmVxdWVzdBIPCgdtZWFzdXJlGAEgASgIIuYBChBDb250ZW50c1Jlc3BvbnNlEi8KBmxheWVycxgBIAMoCzIfLm55ZHVzZF90cy5zbmFwc2hvdHRlci52MS5MYXllchIvCgZpbWFnZXMYAiADKAsyHy5ueWR1c2RfdHMuc25hcHNob3R0ZXIudjEuSW1hZ2USNQoJc25hcHNob3RzGAMgAygLMiIubnlkdXNkX3RzLnNuYXBzaG90dGVyLnYxLlNuYXBzaG90EjkKC2NvbnZlcnNpb25zGAQgAygLMiQubnlkdXNkX3RzLnNuYXBzaG90dGVyLnYxLkNvbnZlcnNpb24iawoFTGF5ZXISDwoHZGlmZl9pZBgBIAEoCRIRCgl0YXJfYnl0ZXMYAiABKAESFwoPYm9vdHN0cmFwX2J5dGVzGAMgASgBEhIKCnNpZGVfYnl0ZXMYBCABKAESEQoJc25hcHNob3RzGAUgASgFIl4KBUltYWdlEgsKA2tleRgBIAEoCRIXCg9ib290c3RyYXBfYnl0ZXMYAiABKAESEgoKbW91bnRwb2ludBgDIAEoCRIMCgR0eXBlGAQgASgJEg0KBXVzZXJzGAUgASgFIm8KCFNuYXBzaG90EgsKA2tleRgBIAEoCRIMCgRraW5kGAIgASgJEg4KBnBhcmVudBgDIAEoCRINCgVsYXllchgEIAEoCRINCgVieXRlcxgFIAEoARIOCgZpbm9kZXMYBiABKAESCgoCaWQYByABKAUiNgoKQ29udmVyc2lvbhIOCgZkaWdlc3QYASABKAkSDAoEZG9uZRgCIAEoARIKCgJvZhgDIAEoASIQCg5HYXJiYWdlUmVxdWVzdCJFCg9HYXJiYWdlUmVzcG9uc2USMgoHZ2FyYmFnZRgBIAMoCzIhLm55ZHVzZF90cy5zbmFwc2hvdHRlci52MS5HYXJiYWdlIjQKB0dhcmJhZ2USDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWJ5dGVzGAMgASgBMtMBCg5BZG1pbmlzdHJhdGlvbhJhCghDb250ZW50cxIpLm55ZHVzZF90cy5zbmFwc2hvdHRlci52MS5Db250ZW50c1JlcXVlc3QaKi5ueWR1c2RfdHMuc25hcHNob3R0ZXIudjEuQ29udGVudHNSZXNwb25zZRJeCgdHYXJiYWdlEigubnlkdXNkX3RzLnNuYXBzaG90dGVyLnYxLkdhcmJhZ2VSZXF1ZXN0GikubnlkdXNkX3RzLnNuYXBzaG90dGVyLnYxLkdhcmJhZ2VSZXNwb25zZWIGcHJvdG8z",
+    "ChRhZG1pbmlzdHJhdGlvbi5wcm90bxIYbnlkdXNkX3RzLnNuYXBzaG90dGVyLnYxIiIKD0NvbnRlbnRzUmVxdWVzdBIPCgdtZWFzdXJlGAEgASgIIpUCChBDb250ZW50c1Jlc3BvbnNlEi8KBmxheWVycxgBIAMoCzIfLm55ZHVzZF90cy5zbmFwc2hvdHRlci52MS5MYXllchIvCgZpbWFnZXMYAiADKAsyHy5ueWR1c2RfdHMuc25hcHNob3R0ZXIudjEuSW1hZ2USNQoJc25hcHNob3RzGAMgAygLMiIubnlkdXNkX3RzLnNuYXBzaG90dGVyLnYxLlNuYXBzaG90EjkKC2NvbnZlcnNpb25zGAQgAygLMiQubnlkdXNkX3RzLnNuYXBzaG90dGVyLnYxLkNvbnZlcnNpb24SLQoFZGlza3MYBSADKAsyHi5ueWR1c2RfdHMuc25hcHNob3R0ZXIudjEuRGlzayJrCgVMYXllchIPCgdkaWZmX2lkGAEgASgJEhEKCXRhcl9ieXRlcxgCIAEoARIXCg9ib290c3RyYXBfYnl0ZXMYAyABKAESEgoKc2lkZV9ieXRlcxgEIAEoARIRCglzbmFwc2hvdHMYBSABKAUiXgoFSW1hZ2USCwoDa2V5GAEgASgJEhcKD2Jvb3RzdHJhcF9ieXRlcxgCIAEoARISCgptb3VudHBvaW50GAMgASgJEgwKBHR5cGUYBCABKAkSDQoFdXNlcnMYBSABKAUibwoIU25hcHNob3QSCwoDa2V5GAEgASgJEgwKBGtpbmQYAiABKAkSDgoGcGFyZW50GAMgASgJEg0KBWxheWVyGAQgASgJEg0KBWJ5dGVzGAUgASgBEg4KBmlub2RlcxgGIAEoARIKCgJpZBgHIAEoBSI2CgpDb252ZXJzaW9uEg4KBmRpZ2VzdBgBIAEoCRIMCgRkb25lGAIgASgBEgoKAm9mGAMgASgBIjIKBERpc2sSDAoEbmFtZRgBIAEoCRINCgVieXRlcxgCIAEoARINCgV1c2VycxgDIAEoBSIQCg5HYXJiYWdlUmVxdWVzdCJFCg9HYXJiYWdlUmVzcG9uc2USMgoHZ2FyYmFnZRgBIAMoCzIhLm55ZHVzZF90cy5zbmFwc2hvdHRlci52MS5HYXJiYWdlIjQKB0dhcmJhZ2USDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWJ5dGVzGAMgASgBMtMBCg5BZG1pbmlzdHJhdGlvbhJhCghDb250ZW50cxIpLm55ZHVzZF90cy5zbmFwc2hvdHRlci52MS5Db250ZW50c1JlcXVlc3QaKi5ueWR1c2RfdHMuc25hcHNob3R0ZXIudjEuQ29udGVudHNSZXNwb25zZRJeCgdHYXJiYWdlEigubnlkdXNkX3RzLnNuYXBzaG90dGVyLnYxLkdhcmJhZ2VSZXF1ZXN0GikubnlkdXNkX3RzLnNuYXBzaG90dGVyLnYxLkdhcmJhZ2VSZXNwb25zZWIGcHJvdG8z",
   );
 
 /**
@@ -61,6 +61,11 @@ export type ContentsResponse = Message<"nydusd_ts.snapshotter.v1.ContentsRespons
    * @generated from field: repeated nydusd_ts.snapshotter.v1.Conversion conversions = 4;
    */
   conversions: Conversion[];
+
+  /**
+   * @generated from field: repeated nydusd_ts.snapshotter.v1.Disk disks = 5;
+   */
+  disks: Disk[];
 };
 
 /**
@@ -232,6 +237,38 @@ export type Conversion = Message<"nydusd_ts.snapshotter.v1.Conversion"> & {
 export const ConversionSchema: GenMessage<Conversion> = /*@__PURE__*/ messageDesc(file_administration, 5);
 
 /**
+ * A layer or an image, for virtual machines.
+ *
+ * @generated from message nydusd_ts.snapshotter.v1.Disk
+ */
+export type Disk = Message<"nydusd_ts.snapshotter.v1.Disk"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Also of what lies beside it.
+   *
+   * @generated from field: double bytes = 2;
+   */
+  bytes: number;
+
+  /**
+   * Snapshots that lie on it and are no layer of it.
+   *
+   * @generated from field: int32 users = 3;
+   */
+  users: number;
+};
+
+/**
+ * Describes the message nydusd_ts.snapshotter.v1.Disk.
+ * Use `create(DiskSchema)` to create a new message.
+ */
+export const DiskSchema: GenMessage<Disk> = /*@__PURE__*/ messageDesc(file_administration, 6);
+
+/**
  * @generated from message nydusd_ts.snapshotter.v1.GarbageRequest
  */
 export type GarbageRequest = Message<"nydusd_ts.snapshotter.v1.GarbageRequest"> & {};
@@ -242,7 +279,7 @@ export type GarbageRequest = Message<"nydusd_ts.snapshotter.v1.GarbageRequest"> 
  */
 export const GarbageRequestSchema: GenMessage<GarbageRequest> =
   /*@__PURE__*/
-  messageDesc(file_administration, 6);
+  messageDesc(file_administration, 7);
 
 /**
  * @generated from message nydusd_ts.snapshotter.v1.GarbageResponse
@@ -260,14 +297,14 @@ export type GarbageResponse = Message<"nydusd_ts.snapshotter.v1.GarbageResponse"
  */
 export const GarbageResponseSchema: GenMessage<GarbageResponse> =
   /*@__PURE__*/
-  messageDesc(file_administration, 7);
+  messageDesc(file_administration, 8);
 
 /**
  * @generated from message nydusd_ts.snapshotter.v1.Garbage
  */
 export type Garbage = Message<"nydusd_ts.snapshotter.v1.Garbage"> & {
   /**
-   * layer, image, mount, directory
+   * layer, image, mount, disk, directory
    *
    * @generated from field: string kind = 1;
    */
@@ -288,7 +325,7 @@ export type Garbage = Message<"nydusd_ts.snapshotter.v1.Garbage"> & {
  * Describes the message nydusd_ts.snapshotter.v1.Garbage.
  * Use `create(GarbageSchema)` to create a new message.
  */
-export const GarbageSchema: GenMessage<Garbage> = /*@__PURE__*/ messageDesc(file_administration, 8);
+export const GarbageSchema: GenMessage<Garbage> = /*@__PURE__*/ messageDesc(file_administration, 9);
 
 /**
  * @generated from service nydusd_ts.snapshotter.v1.Administration

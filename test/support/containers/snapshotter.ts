@@ -22,8 +22,8 @@ export interface Snapshotter {
   log(): string;
   /** @returns its exit status, or the signal */
   end(signal?: NodeJS.Signals): Promise<number | string | undefined>;
-  /** Starts it again after `end`. */
-  start(): Promise<void>;
+  /** Starts it again after `end`. @param other options, instead of those that it had */
+  start(other?: readonly string[]): Promise<void>;
 }
 
 const running: Snapshotter[] = [];
@@ -35,7 +35,7 @@ afterEach(async () => {
 export async function startSnapshotter(dir: string, words: readonly string[] = []): Promise<Snapshotter> {
   const { root, address } = proxyPlaces(dir);
   const logFile = join(dir, "snapshotter.log");
-  const all = ["--root", root, "--address", address, "--containerd-address", addressIn(dir), ...words];
+  const all = ["--root", root, "--address", address, "--containerd-address", addressIn(dir)];
   let child: ChildProcess | undefined;
   const isRunning = () => child !== undefined && child.exitCode === null && child.signalCode === null;
   const snapshotter: Snapshotter = {
@@ -50,10 +50,10 @@ export async function startSnapshotter(dir: string, words: readonly string[] = [
       child?.kill(signal);
       return exited;
     },
-    start: async () => {
+    start: async (other = words) => {
       const log = openSync(logFile, "a");
       const before = fstatSync(log).size;
-      child = spawn(process.execPath, [SNAPSHOTTER, ...all], { stdio: ["ignore", log, log] });
+      child = spawn(process.execPath, [SNAPSHOTTER, ...all, ...other], { stdio: ["ignore", log, log] });
       closeSync(log);
       await until(() => {
         if (!isRunning()) throw new Error(`no snapshotter:\n${snapshotter.log()}`);
