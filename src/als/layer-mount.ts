@@ -53,8 +53,7 @@ export class LayerMounts {
     const place = join(layers, digest);
     const hidden = join(layers, `.${digest}`);
     const boot = this.bootOf(digest);
-    rmSync(place, { recursive: true, force: true }); // of a mount that is gone
-    rmSync(hidden, { recursive: true, force: true });
+    for (const left of [place, hidden]) await clear(left);
     const diff = join(hidden, "diff");
     mkdirSync(diff, { recursive: true, mode: 0o755 });
     try {
@@ -87,4 +86,10 @@ export class LayerMounts {
   }
 
   private bootOf = (digest: string): string => join(this.places.boots, `${digest.replace(":", "-")}.boot`);
+}
+
+/** Removes what a run has left that was killed, or the mount of a layer that is none any more; never what is mounted there. */
+async function clear(place: string): Promise<void> {
+  while ((await unmount({ path: join(place, "diff") })) !== "absent");
+  rmSync(place, { recursive: true, force: true });
 }

@@ -23,14 +23,21 @@ export interface OfferedLayer {
   readonly compression: Compression | undefined;
 }
 
+/** What a layout has. */
+export interface LayoutLayers {
+  readonly layers: readonly OfferedLayer[];
+  /** Else there are images whose layers are not known. */
+  readonly isWhole: boolean;
+}
+
 /**
- * Layers of all images of this host's platform in an OCI image layout, each once.
+ * Layers of all images of this host's platform in an OCI image layout.
  *
  * @param dir the layout
  * @param warn told of images that are not whole
  * @throws OperationalError when it is no layout
  */
-export function layoutLayers(dir: string, warn: (message: string) => void): OfferedLayer[] {
+export function layoutLayers(dir: string, warn: (message: string) => void): LayoutLayers {
   const opened = new Opened();
   try {
     const docs = directoryDocuments(dir, [], opened);
@@ -38,17 +45,33 @@ export function layoutLayers(dir: string, warn: (message: string) => void): Offe
       throw new OperationalError(
         `${dir}: no OCI image layout: skopeo copy --preserve-digests docker://IMAGE oci:${dir}:NAME makes one`,
       );
-    const found = new Map<string, OfferedLayer>();
+    const layers: OfferedLayer[] = [];
+    let isWhole = true;
     for (const image of ociImages(docs)
       .entries.flatMap(({ images }) => images)
       .filter(isForHost)) {
-      if (image.layers instanceof Error) warn(image.layers.message);
-      else for (const layer of image.layers.map(offered)) found.set(layer.digest, layer);
+      if (image.layers instanceof Error) {
+        warn(image.layers.message);
+        isWhole = false;
+      } else layers.push(...image.layers.map(offered));
     }
-    return [...found.values()];
+    return { layers, isWhole };
   } finally {
     opened.close();
   }
+}
+
+/** Each blob once. @throws OperationalError when images differ in what tar a blob is */
+export function eachOnce(layers: readonly OfferedLayer[]): OfferedLayer[] {
+  const found = new Map<string, OfferedLayer>();
+  for (const layer of layers) {
+    const { digest, diffId } = layer;
+    const known = found.get(digest) ?? layer;
+    if (known.diffId !== diffId)
+      throw new OperationalError(`${layer.file}: its tar is said to be ${known.diffId}, and ${diffId}`);
+    found.set(digest, known);
+  }
+  return [...found.values()];
 }
 
 const isForHost = ({ platform }: PlatformImage): boolean =>

@@ -26,7 +26,10 @@ export interface LayerSource {
   readonly digest: string;
   /** Bytes of the blob. */
   readonly size: number;
-  /** The blob itself: of a plain tar on the same file system the store has a second name, not a copy. */
+  /**
+   * The blob itself: of a plain tar on the same file system the store has a second name, not a copy. A plain one is held to a
+   * sha256; a compressed one is not, as containerd has done that: what nobody has looked at is to come as `stream`.
+   */
   readonly file?: string | undefined;
   /**
    * Instead of a file: its bytes, which are held to the digest.

@@ -10,6 +10,7 @@ import type { Address } from "../prometheus/http.ts";
 import type { MetricsServer } from "../prometheus/metrics-server.ts";
 import type { Driver } from "../mounts/drivers.ts";
 import type { ExportMode } from "./export-mode.ts";
+import { makeRoot } from "./own-root.ts";
 import { Tally } from "./tally.ts";
 import type { Snapshotter } from "./snapshotter.ts";
 
@@ -31,9 +32,6 @@ export interface SnapshotterOptions {
   /** The program `nydusd-ts`. */
   readonly program: string;
 }
-
-/** Characters that options of overlayfs are made of: no path of a layer may have them. */
-const SPECIAL = /[:,\\]/;
 
 /**
  * Serves containerd until SIGTERM or SIGINT; mounts of containers stay. It listens first, and loads what answers then: containerd
@@ -82,17 +80,6 @@ export async function serveSnapshotter(
 
 const openStore = async (root: string, log: Logger, tally: Tally): Promise<LayerStore> =>
   (await import("../layer-store/layer-store.ts")).LayerStore.open(root, log, tally);
-
-/** @returns its path without links, as the kernel's table of mounts has it */
-function makeRoot(named: string): string {
-  try {
-    const root = mustBeOwnDirectory(named, { make: 0o700 });
-    if (SPECIAL.test(root)) throw new Error("no colon, comma or backslash may be in its path");
-    return root;
-  } catch (error) {
-    throw new OperationalError(`root ${named}: ${messageOf(error)}`);
-  }
-}
 
 /** Who can put another socket in its place is obeyed by containerd, as root: what to mount, and where from. */
 async function listenOn(server: Server, address: string | number): Promise<void> {
