@@ -1,3 +1,4 @@
+import { CACHE_DIR, MAX_LAYER_SIZE, PLATFORM, REF } from "./source-options.ts";
 import { type Command, Option } from "commander";
 import { UsageError } from "../src/bytes/errors.ts";
 import { DRIVERS } from "../src/mounts/drivers.ts";
@@ -5,8 +6,7 @@ import { HUNG_AFTER } from "../src/daemon/options-from-flags.ts";
 import { defaultStateDir } from "../src/handover/state-dir.ts";
 import { LEVELS, LOG_FORMATS } from "../src/log/log-line.ts";
 import { FAILOVER_POLICIES, TRANSPORTS } from "../src/session/choose.ts";
-import { cacheDirectory } from "../src/bytes/user-directories.ts";
-import { address, collect, collectBlob, integer, nonEmpty, platform, size } from "./parse-values.ts";
+import { address, collect, collectBlob, integer } from "./parse-values.ts";
 
 /** An option of `fuse` and `mount`, and what it needs to have an effect; see check-given.ts. */
 export interface MountOption {
@@ -388,32 +388,15 @@ export const SOURCE_OPTIONS: readonly MountOption[] = [
     ...{ choices: DRIVERS, default: "auto" },
   },
   { flags: "--rw <upper>", about: "make it writable: an overlay keeps changes below this directory" },
-  {
-    flags: "--cache-dir <dir>",
-    about: "where bootstraps and decompressed tars are kept",
-    default: cacheDirectory(),
-  },
-  {
-    flags: "--ref <name>",
-    about:
-      "which image of a layout or archive: its name as docker takes it, a digest, or the beginning of one",
-    parse: nonEmpty,
-  },
-  {
-    flags: "--platform <os/arch>",
-    about: "for which platform: linux/arm64, linux/arm/v7 …; this host's when absent",
-    parse: platform,
-  },
+  CACHE_DIR,
+  REF,
+  PLATFORM,
   {
     flags: "--strict-xattrs",
     about: "refuse layers with extended attributes that an image does not keep",
     default: false,
   },
-  {
-    flags: "--max-layer-size <bytes>",
-    about: "refuse what becomes longer when it is decompressed, or comes so through a pipe: 4G",
-    parse: size,
-  },
+  MAX_LAYER_SIZE,
 ];
 
 /** Adds options to a command, and those of nydusd that are not supported. */

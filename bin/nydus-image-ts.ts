@@ -5,7 +5,10 @@ import { MergeError } from "../src/mkfs/merge-error.ts";
 import { UsageError } from "../src/bytes/errors.ts";
 import { versionText } from "../src/daemon/version.ts";
 import { compileLater } from "./compile-later.ts";
+import { addCat } from "./cat.ts";
 import { addCompletion } from "./completion.ts";
+import { addDu } from "./du.ts";
+import { addExplain } from "./explain.ts";
 import { givenOptions } from "./given.ts";
 import { warn, warnFrom, withExamples, withHelpStyle } from "./help.ts";
 import { addCreate, addMerge } from "./image-build.ts";
@@ -110,6 +113,10 @@ withExamples(unpack, "nydus-image-ts unpack image.boot -D layers --output - | ta
 addExport(program);
 addVerify(program);
 for (const command of program.commands) options.addLogOptions(command); // behind a command's own
+// Not nydus-image's: they keep its options in front of the command only.
+addExplain(program);
+addCat(program);
+addDu(program);
 addCompletion(program);
 
 /** A line now and then while a command has nothing to say yet. */

@@ -15,24 +15,26 @@ const TYPES: ReadonlyMap<number, readonly [letter: string, word: string]> = new 
   [errno.S_IFSOCK, ["s", "socket"]],
 ]);
 
-const typeBits = ({ mode }: Attr): number => mode & errno.S_IFMT;
+type Mode = Pick<Attr, "mode">;
 
-export const isRegular = (attr: Attr): boolean => typeBits(attr) === errno.S_IFREG;
-export const isDirectory = (attr: Attr): boolean => typeBits(attr) === errno.S_IFDIR;
-export const isSymlink = (attr: Attr): boolean => typeBits(attr) === errno.S_IFLNK;
-export const isDevice = (attr: Attr): boolean =>
+const typeBits = ({ mode }: Mode): number => mode & errno.S_IFMT;
+
+export const isRegular = (attr: Mode): boolean => typeBits(attr) === errno.S_IFREG;
+export const isDirectory = (attr: Mode): boolean => typeBits(attr) === errno.S_IFDIR;
+export const isSymlink = (attr: Mode): boolean => typeBits(attr) === errno.S_IFLNK;
+export const isDevice = (attr: Mode): boolean =>
   typeBits(attr) === errno.S_IFCHR || typeBits(attr) === errno.S_IFBLK;
 
 /** `file`, `dir`, `symlink`, `char`, `block`, `fifo` or `socket`. */
-export const typeWord = (attr: Attr): string => TYPES.get(typeBits(attr))?.[1] ?? "unknown";
+export const typeWord = (attr: Mode): string => TYPES.get(typeBits(attr))?.[1] ?? "unknown";
 
-export const deviceOf = ({ rdev }: Attr): [major: number, minor: number] => [
+export const deviceOf = ({ rdev }: Pick<Attr, "rdev">): [major: number, minor: number] => [
   deviceMajor(rdev),
   deviceMinor(rdev),
 ];
 
 /** As `ls -l` writes it. */
-export function modeText(attr: Attr): string {
+export function modeText(attr: Mode): string {
   const { mode } = attr;
   const triple = (shift: number, special: number, mark: string) => {
     const bits = (mode >> shift) & 7;
@@ -45,7 +47,7 @@ export function modeText(attr: Attr): string {
 }
 
 /** ISO 8601 in UTC, nanoseconds when there are any; seconds as `@n` beyond what a Date can say. */
-export function timeText({ mtime, mtimeNsec }: Attr): string {
+export function timeText({ mtime, mtimeNsec }: Pick<Attr, "mtime" | "mtimeNsec">): string {
   const fraction = mtimeNsec === 0 ? "" : `.${String(mtimeNsec).padStart(9, "0").replace(/0+$/, "")}`;
   const date = new Date(mtime * 1000);
   if (Number.isNaN(date.getTime())) return `@${mtime}${fraction}`;

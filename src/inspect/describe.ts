@@ -1,10 +1,11 @@
 import { elementAt } from "../bytes/element-at.ts";
-import { isUtf8, showName } from "../bytes/name.ts";
+import { showName } from "../bytes/name.ts";
 import type { WalkEntry } from "../fs/walk.ts";
 import type { Attr } from "../vfs/file-system.ts";
 import { deviceOf, isDevice, isRegular, isSymlink, modeText, timeText, typeWord } from "./attr.ts";
 import { dataAt } from "./data.ts";
 import type { ImageView } from "./image-view.ts";
+import { nameField } from "./name-field.ts";
 
 /** A directory entry for programs: one JSON object a line. Keys with `_base64` stand in for names that are not UTF-8. */
 export interface EntryRecord {
@@ -44,7 +45,7 @@ export function describe(view: ImageView, walked: WalkEntry): EntryRecord {
   const target = targetOf(view, walked);
   const data = isRegular(attr) ? dataAt(view.image, attr) : undefined;
   return {
-    ...text("path", path),
+    ...nameField("path", path),
     type: typeWord(attr),
     mode: attr.mode.toString(8).padStart(7, "0"),
     uid: attr.uid,
@@ -55,7 +56,7 @@ export function describe(view: ImageView, walked: WalkEntry): EntryRecord {
     nlink: attr.nlink,
     ino: attr.ino,
     ...(isDevice(attr) ? { rdev: deviceOf(attr) } : {}),
-    ...(target === undefined ? {} : text("target", target)),
+    ...(target === undefined ? {} : nameField("target", target)),
     ...(data === undefined ? {} : { layer: data.device - 1, offset: data.address }),
     ...(data === undefined || data.device === 0
       ? {}
@@ -87,8 +88,3 @@ function layerText({ tables, image }: ImageView, attr: Attr): string {
   const id = elementAt(tables.devices, data.device - 1).id.slice(0, 12);
   return `${data.device - 1}${id === "" ? "" : `:${id}`}@${data.address}`;
 }
-
-const text = (key: "path" | "target", bytes: Uint8Array): Partial<EntryRecord> =>
-  isUtf8(bytes)
-    ? { [key]: Buffer.from(bytes).toString() }
-    : { [`${key}_base64`]: Buffer.from(bytes).toString("base64") };

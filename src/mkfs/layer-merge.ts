@@ -21,6 +21,7 @@ import {
   markerOf,
   type WhiteoutSpec,
 } from "./whiteout.ts";
+import type { LayerWitness, Marker } from "./witness.ts";
 
 /** A directory of the layer, and the directory of the tree that it goes onto. */
 interface Pair {
@@ -41,11 +42,15 @@ export class LayerMerge {
   private readonly paths = new ArchivePaths(this.tree, false);
   private readonly lower = new LowerLayers(this.tree);
   private readonly attributes: Attributes = implicitParent();
+  private readonly witness: LayerWitness | undefined;
 
-  constructor(rules: XattrRules) {
+  /** @param witness told what becomes of every name */
+  constructor(rules: XattrRules, witness?: LayerWitness) {
     this.spec = rules.whiteouts;
     this.xattrs = new KeptXattrs(rules);
     this.tree.put(ROOT, this.tree.newInode(implicitParent()));
+    this.witness = witness;
+    this.tree.witness = witness;
   }
 
   /**
@@ -54,7 +59,7 @@ export class LayerMerge {
    * @param file path of its image, for messages
    */
   applyChanges(changes: Iterable<LayerChange>, file: string): void {
-    this.lower.begin();
+    this.begin();
     const fail = ({ path, at }: LayerChange, problem: string): never => {
       throw new FormatError(`entry "${showName(path)}": ${problem}`, { file, at });
     };
@@ -71,6 +76,11 @@ export class LayerMerge {
     const lost = unpacker.finish();
     if (lost !== undefined)
       fail(lost, `hard link to "${showName(lost.link)}", which is neither in its layer nor in one below`);
+  }
+
+  private begin(): void {
+    this.lower.begin();
+    this.witness?.begin(this.tree);
   }
 
   private inodeOf(change: LayerChange, fail: (change: LayerChange, problem: string) => never): number {
@@ -93,15 +103,17 @@ export class LayerMerge {
     fail: (change: LayerChange, problem: string) => never,
   ): boolean {
     const { tree, spec } = this;
-    const { mode, where } = change.attributes;
+    const { mode, where, mtime, mtimeNsec } = change.attributes;
     const isOci = spec === "oci" && markerOf(path, nameAt, nameLength) !== "itself";
     if (!isOci && !(spec === "overlayfs" && isWhiteoutDevice(mode, where))) return false;
     if (isOci && isNamelessMarker(path, nameAt, nameLength)) fail(change, "a whiteout that names nothing");
     if (madeFrom !== NONE) this.lower.madeForWhiteout(madeFrom);
     const skipped = isOci ? MARKER_LENGTH : 0;
-    if (isOci && markerOf(path, nameAt, nameLength) === "opaque") this.lower.empty(directory);
-    else this.takeAway(tree.find(directory, path, nameAt + skipped, nameLength - skipped));
-    this.paths.forget();
+    const kind = isOci && markerOf(path, nameAt, nameLength) === "opaque" ? "opaque" : "whiteout";
+    const name = path.slice(nameAt, nameAt + nameLength);
+    const what =
+      kind === "opaque" ? directory : tree.find(directory, path, nameAt + skipped, nameLength - skipped);
+    this.hide({ kind, directory, name, mtime, mtimeNsec }, what);
     return true;
   }
 
@@ -111,15 +123,22 @@ export class LayerMerge {
     if (kind === "directory") this.makeOpaque(node, xattrs);
   }
 
-  private takeAway(node: number): void {
-    if (node !== NONE) this.lower.takeAway(node);
-    this.paths.forget();
+  /** Takes away what a marker names. @param what that name, or the directory that is opaque; NONE: it names nothing */
+  private hide(marker: Marker, what: number): void {
+    const { lower, paths, witness } = this;
+    witness?.hiding(marker);
+    if (marker.kind === "opaque") lower.empty(what);
+    else if (what !== NONE) lower.takeAway(what);
+    witness?.hidden();
+    paths.forget();
   }
 
   private makeOpaque(node: number, xattrs: readonly NamedValue[]): void {
     if (this.spec !== "overlayfs" || !isOpaque(xattrs)) return;
-    this.lower.empty(node);
-    this.paths.forget();
+    const { tree } = this;
+    const inode = tree.inode[node];
+    const [mtime, mtimeNsec] = [tree.mtime[inode], tree.mtimeNsec[inode]];
+    this.hide({ kind: "opaque", directory: node, name: new Uint8Array(0), mtime, mtimeNsec }, node);
   }
 
   /**
@@ -140,7 +159,7 @@ export class LayerMerge {
   }
 
   private walk(image: Image, places: readonly BlobLocation[]): void {
-    this.lower.begin();
+    this.begin();
     const { rootNid } = image.handle;
     /** Inodes of this layer that have several names, by nid. */
     const shared = new Map<number, number>();
@@ -170,13 +189,10 @@ export class LayerMerge {
     if (spec === "overlayfs") this.makeOpaque(node, readXattrs(image, at));
     forEachDirent(image, at, (nid, name, length) => {
       if (!this.isMarker(image, nid, name, length) || isParentOnly(image, nid)) return;
-      if (spec === "oci" && markerOf(bytes, name, length) === "opaque") {
-        this.lower.empty(node);
-        this.paths.forget();
-        return;
-      }
+      const kind = spec === "oci" && markerOf(bytes, name, length) === "opaque" ? "opaque" : "whiteout";
       const skipped = spec === "oci" ? MARKER_LENGTH : 0;
-      this.takeAway(tree.find(node, bytes, name + skipped, length - skipped));
+      const what = kind === "opaque" ? node : tree.find(node, bytes, name + skipped, length - skipped);
+      this.hide(markerAt(image, nid, kind, node, bytes.slice(name, name + length)), what);
     });
   }
 
@@ -279,6 +295,19 @@ export class LayerMerge {
 
 const isDirectory = (image: Image, nid: number): boolean =>
   (inode.inodeMode(image.v, image.inodeAt(nid)) & S_IFMT) === S_IFDIR;
+
+function markerAt(
+  image: Image,
+  nid: number,
+  kind: Marker["kind"],
+  directory: number,
+  name: Uint8Array,
+): Marker {
+  const { v, handle } = image;
+  const at = image.inodeAt(nid);
+  const mtime = inode.inodeMtime(v, at, handle.epoch);
+  return { kind, directory, name, mtime, mtimeNsec: inode.inodeMtimeNsec(v, at, handle.fixedNsec) };
+}
 
 /** A directory that the layer's tar did not name. */
 const isParentOnly = (image: Image, nid: number): boolean =>

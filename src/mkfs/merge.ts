@@ -17,6 +17,8 @@ import { MergeError } from "./merge-error.ts";
 import { toOverlayForm } from "./overlay-form.ts";
 import type { Blob } from "./plan.ts";
 import type { LayerChanges } from "./create.ts";
+import type { Tree } from "./tree.ts";
+import type { LayerWitness } from "./witness.ts";
 import { type ChangedBlob, ChangeReader } from "./read-changes.ts";
 
 /** As nydus: device ids of 8 bits. */
@@ -87,9 +89,20 @@ export class LayerStack {
   private readonly blobs = new BlobNumbers();
   private first: Pick<Layer, "path" | "chunkSize" | "hasOwners"> | undefined;
 
-  constructor(request: StackRequest) {
+  /** @param witness told what becomes of every name */
+  constructor(request: StackRequest, witness?: LayerWitness) {
     this.request = request;
-    this.merged = new LayerMerge(request);
+    this.merged = new LayerMerge(request, witness);
+  }
+
+  /** What the layers are together so far. */
+  get tree(): Tree {
+    return this.merged.tree;
+  }
+
+  /** By the tree's numbers of them. */
+  get blobIds(): string[] {
+    return this.blobs.all.map(({ id }) => id);
   }
 
   /**

@@ -6,6 +6,7 @@ import { inodeBytes, MetadataBudget, nameBytes } from "./budget.ts";
 import type { StoredChanges } from "./change-record.ts";
 import { hashName } from "./name-hash.ts";
 import { Pool } from "./pool.ts";
+import type { TreeWitness } from "./witness.ts";
 
 /** A piece of a sparse file in one of the tree's blobs. */
 export interface BlobPiece extends Piece {
@@ -108,6 +109,8 @@ export class Tree {
   changes: StoredChanges | undefined;
   /** A hard link leads to what is in a layer below, if anywhere. */
   hasLost = false;
+  /** Told what becomes of names, where somebody wants to know. */
+  witness: TreeWitness | undefined;
 
   /** Open addressing: node + 1, by parent and name. */
   private table = new Int32Array(4 * FIRST);
@@ -165,6 +168,7 @@ export class Tree {
    */
   put(node: number, inode: number): void {
     if (node !== ROOT && !this.isListed(node)) throw new Error(`node ${node} would be in no directory`);
+    this.witness?.put(node, inode);
     this.inode[node] = inode;
   }
 
@@ -230,6 +234,7 @@ export class Tree {
       for (let child = this.firstChild[top]; child !== NONE; child = this.sibling[child]) {
         this.steps++;
         this.listed[child] = 0;
+        this.witness?.gone(child, node);
         this.inode[child] = NONE;
         stack.push(child);
       }
@@ -240,6 +245,7 @@ export class Tree {
   /** Removes a node and what is below it. */
   remove(node: number): void {
     this.clear(node);
+    this.witness?.gone(node, node);
     this.inode[node] = NONE;
   }
 

@@ -53,10 +53,10 @@ function imageOf(docs: Documents, { Config: name, Layers: layers }: Image): Plat
   const found = { digests: [] as string[], indexes: [], platform: normalizePlatform(undefined) };
   try {
     const bytes = documentBytes(docs, name);
-    const { rootfs, ...said } = parseDocument(docs.shownName(name), bytes, imageConfig);
+    const said = parseDocument(docs.shownName(name), bytes, imageConfig);
     found.digests = [digestOf(bytes)];
     found.platform = normalizePlatform(said);
-    return { ...found, layers: imageLayers(docs, name, rootfs.diff_ids, layers, []) };
+    return { ...found, layers: imageLayers(docs, name, said, layers, []) };
   } catch (error) {
     if (error instanceof OperationalError) return { ...found, layers: error };
     throw error;

@@ -10,6 +10,7 @@ import { openBeneath } from "../safe-open/beneath.ts";
 import { readBounded } from "../safe-open/read-bounded.ts";
 import { bytesOf } from "../mkfs/create-from.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
+import type { ImageConfig } from "./image-documents.ts";
 import { NOT_THERE } from "./not-whole.ts";
 import type { Opened } from "./opened.ts";
 
@@ -81,6 +82,14 @@ export function directoryDocuments(dir: string, others: readonly string[], opene
 export interface ImageLayer {
   readonly file: LayerFile;
   readonly diffId: string | undefined;
+  /** The step of a build that made it, where the image says so. */
+  readonly made?: LayerStep | undefined;
+}
+
+/** What an image says of the making of a layer: words of its author. */
+export interface LayerStep {
+  readonly by: string | undefined;
+  readonly at: string | undefined;
 }
 
 /**
@@ -128,6 +137,7 @@ export function parseDocument<T>(said: string, bytes: Buffer, schema: z.ZodType<
 /**
  * Layers with the diffIDs that an image's configuration gives them, the lowest first.
  *
+ * @param said what the configuration says of them
  * @param names of the layers' files
  * @param sizes of those, where the image says them
  * @throws OperationalError when they do not fit together, or a file is not there
@@ -135,10 +145,12 @@ export function parseDocument<T>(said: string, bytes: Buffer, schema: z.ZodType<
 export function imageLayers(
   docs: Documents,
   config: string,
-  diffIds: readonly string[],
+  said: Pick<ImageConfig, "rootfs" | "history">,
   names: readonly string[],
   sizes: readonly (number | undefined)[],
 ): ImageLayer[] {
+  const diffIds = said.rootfs.diff_ids;
+  const steps = said.history.filter(({ empty_layer: isEmpty }) => isEmpty !== true);
   if (diffIds.length !== names.length)
     throw new OperationalError(
       `${docs.name}: ${names.length} layers, but ${diffIds.length} diff_ids in ${config}`,
@@ -150,12 +162,21 @@ export function imageLayers(
       throw new OperationalError(
         `${docs.shownName(name)}: ${size === undefined ? NOT_THERE : `${size} bytes, want ${sizes[i]} bytes`}`,
       );
-    return lazyLayer(docs, name, size, diffId.slice("sha256:".length));
+    // Others leave steps out: which layer is whose is not known then.
+    const step = steps.length === diffIds.length ? steps[i] : undefined;
+    const made = step && { by: step.created_by ?? undefined, at: step.created ?? undefined };
+    return lazyLayer(docs, name, size, diffId.slice("sha256:".length), made);
   });
 }
 
 /** It is opened when it is asked for: of all images that there are, one is chosen. */
-function lazyLayer(docs: Documents, name: string, size: number, diffId: string): ImageLayer {
+function lazyLayer(
+  docs: Documents,
+  name: string,
+  size: number,
+  diffId: string,
+  made: LayerStep | undefined,
+): ImageLayer {
   let file: LayerFile | undefined;
   return {
     get file() {
@@ -164,6 +185,6 @@ function lazyLayer(docs: Documents, name: string, size: number, diffId: string):
         throw new OperationalError(`${docs.shownName(name)}: ${bytesOf(file)} bytes, want ${size} bytes`);
       return file;
     },
-    diffId,
+    ...{ diffId, made },
   };
 }

@@ -16,9 +16,18 @@ const rawPlatform = z.object({
   "os.features": z.array(z.string()).nullish(),
 });
 
+/** A step of the build that made the image. */
+const step = z.object({
+  created: z.string().nullish(),
+  created_by: z.string().nullish(),
+  empty_layer: z.boolean().nullish(),
+});
+
 const diffId = z.string().regex(/^sha256:[0-9a-f]{64}$/, "want sha256:<64 hex digits>");
 /** An image's configuration, as far as it is used here. */
 export const imageConfig = rawPlatform.extend({
+  // For people only: whatever is wrong with it, the image is as good without.
+  history: listOf(step).catch([]),
   rootfs: z
     .object({ diff_ids: listOf(diffId) })
     .nullish()
@@ -40,6 +49,7 @@ export const manifest = z.object({
   config: descriptor,
   layers: listOf(descriptor),
 });
+export type ImageConfig = z.infer<typeof imageConfig>;
 export type Descriptor = z.infer<typeof descriptor>;
 export type Manifest = z.infer<typeof manifest>;
 export type Index = z.infer<typeof index>;

@@ -10,7 +10,7 @@ import type { ImageLayer } from "./documents.ts";
 import { emptyLayer } from "./empty-layer.ts";
 import type { Source } from "./kind.ts";
 import { type BuiltLayer, type PrepareContext, prepareLayers } from "./layers.ts";
-import type { PreparedImage, Sources } from "./prepare.ts";
+import type { PreparedImage, PreparedLayer, Sources } from "./prepare.ts";
 
 const WRITTEN_BACK_MS = 60_000;
 
@@ -77,10 +77,21 @@ function imageOf(
   const written = new Set(layers.flatMap(({ file, known }) => [known.id, cache.idOf(file.path) ?? known.id]));
   return {
     bootstrap,
+    layers: built.map((layer) => preparedLayer(layer, cache)),
     blobDirs: [cache.blobs],
     blobs: [...tars].map(([id, { path }]) => [id, path]),
     known: new Map([...tars].flatMap(([id, { identity }]) => (identity ? [[id, identity]] : []))),
     makeDurable: (isWaiting) => cache.makeDurable(written, isWaiting ? 0 : WRITTEN_BACK_MS),
+  };
+}
+
+function preparedLayer({ file, known, made }: BuiltLayer, cache: Cache): PreparedLayer {
+  const { id, kind, side } = known;
+  const isOwn = kind !== "compressed";
+  return {
+    ...{ id, made, bootstrap: cache.layer(id) },
+    tar: isOwn ? { path: file.path, at: file.part?.at ?? 0, fd: file.fd } : { path: cache.blob(id), at: 0 },
+    side: side === undefined ? undefined : { id: side, path: cache.blob(side) },
   };
 }
 

@@ -5,7 +5,7 @@ import { createLayers, type LayerJob } from "../mkfs/create-layers.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 import { leastSize } from "../tar/least-size.ts";
 import { type Cache, type KnownFile, UNSYNCED } from "./cache.ts";
-import type { ImageLayer } from "./documents.ts";
+import type { ImageLayer, LayerStep } from "./documents.ts";
 import { inOnePiece } from "./sparse-member.ts";
 import { type Report, sharedCell } from "../mkfs/report.ts";
 
@@ -26,6 +26,7 @@ export interface PrepareContext {
 export interface BuiltLayer {
   readonly file: LayerFile;
   readonly known: KnownFile;
+  readonly made?: LayerStep | undefined;
 }
 
 /** One that is to be built; `known` is set when it was. */
@@ -46,20 +47,20 @@ export async function prepareLayers(
 ): Promise<BuiltLayer[]> {
   const { cache, strictXattrs } = context;
   const whole = await Promise.all(
-    layers.map(async ({ file, diffId }) => ({ file: await inOnePiece(file, context), diffId })),
+    layers.map(async ({ file, diffId, made }) => ({ file: await inOnePiece(file, context), diffId, made })),
   );
-  const all = whole.map(({ file, diffId }): BuiltLayer | MissingLayer => {
+  const all = whole.map(({ file, diffId, made }): BuiltLayer | MissingLayer => {
     const found = cache.find(file);
     const known = strictXattrs && !found?.hasAllXattrs ? undefined : found;
-    if (known === undefined) return { file, diffId, known, done: sharedCell() };
+    if (known === undefined) return { file, diffId, made, known, done: sharedCell() };
     mustBe(file, diffId, known);
-    return { file, known };
+    return { file, known, made };
   });
   const missing = all.filter((layer): layer is MissingLayer => layer.known === undefined);
   if (missing.length > 0) await buildLayers(missing, context);
-  return all.map(({ file, known }) => {
+  return all.map(({ file, known, made }) => {
     if (known === undefined) throw new Error(`${file.name}: not built`);
-    return { file, known };
+    return { file, known, made };
   });
 }
 

@@ -114,13 +114,13 @@ function imageOf(docs: Documents, descriptor: Descriptor): Omit<PlatformImage, "
   const type = artifactTypeOf(descriptor, document);
   if (type !== undefined) return { names: [], digest, type };
   const { config, layers } = document;
-  const { rootfs, ...said } = readDocument(docs, blobName(config), imageConfig, config.digest);
+  const said = readDocument(docs, blobName(config), imageConfig, config.digest);
   const platform = normalizePlatform(descriptor.platform) ?? normalizePlatform(said);
   const digests = [digest, config.digest];
   try {
     mustBeTars(docs, layers, blobName);
     const sizes = layers.map(({ size }) => size);
-    const made = imageLayers(docs, config.digest, rootfs.diff_ids, layers.map(blobName), sizes);
+    const made = imageLayers(docs, config.digest, said, layers.map(blobName), sizes);
     return { digests, platform, layers: made };
   } catch (error) {
     if (!(error instanceof OperationalError)) throw error;

@@ -3,6 +3,7 @@ import { OperationalError, UsageError } from "../bytes/errors.ts";
 import type { Report } from "../mkfs/report.ts";
 import type { Identity } from "../safe-open/identity.ts";
 import { CACHE_ADVICE, Cache, MAKE_ROOM } from "./cache.ts";
+import type { LayerStep } from "./documents.ts";
 import { type Source, sourcesOf } from "./kind.ts";
 import type { PrepareContext } from "./layers.ts";
 import { Opened } from "./opened.ts";
@@ -32,6 +33,18 @@ export interface Sources {
   readonly warn: (message: string) => void;
 }
 
+/** A layer by itself. */
+export interface PreparedLayer {
+  /** sha256 of its tar. */
+  readonly id: string;
+  readonly bootstrap: string;
+  /** Its tar: a file from byte `at` on. Open until the image is closed where `fd` is there. */
+  readonly tar: { readonly path: string; readonly at: number; readonly fd?: number | undefined };
+  /** Blob with what the tar cannot show. */
+  readonly side: { readonly id: string; readonly path: string } | undefined;
+  readonly made: LayerStep | undefined;
+}
+
 /** An image that can be mounted, and where its tars are. */
 export interface PreparedImage {
   readonly bootstrap: string;
@@ -41,6 +54,8 @@ export interface PreparedImage {
   readonly blobs: readonly (readonly [id: string, path: string])[];
   /** By id: which file is meant by such a path, whatever it leads to when it is opened again. */
   readonly known: ReadonlyMap<string, Identity>;
+  /** The lowest first; undefined for an image that was taken as it is, which does not say. */
+  readonly layers: readonly PreparedLayer[] | undefined;
   /** To be called once it is mounted, or will not be: until then, what was found is open, and is what is known. */
   readonly close: () => void;
   /**
@@ -86,7 +101,7 @@ async function prepared(sources: Sources, opened: Opened): Promise<PreparedImage
     if (paths.length > 1) throw new UsageError(`${image.path}: an image is mounted alone, not with others`);
     if (sources.strictXattrs)
       throw new UsageError(`--strict-xattrs has no meaning for ${image.path}: an image is mounted as it is`);
-    const none = { blobDirs: [], blobs: [], known: new Map() };
+    const none = { blobDirs: [], blobs: [], known: new Map(), layers: undefined };
     return { bootstrap: image.path, ...none, close: () => opened.close(), makeDurable: async () => {} };
   }
   const { imageOfLayers } = await import("./image-of-layers.ts"); // and with it all that builds

@@ -1,0 +1,72 @@
+import type { Command } from "commander";
+import { OperationalError, UsageError } from "../src/bytes/errors.ts";
+import type { LayeredImage } from "../src/layers/layered-image.ts";
+import type { PreparedLayer } from "../src/source/prepare.ts";
+import { givenOptions } from "./given.ts";
+import { warn } from "./help.ts";
+import { besideOf } from "./image-options.ts";
+import { addSourceOptions } from "./source-options.ts";
+import { collect } from "./parse-values.ts";
+import type { ImageSource } from "./sources.ts";
+
+/** Where tars are; bin does not know the room that looks for them. */
+type BlobSearch = ReturnType<typeof besideOf>;
+
+/** What the commands that look inside an image take, whatever it is. */
+export interface InsideFlags extends ImageSource {
+  readonly over: readonly string[];
+}
+
+/** An image to look into: its layers, lowest first, or as it is, where nobody knows them. */
+export type Inside =
+  | { readonly kind: "layers"; readonly layers: readonly PreparedLayer[] }
+  | { readonly kind: "bare"; readonly bootstrap: string; readonly search: BlobSearch };
+
+/** For a command whose first argument is an image: whatever `mount` takes. */
+export function addInside(command: Command): Command {
+  command.argument(
+    "<image>",
+    "whatever mount takes: a bootstrap, a layer, an OCI layout or archive of images",
+  );
+  command.option("--over <layer>", "another layer above those, may be given several times", collect, []);
+  return addSourceOptions(command);
+}
+
+/**
+ * Opens an image while `use` looks into it.
+ *
+ * @throws as `mount` does for what is no image
+ */
+export async function withInside<T>(
+  image: string,
+  flags: InsideFlags,
+  command: Command,
+  use: (inside: Inside) => Promise<T> | T,
+): Promise<T> {
+  const { prepareSources } = await import("./sources.ts");
+  const blobOptions = ["--blob-dir"].filter((name) => givenOptions(command).has(name));
+  const prepared = await prepareSources([image, ...flags.over], flags, blobOptions);
+  try {
+    const { layers, bootstrap } = prepared;
+    if (layers !== undefined) return await use({ kind: "layers", layers });
+    warn(`layers unknown: name the image that ${image} was made from, or its layers with --over`);
+    return await use({ kind: "bare", bootstrap, search: { ...besideOf(bootstrap), dirs: flags.blobDir } });
+  } finally {
+    prepared.close();
+    await prepared.makeDurable(false);
+  }
+}
+
+/** The lowest layers of an image laid over one another. @param layer the uppermost of them; all when absent */
+export async function layered(layers: readonly PreparedLayer[], layer?: number): Promise<LayeredImage> {
+  if (layer !== undefined && layer > layers.length)
+    throw new UsageError(`--layer ${layer}: the image has ${layers.length} layers`);
+  const { LayeredImage } = await import("../src/layers/layered-image.ts");
+  return new LayeredImage(layers.slice(0, layer));
+}
+
+/** @throws OperationalError where a layer was asked for */
+export function mustHaveNoLayer(layer: number | undefined): void {
+  if (layer !== undefined)
+    throw new OperationalError(`--layer ${layer}: nobody knows which layers the image has`);
+}
