@@ -66,12 +66,12 @@ end_next() {
 }
 
 # Holds the fifo by which others know that the session lives (alive.ts), until this shell ends. The child has the directory
-# open that it is in, and has named it for this shell, by its pid and when it began.
+# open that it is in, and has named it for this shell, by its pid and when it began. A fast one tells before its pid is noted.
 hold() {
   { [ -z "$held" ] && stat_of $$; } || return 0
   # shellcheck disable=SC2086 # fields
   set -- $stat
-  for alive in ${NYDUSD_TS_STATE:+"$NYDUSD_TS_STATE.alive"} "/proc/$child/fd"/*/"$$-${20}.alive"; do
+  for alive in ${NYDUSD_TS_STATE:+"$NYDUSD_TS_STATE.alive"} "/proc/${child:-$!}/fd"/*/"$$-${20}.alive"; do
     if [ -p "$alive" ] && free; then
       eval "exec $fd<>\"\$alive\"" && held=1
       return 0
@@ -223,6 +223,8 @@ keep() {
   while :; do
     start "$role"
     child=$!
+    # Since the one before it had ended there was nobody to tell.
+    case $stopping in 1 | 2 | 3) tell TERM "$child" ;; esac
     while :; do
       await
       judge

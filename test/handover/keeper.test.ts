@@ -1,4 +1,6 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { shell, workDir } from "../support/daemon.ts";
@@ -25,13 +27,13 @@ const PRELUDE = `${FLAGS}
   echo "$NYDUSD_TS_ROLE $NYDUSD_TS_CRASHES $NYDUSD_TS_LAST"; `;
 
 /** @param outside what is done with the keeper, $keeper, meanwhile */
-const keep = (kind: string, program: string, outside = "", input = "") =>
+const keep = (kind: string, program: string, outside = "", input = "", keeper = KEEPER) =>
   shell(
     `export D=$5; ${FLAGS}
     printf '%s' "$4" | (timeout 50 $1 "$2" sh -c "$3" x "it's" 'a "b"' '$c \\d' & keeper=$!; ${outside}
     status=0; wait $keeper || status=$?; echo "status $status")`,
     kind,
-    KEEPER,
+    keeper,
     PRELUDE + program,
     input,
     workDir(),
@@ -157,6 +159,20 @@ describe.each(SHELLS)("%s", (kind) => {
       held "$fifo"; exit 64`;
     const { stdout } = await keep(kind, program, "", "");
     expect(stdout).toBe("first 0 \nheld\nafter 1 137\nheld\nstatus 0\n");
+  });
+
+  it.each([
+    [
+      "that its child serves",
+      "exec 4<$D; mkfifo $D/$NYDUSD_TS_KEEPER-$(cut -d' ' -f22 /proc/$NYDUSD_TS_KEEPER/stat).alive; kill -USR1 $NYDUSD_TS_KEEPER; sleep 1; dd if=/dev/null of=$(ls $D/*.alive) oflag=nonblock 2>/dev/null && exit 64; exit 66",
+      "first 0 \nstatus 0\n",
+    ],
+    ["to stop", "kill -TERM $NYDUSD_TS_KEEPER; sleep 1; exit 65", "first 0 \nstatus 143\n"],
+  ])("hears %s though it has not noted its child's pid", async (_, program, want) => {
+    // A busy machine, made sure of: the signal waits for the end of `sleep`.
+    const slow = join(workDir(), "keeper.sh");
+    writeFileSync(slow, readFileSync(KEEPER, "utf8").replace("    child=$!\n", "    sleep 0.5; child=$!\n"));
+    expect((await keep(kind, program, "", "", slow)).stdout).toBe(want);
   });
 
   it("a program reads what its keeper is given", async () => {
