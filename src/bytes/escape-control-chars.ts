@@ -42,8 +42,9 @@ function withoutVariants(text: string): string {
   for (const character of text) {
     const both = before + character;
     const isVariant = character.normalize("NFC") !== character || both.normalize("NFC") !== both;
-    out += isVariant ? escaped(character) : character;
-    before = isVariant ? "" : character;
+    const written: string = isVariant ? escaped(character) : character;
+    out += written;
+    before = written; // a mark that follows would be one with the last letter of an escape, too
   }
   return out;
 }

@@ -37,6 +37,7 @@ describe("a name as people see it", () => {
     ["letters of mathematics", "\u{1d41a}\u210e", "\\ud835\\udc1a\\u210e"],
     ["ASCII in a form that shows", "m² 1ª ™ ① …（ＯＫ）", "m² 1ª ™ ① …（ＯＫ）"],
     ["marks in another order", "a\u0315\u0300", "a\u0315\\u0300"],
+    ["a mark behind an escape", "\uf91c\u0301 \u001b\u0307", "\\uf91c\\u0301 \\u001b\\u0307"],
     ["syllables in parts", "\u1100\u1161", "\u1100\\u1161"],
     ["other scripts", "日本語 Ελλάδα עברית", "日本語 Ελλάδα עברית"],
   ];
