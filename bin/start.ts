@@ -1,7 +1,7 @@
 import "../src/path-bytes/program.ts";
 import { spawn } from "node:child_process";
 import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { codeOf, messageOf, OperationalError } from "../src/bytes/errors.ts";
 import { runtimeDirectory, userHome } from "../src/bytes/user-directories.ts";
@@ -58,6 +58,7 @@ async function demonstrate(): Promise<number> {
 async function serve(image: DemoImage, mountpoint: string): Promise<number> {
   const server = spawn(process.execPath, [DAEMON, ...daemonArgs(image, mountpoint)], {
     stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, XDG_CACHE_HOME: dirname(image.bootstrap) }, // what it notes goes with the image
   });
   let isLeaving = false;
   const leave = (signal: NodeJS.Signals) => {
