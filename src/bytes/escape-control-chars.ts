@@ -8,10 +8,10 @@ const UNSEEN =
 const FOREIGN = /[^\p{ASCII}]/gu;
 /**
  * Unicode has these for ASCII in another form, too, and people see which: raised, lowered, in circles and squares, of double width,
- * the three dots.
+ * the three dots, №.
  */
 const OTHER_FORM =
-  /[\u00aa\u00b2\u00b3\u00b9\u00ba\u02b0-\u02e4\u1d2c-\u1d6a\u2026\u2070-\u209c\u2120\u2122\u2460-\u24ff\u3250\u32cc-\u32cf\u3300-\u33ff\uff01-\uff5e\u{1f100}-\u{1f1ff}]/u;
+  /[\u00aa\u00b2\u00b3\u00b9\u00ba\u02b0-\u02e4\u1d2c-\u1d6a\u2026\u2070-\u209c\u2116\u2120-\u2122\u2460-\u24ff\u3250\u32cc-\u32cf\u3300-\u33ff\uff01-\uff5e\u{1f100}-\u{1f1ff}]/u;
 /** What a reader would take for an escape, or for the beginning of the one that may follow. */
 const BACKSLASH = /\\(?=[\\nrtbf]|u[0-9a-f]{4}|[^ -~]|$)/gu;
 

@@ -35,7 +35,7 @@ describe("a name as people see it", () => {
     ["ligatures, dot leaders", "\ufb01le\u2024gz \u2025/", "\\ufb01le\\u2024gz \\u2025/"],
     ["Roman numerals, long s, digraphs", "\u2160 \u017f \u01c9", "\\u2160 \\u017f \\u01c9"],
     ["letters of mathematics", "\u{1d41a}\u210e", "\\ud835\\udc1a\\u210e"],
-    ["ASCII in a form that shows", "m² 1ª ™ ① …（ＯＫ）", "m² 1ª ™ ① …（ＯＫ）"],
+    ["ASCII in a form that shows", "№1 ℡ m² 1ª ™ ① …（ＯＫ）", "№1 ℡ m² 1ª ™ ① …（ＯＫ）"],
     ["marks in another order", "a\u0315\u0300", "a\u0315\\u0300"],
     ["a mark behind an escape", "\uf91c\u0301 \u001b\u0307", "\\uf91c\\u0301 \\u001b\\u0307"],
     ["syllables in parts", "\u1100\u1161", "\u1100\\u1161"],
