@@ -1,5 +1,6 @@
 import { type AccessPattern, type Events, FOPS, type FilesStats, type FsStats } from "../api/shapes.ts";
 import type { InflightRequest, ReadRanges } from "../api/shapes.ts";
+import { columns } from "../bytes/columns.ts";
 import { escapeControlChars, shown } from "../bytes/escape-control-chars.ts";
 import { opName } from "../vfs/opcodes.ts";
 
@@ -10,14 +11,10 @@ type Cell = string | number;
 /** Columns as wide as their cells, numbers to the right; the last one is as long as it likes. */
 export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const cells = rows.map((row) => row.map((cell) => shown(`${cell}`)));
-  const width = head.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i]?.length ?? 0)));
   const isRight = head.map((_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === "number"));
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, i) => (isRight[i] ? cell.padStart(width[i] ?? 0) : cell.padEnd(width[i] ?? 0)))
-      .join("  ")
-      .trimEnd();
-  return `${[line(head), ...cells.map(line)].join("\n")}\n`;
+  return columns([head, ...cells], isRight)
+    .map((line) => `${line.trimEnd()}\n`)
+    .join("");
 }
 
 const hits = (counts: readonly number[], name: (typeof FOPS)[number]): number =>

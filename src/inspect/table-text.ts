@@ -1,3 +1,5 @@
+import { columns } from "../bytes/columns.ts";
+
 /**
  * Rows below a head, in columns as wide as they must be; the last one is as it is, for names stand there.
  *
@@ -9,11 +11,9 @@ export function tableText(
   rows: readonly (readonly string[])[],
   right: ReadonlySet<string>,
 ): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, i) => all.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), 0));
-  const cell = (text: string, i: number) => {
-    if (i === head.length - 1) return text;
-    return right.has(head[i] ?? "") ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0);
-  };
-  return all.map((row) => `${row.map(cell).join("  ")}\n`).join("");
+  const last = head.length - 1;
+  const isRight = head.map((name, i) => i !== last && right.has(name));
+  return columns([head, ...rows], isRight)
+    .map((line) => `${line}\n`)
+    .join("");
 }
