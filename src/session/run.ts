@@ -105,11 +105,12 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
     maxOpen: seed.maxOpen,
     since: terms.since,
   };
+  let abort = () => abortConnection(device);
   const endServing = () => {
     Atomics.store(control, CONTROL.STOP, 1);
     drainWorkers(publisher, pool.ended)
       .then(async (haveLeft) => {
-        if (!haveLeft) await abortConnection(device);
+        if (!haveLeft) await abort();
       })
       .catch((error: unknown) => log.error(`cannot abort: ${messageOf(error)}`));
   };
@@ -145,8 +146,7 @@ export async function runSession(seed: SessionSeed, options: RunOptions): Promis
     // Nothing was counted by a session that has just begun.
     changed(snapshot(device, seed.agreed !== undefined));
   } catch {} // said already; what was written before is true, and says less
-  const abortLater = () => abortConnection(device);
-  const abort = options.willDropRoot ? await holdAbort(device).catch(() => abortLater) : abortLater;
+  if (options.willDropRoot) abort = await holdAbort(device).catch(() => abort);
   return new DirectSession({
     ...{ seed, device, agreed, pool, images, publisher, control, inflightTable, closed, abort, log },
     snapshot: () => snapshot(device, true),
