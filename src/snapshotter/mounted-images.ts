@@ -10,6 +10,7 @@ import type { Merged } from "../layer-store/stored-layer.ts";
 import type { Logger } from "../log/log.ts";
 import { isImage, mountAt } from "../mounts/table.ts";
 import { detach, unmount } from "../mounts/umount.ts";
+import { isWorthKeeping } from "../verdict/verdicts.ts";
 import { ExpectedMerges } from "./expected-merges.ts";
 import {
   DamagedBootstrap,
@@ -94,8 +95,7 @@ export class MountedImages {
       for (const key of known.keys())
         if (this.isIdle(key, isNeeded) && !this.expected.has(key)) known.delete(key);
     // They are small and few; which image each is of, only its bytes say.
-    const isEmpty = this.store.allMerged()[Symbol.iterator]().next().done;
-    if (isEmpty) await rm(this.verdicts, { recursive: true, force: true });
+    if ([...this.store.allMerged()].length === 0) await rm(this.verdicts, { recursive: true, force: true });
     return freed;
   }
 
@@ -173,8 +173,9 @@ export class MountedImages {
 
   /** Before a container asks, and what takes most of a mount's time as well. */
   private async mergeAhead(layers: readonly string[], signal: AbortSignal): Promise<void> {
-    const files = this.filesOf(await this.merge(layers, signal), "");
-    if (!signal.aborted && this.means.driver !== "fuse") await this.mounting.run(() => lookAt(files));
+    const merged = await this.merge(layers, signal);
+    if (signal.aborted || this.means.driver === "fuse" || !isWorthKeeping(merged.bootstrapBytes)) return;
+    await this.mounting.run(() => lookAt(this.filesOf(merged, "")));
   }
 
   private async merge(layers: readonly string[], signal: AbortSignal, isAnew = false): Promise<Merged> {

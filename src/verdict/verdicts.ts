@@ -59,7 +59,7 @@ export class KeptVerdicts implements Verdicts {
   }
 
   find(meta: MetaFile): CheckedImage | undefined {
-    if (!isWorthIt(meta)) return undefined;
+    if (!isWorthKeeping(meta.size)) return undefined;
     try {
       const dir = openOwnDirectory(this.dir);
       try {
@@ -74,7 +74,7 @@ export class KeptVerdicts implements Verdicts {
   }
 
   keep(meta: MetaFile, found: CheckedImage): void {
-    if (!isWorthIt(meta)) return;
+    if (!isWorthKeeping(meta.size)) return;
     try {
       const dir = openOwnDirectory(this.dir, { make: 0o700 });
       try {
@@ -99,7 +99,8 @@ export class KeptVerdicts implements Verdicts {
   }
 }
 
-const isWorthIt = ({ size }: MetaFile): boolean => size >= LEAST_BYTES && size <= MOST_BYTES;
+/** @param bytes of a bootstrap: what is found of others is not kept */
+export const isWorthKeeping = (bytes: number): boolean => bytes >= LEAST_BYTES && bytes <= MOST_BYTES;
 
 function read(path: string): CheckedImage | undefined {
   const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
