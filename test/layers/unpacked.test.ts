@@ -1,37 +1,23 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { LayeredImage } from "../../src/layers/layered-image.ts";
 import { Random } from "../fuzz/random.ts";
-import { needs } from "../support/needs.ts";
 import { compareStack } from "../unpackers/compare.ts";
 import { RandomStack } from "../unpackers/random-stack.ts";
-import { Unpackers, unpackersAbsent } from "../unpackers/unpackers.ts";
+import { useUnpackers } from "../unpackers/use-unpackers.ts";
 import { layersOf, linesAfter } from "./support.ts";
 
 const STACKS = 60;
 
 describe("versions of a random stack of layers", () => {
-  needs(unpackersAbsent());
-  const dir = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "nydusd-ts-versions-"));
-  let unpackers: Unpackers | undefined;
-  beforeAll(() => {
-    unpackers = unpackersAbsent() === undefined ? new Unpackers() : undefined;
-  });
-  afterAll(() => {
-    unpackers?.close();
-    rmSync(dir, { recursive: true, force: true });
-  });
+  const { dir, unpackers } = useUnpackers("versions");
 
   it(`are, after each layer, what containerd and umoci unpack of the layers up to it (${STACKS} stacks)`, async () => {
-    if (unpackers === undefined) throw new Error("no unpackers");
     let [agreed, ours] = [0, 0];
     for (let seed = 1; seed <= STACKS; seed++) {
       const stack = new RandomStack(new Random(seed)).layers();
       const states = [];
       for (let k = 1; k <= stack.length; k++)
-        states.push(await compareStack(stack.slice(0, k), dir, unpackers));
+        states.push(await compareStack(stack.slice(0, k), dir, unpackers()));
       if (states.some((state) => state.ours === undefined)) continue; // refused: there is no image
       const image = new LayeredImage(await layersOf(stack, dir));
       for (const [i, state] of states.entries()) {

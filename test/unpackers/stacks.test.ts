@@ -1,13 +1,9 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Random } from "../fuzz/random.ts";
 import type { Made } from "../mkfs/emit.ts";
-import { needs } from "../support/needs.ts";
 import { type Compared, compareStack } from "./compare.ts";
 import { RandomStack } from "./random-stack.ts";
-import { Unpackers, unpackersAbsent } from "./unpackers.ts";
+import { useUnpackers } from "./use-unpackers.ts";
 
 /** `npm run stacks` has more, and can have others. */
 const STACKS = Number(process.env["NYDUSD_TS_STACKS"] ?? 200);
@@ -25,24 +21,13 @@ function agreementOf({ containerd, umoci }: Compared): Agreement {
 }
 
 describe("a random stack of layers", () => {
-  needs(unpackersAbsent());
-  // Where files cost no disk, when there is such a place.
-  const dir = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "nydusd-ts-stacks-"));
-  let unpackers: Unpackers | undefined;
-  beforeAll(() => {
-    unpackers = unpackersAbsent() === undefined ? new Unpackers() : undefined;
-  });
-  afterAll(() => {
-    unpackers?.close();
-    rmSync(dir, { recursive: true, force: true });
-  });
+  const { dir, unpackers } = useUnpackers("stacks");
 
   it(`is what containerd and umoci make of it, where those agree (${STACKS} stacks)`, async () => {
-    if (unpackers === undefined) throw new Error("no unpackers");
     const counts: Record<Agreement, number> = { agree: 0, differ: 0, "one refuses": 0, "both refuse": 0 };
     for (let seed = SEED; seed < SEED + STACKS; seed++) {
       const stack = new RandomStack(new Random(seed)).layers();
-      const compared = await compareStack(stack, dir, unpackers);
+      const compared = await compareStack(stack, dir, unpackers());
       const { containerd, ours, refusals } = compared;
       const agreement = agreementOf(compared);
       counts[agreement]++;
