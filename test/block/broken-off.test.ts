@@ -1,14 +1,14 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { sh, workDir } from "../support/daemon.ts";
 import { fixture } from "../support/image.ts";
 import { smallDisk } from "../support/small-disk.ts";
 import { blobsOf, COMMAND, image } from "./exported.ts";
 
-const PRELOAD = fileURLToPath(new URL("../support/broken-off.mjs", import.meta.url));
+/** As a URL: NODE_OPTIONS is split at blanks. */
+const PRELOAD = new URL("../support/broken-off.mjs", import.meta.url).href;
 const WAYS = ["", "--verity", "--verity-only", "--block-size 4096"];
 const { path: BOOT, devices } = fixture("04-large");
 /** Sizes of disks, the last of which is large enough. */
