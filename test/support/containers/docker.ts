@@ -64,7 +64,12 @@ export async function startDocker(containerd: Containerd, snapshotter: string): 
       return stdout;
     },
     log: () => readFileSync(logFile, "utf8"),
-    end: (signal = "SIGTERM") => ended(child, signal),
+    end: async (signal = "SIGTERM") => {
+      await ended(child, signal);
+      // Where nothing is shared, it binds its root to itself, and unmounts that only where the root of the file system is this
+      // process's, too.
+      await shell('! mountpoint -q "$1" || umount "$1"', join(dir, "data"));
+    },
   };
   running.push(docker);
   let isReady = false;

@@ -17,12 +17,12 @@ const CALL_SECONDS = 120;
 
 /**
  * Libraries lie over the host's own in a namespace of the script's: podman has itself started anew with none of its
- * environment.
+ * environment. Where the clone lies is said neither in an option, which a comma would end, nor to conmon in the C locale.
  */
 const WITH_LIBRARIES = `libc=$(ldd "$(command -v sh)" | sed -n 's/.*=> *\\([^ ]*libc\\.so[^ ]*\\) .*/\\1/p')
   host=$(dirname "$(readlink -f "$libc")")
-  mount -t overlay -o "ro,lowerdir=$1/lib:$host" overlay "$host"
-  export PATH=$1:$2:$PATH LC_ALL=C
+  (cd "$1"; mount -t overlay -o "ro,lowerdir=lib:$host" overlay "$host")
+  export PATH=$1:$2:$PATH LC_ALL=C.UTF-8
   script=$3; shift 3; exec bash -euo pipefail -c "$script" bash "$@"`;
 
 /** Runs a script in which the engines and their libraries are found; what it mounts goes with it. */
