@@ -8,8 +8,10 @@ import { print, say, sayLine } from "./say.ts";
 
 const UNITS = ["nydus-snapshotter-ts.socket", "nydus-snapshotter-ts.service"];
 const PACKAGED = "ExecStart=/usr/bin/nydus-snapshotter-ts";
-/** A path that is itself in a unit: systemd has a quoting of its own for the others. */
+/** A word that is itself in a unit. */
 const PLAIN = /^[\w@/.+-]+$/;
+/** What systemd takes in the path of no program, however it is quoted. Source: systemd, string_is_safe. */
+const UNSAFE = /[\p{Cc}"'\\]/u;
 
 /** `nydus-snapshotter-ts install`: units of systemd that start this very program. */
 export function addInstall(program: Command): void {
@@ -34,15 +36,31 @@ export function addInstall(program: Command): void {
 }
 
 function textOf(unit: string): string {
-  const command = [
-    process.execPath,
-    fileURLToPath(new URL("../../bin/nydus-snapshotter-ts.mjs", import.meta.url)),
-  ];
-  const odd = command.find((path) => !PLAIN.test(path));
-  if (odd !== undefined)
-    throw new OperationalError(`${odd}: a unit can only name a path of letters, digits and @/.+-_`);
+  const script = fileURLToPath(new URL("../../bin/nydus-snapshotter-ts.mjs", import.meta.url));
+  // A program's path has no variables, an argument has.
+  const command = `${quoted(programPath())} ${quoted(script).replaceAll("$", "$$$$")}`;
   return readFileSync(new URL(`../../docs/systemd/${unit}`, import.meta.url), "utf8").replace(
     PACKAGED,
-    `ExecStart=${command.join(" ")}`,
+    () => `ExecStart=${command}`,
   );
 }
+
+function programPath(): string {
+  if (UNSAFE.test(process.execPath))
+    throw new OperationalError(
+      `${process.execPath}: systemd takes no program in whose path is a quotation mark, a backslash or a control character`,
+    );
+  return process.execPath;
+}
+
+/**
+ * As systemd reads a word of a command: systemd.syntax(7), Quoting, and systemd.unit(5), Specifiers. Backslashes are in none:
+ * Node runs no module in whose path is one.
+ */
+const quoted = (word: string): string =>
+  PLAIN.test(word)
+    ? word
+    : `"${word
+        .replaceAll('"', '\\"')
+        .replace(/\p{Cc}/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
+        .replaceAll("%", "%%")}"`;
