@@ -26,7 +26,7 @@ it(`${UPGRADES} upgrades under readers: none of them sees an error or a wrong by
       process.kill(daemon.pid, "SIGHUP");
       await until(
         () => wentOn(daemon) > before || refused(daemon) > already,
-        `the new version, or a refusal: ${daemon.output().slice(-500)}`,
+        () => `the new version, or a refusal: ${daemon.output().slice(-1500)}`,
         60_000,
       );
     }

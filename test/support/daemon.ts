@@ -251,9 +251,14 @@ export async function stopAtOnce({ pid, exited, output }: Daemon): Promise<numbe
 }
 
 /** Polls until `condition` holds. */
-export async function until(condition: () => boolean, what: string, ms = PATIENCE_MS): Promise<void> {
+export async function until(
+  condition: () => boolean,
+  what: string | (() => string),
+  ms = PATIENCE_MS,
+): Promise<void> {
   for (const end = Date.now() + ms; !condition(); ) {
-    if (Date.now() > end) throw new Error(`${what} did not come in ${ms} ms`);
+    if (Date.now() > end)
+      throw new Error(`${typeof what === "string" ? what : what()} did not come in ${ms} ms`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

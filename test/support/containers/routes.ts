@@ -29,7 +29,8 @@ const pull = (isLocal: boolean): Route => ({
 const load = (isLocal: boolean): Route => ({
   name: `imported by ${isLocal ? "the client" : "the transfer service"}`,
   get: async (containerd, image, snapshotter) => {
-    const name = "test.invalid/image:latest";
+    // Of its own: what an image of the same name had before may be collected while the new one is unpacked upon it.
+    const name = `test.invalid/image:${image.manifest.digest.slice("sha256:".length)}`;
     const archive = join(containerd.dir, "image.tar");
     writeFileSync(archive, archiveOf(image, name));
     await containerd.ask("image", "import", `--local=${isLocal}`, "--snapshotter", snapshotter, archive);
