@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { startReaders } from "../support/checking-readers.ts";
@@ -8,6 +9,20 @@ import { tarImage } from "../support/tar-image.ts";
 
 const SEED = Number(process.env["NYDUSD_TS_SEED"] ?? Date.now() % 1_000_000);
 const UPGRADES = often("NYDUSD_TS_UPGRADES", 8, 50);
+
+/** Of the keeper and its children, for whoever has to find out why nothing happens: signals, and where each thread is. */
+function kernelsView({ pid }: Kept): string {
+  const read = (path: string) => readFileSync(path, "utf8");
+  const threads = (of: number) =>
+    readdirSync(`/proc/${of}/task`).map((each) => `${each} ${read(`/proc/${of}/task/${each}/wchan`)}`);
+  return [pid, ...childrenOf(pid)]
+    .map((each) => {
+      const status = read(`/proc/${each}/status`).split("\n");
+      const shown = status.filter((line) => /^(Name|State|S[hi].*Pnd|SigBlk|SigIgn|SigCgt)/.test(line));
+      return `${each}: ${[...shown, ...threads(each)].join(", ")}`;
+    })
+    .join("\n");
+}
 
 const refused = (daemon: Kept): number =>
   (daemon.output().match(/no upgrade: the new version was not ready/g) ?? []).length;
@@ -26,7 +41,7 @@ it(`${UPGRADES} upgrades under readers: none of them sees an error or a wrong by
       process.kill(daemon.pid, "SIGHUP");
       await until(
         () => wentOn(daemon) > before || refused(daemon) > already,
-        () => `the new version, or a refusal: ${daemon.output().slice(-1500)}`,
+        () => `the new version, or a refusal: ${daemon.output().slice(-1500)}\n${kernelsView(daemon)}`,
         60_000,
       );
     }
