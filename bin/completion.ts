@@ -10,7 +10,7 @@ type Shell = (typeof SHELLS)[number];
 const PLACES: readonly (readonly [Value, RegExp])[] = [
   [[...LEVELS, "off"], /^level$/],
   ["dir", /^(dir|upper)$/],
-  ["file", /^(file|path|socket|tar|bootstraps?|layer|image|source)$/],
+  ["file", /^(file|path|socket|tar|bootstraps?|layer|image|other|source)$/],
 ];
 /** The commands that are meant where none is named. */
 const UNNAMED: Readonly<Record<string, string>> = { "nydusd-ts": "fuse" };

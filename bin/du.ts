@@ -2,9 +2,8 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { OperationalError } from "../src/bytes/errors.ts";
 import type { LayeredImage } from "../src/layers/layered-image.ts";
 import type { LayerUsage } from "../src/layers/usage.ts";
-import type { PreparedLayer } from "../src/source/prepare.ts";
 import { withExamples } from "./help.ts";
-import { addInside, type InsideFlags, layered, withInside } from "./inside.ts";
+import { addInside, bare, type InsideFlags, layered, withInside } from "./inside.ts";
 import { integer, size } from "./parse-values.ts";
 import { complain, print, say } from "./say.ts";
 
@@ -45,8 +44,7 @@ export function addDu(program: Command): void {
           throw new OperationalError(
             `${image}: nobody knows which layers it has, and what is hidden in them`,
           );
-        const layers = inside.kind === "layers" ? inside.layers : [asLayer(inside.bootstrap)];
-        await show(await layered(layers), flags);
+        await show(inside.kind === "layers" ? await layered(inside.layers) : await bare(inside), flags);
       }),
     );
   withExamples(
@@ -64,7 +62,7 @@ async function show(image: LayeredImage, flags: DuFlags): Promise<void> {
   const { layerUsageRecords, directoryRecords } = await import("../src/inspect/du-json.ts");
   const { sizeText } = await import("../src/inspect/size-text.ts");
   const size = bytes ? String : sizeText;
-  const usage = usageByLayer(image);
+  const usage = image.layers.length === 0 ? [] : usageByLayer(image);
   if (by === "layer") {
     if (json) sayAll(layerUsageRecords(usage, image.layers));
     else print(text.layersUsageText(usage, image.layers, size));
@@ -75,11 +73,6 @@ async function show(image: LayeredImage, flags: DuFlags): Promise<void> {
   }
   if (maxHidden !== undefined) hold(usage, text.hiddenOf, maxHidden);
 }
-
-/** An image of which only is known what is seen. */
-const asLayer = (bootstrap: string): PreparedLayer => ({
-  ...{ id: "", bootstrap, tar: { path: bootstrap, at: 0 }, side: undefined, made: undefined },
-});
 
 const sayAll = (records: readonly object[]): void => {
   for (const record of records) say(JSON.stringify(record));

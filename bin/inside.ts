@@ -22,19 +22,20 @@ export type Inside =
   | { readonly kind: "layers"; readonly layers: readonly PreparedLayer[] }
   | { readonly kind: "bare"; readonly bootstrap: string; readonly search: BlobSearch };
 
-/** For a command whose first argument is an image: whatever `mount` takes. */
-export function addInside(command: Command): Command {
+/** For a command whose first argument is an image: whatever `mount` takes. @param isOfTwo images */
+export function addInside(command: Command, isOfTwo = false): Command {
   command.argument(
     "<image>",
     "whatever mount takes: a bootstrap, a layer, an OCI layout or archive of images",
   );
   command.option("--over <layer>", "another layer above those, may be given several times", collect, []);
-  return addSourceOptions(command);
+  return addSourceOptions(command, isOfTwo);
 }
 
 /**
  * Opens an image while `use` looks into it.
  *
+ * @param isAboutLayers that nobody knows them is worth a warning
  * @throws as `mount` does for what is no image
  */
 export async function withInside<T>(
@@ -42,6 +43,7 @@ export async function withInside<T>(
   flags: InsideFlags,
   command: Command,
   use: (inside: Inside) => Promise<T> | T,
+  isAboutLayers = true,
 ): Promise<T> {
   const { prepareSources } = await import("./sources.ts");
   const blobOptions = ["--blob-dir"].filter((name) => givenOptions(command).has(name));
@@ -49,7 +51,8 @@ export async function withInside<T>(
   try {
     const { layers, bootstrap } = prepared;
     if (layers !== undefined) return await use({ kind: "layers", layers });
-    warn(`layers unknown: name the image that ${image} was made from, or its layers with --over`);
+    if (isAboutLayers)
+      warn(`layers unknown: name the image that ${image} was made from, or its layers with --over`);
     return await use({ kind: "bare", bootstrap, search: { ...besideOf(bootstrap), dirs: flags.blobDir } });
   } finally {
     prepared.close();
@@ -63,6 +66,13 @@ export async function layered(layers: readonly PreparedLayer[], layer?: number):
     throw new UsageError(`--layer ${layer}: the image has ${layers.length} layers`);
   const { LayeredImage } = await import("../src/layers/layered-image.ts");
   return new LayeredImage(layers.slice(0, layer));
+}
+
+/** What is seen of an image of which nobody knows the layers. */
+export async function bare({ bootstrap }: Extract<Inside, { kind: "bare" }>): Promise<LayeredImage> {
+  const { openImageView } = await import("../src/inspect/image-view.ts");
+  const { bareImage } = await import("../src/inspect/bare-image.ts");
+  return bareImage(openImageView(bootstrap));
 }
 
 /** @throws OperationalError where a layer was asked for */

@@ -7,6 +7,7 @@ import { versionText } from "../src/daemon/version.ts";
 import { compileLater } from "./compile-later.ts";
 import { addCat } from "./cat.ts";
 import { addCompletion } from "./completion.ts";
+import { addDiff } from "./diff.ts";
 import { addDu } from "./du.ts";
 import { addExplain } from "./explain.ts";
 import { givenOptions } from "./given.ts";
@@ -117,6 +118,7 @@ for (const command of program.commands) options.addLogOptions(command); // behin
 addExplain(program);
 addCat(program);
 addDu(program);
+addDiff(program);
 addCompletion(program);
 
 /** A line now and then while a command has nothing to say yet. */

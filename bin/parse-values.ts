@@ -5,6 +5,10 @@ import { parsePlatform, type WantedPlatform } from "../src/source/platform.ts";
 /** For an option that may be given several times. */
 export const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
+/** The same for names. */
+export const collectNames = (value: string, before: readonly string[] = []): string[] =>
+  collect(nonEmpty(value), before);
+
 /** A whole number in a range. */
 export function integer(low: number, high: number): (value: string) => number {
   return (value) => {

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { cacheDirectory } from "../src/bytes/user-directories.ts";
-import { collect, nonEmpty, platform, size } from "./parse-values.ts";
+import { collect, collectNames, nonEmpty, platform, size } from "./parse-values.ts";
 
 /** Options of whatever makes an image of what people have, apart from those that mount it. */
 export const CACHE_DIR = {
@@ -24,8 +24,15 @@ export const MAX_LAYER_SIZE = {
   parse: size,
 } as const;
 
-/** Adds them to a command that mounts nothing. */
-export function addSourceOptions(command: Command): Command {
+/** The same of a command that takes two images. */
+const REFS = {
+  ...REF,
+  about: `${REF.about}; twice: of the first image, and of the other`,
+  parse: collectNames,
+} as const;
+
+/** Adds them to a command that mounts nothing. @param isOfTwo images, each of which may be one of several */
+export function addSourceOptions(command: Command, isOfTwo = false): Command {
   command.option(
     "--blob-dir <dir>",
     "directory that holds the tars, may be given several times",
@@ -33,7 +40,9 @@ export function addSourceOptions(command: Command): Command {
     [],
   );
   command.addOption(new Option(CACHE_DIR.flags, CACHE_DIR.about).default(CACHE_DIR.default));
-  for (const { flags, about, parse } of [REF, PLATFORM, MAX_LAYER_SIZE])
-    command.addOption(new Option(flags, about).argParser(parse as (value: string) => unknown));
+  for (const { flags, about, parse } of [isOfTwo ? REFS : REF, PLATFORM, MAX_LAYER_SIZE])
+    command.addOption(
+      new Option(flags, about).argParser(parse as (value: string, before: unknown) => unknown),
+    );
   return command;
 }

@@ -2,6 +2,7 @@ import { shown } from "../bytes/escape-control-chars.ts";
 import { showName } from "../bytes/name.ts";
 import type { LayeredImage } from "../layers/layered-image.ts";
 import type { DirectoryUsage, HiddenBy, LayerUsage } from "../layers/usage.ts";
+import type { SizeText } from "./size-text.ts";
 import { tableText } from "./table-text.ts";
 
 const LAYER_HEAD = [
@@ -10,9 +11,6 @@ const LAYER_HEAD = [
 ];
 const DIRECTORY_HEAD = ["SEEN", "HIDDEN", "ENTRIES", "PATH"];
 const numbersOf = (head: readonly string[]): ReadonlySet<string> => new Set(head.slice(0, -1));
-
-/** How bytes are written. */
-export type SizeText = (bytes: number) => string;
 
 /** Bytes of a layer that no name of the image leads to any more. */
 export const hiddenOf = ({ hidden }: LayerUsage): number => sumOf(Object.values(hidden));

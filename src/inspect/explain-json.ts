@@ -17,7 +17,17 @@ export function explainRecord(explained: Explained): object {
 }
 
 function versionRecord(version: Version): object {
-  const { layer, mode, uid, gid, size, mtime, mtimeNsec, target, pieces, isImplicit, fate, by } = version;
+  const { fate, by } = version;
+  return {
+    ...attributesRecord(version),
+    fate,
+    ...(by === undefined ? {} : { by: { layer: by.layer, ...nameField("path", by.path) } }),
+  };
+}
+
+/** What a version is, whatever became of it. */
+export function attributesRecord(version: Omit<Version, "fate" | "by">): object {
+  const { layer, mode, uid, gid, size, mtime, mtimeNsec, target, pieces, isImplicit } = version;
   const [first] = pieces;
   return {
     ...(layer === 0 ? {} : { layer }),
@@ -28,8 +38,6 @@ function versionRecord(version: Version): object {
     ...(isDevice(version) ? { rdev: deviceOf(version) } : {}),
     ...(target === undefined ? {} : nameField("target", target)),
     ...(first === undefined ? {} : { blob_id: first.blobId, offset: first.dataAt, pieces: pieces.length }),
-    fate,
-    ...(by === undefined ? {} : { by: { layer: by.layer, ...nameField("path", by.path) } }),
   };
 }
 

@@ -1,5 +1,8 @@
 const UNITS = ["", "K", "M", "G", "T", "P"];
 
+/** How bytes are written. */
+export type SizeText = (bytes: number) => string;
+
 /** Bytes as `ls -h` and `du -h` write them: of 1024, rounded up, one digit behind the point below 10. */
 export function sizeText(bytes: number): string {
   let [n, unit] = [bytes, 0];

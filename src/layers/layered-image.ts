@@ -5,10 +5,12 @@ import { type BlobPiece, FLAG, NONE, ROOT, type Tree } from "../mkfs/tree.ts";
 import { markerFor } from "../mkfs/whiteout.ts";
 import type { PreparedLayer } from "../source/prepare.ts";
 import type { Fate } from "./fate.ts";
+import { piecesOf } from "./pieces.ts";
 import { type LaidMarker, Versions } from "./versions.ts";
 
 /** What a layer says of a name, and what became of that. */
 export interface Version {
+  /** Counted from 1, the lowest; 0: nobody knows. */
   readonly layer: number;
   readonly mode: number;
   readonly uid: number;
@@ -43,20 +45,35 @@ export interface MarkerVersion {
   readonly hides: number;
 }
 
-/** Layers over one another, of which nothing is forgotten. */
+/** An image of which nobody knows the layers: what it shows, and ids of its blobs by the tree's numbers of them. */
+export interface BareTree {
+  readonly tree: Tree;
+  readonly blobIds: readonly string[];
+}
+
+/** Layers over one another, of which nothing is forgotten; or what is seen of an image whose layers nobody knows. */
 export class LayeredImage {
+  /** The lowest first; none where nobody knows them. */
   readonly layers: readonly PreparedLayer[];
   readonly versions = new Versions();
   readonly tree: Tree;
-  private readonly blobIds: readonly string[];
+  readonly blobIds: readonly string[];
 
   /**
    * Lays the layers, by the code that makes an image of them.
    *
-   * @param layers the lowest first
+   * @param of the layers, the lowest first
    * @throws MergeError, FormatError, OperationalError as making that image does
    */
-  constructor(layers: readonly PreparedLayer[]) {
+  constructor(of: readonly PreparedLayer[] | BareTree) {
+    if ("tree" in of) {
+      this.layers = [];
+      this.tree = of.tree;
+      this.blobIds = of.blobIds;
+      this.versions.take(of.tree);
+      return;
+    }
+    const layers = of;
     this.layers = layers;
     const nowhere = { bootstrap: "", blobDir: undefined, prefetch: [], keepsBlobs: true } as const;
     // What of the attributes is left out was told when the layers were read.
@@ -109,7 +126,7 @@ export class LayeredImage {
     );
     return {
       ...{
-        layer: versions.layer[version] as number,
+        layer: this.layers.length === 0 ? 0 : (versions.layer[version] as number),
         mode: tree.mode[i] as number,
         uid: tree.uid[i] as number,
         gid: tree.gid[i] as number,
@@ -130,11 +147,7 @@ export class LayeredImage {
 
   private pieces(inode: number): VersionPiece[] {
     const { tree, blobIds } = this;
-    const length = tree.size[inode] as number;
-    if (length === 0) return [];
-    const run = { offset: 0, length, dataAt: tree.where[inode] as number, blob: tree.blob[inode] as number };
-    const pieces = tree.pieces.get(inode) ?? [run];
-    return pieces.map(({ blob, ...piece }) => ({ ...piece, blobId: blobIds[blob] ?? "" }));
+    return piecesOf(tree, inode).map(({ blob, ...piece }) => ({ ...piece, blobId: blobIds[blob] ?? "" }));
   }
 
   private byOf(version: number): Version["by"] {

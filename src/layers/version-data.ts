@@ -21,6 +21,24 @@ export function* dataOf(layers: readonly PreparedLayer[], { pieces, size }: Vers
   yield* zeros(size - done);
 }
 
+/**
+ * Fills a buffer with bytes of a blob of layers.
+ *
+ * @throws OperationalError when it is of none of them, or ends before; a system error
+ */
+export function readBlob(
+  layers: readonly PreparedLayer[],
+  blobId: string,
+  at: number,
+  into: Uint8Array,
+): void {
+  let done = 0;
+  for (const chunk of bytesOf(placeOf(layers, blobId), at, into.length)) {
+    into.set(chunk, done);
+    done += chunk.length;
+  }
+}
+
 /** A file, open or to be opened, and where in it a blob begins. */
 type Place = PreparedLayer["tar"];
 

@@ -47,6 +47,13 @@ export class Versions implements LayerWitness {
     if (++this.layers === 1) this.add(ROOT, tree.inode[ROOT] as number);
   }
 
+  /** What a tree has, as one layer's. */
+  take(tree: Tree): void {
+    this.begin(tree);
+    for (let node = ROOT + 1; node < tree.nodes; node++)
+      if (tree.isLive(node)) this.put(node, tree.inode[node] as number);
+  }
+
   hiding(marker: Marker): void {
     this.marker = this.markers.push({ ...marker, layer: this.layers, hides: 0 }) - 1;
   }

@@ -194,6 +194,27 @@ const IMAGE: Readonly<Record<string, readonly Row[]>> = {
     ["du a.tar", "--json", ""],
     ["du a.tar --over white.tar", "--max-hidden 0", "", /^too much is hidden: 2 bytes of 2/],
   ],
+  diff: [
+    ["diff a.tar --layers 1..2", "--over b.tar", ""],
+    ["diff a.tar b.tar", "--blob-dir blobs", "", /^Error: --blob-dir has no meaning for a\.tar/],
+    ["diff a.tar b.tar", "--cache-dir c", ""],
+    ["diff a.tar b.tar", "--ref x:1", "", /^Error: --ref has no meaning for a\.tar/],
+    ["diff a.tar b.tar", "--platform linux/arm64", "", /^Error: --platform has no meaning for a\.tar/],
+    ["diff --cache-dir c2 a.tar.gz b.tar", "--max-layer-size 1K", "", /^Error: a\.tar\.gz: more than 1024/],
+    ["diff a.tar --over b.tar", "--layers 0..2", ""],
+    ["diff a.tar --over b.tar", "--layer 2", ""],
+    ["diff a.tar touched.tar", "--data", ""],
+    ["diff a.tar owned.tar", "--ignore owner", ""],
+    ["diff a.tar touched.tar", "--semantic", ""],
+    ["diff t1.tar t2.tar", "--dirs", ""],
+    ["diff a.tar opaque.tar", "--all", ""],
+    ["diff a.tar big.tar", "--bytes", ""],
+    ["diff a.tar big.tar", "--name-status", ""],
+    ["diff a.tar big.tar", "--null", ""],
+    ["diff a.tar big.tar", "--stat", ""],
+    ["diff a.tar big.tar", "--quiet", ""],
+    ["diff a.tar big.tar", "--json", ""],
+  ],
   completion: [],
 };
 
@@ -210,6 +231,7 @@ beforeAll(() => {
      printf '{"version":2,"backend":{"type":"localfs","localfs":{"dir":"empty"}}}' >no-tars.json
      tar --format=pax --pax-option=SCHILY.xattr.trusted.overlay.opaque:=y -C t -cf opaque.tar d
      node "$I" create -B opaque.boot --whiteout-spec overlayfs opaque.tar >/dev/null
+     tar --mtime=@1 -C t -cf touched.tar a; for t in 1 2; do tar --mtime=@$t -C t -cf t$t.tar --no-recursion d; done
      head -c 2048 a.tar >t.tar; id=$(sha256sum a.tar | cut -c-64)
      cp a.tar changed/$id; printf x | dd of=changed/$id bs=1 seek=512 conv=notrunc status=none
      mkdir s; perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "s/s", Listen => 1)'; mkfs.erofs --quiet socket.boot s

@@ -39,12 +39,12 @@ describe("a command line that cannot be is told in one line, with what was meant
     [
       "nydus-image-ts",
       "--data check x",
-      "unknown option '--data'; it is an option of check, and stands behind such a command",
+      "unknown option '--data'; it is an option of check, diff, and stands behind such a command",
     ],
     [
       "nydus-image-ts",
       "nope",
-      "unknown command 'nope'; want create, merge, check, inspect, stat, ls, unpack, export, verify, explain, cat, du, completion",
+      "unknown command 'nope'; want create, merge, check, inspect, stat, ls, unpack, export, verify, explain, cat, du, diff, completion",
     ],
     ["nydusd-ts", "cache rm", "unknown command 'rm'; want ls, gc"],
     ["nydusctl-ts", "metrics all", "unknown command 'all'; want backend, cache, fsstats"],
