@@ -36,7 +36,7 @@ bare_unpack() {
   rm -r "$2.tgz"
 }
 
-# in_bare NODE NPM FLAGS COMMAND…: runs it in a copy of the root, with these versions, as root. FLAGS go to unshare.
+# in_bare NODE NPM FLAGS COMMAND…: runs it in a copy of the root, with these versions, or none and none, as root. FLAGS go to unshare.
 # $tmp/bare is /bare there. Nothing of this machine is written to: what it trusts is copied, because installing
 # ca-certificates makes a new list.
 in_bare() {
@@ -53,12 +53,14 @@ in_bare() {
     mount --rbind /dev "$root/dev"
     mkdir -p "$root/bare" "$root/usr/local/lib/node_modules" "$root/etc/ssl/certs" "$root/usr/local/share/ca-certificates"
     mount --bind "$bare" "$root/bare"
-    cp "$bare/node$node/bin/node" "$root/usr/local/bin/node"
-    cp -r "$bare/npm$npm" "$root/usr/local/lib/node_modules/npm"
-    for name in npm npx; do
-      chmod +x "$root/usr/local/lib/node_modules/npm/bin/$name-cli.js"
-      ln -s "../lib/node_modules/npm/bin/$name-cli.js" "$root/usr/local/bin/$name"
-    done
+    if [ "$node" != none ]; then
+      cp "$bare/node$node/bin/node" "$root/usr/local/bin/node"
+      cp -r "$bare/npm$npm" "$root/usr/local/lib/node_modules/npm"
+      for name in npm npx; do
+        chmod +x "$root/usr/local/lib/node_modules/npm/bin/$name-cli.js"
+        ln -s "../lib/node_modules/npm/bin/$name-cli.js" "$root/usr/local/bin/$name"
+      done
+    fi
     cat /etc/resolv.conf >"$root/etc/resolv.conf"
     cat /etc/hosts >"$root/etc/hosts"
     for directory in /etc/ssl/certs /usr/local/share/ca-certificates; do
@@ -88,6 +90,17 @@ bare_pack() {
 }
 # Without a network, which proves that all is in the package.
 bare_install() { in_bare "$1" "$2" --net sh /bare/bare-install.sh /bare/package.tgz; }
+
+# The executable that has all in it, in a package of Debian's; made here, and tried by .ci/bare-one-file.sh without Node.
+bare_deb() {
+  npm run --silent pack:deb >/dev/null || return 1
+  mv dist/nydusd-ts_*.deb "$tmp/bare/package.deb"
+  cp .ci/bare-one-file.sh "$tmp/bare"
+  dpkg-deb --info "$tmp/bare/package.deb" >/dev/null && dpkg-deb --contents "$tmp/bare/package.deb" >/dev/null || return 1
+  echo "$(du -m "$tmp/bare/package.deb" | cut -f1) MiB, an executable of $(du -m dist/nydusd-ts-*-linux-* | cut -f1) MiB"
+  rm dist/nydusd-ts-*-linux-*
+}
+bare_one_file() { in_bare none none --net sh /bare/bare-one-file.sh /bare/package.deb; }
 
 # What `npm test` does before its tests, in a clone below a path with blanks; then files of tests that run most of the programs.
 bare_setup() {

@@ -10,7 +10,7 @@ const JOINED = {
 };
 
 /** Each loads only its own file; a chunk in common would be one file more for both. */
-const ENTRIES = {
+export const ENTRIES = {
   "nydusd-ts": "bin/nydusd-ts.ts",
   "nydus-image-ts": "bin/nydus-image-ts.ts",
   "nydusctl-ts": "bin/nydusctl-ts.ts",
@@ -74,7 +74,7 @@ function filesOf(root, parts) {
 }
 
 /** V8 keeps a file with any other character in two bytes a character, and scans it for longer. Only literals have some. */
-const toAscii = (code) =>
+export const toAscii = (code) =>
   code.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const FACADE = /^export \{ ([^}]+) \} from "(\.\/[^"]+)";\s*$/;

@@ -6,6 +6,7 @@ import { commonName, refuseDescriptors, withCommonNames } from "../src/daemon/de
 import { mustBeMountable } from "../src/daemon/early-checks.ts";
 import { formatFacts, type ReadyFacts } from "../src/daemon/facts.ts";
 import { preparedForHangup } from "../src/daemon/hangup.ts";
+import { keepItself } from "../src/daemon/keeper-command.ts";
 import {
   type BackendOptions,
   inBackground,
@@ -41,6 +42,7 @@ let ignoreHangup = (): void => {};
 
 /** @throws UsageError for options that contradict each other or have no effect */
 export async function fuseMount(flags: MountFlags, given: Given): Promise<void> {
+  if (caller === undefined) await keepItself(flags);
   const warnings = check(given, flags);
   if (flags.upgrade && given.has("--bootstrap"))
     warnings.push("--bootstrap has no effect with --upgrade: what is mounted comes from the supervisor");
@@ -60,6 +62,7 @@ export async function mountSources(
   flags: SourceFlags,
   given: Given,
 ): Promise<void> {
+  if (flags.foreground && caller === undefined) await keepItself(flags);
   const [first] = paths;
   if (first === undefined)
     throw new UsageError("missing argument: want a source and the directory to mount it on");

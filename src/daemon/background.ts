@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { OperationalError, UsageError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { isAwaited, mountAt } from "../mounts/table.ts";
 import { IN_BACKGROUND, type Order, type Told } from "./caller.ts";
 import type { ReadyFacts } from "./facts.ts";
+import { keeperCommand } from "./keeper-command.ts";
 import { findLogPlace, type LogPlace } from "./log-place.ts";
 import { stoppedBy } from "./held-signals.ts";
 import { BACKGROUND_LOG, TO_COLLECTOR } from "./options-from-flags.ts";
@@ -63,8 +63,8 @@ export async function serveInBackground(what: BackgroundOrder): Promise<InBackgr
 
 function launch({ isKept, mountpoint }: BackgroundOrder, place: LogPlace): ChildProcess {
   const { stderr, isCollector, name } = place;
-  const keeper = isKept ? ["/bin/sh", fileURLToPath(new URL("./keeper.sh", import.meta.url))] : [];
-  const [program, ...words] = [...keeper, process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const own = process.argv.slice(1);
+  const [program, ...words] = isKept ? keeperCommand(own) : [process.execPath, ...process.execArgv, ...own];
   const inherited = Object.entries(process.env).filter(([key]) => !OWN_VARIABLE.test(key));
   return spawn(program, words, {
     // The group of an automounter, which has no terminal, is not left.

@@ -1,13 +1,12 @@
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { fateOf, fuseDeviceOf, isAlive } from "../proc/processes.ts";
 import { defaultStateDir } from "../handover/state-dir.ts";
 import { allStates, type StateFile } from "../handover/state-file.ts";
+import { keeperCommand } from "./keeper-command.ts";
 import type { DaemonOptions } from "./options.ts";
 
-const SHELL = "/bin/sh";
 const RECOVER = "--recover";
 
 /**
@@ -52,9 +51,8 @@ export async function recover(options: DaemonOptions, log: Logger): Promise<neve
     inherit(channel);
     Object.assign(env, { NODE_CHANNEL_FD: `${channel}`, NODE_CHANNEL_SERIALIZATION_MODE: "advanced" });
   }
-  const keeper = fileURLToPath(new URL("./keeper.sh", import.meta.url));
-  const args = process.argv.slice(1).filter((arg) => arg !== RECOVER);
-  return become(SHELL, [keeper, process.execPath, ...process.execArgv, ...args], { ...process.env, ...env });
+  const [shell, ...words] = keeperCommand(process.argv.slice(1).filter((arg) => arg !== RECOVER));
+  return become(shell, words, { ...process.env, ...env });
 }
 
 /** The session at a mountpoint whose keeper is gone, and the descriptor of its device in the process that serves it. */
