@@ -10,7 +10,7 @@ const [script, cache, build, ...words] = process.argv.slice(2);
 const name = basename(script);
 const compiled = new Script(readFileSync(script, "latin1"), { filename: name });
 const write = () => {
-  // Code of a V8 with other flags than it begins with is not taken: src/bin/compile-later.ts sets one.
+  // Code of a V8 with other flags than it begins with is not taken: bin/compile-later.ts sets one.
   setFlagsFromString("--interrupt-budget=67584");
   writeFileSync(cache, compiled.createCachedData());
 };

@@ -58,9 +58,9 @@ for (const [name, code] of Object.entries(await scripts(root))) {
   if (name === "main.js") continue;
   const cache = join(work, `${name}.cache`);
   try {
-    execFileSync(process.execPath, [here, assets[name], cache, BUILD, ...(RUNS[name] ?? [])], {
-      stdio: "ignore",
-    });
+    const env = { ...process.env, XDG_CACHE_HOME: work };
+    const args = [here, assets[name], cache, BUILD, ...(RUNS[name] ?? [])];
+    execFileSync(process.execPath, args, { stdio: "ignore", env });
   } catch (error) {
     // What is not there is an error to a program, which has said so.
     if (!existsSync(cache)) throw error;
