@@ -24,15 +24,16 @@ export function handleSignals(log: Logger, onHangup: () => void): AskedToStop {
   const stop = () =>
     session?.stop().catch((error: unknown) => log.error(`cannot unmount: ${messageOf(error)}`));
   const take = (signal: NodeJS.Signals) => {
-    const now = performance.now();
-    if (now - last < ECHO_MS) return;
-    last = now;
+    if (performance.now() - last < ECHO_MS) return;
     log.info(`${signal}: ${asked++ === 0 ? "unmounting" : "stopping at once"}`);
     stop();
-    // On a busy machine the echo may come while this one is still being served: that is no time between the two.
-    setImmediate(() => {
+    // On a busy machine the echo may come while this one is still being served: that is no time between the two. It is heard
+    // in this turn of the event loop or in the next.
+    const served = () => {
       last = performance.now();
-    });
+    };
+    served();
+    setImmediate(served);
     // Exiting would wait for a thread that blocks (see docs/transports.md); only SIGKILL does not.
     if (asked === 2) killSelfAfter(LAST_RESORT_MS);
   };

@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { say, startManaged } from "../support/api.ts";
 import { ask, isMounted, until } from "../support/daemon.ts";
+import { literally } from "../support/literally.ts";
 
 /** nydusd's words; what is said beside them: test/api/explain.test.ts. */
 const error = (message: string) =>
   new RegExp(`^\\{"code":"UNDEFINED","message":${literally(JSON.stringify(message))},"explanation":".+"\\}$`);
-const literally = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 const NO_ROUTE = error("NoRoute");
 const BAD = error("BadRequest");
 const NO_MOUNTPOINT = error(`QueryString("'mountpoint' should be specified in query string")`);

@@ -29,5 +29,8 @@ async function stops(ms: number, between: () => Promise<unknown>): Promise<numbe
 it("a signal and its echo are one, however long the first is being served", async () =>
   expect(await stops(300, () => nextTurn())).toBe(1));
 
+it("so are both where they are heard in one turn", async () =>
+  expect(await stops(300, () => Promise.resolve())).toBe(1));
+
 it("a signal that comes later is a second one", async () =>
   expect(await stops(0, () => new Promise((resolve) => setTimeout(resolve, 250)))).toBe(2));
