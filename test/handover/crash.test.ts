@@ -4,6 +4,7 @@ import { mountAt } from "../../src/mounts/table.ts";
 import { statOf } from "../../src/proc/processes.ts";
 import { startReaders } from "../support/checking-readers.ts";
 import {
+  hasEnded,
   ask,
   blobFlags,
   childrenOf,
@@ -186,7 +187,7 @@ it("a killed keeper leaves a mount that is served; --recover keeps it again, or 
   expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(sum);
   const next = await startKept(["--recover", ...image, "--state-dir", daemon.stateDir], daemon.mountpoint);
   expect(next.output()).toContain(`process ${child} serves it without a keeper`);
-  await until(() => !readdirSync("/proc").includes(`${child}`), "the end of the old one");
+  await until(() => hasEnded(child), "the end of the old one");
   expect(await held.release()).toBe(sum);
   for (const command of ['--mountpoint "$3" -B x', 'mount x "$3"']) {
     const again = await shell(
@@ -207,7 +208,7 @@ it("a killed keeper leaves a mount that is served; --recover keeps it again, or 
   expect([background.status, keeper > 0]).toEqual([0, true]);
   expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(sum);
   for (const pid of [keeper, stateOf(daemon.stateDir)?.serving.pid ?? 0]) kill(pid);
-  await until(() => !readdirSync("/proc").includes(`${keeper}`), "the end of the keeper");
+  await until(() => hasEnded(keeper), "the end of the keeper");
   const afresh = await startKept(["--recover", ...image, "--state-dir", daemon.stateDir], daemon.mountpoint);
   expect(afresh.output()).toContain("mounting it anew; files that are open in it are lost");
   expect(await ask('sha256sum <"$1/m1p1"', daemon.mountpoint)).toBe(sum);

@@ -15,6 +15,7 @@ import { describe, expect, it } from "vitest";
 import { readMounts } from "../../src/mounts/table.ts";
 import { ctl, get, say } from "../support/api.ts";
 import {
+  hasEnded,
   ask,
   type Daemon,
   facts,
@@ -211,7 +212,7 @@ it("--daemonize tells the keeper's pid, which stays the same across a crash", as
   expect([Number(readFileSync(pidFile, "utf8")), facts(pid).threads]).toEqual([pid, 1]);
   process.kill(pid, "SIGTERM");
   await until(() => !isMounted(join(dir, "mnt")), "the unmount");
-  await until(() => !readdirSync("/proc").includes(`${pid}`), "the keeper's end");
+  await until(() => hasEnded(pid), "the keeper's end");
   expect(readdirSync(join(dir, "state"))).toEqual([]);
 });
 

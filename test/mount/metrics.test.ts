@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
+  hasEnded,
   ask,
   bePatient,
   emptyDir,
@@ -120,7 +121,7 @@ it("--daemonize under a writable overlay tells its metrics", async () => {
   const [, address = "", pid = ""] = / metrics=(\S+) .* log=\S+ pid=(\d+)\n$/.exec(stdout) ?? [];
   expect(await ready(address)).toEqual([200, "serving\n"]);
   expect(run(["umount", mountpoint]).status).toBe(0);
-  await until(() => !existsSync(`/proc/${pid}`), "the end");
+  await until(() => hasEnded(Number(pid)), "the end");
   await expect(ready(address)).rejects.toThrow();
 });
 

@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
+  hasEnded,
   ask,
   blobFlags,
   COMMAND,
@@ -20,7 +21,6 @@ import { fixture } from "../support/image.ts";
 const { path, devices } = fixture("04-large");
 const FLAGS = ["-B", path, ...blobFlags(devices)];
 const LISTING = ["exact256k", "hl_large", "m1p1", "small"];
-const isAlive = (pid: number) => existsSync(`/proc/${pid}`);
 
 describe.each(["direct", "fuse-native"])("%s", (transport) => {
   const flags = (mountpoint: string) => [...FLAGS, "--transport", transport, "-M", mountpoint];
@@ -42,7 +42,7 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
     );
     expect(readFileSync(`/proc/${pid}/cmdline`, "latin1")).toContain(mountpoint);
     process.kill(pid, "SIGTERM");
-    await until(() => !isAlive(pid), "the end");
+    await until(() => hasEnded(pid), "the end");
     expect(existsSync(pidFile)).toBe(false);
     expect(isMounted(mountpoint)).toBe(false);
   });

@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, vi } from "vitest";
 import { textLine } from "../../src/log/log-line.ts";
 import { mountAt, readMounts } from "../../src/mounts/table.ts";
-import { statOf } from "../../src/proc/processes.ts";
+import { startOf, statOf } from "../../src/proc/processes.ts";
 import { fixture } from "./image.ts";
 
 /** The compiled command: what users run. */
@@ -62,6 +62,9 @@ export const childrenOf = (parent: number): number[] =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(statOf(Number(name))?.[1]) === parent)
     .map(Number);
+
+/** Whether a process is gone, or waits for a parent that never asks: where npm is the first process, nobody does. */
+export const hasEnded = (pid: number): boolean => startOf(pid) === undefined;
 
 /** Ends a process at once, if it is there. */
 export function kill(pid: number): void {
