@@ -10,7 +10,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it } from "vitest";
 import { AtomicFile } from "../../src/atomic-file/atomic-file.ts";
 import { temporaryName } from "../../src/atomic-file/temporary.ts";
@@ -97,10 +96,10 @@ describe("AtomicFile", () => {
 });
 
 describe("a signal that ends the process", () => {
-  const module = fileURLToPath(new URL("../../dist/src/atomic-file/", import.meta.url));
+  const module = new URL("../../dist/src/atomic-file/", import.meta.url).href;
   const script = `
-    const { AtomicFile } = await import("${module}atomic-file.js");
-    const { stopFirst } = await import("${module}clean-up.js");
+    const { AtomicFile } = await import(${JSON.stringify(`${module}atomic-file.js`)});
+    const { stopFirst } = await import(${JSON.stringify(`${module}clean-up.js`)});
     const file = new AtomicFile(process.argv[1]);
     stopFirst(async () => console.log("stopped"));
     console.log("ready");

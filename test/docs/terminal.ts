@@ -53,12 +53,12 @@ stty cols 120 -echo
 mount -t tmpfs tmpfs /mnt && mount -t tmpfs tmpfs /run && mount --bind "${dir}/srv" /srv && cd /srv || exit
 mkdir /mnt/rootfs
 umount -l -a -t fuse.nydusd-ts,erofs 2>/dev/null # of tests beside this one, which "ls" would list
-export HOME="${dir}/home" PATH="${dir}/bin:${ROOT}.cache/tools:$PATH:/usr/sbin:/sbin" LC_ALL=C.UTF-8 PS1='$ '
+export HOME="${dir}/home" PATH="${dir}/bin:$CLONE.cache/tools:$PATH:/usr/sbin:/sbin" LC_ALL=C.UTF-8 PS1='$ '
 unset TMPDIR XDG_RUNTIME_DIR XDG_CACHE_HOME NO_COLOR CI
 ${WAIT_FOR}
 # Packages are installed and compiled already; a finger on Ctrl-C follows.
 npm() {
-  (cd "${ROOT}" && exec node dist/bundle/start.js) >"$HOME/started" 2>&1 &
+  (cd "$CLONE" && exec node dist/bundle/start.js) >"$HOME/started" 2>&1 &
   wait_for grep -q 'Ctrl-C' "$HOME/started"
   kill -INT $!
   wait $!
@@ -74,7 +74,7 @@ const run = (namespace: readonly string[], dir: string, file: string): Promise<v
     const child = spawn(
       program,
       [...args, "script", "-qefc", `bash --norc "${file}"`, join(dir, "typescript")],
-      { stdio: "ignore" },
+      { stdio: "ignore", env: { ...process.env, CLONE: ROOT } },
     );
     child.on("error", reject);
     child.on("close", () => resolve());

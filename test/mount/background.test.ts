@@ -34,10 +34,10 @@ function layers(): { dir: string; tar: string; gz: string; below: string } {
 /** Runs a script with `mount` as a function that has a cache, a log and a driver; what the mount shows then. */
 async function shown(script: string, driver: string, made = layers()) {
   const mnt = emptyDir();
-  const words = `nydusd-ts() { "${process.execPath}" "${COMMAND}" "$@"; }; D=$1 M=$2; shift 2
+  const words = `N=$1 C=$2 D=$3 M=$4; shift 4; nydusd-ts() { "$N" "$C" "$@"; }
     mount() { nydusd-ts mount --cache-dir "$D/cache" --log-file "$D/log" --driver ${driver} "$@" "$M"; }
     cd "$D"; ${script}`;
-  const finished = await shell(words, made.dir, mnt);
+  const finished = await shell(words, process.execPath, COMMAND, made.dir, mnt);
   const names = isMounted(mnt) ? await readdir(mnt) : [];
   const type = mountAt(mnt)?.type;
   if (isMounted(mnt)) expect(run(["umount", mnt]).status).toBe(0);

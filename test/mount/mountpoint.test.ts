@@ -109,7 +109,7 @@ describe.each(["direct", "fuse-native"])("%s mounts", (transport) => {
     symlinkSync(dir, link);
     const daemon = await serve(link);
     expect(mountAt(dir)?.source).toBe(path);
-    expect(await ask(`"${process.execPath}" "${COMMAND}" umount "$1"`, link)).toBe(`${link}: unmounted\n`);
+    expect(await ask('"$@"', process.execPath, COMMAND, "umount", link)).toBe(`${link}: unmounted\n`);
     expect(await daemon.exited).toBe(0);
   });
 
