@@ -25,9 +25,9 @@ export interface EntryRecord {
   target?: string;
   target_base64?: string;
   /** Slot of the device table from 0, -1 when the data is in the image file; absent without data. */
-  layer?: number;
+  slot?: number;
   blob_id?: string;
-  /** Byte of the layer's file where the data begins. */
+  /** Byte of that file where the data begins. */
   offset?: number;
 }
 
@@ -57,7 +57,7 @@ export function describe(view: ImageView, walked: WalkEntry): EntryRecord {
     ino: attr.ino,
     ...(isDevice(attr) ? { rdev: deviceOf(attr) } : {}),
     ...(target === undefined ? {} : nameField("target", target)),
-    ...(data === undefined ? {} : { layer: data.device - 1, offset: data.address }),
+    ...(data === undefined ? {} : { slot: data.device - 1, offset: data.address }),
     ...(data === undefined || data.device === 0
       ? {}
       : { blob_id: elementAt(view.tables.devices, data.device - 1).id }),
@@ -74,14 +74,14 @@ export function describeLine(view: ImageView, walked: WalkEntry): string {
     `${attr.uid}:${attr.gid}`.padEnd(9),
     size.padStart(9),
     timeText(attr),
-    layerText(view, attr),
+    placeText(view, attr),
     showName(path) + (target === undefined ? "" : ` -> ${showName(target)}`),
   ];
   return fields.join(" ");
 }
 
 /** `0:d78eabf83678@1536` is byte 1536 of the first blob; `image@…` is the image file, `-` no data. */
-function layerText({ tables, image }: ImageView, attr: Attr): string {
+function placeText({ tables, image }: ImageView, attr: Attr): string {
   const data = isRegular(attr) ? dataAt(image, attr) : undefined;
   if (data === undefined) return "-";
   if (data.device === 0) return `image@${data.address}`;

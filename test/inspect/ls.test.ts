@@ -31,7 +31,7 @@ describe("ls --json", () => {
   const names = fixtureNames.filter((name) => fixture(name).entries.length > 0);
 
   it.each(names)("says of %s what the kernel shows, without its blobs", (name) => {
-    const found = describeAll(name).map(({ type, layer, blob_id, offset, ...rest }) => rest as Expected);
+    const found = describeAll(name).map(({ type, slot, blob_id, offset, ...rest }) => rest as Expected);
     const want = fixture(name).entries.map(({ xattrs, sha256, ...rest }) => rest);
     expect(sorted(found)).toEqual(sorted(want));
   });
@@ -42,8 +42,8 @@ describe("ls --json", () => {
     let files = 0;
     for (const entry of describeAll(name)) {
       if (entry.type !== "file") expect(entry.offset).toBeUndefined();
-      if (entry.offset === undefined || entry.layer === undefined) continue;
-      const file = entry.layer < 0 ? path : devices[entry.layer];
+      if (entry.offset === undefined || entry.slot === undefined) continue;
+      const file = entry.slot < 0 ? path : devices[entry.slot];
       const first = new Uint8Array(Math.min(entry.size, 512));
       fs.read(nodeAt(fs, pathOf(entry as Expected)), 0, first.length, first, 0);
       if (first.every((byte) => byte === 0)) continue; // a hole is in front of what was found

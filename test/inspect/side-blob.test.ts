@@ -69,7 +69,7 @@ describe("an image with a side blob", () => {
 
   it("is listed, with the place of its first data", async () => {
     const text = await said((print) => listTree(image.bootstrap, "/odd", true, print));
-    expect(JSON.parse(text)).toMatchObject({ layer: 0, blob_id: image.sideId, offset: 0, size: FILE.size });
+    expect(JSON.parse(text)).toMatchObject({ slot: 0, blob_id: image.sideId, offset: 0, size: FILE.size });
   });
 
   it("is counted: chunks of both blobs, no hole", () => {
