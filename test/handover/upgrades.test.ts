@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { startReaders } from "../support/checking-readers.ts";
@@ -12,9 +12,11 @@ const UPGRADES = often("NYDUSD_TS_UPGRADES", 8, 50);
 
 /** Of the keeper and its children, for whoever has to find out why nothing happens: signals, and where each thread is. */
 function kernelsView({ pid }: Kept): string {
-  const read = (path: string) => readFileSync(path, "utf8");
+  const read = (path: string) => (existsSync(path) ? readFileSync(path, "utf8") : "gone");
   const threads = (of: number) =>
-    readdirSync(`/proc/${of}/task`).map((each) => `${each} ${read(`/proc/${of}/task/${each}/wchan`)}`);
+    (existsSync(`/proc/${of}/task`) ? readdirSync(`/proc/${of}/task`) : []).map(
+      (each) => `${each} ${read(`/proc/${of}/task/${each}/wchan`)}`,
+    );
   return [pid, ...childrenOf(pid)]
     .map((each) => {
       const status = read(`/proc/${each}/status`).split("\n");
@@ -23,6 +25,9 @@ function kernelsView({ pid }: Kept): string {
     })
     .join("\n");
 }
+
+/** With thirty busy processes beside it on two CPUs an upgrade took 20 s and more. */
+const PATIENCE_MS = 180_000;
 
 const refused = (daemon: Kept): number =>
   (daemon.output().match(/no upgrade: the new version was not ready/g) ?? []).length;
@@ -36,16 +41,16 @@ it(`${UPGRADES} upgrades under readers: none of them sees an error or a wrong by
   for (let i = 0; i < UPGRADES; i++) {
     const before = wentOn(daemon);
     // On a busy machine a version may not be ready in ten seconds: it is refused, which changes nothing, and asked for again.
-    for (let tries = 0; wentOn(daemon) === before && tries < 5; tries++) {
+    for (let tries = 0; wentOn(daemon) === before && tries < 20; tries++) {
       const already = refused(daemon);
       process.kill(daemon.pid, "SIGHUP");
       await until(
         () => wentOn(daemon) > before || refused(daemon) > already,
-        () => `the new version, or a refusal: ${daemon.output().slice(-1500)}\n${kernelsView(daemon)}`,
-        60_000,
+        () => `the new version, or a refusal: ${daemon.output().slice(-3000)}\n${kernelsView(daemon)}`,
+        PATIENCE_MS,
       );
     }
-    await until(() => childrenOf(daemon.pid).length === 1, "the end of the old one", 60_000);
+    await until(() => childrenOf(daemon.pid).length === 1, "the end of the old one", PATIENCE_MS);
   }
   const [read, walked] = [await readers.end(), await walker.end()];
   const times = [...daemon.output().matchAll(/handed over: went on after (\d+) ms/g)].map(([, ms]) =>
@@ -61,4 +66,4 @@ it(`${UPGRADES} upgrades under readers: none of them sees an error or a wrong by
   // Not one request was asked for twice, or lost.
   expect(daemon.output()).not.toContain("sent again");
   expect(await daemon.stop()).toBe(0);
-}, 400_000);
+}, 1_200_000);
