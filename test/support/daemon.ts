@@ -53,8 +53,8 @@ afterEach(async () => {
     child.kill("SIGKILL");
     for (const pid of kept) kill(pid);
   }
-  // What a script has left in the background may still write there.
-  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true, maxRetries: 10 });
+  // What a script has left in the background, or a daemon that is unmounted, may still write there: 82 s, as it waits longer each time.
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true, maxRetries: 40 });
 });
 
 /** Processes that another one has started, in the order of their pids. */

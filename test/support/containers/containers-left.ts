@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { readMounts } from "../../../src/mounts/table.ts";
-import { kill, mentioning, until } from "../daemon.ts";
+import { hasEnded, kill, mentioning, until } from "../daemon.ts";
 import { loopsBelow } from "../kernel.ts";
 
 /** Whose containers are meant. */
@@ -54,7 +54,9 @@ const inCgroup = (namespace: string): number[] =>
   readdirSync("/proc")
     .filter((pid) => {
       try {
-        return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cgroup`, "latin1").includes(`/${namespace}/`);
+        const isIn =
+          /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cgroup`, "latin1").includes(`/${namespace}/`);
+        return isIn && !hasEnded(Number(pid)); // where nobody waits for orphans, they stay
       } catch {
         return false; // gone meanwhile
       }
