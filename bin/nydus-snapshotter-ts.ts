@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import "../src/path-bytes/program.ts";
-import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { versionText } from "../src/daemon/version.ts";
 import { LEVELS, type Level } from "../src/log/log-line.ts";
@@ -35,7 +34,7 @@ const ADDRESS = "/run/nydus-snapshotter-ts/snapshotter.sock";
 /** The first descriptor that systemd gives. */
 const LISTEN_FD = 3;
 /** Serves by FUSE what the kernel does not mount. */
-const NYDUSD = fileURLToPath(new URL("../../bin/nydusd-ts.mjs", import.meta.url));
+const NYDUSD = new URL("../../bin/nydusd-ts.mjs", import.meta.url);
 
 /** `nydus-snapshotter-ts`: containerd's layers as tar files, its images as one mount each. No logic lives here. */
 const program = withExamples(

@@ -15,7 +15,7 @@ interface ProgramFlags {
  *
  * @param nydusd the program `nydusd-ts`
  */
-export function addAls(program: Command, nydusd: string): void {
+export function addAls(program: Command, nydusd: URL): void {
   withExamples(
     program.command("als <dir> <layout...>"),
     "nydus-snapshotter-ts als /run/layers /srv/images/app",

@@ -23,10 +23,10 @@ function run(name: string, parts: Parts): void {
 }
 
 if (isMainThread) {
-  const { program, path, words } = calledBy(process.argv0, process.argv.slice(2), file);
+  const { program, path, script, words } = calledBy(process.argv0, process.argv.slice(2), file);
   if (words !== undefined) {
     process.execPath = path;
-    process.argv = [path, path, ...words];
+    process.argv = [path, script, ...words];
     run(`${program}.js`, new Parts(path, file));
   }
 } else run(process.argv[2] ?? "", new Parts(file, file));

@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { getRawAsset } from "node:sea";
 import { pathToFileURL } from "node:url";
-import { pathFor } from "./names.ts";
+import { urlFor } from "./names.ts";
 import { type Part, withUnpacked } from "./unpacked.ts";
 
 /** Where a thread's code is said to lie: see `threads.ts`. */
@@ -37,7 +37,7 @@ export class Parts {
   url(relative: string): URL {
     const name = basename(relative);
     if (name.endsWith(".js")) return new URL(`${THREAD}${name}`);
-    if (name.endsWith(".mjs")) return pathToFileURL(pathFor(basename(name, ".mjs"), this.path, this.file));
+    if (name.endsWith(".mjs")) return urlFor(basename(name, ".mjs"), this.path, this.file);
     return withUnpacked(partOf(name), pathToFileURL);
   }
 

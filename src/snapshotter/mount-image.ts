@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import { OperationalError } from "../bytes/errors.ts";
@@ -13,8 +14,8 @@ const FUSE_MS = 60_000;
 /** How images are mounted. */
 export interface MountMeans {
   readonly driver: Driver;
-  /** The program `nydusd-ts`, which serves by FUSE what the kernel does not mount. */
-  readonly program: string;
+  /** The program `nydusd-ts`, which serves by FUSE what the kernel does not mount; a fragment is the first word to it. */
+  readonly program: URL;
 }
 
 export type ImageFiles = Omit<ImageTask, "backings">;
@@ -46,7 +47,7 @@ export async function mountImage(files: ImageFiles, { driver, program }: MountMe
 export const lookAt = (files: ImageFiles): Promise<ImageMounted> => inThread({ ...files, backings: [] });
 
 /** @throws DamagedBootstrap when that is why the daemon does not serve it; OperationalError */
-async function byFuse(files: ImageFiles, program: string): Promise<"fuse"> {
+async function byFuse(files: ImageFiles, program: URL): Promise<"fuse"> {
   try {
     await mountByFuse(files, program);
     return "fuse";
@@ -68,10 +69,20 @@ function inThread(workerData: ImageTask): Promise<ImageMounted> {
 }
 
 /** The daemon outlives this process, and has a keeper of its own. */
-async function mountByFuse({ bootstrap, blobDir, mountpoint }: ImageFiles, program: string): Promise<void> {
-  const words = ["mount", "--driver", "fuse", "--blob-dir", blobDir, bootstrap, mountpoint];
+async function mountByFuse({ bootstrap, blobDir, mountpoint }: ImageFiles, program: URL): Promise<void> {
+  const [path, first] = [fileURLToPath(program), program.hash.slice(1)];
+  const words = [
+    ...(first === "" ? [] : [first]),
+    "mount",
+    "--driver",
+    "fuse",
+    "--blob-dir",
+    blobDir,
+    bootstrap,
+    mountpoint,
+  ];
   try {
-    await run(program, words, { timeout: FUSE_MS });
+    await run(path, words, { timeout: FUSE_MS });
   } catch (error) {
     const said = error instanceof Error && "stderr" in error ? `${error.stderr}`.trim() : "";
     throw new OperationalError(`${bootstrap}: ${said || error}`);

@@ -30,7 +30,7 @@ export interface SnapshotterOptions {
   /** Where Prometheus may ask. */
   readonly metrics?: Address | undefined;
   /** The program `nydusd-ts`. */
-  readonly program: string;
+  readonly program: URL;
 }
 
 /**

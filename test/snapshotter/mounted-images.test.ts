@@ -17,7 +17,13 @@ it("remembers that layers do not go together for as long as somebody needs them"
   } as unknown as LayerStore;
   const log = { warn: () => {} } as unknown as Logger;
   const tally = { fellBack: () => {} } as unknown as Tally;
-  const images = new MountedImages(workDir(), store, { driver: "auto", program: "" }, log, tally);
+  const images = new MountedImages(
+    workDir(),
+    store,
+    { driver: "auto", program: new URL("file:///none") },
+    log,
+    tally,
+  );
   const asked = async () => {
     await expect(images.mounted([`sha256:${"0".repeat(64)}`], async () => {})).rejects.toThrow(
       NotConvertible,
