@@ -19,15 +19,19 @@ export interface Part {
   readonly bytes: Uint8Array;
 }
 
-/** Where parts may lie, the one that is wanted most first. Any of them may be missing, a stranger's, or on what runs nothing. */
-function places(): string[] {
+/**
+ * Where parts may lie, the one that is wanted most first. Any of them may be missing, a stranger's, or on what runs nothing.
+ *
+ * @param memory a file system for what no disk takes
+ */
+export function places(memory = "/dev/shm"): string[] {
   const runtime = runtimeDirectory();
   const own = `nydusd-ts-${process.geteuid?.() ?? 0}`;
   const dirs = [
     cacheDirectory(),
     runtime && join(runtime, "nydusd-ts"),
     join(tmpdir(), own),
-    join("/dev/shm", own),
+    join(memory, own),
   ];
   return dirs.flatMap((dir) => (dir === undefined ? [] : [join(dir, "parts")]));
 }
@@ -37,11 +41,12 @@ function places(): string[] {
  * docs/decisions/0034-whose-files.md. What lies there already is compared to the last byte, and replaced where it is another.
  *
  * @param use gets its path; where it throws, as for an addon on a file system that is mounted noexec, the next place is tried
+ * @param where the places
  * @throws OperationalError saying of each place why it will not do
  */
-export function withUnpacked<T>(part: Part, use: (path: string) => T): T {
+export function withUnpacked<T>(part: Part, use: (path: string) => T, where = places()): T {
   const problems: string[] = [];
-  for (const place of places())
+  for (const place of where)
     try {
       return use(unpack(part, place));
     } catch (error) {

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { withUnpacked } from "../../src/one-file/unpacked.ts";
+import { places, withUnpacked } from "../../src/one-file/unpacked.ts";
 import { needs } from "../support/needs.ts";
 
 const STRANGER = 4242;
@@ -27,7 +27,9 @@ let dir: string;
 const saved = { ...process.env };
 const cache = () => join(dir, "cache");
 const place = () => join(cache(), "nydusd-ts/parts", part.digest, "lib/part.so");
-const path = () => withUnpacked(part, (where) => where);
+/** Nothing outside of the test's own directory is tried. */
+const unpacked = <T>(use: (path: string) => T): T => withUnpacked(part, use, places(join(dir, "memory")));
+const path = () => unpacked((where) => where);
 /** The places after the cache. */
 const isElsewhere = (where: string) => where.startsWith(join(dir, "run"));
 
@@ -35,9 +37,10 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "nydusd-ts-parts-"));
   process.env["XDG_CACHE_HOME"] = cache();
   process.env["XDG_RUNTIME_DIR"] = join(dir, "run");
+  process.env["TMPDIR"] = join(dir, "temporary");
 });
 afterEach(() => {
-  for (const name of ["XDG_CACHE_HOME", "XDG_RUNTIME_DIR"]) {
+  for (const name of ["XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "TMPDIR"]) {
     if (saved[name] === undefined) delete process.env[name];
     else process.env[name] = saved[name];
   }
@@ -55,7 +58,7 @@ it("unpacks for this user alone, and once", () => {
 });
 
 it("goes to the next place when a file cannot be used in one", () => {
-  const where = withUnpacked(part, (at) => {
+  const where = unpacked((at) => {
     if (at === place()) throw new Error("failed to map segment");
     return at;
   });
@@ -64,12 +67,17 @@ it("goes to the next place when a file cannot be used in one", () => {
 
 it("says of each place why it will not do", () => {
   const none = () =>
-    withUnpacked(part, () => {
+    unpacked(() => {
       throw new Error("not this one");
     });
-  expect(none).toThrow(
-    /^no directory for part\.so: .*parts: not this one; .*parts: not this one.*set XDG_CACHE_HOME/,
-  );
+  const uid = process.getuid?.();
+  const each = [
+    "cache/nydusd-ts",
+    "run/nydusd-ts",
+    `temporary/nydusd-ts-${uid}`,
+    `memory/nydusd-ts-${uid}`,
+  ].map((place) => `${join(dir, place)}/parts: not this one`);
+  expect(none).toThrow(`no directory for part.so: ${each.join("; ")}; set XDG_CACHE_HOME`);
 });
 
 describe("what lies there already is replaced:", () => {
