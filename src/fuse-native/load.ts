@@ -1,9 +1,11 @@
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type Fuse from "fuse-native";
-import { messageOf, OperationalError } from "../bytes/errors.ts";
+import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
+import { mustBeOwnDirectory } from "../safe-open/own-directory.ts";
+import { strangerOf } from "../safe-open/strangers.ts";
 
 /** Keeps a library loaded when its handle is closed: bits/dlfcn.h, which Node does not name. */
 const RTLD_NODELETE = 0x1000;
@@ -35,12 +37,41 @@ export async function loadFuse(): Promise<typeof Fuse> {
  * and closes this one again with an error, but the linker keeps it and finds it by its soname.
  */
 function loadLibfuse(): void {
+  const own = process.env["NYDUSD_LIBFUSE"];
+  if (own !== undefined && own !== "") {
+    loadOwn(own);
+    return;
+  }
   const dir = dirname(fileURLToPath(import.meta.resolve("fuse-native")));
   const library = join(dir, "prebuilds", `${process.platform}-${process.arch}`, "libfuse.so");
-  if (!existsSync(library)) return;
+  if (existsSync(library)) load(library);
+}
+
+/** @returns why not, in words; undefined when it is loaded */
+function load(library: string): string | undefined {
   try {
     process.dlopen({ exports: {} }, library, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
-  } catch {}
+  } catch (error) {
+    if (codeOf(error) !== "ERR_DLOPEN_FAILED" || !/did not self-register/.test(messageOf(error)))
+      return messageOf(error);
+  }
+  return undefined;
+}
+
+/**
+ * Loads another build of it, which its licence lets everybody put in its place: in an executable that has it inside, too.
+ *
+ * @throws Error when others could change it, or it cannot be loaded
+ */
+function loadOwn(path: string): void {
+  try {
+    const library = realpathSync(path);
+    mustBeOwnDirectory(dirname(library));
+    const problem = strangerOf(statSync(library)) ?? load(library);
+    if (problem !== undefined) throw new Error(problem);
+  } catch (error) {
+    throw new Error(`NYDUSD_LIBFUSE: ${path}: ${messageOf(error)}`);
+  }
 }
 
 function findFusermount(): void {
