@@ -35,6 +35,9 @@ for name in nydusd-ts nydus-image-ts nydusctl-ts nydus-snapshotter-ts; do
   $name --version | grep -q '^Version: ' || fail "$name --version says: $($name --version 2>&1)"
   [ -s "/usr/share/bash-completion/completions/$name" ] || fail "no completion of $name"
 done
+for owner in 'Node.js contributors' 'The Connect Authors' 'Google Inc' 'Free Software Foundation'; do
+  grep -q "Copyright.*$owner" /usr/share/doc/nydusd-ts/copyright || fail "the licences have nothing of $owner"
+done
 
 cd "$work"
 mkdir mnt tree file
@@ -42,7 +45,7 @@ head -c 300000 /dev/urandom >tree/file
 echo hello >tree/hello
 tar -C tree -cf layer.tar .
 nydus-image-ts create layer.tar -B layer.boot >/dev/null
-nydus-image-ts check layer.boot --blob layer.tar >/dev/null 2>&1 || nydus-image-ts check layer.boot >/dev/null
+nydus-image-ts check layer.boot --blob layer.tar >check 2>&1 || fail "nydus-image-ts check: $(cat check)"
 [ "$(nydus-image-ts cat layer.tar /hello)" = hello ] || fail "nydus-image-ts cat shows something else"
 nydusd-ts doctor >doctor || true # its status tells what this host lacks
 
@@ -55,6 +58,14 @@ try() {
 }
 try --driver fuse --transport direct
 try --driver fuse --transport fuse-native
+# Another libfuse than the one in there, or none.
+cp "$(find ~/.cache/nydusd-ts -name libfuse.so | head -n 1)" libfuse.so.2
+export NYDUSD_LIBFUSE="$work/libfuse.so.2"
+try --driver fuse --transport fuse-native
+rm libfuse.so.2
+! nydusd-ts mount layer.tar mnt --driver fuse --transport fuse-native >log 2>&1 || fail "it takes another libfuse than NYDUSD_LIBFUSE"
+grep -q "NYDUSD_LIBFUSE: $work/libfuse.so.2: " log || fail "without NYDUSD_LIBFUSE it says: $(cat log)"
+unset NYDUSD_LIBFUSE
 if grep -q '^ok *driver-erofs' doctor; then try --driver erofs; else echo "this kernel has no EROFS for it"; fi
 try
 
@@ -115,7 +126,28 @@ snapshotter=''
 [ "$(nydus-snapshotter-ts install --dry-run | sed -n 's/^ExecStart=//p')" = "/usr/bin/nydus-snapshotter-ts /usr/bin/nydus-snapshotter-ts" ] ||
   fail "install writes: $(nydus-snapshotter-ts install --dry-run)"
 
-dpkg --purge nydusd-ts >/dev/null
-find /usr -xdev -not -type d | sort | comm -13 "$work/before" - >left
-[ ! -s left ] || fail "dpkg --purge left: $(cat left)"
+# Installed anew nothing is stopped. Purged, the snapshotter is, and no unit of the package stays enabled; one of the user's own does, and
+# what is mounted. For a systemd this has one that only writes down what it is asked for.
+mkdir -p /run/systemd/system /etc/systemd/system/multi-user.target.wants /etc/systemd/system/sockets.target.wants
+cd /etc/systemd/system
+ln -s /usr/lib/systemd/system/nydus-snapshotter-ts.socket sockets.target.wants
+ln -s /lib/systemd/system/nydus-snapshotter-ts.service multi-user.target.wants
+ln -s /usr/lib/systemd/system/nydusd-ts@.service 'multi-user.target.wants/nydusd-ts@an app.service'
+ln -s /etc/systemd/system/nydusd-ts.service multi-user.target.wants
+cd "$work"
+printf '#!/bin/sh\necho "$*" >>"%s/asked"\n' "$work" >/usr/local/bin/systemctl
+chmod +x /usr/local/bin/systemctl
+dpkg --install "$1" >log 2>&1 || fail "dpkg --install, again: $(cat log)"
+[ "$(uniq asked)" = daemon-reload ] || fail "installed again it asks systemd: $(cat asked)"
+rm asked
+nydusd-ts mount --driver fuse layer.tar mnt >log 2>&1 || fail "mount: $(cat log)"
+dpkg --purge nydusd-ts >log 2>&1 || fail "dpkg --purge: $(cat log)"
+grep -q '^still mounted' log && grep -q "^$mnt " log || fail "dpkg --purge does not say what is mounted: $(cat log)"
+printf 'stop %s\n' nydus-snapshotter-ts.socket nydus-snapshotter-ts.service daemon-reload | sed 's/stop daemon/daemon/' >want
+uniq asked | cmp want - || fail "dpkg --purge asks systemd: $(cat asked)"
+diff -r tree mnt || fail "dpkg --purge took away what is mounted"
+umount mnt
+rm /usr/local/bin/systemctl
+find /usr /etc -xdev -not -type d | sort | comm -13 "$work/before" - >left
+[ "$(cat left)" = /etc/systemd/system/multi-user.target.wants/nydusd-ts.service ] || fail "dpkg --purge left: $(cat left)"
 echo "installed, each name ran, $(grep -c ^ok doctor) parts of doctor ok, mounted by 5 ways, died, upgraded, removed"

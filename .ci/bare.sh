@@ -93,12 +93,18 @@ bare_install() { in_bare "$1" "$2" --net sh /bare/bare-install.sh /bare/package.
 
 # The executable that has all in it, in a package of Debian's; made here, and tried by .ci/bare-one-file.sh without Node.
 bare_deb() {
-  npm run --silent pack:deb >/dev/null || return 1
-  mv dist/nydusd-ts_*.deb "$tmp/bare/package.deb"
-  cp .ci/bare-one-file.sh "$tmp/bare"
-  dpkg-deb --info "$tmp/bare/package.deb" >/dev/null && dpkg-deb --contents "$tmp/bare/package.deb" >/dev/null || return 1
-  echo "$(du -m "$tmp/bare/package.deb" | cut -f1) MiB, an executable of $(du -m dist/nydusd-ts-*-linux-* | cut -f1) MiB"
-  rm dist/nydusd-ts-*-linux-*
+  local before executable package file
+  before=$(ls dist)
+  npm run --silent pack:deb >"$tmp/pack" || return 1
+  package=$(tail -n 1 "$tmp/pack")
+  executable=$(sed -n 's/ [0-9]* MB$//p' "$tmp/pack" | tail -n 1)
+  cp "$package" "$tmp/bare/package.deb" && cp .ci/bare-one-file.sh "$tmp/bare" || return 1
+  dpkg-deb --info "$package" >/dev/null && dpkg-deb --contents "$package" >/dev/null || return 1
+  echo "$(du -m "$package" | cut -f1) MiB, an executable of $(du -m "$executable" | cut -f1) MiB"
+  # A user may have packed before: that stays.
+  for file in "$package" "$executable" "$executable.copyright"; do
+    grep -qxF "${file##*/}" <<<"$before" || rm "$file"
+  done
 }
 bare_one_file() { in_bare none none --net sh /bare/bare-one-file.sh /bare/package.deb; }
 

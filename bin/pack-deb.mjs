@@ -33,7 +33,7 @@ const RELOAD = "#!/bin/sh\nif [ -d /run/systemd/system ]; then systemctl daemon-
 const files = {
   "usr/bin/nydusd-ts": { bytes: program, mode: 0o755 },
   "usr/sbin/mount.nydusd-ts": { link: "../bin/nydusd-ts" },
-  "usr/share/doc/nydusd-ts/copyright": { bytes: Buffer.concat([read("NOTICE"), read("LICENSE")]) },
+  "usr/share/doc/nydusd-ts/copyright": { bytes: readFileSync(`${executable}.copyright`) },
   "usr/share/doc/nydusd-ts/changelog.gz": { bytes: gzipSync(read("CHANGELOG.md"), { level: 9 }) },
 };
 for (const name of NAMES) {
@@ -66,5 +66,8 @@ const fields = {
   Description: `${description.replace(/:.*/, "")}\n ${description}.`,
 };
 const path = join(root, "dist", `nydusd-ts_${version}_${fields.Architecture}.deb`);
-writeFileSync(path, await debOf(fields, files, { postinst: RELOAD, postrm: RELOAD }));
+writeFileSync(
+  path,
+  await debOf(fields, files, { postinst: RELOAD, prerm: read("bin/deb-prerm.sh"), postrm: RELOAD }),
+);
 console.log(path);

@@ -1,5 +1,5 @@
 // npm run pack:exe: makes dist/nydusd-ts-VERSION-linux-ARCH, an executable with Node, every program and all that they need in it
-// (docs/decisions/0031-one-file.md). The Node is the one that runs this.
+// (docs/decisions/0031-one-file.md), and beside it their licences. The Node is the one that runs this.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -17,6 +17,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inject } from "postject";
 import { files, scripts } from "./bundle-one-file.mjs";
+import { copyright } from "./copyright.mjs";
 import { packed } from "./packed.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -91,5 +92,6 @@ console.warn = () => {};
 await inject(made, "NODE_SEA_BLOB", readFileSync(output), { sentinelFuse: FUSE });
 console.warn = warn;
 renameSync(made, executable);
+writeFileSync(`${executable}.copyright`, copyright(root));
 rmSync(work, { recursive: true });
 console.log(`${executable} ${Math.round(statSync(executable).size / 1e6)} MB`);
