@@ -1,8 +1,10 @@
 import { realpathSync } from "node:fs";
+import { dirname } from "node:path";
+import { elementAt } from "../bytes/element-at.ts";
 import { type Extent, HOLE, INLINE } from "../erofs/image.ts";
 import { inodeSize } from "../erofs/inode.ts";
 import { LayeredImage } from "../layers/layered-image.ts";
-import { namesByInode, type Side } from "../layers/side.ts";
+import { fileKey, namesByInode, type Side, type SideBlob } from "../layers/side.ts";
 import { copyTree } from "../mkfs/copy-tree.ts";
 import { type BlobPiece, placeOf } from "../mkfs/tree.ts";
 import { blobName, type ImageView, readError } from "./image-view.ts";
@@ -33,18 +35,23 @@ export function bareImage(view: ImageView): LayeredImage {
 }
 
 /**
- * The same as one side of a comparison. What a blob is called that has no sha256 for a name is known in this image only.
+ * The same as one side of a comparison. A blob is known by its file where that is open, else by this image in its directory,
+ * where it would be looked for; a sha256 for a name is only claimed.
  *
  * @param view with its blobs, where their bytes are to be compared
  */
 export function sideOfBare(view: ImageView, path: string): Side {
   const image = bareImage(view);
-  const own = realpathSync(path);
-  const blobKeys = image.blobIds.map((id, i) => (SHA256.test(id) ? id : `${own} ${i}`));
+  const own = `${fileKey(elementAt(view.files, 0))} in ${realpathSync(dirname(path))}`;
+  const blobs = image.blobIds.map((id, i): SideBlob => {
+    const file = view.files[i];
+    const key = file === undefined ? `${own} ${i}` : fileKey(file);
+    return { keys: [key], claim: SHA256.test(id) ? id : undefined };
+  });
   const read: Side["read"] = (blob, at, into) => {
     if (view.blobs.read(blob, at, into.length, into, 0) !== into.length) throw readError(view, path);
   };
-  return { image, blobKeys, names: namesByInode(image.tree), read };
+  return { image, blobs, names: namesByInode(image.tree), read };
 }
 
 function piecesAt({ image }: ImageView, at: number): BlobPiece[] {

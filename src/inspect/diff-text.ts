@@ -72,7 +72,7 @@ export function tallyText(tally: ChangeTally, size: SizeText): string {
 export const believedText = ({ believed }: ChangeTally): string | undefined =>
   believed === 0
     ? undefined
-    : `${count(believed)} believed to be the same by size and times: not read (--data reads them)`;
+    : `${count(believed)} believed to be the same by size and times, or by blob id: not read (--data reads them)`;
 
 function seenOf(image: LayeredImage, node: number): Version | undefined {
   return node < 0 ? undefined : image.of(node).find(({ fate }) => fate === "seen");

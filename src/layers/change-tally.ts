@@ -13,7 +13,7 @@ export class ChangeTally {
   type = 0;
   /** Of the same size and other times. */
   unread = 0;
-  /** Of the same size and times at another place: taken for the same. */
+  /** Of the same size and times at another place, or at the same one of what is called the same: taken for the same. */
   believed = 0;
   private readonly before: LostNames;
   private readonly after: LostNames;

@@ -45,7 +45,7 @@ interface Pair {
   readonly difference: Difference | undefined;
 }
 
-/** Two images side by side, name for name; what is at the same place of the same tar is the same without being read. */
+/** Two images side by side, name for name; what is at the same place of the same file is the same without being read. */
 export class Comparison {
   private readonly request: ComparisonRequest;
   private readonly data: FileData;
@@ -59,7 +59,7 @@ export class Comparison {
   }
 
   /**
-   * Compares the bytes of all that has the same size, and lies at another place: in the order of the first one's tars.
+   * Compares the bytes of all that has the same size, and lies at another place, or in what only is called the same: in the order of the first one's tars.
    *
    * @throws OperationalError when bytes cannot be read
    */
@@ -121,7 +121,7 @@ export class Comparison {
     const { before: a, after: b, ignored, hasDirectoryTimes } = this.request;
     if (before === NONE || after === NONE) return { before, after, difference: undefined };
     const [i, j] = [a.image.tree.inode[before] as number, b.image.tree.inode[after] as number];
-    const difference = differenceOf(a, i, b, j, ignored, (x, y) => this.dataOf(x, y));
+    const difference = differenceOf(a, i, b, j, ignored, (...of) => this.dataOf(...of));
     const { changed = [], letter } = difference ?? {};
     const isDirectory = typeOf(a.image.tree, before) === S_IFDIR;
     const isOnlyTime = letter === "m" && changed.length === 1 && changed[0] === "mtime";
@@ -132,11 +132,12 @@ export class Comparison {
     };
   }
 
-  private dataOf(i: number, j: number): DataState {
+  private dataOf(i: number, j: number, isClaimed: boolean): DataState {
     const { before, after } = this.request;
     const state = this.data.of(i, j);
-    if (state === "unread" && hasSameTime(before.image.tree, i, after.image.tree, j)) this.tally.believed++;
-    return state;
+    if (state !== "unread") return state;
+    if (isClaimed || hasSameTime(before.image.tree, i, after.image.tree, j)) this.tally.believed++;
+    return isClaimed ? "claimed" : state;
   }
 }
 

@@ -1,7 +1,7 @@
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../bytes/errno.ts";
 import { compareBytes } from "../bytes/name.ts";
 import type { Tree } from "../mkfs/tree.ts";
-import { piecesOf } from "./pieces.ts";
+import { comparePlaces } from "./same-place.ts";
 import type { Side } from "./side.ts";
 
 /** What may be left out of a comparison. */
@@ -11,8 +11,8 @@ export type Attribute = Ignorable | "size" | "data" | "target" | "device";
 /** git's letters: added, deleted, modified, type; and only metadata, and files that were not read. */
 export type Letter = "A" | "D" | "M" | "T" | "m" | "?";
 
-/** What is known of the bytes of two files. */
-export type DataState = "same" | "differs" | "unread";
+/** What is known of the bytes of two files; `claimed`: the same, if blobs are what images call them. */
+export type DataState = "same" | "differs" | "unread" | "claimed";
 
 /** How what two names lead to differs. */
 export interface Difference {
@@ -26,7 +26,7 @@ const CONTENT: ReadonlySet<Attribute> = new Set<Attribute>(["size", "data", "tar
 /**
  * What differs between an inode and another; undefined: nothing that counts.
  *
- * @param dataOf asked only of files of one size that lie at different places
+ * @param dataOf asked only of files of one size that do not lie at the same place
  */
 export function differenceOf(
   before: Side,
@@ -34,7 +34,7 @@ export function differenceOf(
   after: Side,
   j: number,
   ignored: ReadonlySet<Attribute>,
-  dataOf: (i: number, j: number) => DataState,
+  dataOf: (i: number, j: number, isClaimed: boolean) => DataState,
 ): Difference | undefined {
   const a = before.image.tree;
   const b = after.image.tree;
@@ -48,9 +48,11 @@ export function differenceOf(
   };
   let data: DataState | undefined;
   if (type === S_IFREG) {
-    data = a.size[i] !== b.size[j] ? "differs" : hasSamePlace(before, i, after, j) ? "same" : dataOf(i, j);
-    note("size", a.size[i] === b.size[j]);
-    note("data", data !== "differs" || a.size[i] !== b.size[j]);
+    const hasSameSize = a.size[i] === b.size[j];
+    const places = hasSameSize ? comparePlaces(before, i, after, j) : undefined;
+    data = places === undefined ? "differs" : places === "same" ? "same" : dataOf(i, j, places === "claimed");
+    note("size", hasSameSize);
+    note("data", data !== "differs" || !hasSameSize);
   } else if (type === S_IFLNK) note("target", hasSameTarget(a, i, b, j));
   else if (type === S_IFCHR || type === S_IFBLK) note("device", a.where[i] === b.where[j]);
   const isOfThen = hasSameTime(a, i, b, j);
@@ -71,24 +73,6 @@ function letterOf(changed: readonly Attribute[] | undefined, isUnknown: boolean)
   if (changed?.some((attribute) => CONTENT.has(attribute)) === true) return "M";
   if (isUnknown) return "?";
   return changed === undefined ? undefined : "m";
-}
-
-/** Sizes are the same. */
-function hasSamePlace(before: Side, i: number, after: Side, j: number): boolean {
-  const one = piecesOf(before.image.tree, i);
-  const other = piecesOf(after.image.tree, j);
-  return (
-    one.length === other.length &&
-    one.every(({ offset, length, dataAt, blob }, n) => {
-      const same = other[n];
-      return (
-        same?.offset === offset &&
-        same.length === length &&
-        same.dataAt === dataAt &&
-        before.blobKeys[blob] === after.blobKeys[same.blob]
-      );
-    })
-  );
 }
 
 const hasSameTarget = (a: Tree, i: number, b: Tree, j: number): boolean =>

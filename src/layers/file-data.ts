@@ -8,7 +8,7 @@ export interface InodePair {
   readonly j: number;
 }
 
-/** What is known of the bytes of files of one size that lie at different places. */
+/** What is known of the bytes of files of one size that do not lie at the same place. */
 export class FileData {
   private readonly before: Side;
   private readonly after: Side;

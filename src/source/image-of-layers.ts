@@ -87,10 +87,11 @@ function imageOf(
 
 function preparedLayer({ file, known, made }: BuiltLayer, cache: Cache): PreparedLayer {
   const { id, kind, side } = known;
-  const isOwn = kind !== "compressed";
+  const { path, part, fd } = file;
+  const identity = fd === undefined || part !== undefined ? undefined : identityOf(fstatSync(fd));
   return {
     ...{ id, made, bootstrap: cache.layer(id) },
-    tar: isOwn ? { path: file.path, at: file.part?.at ?? 0, fd: file.fd } : { path: cache.blob(id), at: 0 },
+    tar: kind === "compressed" ? { path: cache.blob(id), at: 0 } : { path, at: part?.at ?? 0, fd, identity },
     side: side === undefined ? undefined : { id: side, path: cache.blob(side) },
   };
 }

@@ -39,7 +39,13 @@ export interface PreparedLayer {
   readonly id: string;
   readonly bootstrap: string;
   /** Its tar: a file from byte `at` on. Open until the image is closed where `fd` is there. */
-  readonly tar: { readonly path: string; readonly at: number; readonly fd?: number | undefined };
+  readonly tar: {
+    readonly path: string;
+    readonly at: number;
+    readonly fd?: number | undefined;
+    /** Which file that is, where it is nothing but this tar. */
+    readonly identity?: Identity | undefined;
+  };
   /** Blob with what the tar cannot show. */
   readonly side: { readonly id: string; readonly path: string } | undefined;
   readonly made: LayerStep | undefined;

@@ -180,7 +180,7 @@ describe("bytes of two files of one size", () => {
         into.set(Buffer.from(data));
       };
       const image = new LayeredImage({ tree, blobIds: [data] });
-      return { image, blobKeys: [data], names: new Uint32Array(1), read };
+      return { image, blobs: [{ keys: [data], claim: undefined }], names: new Uint32Array(1), read };
     };
     expect(new DataComparer(side("abc"), side("abc")).hasSame(0, 0)).toBe(true);
     expect(new DataComparer(side("abc"), side("abd")).hasSame(0, 0)).toBe(false);
