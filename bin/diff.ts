@@ -10,7 +10,7 @@ import { complain } from "./say.ts";
 
 const MAX_LAYER = 65_535;
 /** As diff(1): 1 says that there are differences. */
-const TROUBLE = 2;
+export const DIFF_TROUBLE = 2;
 const IGNORABLE: readonly string[] = ["mode", "owner", "mtime", "xattr", "nlink"] satisfies Ignorable[];
 
 /** From which layer to which, each with all below it. */
@@ -53,7 +53,7 @@ export function addDiff(program: Command): void {
         process.exitCode = isSame ? 0 : 1;
       } catch (error) {
         complain(errorWord("Error:"), messageOf(error));
-        process.exitCode = TROUBLE;
+        process.exitCode = DIFF_TROUBLE;
       }
     });
   withExamples(

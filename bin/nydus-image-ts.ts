@@ -7,7 +7,7 @@ import { versionText } from "../src/daemon/version.ts";
 import { compileLater } from "./compile-later.ts";
 import { addCat } from "./cat.ts";
 import { addCompletion } from "./completion.ts";
-import { addDiff } from "./diff.ts";
+import { addDiff, DIFF_TROUBLE } from "./diff.ts";
 import { addDu } from "./du.ts";
 import { addExplain } from "./explain.ts";
 import { givenOptions } from "./given.ts";
@@ -15,7 +15,7 @@ import { warn, warnFrom, withExamples, withHelpStyle } from "./help.ts";
 import { addCreate, addMerge } from "./image-build.ts";
 import { addExport, addVerify } from "./image-export.ts";
 import * as options from "./image-options.ts";
-import { runProgram } from "./run-program.ts";
+import { endWithOutput, runProgram } from "./run-program.ts";
 import { complain, print } from "./say.ts";
 
 const SIGN_OF_LIFE_MS = 10_000;
@@ -127,8 +127,12 @@ function signOfLife(name: string): void {
   setInterval(() => complain(`${name}:`, `at work for ${seconds()} s`), SIGN_OF_LIFE_MS).unref();
 }
 
+/** The exit status of output that cannot be written. */
+let trouble = 1;
+
 /** Nothing that is given is ignored in silence. */
 program.hook("preAction", (_, command) => {
+  if (command.name() === "diff") trouble = DIFF_TROUBLE;
   warnFrom({ ...program.opts<options.LogFlags>(), ...command.opts<options.LogFlags>() }.logLevel);
   const given = new Set([...givenOptions(program).keys(), ...givenOptions(command).keys()]);
   const idle = (options: readonly string[], why: string) => {
@@ -139,7 +143,7 @@ program.hook("preAction", (_, command) => {
   else if (command.name() !== "create") signOfLife(command.name()); // that one shows how far it is
 });
 
-process.stdout.on("error", () => process.exit(1)); // nothing reads it: that is what ends `ls | head`
+endWithOutput(() => trouble);
 
 await runProgram(
   () => (process.argv.length === 2 ? program.help() : program.parseAsync()),

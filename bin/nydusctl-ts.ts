@@ -21,7 +21,7 @@ import { versionText } from "../src/daemon/version.ts";
 import { addCompletion } from "./completion.ts";
 import { withExamples, withHelpStyle } from "./help.ts";
 import { integer } from "./parse-values.ts";
-import { runProgram } from "./run-program.ts";
+import { endWithOutput, runProgram } from "./run-program.ts";
 import { print as say } from "./say.ts";
 
 interface ProgramFlags {
@@ -190,7 +190,7 @@ for (const command of program.commands.flatMap((each) => [each, ...each.commands
 }
 withExamples(program, `${S} info`, `${S} mount -m /shop/v1 -s layers/v1.boot`, `${S} watch`);
 
-process.stdout.on("error", () => process.exit(0)); // the reader has seen enough
+endWithOutput((isReaderGone) => (isReaderGone ? 0 : 1));
 
 await runProgram(
   () => (process.argv.length === 2 ? program.help({ error: true }) : program.parseAsync()),

@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { messageOf } from "../src/bytes/errors.ts";
+import { codeOf, messageOf } from "../src/bytes/errors.ts";
 import { outliveTerminal } from "../src/proc/terminal.ts";
 import { errorWord } from "./help.ts";
 import { complain } from "./say.ts";
@@ -27,4 +27,18 @@ export async function runProgram(
       process.exitCode = statusOf(error);
     }
   }
+}
+
+/**
+ * Ends the program when standard output takes no more, and says why; of a reader that went away nothing is said, it has seen
+ * enough: that is what ends `ls | head`.
+ *
+ * @param statusOf the exit status
+ */
+export function endWithOutput(statusOf: (isReaderGone: boolean) => number): void {
+  process.stdout.on("error", (error) => {
+    const isReaderGone = codeOf(error) === "EPIPE";
+    if (!isReaderGone) complain(errorWord("Error:"), `standard output: ${messageOf(error)}`);
+    process.exit(statusOf(isReaderGone));
+  });
 }
