@@ -37,7 +37,7 @@ export async function showComparison(before: Side, after: Side, flags: DiffOutpu
   const { data, semantic, ignore, dirs: hasDirectoryTimes, all: isWhole, json, quiet } = flags;
   const ignored = new Set<Attribute>(semantic ? [...ignore, "mtime"] : ignore);
   const comparison = new Comparison({ before, after, ignored, isWhole, hasDirectoryTimes });
-  if (data || semantic) comparison.readData();
+  if (data || semantic) comparison.readData(quiet);
   const size = flags.bytes ? String : sizeText;
   const write = await writerOf(flags, size);
   for (const batch of batches(comparison.changes(), quiet ? 1 : write.batch)) {
@@ -47,7 +47,7 @@ export async function showComparison(before: Side, after: Side, flags: DiffOutpu
   const { tally } = comparison;
   const believed = believedText(tally);
   if (json && !quiet) print(`${JSON.stringify(tallyRecord(tally))}\n`);
-  else if (believed !== undefined) warn(believed);
+  else if (believed !== undefined) warn(believed); // of --quiet nobody hears it
   if (write.hasTally && !quiet) print(tallyText(tally, size));
   return tally.isSame;
 }

@@ -61,13 +61,15 @@ export class Comparison {
   /**
    * Compares the bytes of all that has the same size, and lies at another place, or in what only is called the same: in the order of the first one's tars.
    *
+   * @param isOneEnough no more is read than shows that there is a difference
    * @throws OperationalError when bytes cannot be read
    */
-  readData(): void {
+  readData(isOneEnough = false): void {
     const pairs: InodePair[] = [];
     this.data.collect(pairs);
-    for (const _ of this.changes());
-    this.data.read(pairs);
+    let isShown = false;
+    for (const { letter } of this.changes()) if (letter !== "?" && isOneEnough) isShown = true;
+    this.data.read(isShown ? [] : pairs, isOneEnough);
   }
 
   /** What differs, a directory before what is in it, names in the order of their bytes. */

@@ -38,16 +38,20 @@ export class FileData {
   /**
    * Compares their bytes, in the order of the first one's tars.
    *
+   * @param isOneEnough what comes behind the first that differs stays unread
    * @throws OperationalError when bytes cannot be read
    */
-  read(pairs: InodePair[]): void {
+  read(pairs: InodePair[], isOneEnough: boolean): void {
     this.collected = undefined;
     const { blob, where } = this.before.image.tree;
     const at = (column: ArrayLike<number>, { i }: InodePair) => column[i] as number;
     pairs.sort((x, y) => at(blob, x) - at(blob, y) || at(where, x) - at(where, y));
     const comparer = new DataComparer(this.before, this.after);
-    for (const { i, j } of pairs)
-      this.known.set(this.keyOf(i, j), comparer.hasSame(i, j) ? "same" : "differs");
+    for (const { i, j } of pairs) {
+      const isSame = comparer.hasSame(i, j);
+      this.known.set(this.keyOf(i, j), isSame ? "same" : "differs");
+      if (isOneEnough && !isSame) return;
+    }
   }
 
   private keyOf(i: number, j: number): number {

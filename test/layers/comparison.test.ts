@@ -187,3 +187,29 @@ describe("bytes of two files of one size", () => {
     expect(reads).toEqual([7, 7, 7, 7]);
   });
 });
+
+describe("where one difference is enough", () => {
+  const files = (names: string, data: string, mode = 0o644): Made[] =>
+    [...names].map((name) => file(name, data, { mode }));
+
+  it.each([
+    ["no byte is read when a name shows it", files("abc", "1"), files("abcd", "2"), 0, true],
+    ["none when attributes show it", files("ab", "1"), files("ab", "2", 0o600), 0, true],
+    ["no file behind the first that differs", files("abc", "1"), files("abc", "2"), 1, true],
+    ["all files up to that", [...files("abc", "1"), ...files("x", "0")], [...files("xabc", "1")], 4, true],
+    ["all of them where nothing differs", files("abc", "123"), files("cba", "123"), 3, false],
+  ])("%s", async (_, one, other, want, hasChanges) => {
+    const [before, after] = await sidesOf(one, other);
+    let reads = 0;
+    const read: Side["read"] = (...of) => {
+      reads++;
+      before.read(...of);
+    };
+    const comparison = compare({ ...before, read }, after);
+    comparison.readData(true);
+    expect({ reads, hasChanges: comparison.changes().next().done === false }).toEqual({
+      reads: want,
+      hasChanges,
+    });
+  });
+});
