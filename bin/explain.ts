@@ -2,7 +2,14 @@ import type { Command } from "commander";
 import { OperationalError } from "../src/bytes/errors.ts";
 import type { Explained } from "../src/inspect/explain.ts";
 import { errorWord, withExamples } from "./help.ts";
-import { addInside, type InsideFlags, layered, mustHaveNoLayer, withInside } from "./inside.ts";
+import {
+  addInside,
+  type InsideFlags,
+  layered,
+  mustHaveLayers,
+  mustHaveNoLayer,
+  withInside,
+} from "./inside.ts";
 import { integer } from "./parse-values.ts";
 import { complain, print, say } from "./say.ts";
 
@@ -25,7 +32,9 @@ export function addExplain(program: Command): void {
     .action(async (image: string, paths: string[], flags: ExplainFlags) => {
       const found = await withInside(image, flags, command, async (inside) => {
         if (inside.kind === "layers") {
-          const layers = await layered(inside.layers, flags.layer);
+          const { layer } = flags;
+          if (layer !== undefined) mustHaveLayers(inside.layers, layer, `--layer ${layer}`);
+          const layers = await layered(inside.layers, layer);
           const { explain } = await import("../src/inspect/explain.ts");
           return showAll(paths, (path) => explain(layers, path), flags);
         }

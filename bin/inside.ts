@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { OperationalError, UsageError } from "../src/bytes/errors.ts";
 import type { LayeredImage } from "../src/layers/layered-image.ts";
-import type { PreparedLayer } from "../src/source/prepare.ts";
+import type { IdleOption, PreparedLayer } from "../src/source/prepare.ts";
 import { givenOptions } from "./given.ts";
 import { warn } from "./help.ts";
 import { besideOf } from "./image-options.ts";
@@ -36,6 +36,7 @@ export function addInside(command: Command, isOfTwo = false): Command {
  * Opens an image while `use` looks into it.
  *
  * @param isAboutLayers that nobody knows them is worth a warning
+ * @param onIdle as of Sources
  * @throws as `mount` does for what is no image
  */
 export async function withInside<T>(
@@ -43,11 +44,11 @@ export async function withInside<T>(
   flags: InsideFlags,
   command: Command,
   use: (inside: Inside) => Promise<T> | T,
-  isAboutLayers = true,
+  { isAboutLayers = true, onIdle }: { isAboutLayers?: boolean; onIdle?: (option: IdleOption) => void } = {},
 ): Promise<T> {
   const { prepareSources } = await import("./sources.ts");
   const blobOptions = ["--blob-dir"].filter((name) => givenOptions(command).has(name));
-  const prepared = await prepareSources([image, ...flags.over], flags, blobOptions);
+  const prepared = await prepareSources([image, ...flags.over], flags, blobOptions, onIdle);
   try {
     const { layers, bootstrap } = prepared;
     if (layers !== undefined) return await use({ kind: "layers", layers });
@@ -60,10 +61,14 @@ export async function withInside<T>(
   }
 }
 
+/** @param said the option that wants so many, as it was given @throws UsageError when there are fewer */
+export function mustHaveLayers({ length }: readonly PreparedLayer[], most: number, said: string): void {
+  if (most <= length) return;
+  throw new UsageError(`${said}: the image has ${length} ${length === 1 ? "layer" : "layers"}`);
+}
+
 /** The lowest layers of an image laid over one another. @param layer the uppermost of them; all when absent */
 export async function layered(layers: readonly PreparedLayer[], layer?: number): Promise<LayeredImage> {
-  if (layer !== undefined && layer > layers.length)
-    throw new UsageError(`--layer ${layer}: the image has ${layers.length} layers`);
   const { LayeredImage } = await import("../src/layers/layered-image.ts");
   return new LayeredImage(layers.slice(0, layer));
 }

@@ -140,7 +140,8 @@ program.hook("preAction", (_, command) => {
   };
   if (command !== unpack) idle(["--log-file"], `${command.name()} keeps no log`);
   if (command === inspect) idle(["--blob-dir", "--config"], "inspect reads no tars");
-  else if (command.name() !== "create") signOfLife(command.name()); // that one shows how far it is
+  // One shows how far it is, and another has nothing to say.
+  else if (command.name() !== "create" && !given.has("--quiet")) signOfLife(command.name());
 });
 
 endWithOutput(() => trouble);

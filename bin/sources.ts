@@ -1,5 +1,5 @@
 import type { WantedPlatform } from "../src/source/platform.ts";
-import { type PreparedImage, prepareImage } from "../src/source/prepare.ts";
+import { type IdleOption, type PreparedImage, prepareImage } from "../src/source/prepare.ts";
 import { warn } from "./help.ts";
 import { progress } from "./progress.ts";
 
@@ -18,13 +18,15 @@ export interface ImageSource {
  * Makes an image of it, and shows how far that is.
  *
  * @param blobOptions those that say where tars are, as far as they were given
+ * @param onIdle as of Sources
  */
 export async function prepareSources(
   paths: readonly string[],
   { cacheDir, ref, platform, blobDir: blobDirs, strictXattrs, maxLayerSize, mountpoint }: ImageSource,
   blobOptions: readonly string[],
+  onIdle?: (option: IdleOption) => void,
 ): Promise<PreparedImage> {
   const where = mountpoint === undefined ? {} : { mountpoint };
-  const choice = { ref, platform, blobDirs, blobOptions, strictXattrs, maxLayerSize };
+  const choice = { ref, platform, blobDirs, blobOptions, strictXattrs, maxLayerSize, onIdle };
   return prepareImage({ paths, cacheDir, ...where, ...choice, report: progress(process.stderr.isTTY), warn });
 }

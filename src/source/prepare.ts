@@ -31,6 +31,15 @@ export interface Sources {
   /** Bytes that a layer which comes compressed or through a pipe may become. */
   readonly maxLayerSize?: number | undefined;
   readonly warn: (message: string) => void;
+  /** Told of options that have no meaning for these, which is an error where nobody is told. */
+  readonly onIdle?: ((option: IdleOption) => void) | undefined;
+}
+
+/** An option that was given and has no meaning for what there is. */
+export interface IdleOption {
+  readonly option: string;
+  /** What is wrong with it. @param what it was given for */
+  readonly problemWith: (what: string) => string;
 }
 
 /** A layer by itself. */
@@ -114,18 +123,33 @@ async function prepared(sources: Sources, opened: Opened): Promise<PreparedImage
   return { ...(await imageOfLayers(found, sources, prepare())), close: () => opened.close() };
 }
 
-/** An option that has no meaning for what there is was a mistake. @throws OperationalError */
-function mustMean({ ref, platform, paths, blobOptions = [] }: Sources, found: readonly Source[]): void {
+/** An option that has no meaning for what there is was a mistake. @throws OperationalError when nobody else is told */
+function mustMean(sources: Sources, found: readonly Source[]): void {
+  const refuse = ({ problemWith }: IdleOption) => {
+    throw new OperationalError(problemWith(sources.paths.join(", ")));
+  };
+  for (const idle of idleOptions(sources, found)) (sources.onIdle ?? refuse)(idle);
+}
+
+function idleOptions(
+  { ref, platform, blobOptions = [] }: Sources,
+  found: readonly Source[],
+): readonly IdleOption[] {
   const has = (kind: Source["kind"]) => found.some((source) => source.kind === kind);
-  const choosing = [ref !== undefined ? "--ref" : "", platform !== undefined ? "--platform" : ""];
-  const [chosen] = choosing.filter(Boolean);
-  const what = paths.join(", ");
-  if (chosen !== undefined && !has("images"))
-    throw new OperationalError(`${chosen} has no meaning for ${what}: no OCI layout, no archive of images`);
+  const choosing = [ref === undefined ? "" : "--ref", platform === undefined ? "" : "--platform"];
+  const chosen = has("images") ? [] : choosing.filter(Boolean);
   const isLayout = found.some((source) => source.kind === "images" && source.isDirectory);
-  const idle = has("image") ? undefined : blobOptions.find((option) => option === "--blob" || !isLayout);
-  if (idle !== undefined)
-    throw new OperationalError(
-      `${idle} has no meaning for ${what}: it says where the tars of a bootstrap are`,
-    );
+  const idle = has("image") ? [] : blobOptions.filter((option) => option === "--blob" || !isLayout);
+  return [
+    ...chosen.map((option) => ({
+      option,
+      problemWith: (what: string) =>
+        `${option} has no meaning for ${what}: no OCI layout, no archive of images`,
+    })),
+    ...idle.map((option) => ({
+      option,
+      problemWith: (what: string) =>
+        `${option} has no meaning for ${what}: it says where the tars of a bootstrap are`,
+    })),
+  ];
 }

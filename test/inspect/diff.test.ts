@@ -167,7 +167,10 @@ describe("diff takes", () => {
       "--over: of which image? it needs --layers, and one image",
     ],
     [["one.tar", "--layer", "1", "--ref", "a", "--ref", "b"], "--ref: more of them than images"],
-    [["one.tar", "--layers", "0..2"], "--layer 2: the image has 1 layers"],
+    [["one.tar", "--layers", "0..2"], "--layers 0..2: the image has 1 layer\n"],
+    [["one.tar", "--layers", "3..0"], "--layers 3..0: the image has 1 layer\n"],
+    [["one.tar", "--layer", "3"], "--layer 3: the image has 1 layer\n"],
+    [["one.tar", "--over", "other.tar", "--layer", "3"], "--layer 3: the image has 2 layers\n"],
     [
       ["one.boot", "--layers", "0..1"],
       "one.boot: nobody knows which layers it has, and what each of them changes",
