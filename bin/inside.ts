@@ -54,7 +54,8 @@ export async function withInside<T>(
     if (layers !== undefined) return await use({ kind: "layers", layers });
     if (isAboutLayers)
       warn(`layers unknown: name the image that ${image} was made from, or its layers with --over`);
-    return await use({ kind: "bare", bootstrap, search: { ...besideOf(bootstrap), dirs: flags.blobDir } });
+    const search = { ...besideOf(bootstrap), dirs: flags.blobDir, isByDirectory: true };
+    return await use({ kind: "bare", bootstrap, search });
   } finally {
     prepared.close();
     await prepared.makeDurable(false);

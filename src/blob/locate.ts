@@ -23,6 +23,8 @@ export interface BlobSearch {
   readonly known?: ReadonlyMap<string, Identity> | undefined;
   /** A file for the only blob of an image, whatever its id. */
   readonly single?: string;
+  /** Directories are all that this command line can name: advice is of no --blob. */
+  readonly isByDirectory?: boolean;
 }
 
 /** A file that was found, and what it was then: a later open must find the same one. */
@@ -68,8 +70,18 @@ export function locateBlob(search: BlobSearch, index: number, id: string, wanted
   }
   const where = looked.length > 0 ? `not found as ${looked.join(", ")}` : "no place to look in";
   throw new OperationalError(`blob ${name}: ${where} (wanted: ${wanted} bytes)`, {
-    advice: `name its directory with --blob-dir or the file with --blob ${id || index + 1}=PATH`,
+    ...howToName(search, index, id),
   });
+}
+
+function howToName(
+  { isByDirectory = false }: BlobSearch,
+  index: number,
+  id: string,
+): { readonly advice?: string } {
+  if (!isByDirectory)
+    return { advice: `name its directory with --blob-dir or the file with --blob ${id || index + 1}=PATH` };
+  return id === "" ? {} : { advice: "name its directory with --blob-dir" };
 }
 
 /** A place to look in. */
@@ -83,13 +95,14 @@ function byName({ known }: BlobSearch, id: string, path: string): Candidate {
   return { path, open: () => (found === undefined ? openBlob(path) : openKnown(path, found)) };
 }
 
-function byId({ dirs, beside }: BlobSearch, id: string): Candidate[] {
+function byId(search: BlobSearch, id: string): Candidate[] {
+  const { dirs, beside } = search;
   if (id === "") return [];
   const all = beside !== undefined && SHA256.test(id) ? [...dirs, beside] : dirs;
   return all.flatMap((dir) =>
     [id, `${id}.tar`].map((name) => ({
       path: join(dir, name),
-      open: () => openNoStrangers(dir, name, dirs, id),
+      open: () => openNoStrangers(dir, name, search, id),
     })),
   );
 }
@@ -98,13 +111,15 @@ function byId({ dirs, beside }: BlobSearch, id: string): Candidate[] {
  * A stranger's file in a directory where only root and this user put files was taken for what it is called: he can still write to
  * it. In his own directory it is as good as all that is there.
  */
-function openNoStrangers(dir: string, name: string, dirs: readonly string[], id: string): OpenFile {
-  const file = openBeneath(dir, name, dirs);
+function openNoStrangers(dir: string, name: string, search: BlobSearch, id: string): OpenFile {
+  const file = openBeneath(dir, name, search.dirs);
   const { uid } = file.stats;
   if (isTrusted(uid) || strangerOf(statSync(dirname(file.path))) !== undefined) return file;
   closeSync(file.fd);
   throw new OperationalError(`belongs to user ${uid}, its directory does not`, {
-    advice: `chown it, or take it as it is with --blob ${id}=${file.path}`,
+    advice: search.isByDirectory
+      ? "chown it"
+      : `chown it, or take it as it is with --blob ${id}=${file.path}`,
   });
 }
 

@@ -179,6 +179,11 @@ describe("a blob is refused", () => {
       want: `blob ${ID}: no place to look in (wanted: 30720 bytes); name its directory with --blob-dir or the file with --blob ${ID}=PATH`,
     },
     {
+      name: "not there, for a command that names directories only",
+      of: () => basic(nothing, () => ({ isByDirectory: true })),
+      want: `blob ${ID}: not found as ${ID}, ${ID}.tar (wanted: 30720 bytes); name its directory with --blob-dir`,
+    },
+    {
       name: "dangling symlink",
       of: () => basic((d) => symlinkSync("nowhere", join(d, ID))),
       want: `blob ${ID}: not found as ${ID}, ${ID}.tar (wanted: 30720 bytes); name its directory with --blob-dir or the file with --blob ${ID}=PATH`,
@@ -273,6 +278,18 @@ describe("a blob is refused", () => {
       want: `blob ${ID}: ${ID}: belongs to user 65534, its directory does not (wanted: 30720 bytes); chown it, or take it as it is with --blob ${ID}=${ID}`,
     },
     {
+      name: "the same, for a command that names directories only",
+      of: () =>
+        basic(
+          (d, tar) => {
+            copyFileSync(tar, join(d, ID));
+            chownSync(join(d, ID), 65534, 65534);
+          },
+          () => ({ isByDirectory: true }),
+        ),
+      want: `blob ${ID}: ${ID}: belongs to user 65534, its directory does not (wanted: 30720 bytes); chown it`,
+    },
+    {
       name: "a stranger's file in a stranger's directory, a byte too short",
       of: () =>
         basic(
@@ -335,6 +352,14 @@ describe("a blob is refused", () => {
       name: "without an id and without a file",
       of: () => ({ ...image("24-erofs-tar-index"), places: { dirs: ["/tmp"], files: new Map() } }),
       want: "blob 1 (the image gives it no id): no place to look in (wanted: 29696 bytes); name its directory with --blob-dir or the file with --blob 1=PATH",
+    },
+    {
+      name: "without an id, where only directories can be named",
+      of: () => ({
+        ...image("24-erofs-tar-index"),
+        places: { dirs: ["/tmp"], files: new Map(), isByDirectory: true },
+      }),
+      want: "blob 1 (the image gives it no id): no place to look in (wanted: 29696 bytes)",
     },
   ];
   it.each(cases)("$name", ({ of, want }) => {

@@ -54,9 +54,12 @@ describe("the id that a bootstrap gives its blob is what it says, not what is th
   it("one bootstrap against itself has nothing to believe", () => {
     expect(diff("copy/a.boot", "copy/a.boot")).toEqual({ status: 0, stdout: "", stderr: "" });
   });
-  it("a tar that is not there is missed by --data", () => {
+  it("a tar that is not there is missed by --data, with advice in options that there are", () => {
     copyFileSync(join(work, "good/a.boot"), join(work, "alone.boot"));
-    expect(diff("a.tar", "alone.boot", "--data")).toMatchObject({ status: 2, stdout: "" });
+    expect(diff("a.tar", "alone.boot", "--data")).toEqual({
+      ...{ status: 2, stdout: "" },
+      stderr: `Error: blob ${id}: not found as ${id}, ${id}.tar (wanted: 3584 bytes); name its directory with --blob-dir\n`,
+    });
   });
 });
 
