@@ -98,6 +98,7 @@ addDoctor(program);
 addInstall(program);
 addAls(program, NYDUSD);
 addCompletion(program);
+process.stdout.on("error", () => {}); // a reader of our output that went away is no reason to stop serving
 
 await runProgram(
   () => program.parseAsync(),
