@@ -38,7 +38,7 @@ export const largeSectors = (path: string): readonly string[] => [
  * Boots a guest, which runs a script of busybox's shell and ends.
  *
  * @param drives options of QEMU's `-drive`; the first one is `/dev/vda`
- * @param more modules of the kernel, and options of QEMU
+ * @param more modules of the kernel, options of QEMU, and how long it may take, ms
  * @returns what came over the console behind the boot messages
  */
 export async function guest(
@@ -47,7 +47,12 @@ export async function guest(
   {
     modules = [],
     options = [],
-  }: { readonly modules?: readonly string[]; readonly options?: readonly string[] } = {},
+    most = GUEST_MS,
+  }: {
+    readonly modules?: readonly string[];
+    readonly options?: readonly string[];
+    readonly most?: number;
+  } = {},
 ): Promise<string> {
   const initrd = initramfs(script, [...MODULES, ...modules]);
   const child = spawn(
@@ -70,7 +75,7 @@ export async function guest(
       ...drives.flatMap((drive) => ["-drive", drive]),
       ...options,
     ],
-    { stdio: ["ignore", "pipe", "pipe"], timeout: GUEST_MS, killSignal: "SIGKILL" },
+    { stdio: ["ignore", "pipe", "pipe"], timeout: most, killSignal: "SIGKILL" },
   );
   let text = "";
   for (const stream of [child.stdout, child.stderr])
