@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import type { Logger } from "../log/log.ts";
 import { NbdControl, type NbdDevice } from "../syscalls/nbd-device.ts";
-import { socketPair } from "../syscalls/socket-pair.ts";
+import { isAlone, socketPair } from "../syscalls/socket-pair.ts";
 
 /** A device of the kernel's that is to be served. */
 export interface DeviceToServe {
@@ -14,10 +14,8 @@ export interface DeviceToServe {
   readonly connections: number;
 }
 
-/** Between two looks at whether the device can be had. */
-const RETRY_MS = 200;
-/** A socket that the kernel does not want it has let go of by then: it answers before the order returns. */
-const REFUSED_MS = 50;
+/** Between two looks at whether the device, or a connection of it, can be had. */
+const LOOK_MS = 200;
 /** As nydusd: a request that has no answer by then goes to another connection, s. */
 const REQUEST_SECONDS = 60;
 /** How long requests wait for the next process, s. */
@@ -69,10 +67,13 @@ export class NbdAttachment {
    * @throws OperationalError when the device is somebody else's
    */
   async attach(): Promise<boolean> {
-    for (let isTold = false; !this.isEnding; await delay(RETRY_MS)) {
+    for (let isTold = false; !this.isEnding; await delay(LOOK_MS)) {
       const server = this.attribute("pid");
-      this.isAttached = server === undefined ? await this.connect() : await this.takeOver();
-      if (this.isAttached) return true;
+      this.isAttached = server === undefined ? this.connect() : this.takeOver();
+      if (this.isAttached) {
+        void this.keep();
+        return true;
+      }
       if (isTold || server === undefined) continue;
       isTold = true;
       this.log.info(`${this.wanted.path}: process ${server} serves it; this one waits for that to end`);
@@ -94,7 +95,7 @@ export class NbdAttachment {
     this.control.close();
   }
 
-  private async connect(): Promise<boolean> {
+  private connect(): boolean {
     const pairs = Array.from({ length: this.wanted.connections }, socketPair);
     try {
       this.control.connect(
@@ -108,7 +109,7 @@ export class NbdAttachment {
     } finally {
       for (const [, theirs] of pairs) closeSync(theirs);
     }
-    for (const [ours] of pairs) void this.hold(this.serve(ours));
+    for (const [ours] of pairs) void this.serve(ours);
     return true;
   }
 
@@ -117,10 +118,9 @@ export class NbdAttachment {
    *
    * @returns whether there was one at least
    */
-  private async takeOver(most = Number.POSITIVE_INFINITY): Promise<boolean> {
+  private takeOver(): boolean {
     if (!this.isOurs()) return false;
-    let taken = 0;
-    for (; taken < most && !this.isEnding; taken++) {
+    for (let taken = 0; ; taken++) {
       const [ours, theirs] = socketPair();
       try {
         this.control.reconnect(this.device, [theirs]);
@@ -130,24 +130,28 @@ export class NbdAttachment {
       } finally {
         closeSync(theirs);
       }
-      const over = this.serve(ours);
-      const isTaken = await Promise.race([over.then(() => false), delay(REFUSED_MS, true)]);
-      if (!isTaken) return taken > 0;
-      void this.hold(over);
+      // The order succeeds also where there is nothing to replace. A socket that was not wanted has been let go of by now, in
+      // drivers/block/nbd.c before the order returns: no time has to pass until that shows.
+      if (isAlone(ours)) {
+        closeSync(ours);
+        return taken > 0;
+      }
+      void this.serve(ours);
     }
-    return taken > 0;
   }
 
-  /** The kernel gives up a connection on which an answer takes too long: it gets another. */
-  private async hold(over: Promise<void>): Promise<void> {
-    await over;
+  /**
+   * Replaces connections as they die: the kernel gives up one on which an answer takes too long, and those of the process before
+   * need not have ended all at once.
+   */
+  private async keep(): Promise<void> {
     try {
-      for (; !this.isEnding; await delay(RETRY_MS)) {
+      for (; !this.isEnding; await delay(LOOK_MS)) {
         if (this.attribute("pid") === undefined) {
           this.log.info(`${this.wanted.path}: somebody else ended it`);
           return this.lose();
         }
-        if (await this.takeOver(1)) return;
+        this.takeOver();
       }
     } catch (error) {
       this.log.warn(messageOf(error));

@@ -1,8 +1,9 @@
-import { closeSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { readCached } from "../../src/syscalls/cached-read.ts";
 import { fsconfig, fsopen, messages } from "../../src/syscalls/mount-api.ts";
+import { isAlone, socketPair } from "../../src/syscalls/socket-pair.ts";
 import { loadSystemCalls, SystemCallError } from "../../src/syscalls/system-call.ts";
 import { memoryDir } from "../support/memory-dir.ts";
 
@@ -34,6 +35,18 @@ describe("system calls", () => {
         expect(() => readCached(-1, into, 0)).toThrow("preadv2(RWF_NOWAIT): EBADF");
       } finally {
         closeSync(fd);
+      }
+    });
+
+    it("tell at once that nobody has a socket's other end", () => {
+      const [ours, theirs] = socketPair();
+      try {
+        writeSync(theirs, "still to be read");
+        expect(isAlone(ours)).toBe(false);
+        closeSync(theirs);
+        expect(isAlone(ours)).toBe(true);
+      } finally {
+        closeSync(ours);
       }
     });
 
