@@ -71,7 +71,7 @@ export function addVerify(program: Command): void {
       const { hashFile, hashOffset, dataBlocks } = flags;
       const request = { hashFile, hashOffset, dataBlocks, salt: flags.salt };
       const { verifyDisk } = await import("../src/block/verify-disk.ts"); // other commands start sooner without
-      const problems = verifyDisk({ disk, root: Buffer.from(root, "hex"), ...request });
+      const problems = await verifyDisk({ disk, root: Buffer.from(root, "hex"), ...request });
       if (problems.length > 0) throw new OperationalError(`${disk}: ${problems.join("; ")}`);
       sayLine(`${disk}: all of it has the root digest ${root.toLowerCase()}`);
     });

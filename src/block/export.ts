@@ -12,6 +12,8 @@ import type { FlatDisk } from "./flat-disk.ts";
 import { hashInThreads } from "./hash-threads.ts";
 import { mustHaveRoom } from "./room.ts";
 
+const FLUSH_MS = 100;
+
 /** A disk that is to become a file. */
 export interface ExportRequest {
   readonly disk: FlatDisk;
@@ -75,12 +77,15 @@ export async function writeVerity(
   ftruncateSync(out.fd, treeAt + treeSize(parameters.dataBlocks));
   const file = { fd: out.fd, name: out.path };
   const digests = new Uint8Array(new SharedArrayBuffer((lowest?.blocks ?? 1) * DIGEST_SIZE));
-  await hashInThreads({
+  // The disk has to work meanwhile: threads that hash can wait for nothing.
+  const timer = setInterval(() => out.flushBehind(done[0] ?? 0), FLUSH_MS);
+  const hashing = hashInThreads({
     ...{ size: disk.size, runs: disk.runs, files, parameters, digests, done },
     copyTo: isAlone ? undefined : file,
     tree: { ...file, at: treeAt + (lowest?.at ?? 0) * HASH_BLOCK },
     next: new Int32Array(new SharedArrayBuffer(4)),
   });
+  await hashing.finally(() => clearInterval(timer));
   const root = upperLevels(parameters, digests, (block, at) => out.write(block, treeAt + at));
   if (hasSuperblock) out.write(verityHeader(parameters, root), hashOffset);
   return { ...parameters, root, hashOffset };

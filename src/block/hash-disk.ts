@@ -7,6 +7,8 @@ import { FlatDisk, type Run } from "./flat-disk.ts";
 
 /** Hash blocks of level 0 that are made at a time: of 1 MiB of data in blocks of 512 bytes. */
 const BATCH = 16;
+/** Data that are read at a time: with twice as many they have left the CPU's own cache when they are hashed, which costs a third (0055). */
+const PIECE = 128 << 10;
 
 /** Hashing a disk, by as many threads as take part; survives a structured clone. */
 export interface HashTask {
@@ -33,25 +35,27 @@ export function hashDisk(task: HashTask): void {
   const leaf = new BlockDigest(salt, dataBlock);
   const above = new BlockDigest(salt, HASH_BLOCK);
   const span = BATCH * FANOUT * dataBlock;
-  const data = Buffer.alloc(span);
+  const data = Buffer.alloc(Math.max(PIECE, dataBlock));
   const hashes = new Uint8Array(BATCH * HASH_BLOCK);
   for (;;) {
     const batch = Atomics.add(next, 0, 1);
     const at = batch * span;
     const length = Math.min(span, dataBlocks * dataBlock - at);
     if (length <= 0) return;
-    const bytes = data.subarray(0, length);
-    reader.read(at, bytes);
     hashes.fill(0);
-    leaf.all(bytes, hashes, 0);
+    for (let done = 0; done < length; done += data.length) {
+      const bytes = data.subarray(0, Math.min(data.length, length - done));
+      reader.read(at + done, bytes);
+      if (copyTo !== undefined) writeData(copyTo, bytes, at + done);
+      leaf.all(bytes, hashes, (done / dataBlock) * DIGEST_SIZE);
+    }
     if (dataBlocks === 1) digests.set(hashes.subarray(0, DIGEST_SIZE));
     else {
       const blocks = Math.ceil(length / (FANOUT * dataBlock));
       const used = hashes.subarray(0, blocks * HASH_BLOCK);
-      above.all(used, digests, batch * BATCH * DIGEST_SIZE);
       writeAll(tree, used, tree.at + batch * hashes.length);
+      above.all(used, digests, batch * BATCH * DIGEST_SIZE);
     }
-    if (copyTo !== undefined) writeData(copyTo, bytes, at);
     done[0] = Math.max(done[0] ?? 0, at + length);
   }
 }

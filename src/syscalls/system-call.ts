@@ -146,6 +146,22 @@ function prototype(library: LibraryHandle, kinds: string): Prototype {
   return made;
 }
 
+/**
+ * A function of C of what the program was linked with, by the types of its arguments; it returns an `int`.
+ *
+ * @returns undefined when there is none of that name, or nothing is loaded yet
+ */
+export function libraryFunction(
+  name: string,
+  types: readonly string[],
+): ((...args: number[]) => number) | undefined {
+  try {
+    return program?.func(name, "int", [...types]);
+  } catch {
+    return undefined;
+  }
+}
+
 const terminated = (text: string): Uint8Array => Buffer.concat([bytesOf(text), Buffer.of(0)]);
 
 const kind = (arg: Argument): string => (typeof arg === "number" ? "n" : typeof arg === "string" ? "s" : "p");

@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { loadSystemCalls } from "../../src/syscalls/system-call.ts";
 import { HASH_BLOCK, levelsOf } from "../../src/verity/hash-tree.ts";
 import { checkHashTree } from "../../src/verity/check-tree.ts";
 import { scratchDir } from "../support/image.ts";
@@ -14,7 +15,11 @@ const check = ({ parameters, tree, root }: ReturnType<typeof treeOf>, data: Uint
   }),
 ];
 
-describe("a hash tree", () => {
+describe.each([
+  ["Node", async () => {}],
+  ["libcrypto", loadSystemCalls],
+])("a hash tree, hashed by %s,", (_, load) => {
+  beforeAll(load);
   const dir = scratchDir();
   /** What cryptsetup makes of the same data. */
   function genuine(data: Uint8Array, dataBlock: number, salt: string): { root: string; tree: Uint8Array } {
@@ -36,6 +41,7 @@ describe("a hash tree", () => {
     [2, 512, ""],
     [127, 512, ""],
     [128, 512, "00ff"],
+    [200, 512, "00ff55aa"],
     [129, 512, ""],
     [128 * 128, 512, ""],
     [128 * 128 + 1, 512, "abcdef0123456789"],
