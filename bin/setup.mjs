@@ -23,6 +23,14 @@ if (major < 20 || (major === 20 && minor < 19))
   fail(`Node ${process.version} is too old, want 20.19 or newer`);
 if (process.platform !== "linux") fail(`${process.platform} has no FUSE as Linux has it; run this on Linux`);
 
+/** What cannot be in a path: for rolldown; for tests, too, vite in an address, and PATH in one of its places. */
+const unfit = flags.includes("--test") ? /[?%#:]/ : /[?]/;
+const [found] = unfit.exec(root) ?? [];
+if (found !== undefined)
+  fail(
+    `${JSON.stringify(root)} has a ${found}, below which ${flags.includes("--test") ? "tests cannot run" : "nothing can be built"}; move this clone`,
+  );
+
 /** Of the file, or of the newest below a directory, in ms. */
 const changed = (path) => {
   const stats = statSync(path);
