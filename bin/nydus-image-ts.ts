@@ -10,6 +10,7 @@ import { addCompletion } from "./completion.ts";
 import { addDiff, DIFF_TROUBLE } from "./diff.ts";
 import { addDu } from "./du.ts";
 import { addExplain } from "./explain.ts";
+import { addFind } from "./find.ts";
 import { givenOptions } from "./given.ts";
 import { warn, warnFrom, withExamples, withHelpStyle } from "./help.ts";
 import { addCreate, addMerge } from "./image-build.ts";
@@ -29,6 +30,7 @@ const program = options.addLogOptions(
   withHelpStyle(new Command("nydus-image-ts"))
     .description("build, check, inspect and unpack container images that stay tar files")
     .version(versionText(), "-V, --version")
+    .enablePositionalOptions()
     .exitOverride(),
 );
 
@@ -119,6 +121,7 @@ addExplain(program);
 addCat(program);
 addDu(program);
 addDiff(program);
+addFind(program);
 addCompletion(program);
 
 /** A line now and then while a command has nothing to say yet. */

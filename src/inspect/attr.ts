@@ -28,6 +28,12 @@ export const isDevice = (attr: Mode): boolean =>
 /** `file`, `dir`, `symlink`, `char`, `block`, `fifo` or `socket`. */
 export const typeWord = (attr: Mode): string => TYPES.get(typeBits(attr))?.[1] ?? "unknown";
 
+/** That of `find -type`. */
+export function letterOf(attr: Mode): string {
+  const letter = TYPES.get(typeBits(attr))?.[0];
+  return letter === "-" ? "f" : (letter ?? "U");
+}
+
 export const deviceOf = ({ rdev }: Pick<Attr, "rdev">): [major: number, minor: number] => [
   deviceMajor(rdev),
   deviceMinor(rdev),

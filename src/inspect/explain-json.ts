@@ -16,7 +16,8 @@ export function explainRecord(explained: Explained): object {
   };
 }
 
-function versionRecord(version: Version): object {
+/** A version, and what became of it. */
+export function versionRecord(version: Version): object {
   const { fate, by } = version;
   return {
     ...attributesRecord(version),
@@ -41,7 +42,7 @@ export function attributesRecord(version: Omit<Version, "fate" | "by">): object 
   };
 }
 
-const markerRecord = ({ layer, kind, path, mtime, mtimeNsec, hides }: MarkerVersion): object => ({
+export const markerRecord = ({ layer, kind, path, mtime, mtimeNsec, hides }: MarkerVersion): object => ({
   ...{ layer, what: kind, ...nameField("path", path), mtime, mtime_nsec: mtimeNsec, hides },
 });
 

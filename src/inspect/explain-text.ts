@@ -3,12 +3,11 @@ import { showName } from "../bytes/name.ts";
 import type { MarkerVersion, Version } from "../layers/layered-image.ts";
 import { deviceOf, isDevice, isDirectory, isRegular, modeText, timeText, typeWord } from "./attr.ts";
 import type { Explained, NamedLayer } from "./explain.ts";
+import { placeText, SHOWN_ID } from "./place-text.ts";
 import { tableText } from "./table-text.ts";
 
 const HEAD = ["LAYER", "WHAT", "MODE", "OWNER", "SIZE", "MODIFIED", "TAR@OFFSET", "FATE"];
 const RIGHT: ReadonlySet<string> = new Set(["LAYER", "SIZE"]);
-/** Of a blob's id. */
-const SHOWN_ID = 12;
 
 /** For people: who has it, then a line a version, the upper layer's first; what a name is in stands last on its line. */
 export function explainText(explained: Explained, size: (bytes: number) => string): string {
@@ -67,11 +66,6 @@ function versionRow(version: Version, path: Uint8Array, size: (bytes: number) =>
     placeText(version),
     fateText(version, path) + (isImplicit ? ", not named by its layer" : ""),
   ];
-}
-
-function placeText({ pieces }: Version): string {
-  const [first] = pieces;
-  return first === undefined ? "-" : `${first.blobId.slice(0, SHOWN_ID)}@${first.dataAt}`;
 }
 
 function fateText({ fate, by }: Version, path: Uint8Array): string {

@@ -18,12 +18,17 @@ export interface Explained {
  * @throws OperationalError when no layer has it
  */
 export function explain(image: LayeredImage, path: string): Explained {
-  const node = image.find(namesOf(path));
-  const versions = node === undefined ? [] : image.of(node);
-  const markers = node === undefined ? [] : image.markersOf(node);
-  if (node === undefined || versions.length + markers.length === 0)
-    throw new OperationalError(`no layer has it: ${path}`);
+  const node = nodeAt(image, path);
+  const [versions, markers] = [image.of(node), image.markersOf(node)];
   return { path: image.path(node), versions, markers, layers: image.layers };
+}
+
+/** @returns a node that layers say something of @throws OperationalError when none does */
+export function nodeAt(image: LayeredImage, path: string): number {
+  const node = image.find(namesOf(path));
+  if (node === undefined || image.of(node).length + image.markersOf(node).length === 0)
+    throw new OperationalError(`no layer has it: ${path}`);
+  return node;
 }
 
 /** A layer that has something to say of a path. */

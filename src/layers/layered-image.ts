@@ -115,7 +115,8 @@ export class LayeredImage {
     return Buffer.concat([Uint8Array.of(SLASH), this.tree.path(node)]);
   }
 
-  private version(version: number): Version {
+  /** A row of `versions`, in full. */
+  version(version: number): Version {
     const { tree, versions } = this;
     const i = versions.inode[version] as number;
     const type = (tree.mode[i] as number) & S_IFMT;
@@ -158,7 +159,8 @@ export class LayeredImage {
     return { layer: versions.endedIn[version] as number, path };
   }
 
-  private markerPath({ directory, name }: LaidMarker): Uint8Array {
+  /** As that of `path`, with the marker's own name. */
+  markerPath({ directory, name }: LaidMarker): Uint8Array {
     const above = this.path(directory);
     if (name.length === 0) return above;
     const slash = Uint8Array.of(SLASH).subarray(0, directory === ROOT ? 0 : 1);

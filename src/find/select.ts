@@ -1,0 +1,111 @@
+import { OperationalError } from "../bytes/errors.ts";
+import { compareBytes } from "../bytes/name.ts";
+import { FATES, type Fate } from "../layers/fate.ts";
+import { ROOT, type Tree } from "../mkfs/tree.ts";
+import { allOf } from "./predicates.ts";
+import type { Predicate } from "./predicate.ts";
+import { word } from "./predicate.ts";
+import type { Rows } from "./rows.ts";
+
+/** Which rows are looked at: what is seen, what is hidden and why, all of both, or markers, or those that hide nothing. */
+export type Scope = "seen" | "versions" | "markers" | "idle" | ReadonlySet<Fate>;
+
+/** Why something is hidden; a directory that is named again is not. */
+const HIDDEN = FATES.filter((fate) => fate !== "seen" && fate !== "attributes");
+const HIDDEN_WORDS = new Map(FATES.filter((fate) => fate !== "seen").map((fate) => [fate as string, fate]));
+
+/** What `--hidden` takes. @throws UsageError */
+export function hiddenFates(value: string): ReadonlySet<Fate> {
+  if (value === "") return new Set(HIDDEN);
+  const isNot = value.startsWith("!");
+  const said = new Set(
+    value
+      .slice(isNot ? 1 : 0)
+      .split(",")
+      .map((each) => word(each, HIDDEN_WORDS)),
+  );
+  return isNot ? new Set(HIDDEN.filter((fate) => !said.has(fate))) : said;
+}
+
+/**
+ * Rows from a node down that all predicates want, directories before what is in them and names as memcmp orders them; the
+ * upper layer's version first.
+ *
+ * @throws OperationalError where nobody knows the layers that are asked for
+ */
+export function select(
+  rows: Rows,
+  scope: Scope,
+  predicates: readonly Predicate[],
+  start: number,
+): Float64Array {
+  const isWanted = allOf(rows, predicates);
+  const isMeant = scopeTest(rows, scope);
+  const isBelow = belowTest(rows.tree, start);
+  const found: number[] = [];
+  for (let row = 0; row < rows.count; row++)
+    if (isMeant(row) && isBelow(rows.node(row)) && isWanted(row)) found.push(row);
+  return inOrder(rows, found);
+}
+
+function scopeTest(rows: Rows, scope: Scope): (row: number) => boolean {
+  const { versions, layers } = rows.image;
+  const isVersion = (row: number) => row < rows.versions && versions.isVersion(row);
+  if (scope === "seen") return (row) => isVersion(row) && rows.isSeen(row);
+  if (scope === "versions") return isVersion;
+  if (layers.length === 0)
+    throw new OperationalError("nobody knows which layers the image has, and what is hidden in them");
+  if (scope === "markers") return (row) => row >= rows.versions;
+  if (scope === "idle") return (row) => rows.marker(row)?.hides === 0;
+  return (row) => isVersion(row) && scope.has(versions.fate(row));
+}
+
+function belowTest(tree: Tree, start: number): (node: number) => boolean {
+  if (start === ROOT) return () => true;
+  const isBelow = new Uint8Array(tree.nodes);
+  isBelow[start] = 1;
+  // A name is made after the directory that it is in.
+  for (let node = start + 1; node < tree.nodes; node++)
+    isBelow[node] = isBelow[tree.parent[node] as number] as number;
+  return (node) => isBelow[node] === 1;
+}
+
+/** Sorts by numbers: paths would have to be made first. */
+function inOrder(rows: Rows, found: readonly number[]): Float64Array {
+  const rank = ranks(rows.tree);
+  const { count } = rows;
+  const keys = Float64Array.from(
+    found,
+    (row) => (rank[rows.node(row)] as number) * count + (count - 1 - row),
+  );
+  return keys.sort().map((key) => count - 1 - (key % count));
+}
+
+/** By node, dead ones too: when a walk meets it that sorts each directory. */
+function ranks(tree: Tree): Int32Array {
+  const from = new Int32Array(tree.nodes + 1);
+  for (let node = ROOT + 1; node < tree.nodes; node++) (from[(tree.parent[node] as number) + 1] as number)++;
+  for (let node = 0; node < tree.nodes; node++) (from[node + 1] as number) += from[node] as number;
+  const children = new Int32Array(tree.nodes);
+  const end = from.slice();
+  for (let node = ROOT + 1; node < tree.nodes; node++)
+    children[(end[tree.parent[node] as number] as number)++] = node;
+  const { bytes } = tree.pool;
+  const at = (node: number) => tree.nameAt[node] as number;
+  const length = (node: number) => tree.nameLength[node] as number;
+  const byName = (a: number, b: number) => compareBytes(bytes, at(a), length(a), bytes, at(b), length(b));
+  const rank = new Int32Array(tree.nodes);
+  const stack = [ROOT];
+  for (let next = 0, node = stack.pop(); node !== undefined; node = stack.pop()) {
+    rank[node] = next++;
+    const own = children.subarray(from[node], from[node + 1]);
+    if (!isSorted(own, byName)) own.sort(byName);
+    for (let i = own.length - 1; i >= 0; i--) stack.push(own[i] as number);
+  }
+  return rank;
+}
+
+function isSorted(all: Int32Array, compare: (a: number, b: number) => number): boolean {
+  for (let i = 1; i < all.length; i++) if (compare(all[i - 1] as number, all[i] as number) > 0) return false;
+  return true;
+}
