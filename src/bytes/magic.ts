@@ -30,13 +30,17 @@ const ZSTD_SIGNS: FileKind["signs"] = [
 export const EROFS_MAGIC = 0xe0f5e1e2;
 export const EROFS_AT = 1024;
 
+/** Of most tars; those from before it are known by their checksum. */
+const USTAR = "ustar";
+const USTAR_AT = 257;
+
 /**
  * What people hand over, by its magic number: the one table of them. Sources: file(1)'s magic directory, the formats'
  * own specifications, linux/include/uapi/linux/magic.h.
  */
 const KINDS: readonly FileKind[] = [
   // What is read here, by whatever takes it.
-  { what: "a tar", help: MOUNT_OR_BUILD, signs: [[257, "ustar"]], reads: "tar" },
+  { what: "a tar", help: MOUNT_OR_BUILD, signs: [[USTAR_AT, USTAR]], reads: "tar" },
   {
     what: "an EROFS image or a RAFS v6 bootstrap",
     help: "nydusd-ts mount FILE DIR mounts it, nydus-image-ts merge lays bootstraps over one another",
@@ -236,7 +240,7 @@ export const TAIL = 512;
 /** What the first bytes of a file show it to be; undefined when they show nothing. */
 export function kindOf(head: Uint8Array): FileKind | undefined {
   // A name in a tar may begin like anything.
-  if (hasTarChecksum(head)) return KINDS[0];
+  if (hasBytes(head, USTAR_AT, USTAR) || hasTarChecksum(head)) return KINDS[0];
   return KINDS.find(({ signs }) => signs.some(([at, bytes]) => hasBytes(head, at, bytes)));
 }
 

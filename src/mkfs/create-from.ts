@@ -2,7 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { type LayerFile, openedFile, statsOf, wholeFile } from "../tar/layer-file.ts";
 import type { BuildResult } from "./bootstrap.ts";
 import { type CreateRequest, createImage } from "./create.ts";
-import { type Report, sharedCell } from "./report.ts";
+import { type Report, sharedCells } from "./report.ts";
 
 export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "isOfImage" | "done"> {
   /** Paths, the lowest first. */
@@ -18,25 +18,32 @@ export interface CreateFromRequest extends Omit<CreateRequest, "layer" | "isOfIm
 export async function createFrom(request: CreateFromRequest): Promise<BuildResult> {
   const layers: LayerFile[] = [];
   try {
-    for (const path of request.layers) layers.push(opened(path));
-    return await createFromFiles(request, layers);
+    const bytes = request.layers.map((path) => {
+      const { layer, size } = opened(path);
+      layers.push(layer);
+      return size;
+    });
+    return await createFromFiles(request, layers, bytes);
   } finally {
     for (const { fd } of layers) if (fd !== undefined) closeSync(fd);
   }
 }
 
-/** A regular file stays open; of anything else there is one reading. */
-function opened(path: string): LayerFile {
-  const file = wholeFile(path);
-  return statsOf(file)?.isFile() ? openedFile(openSync(path, "r"), path, file.name) : file;
+/** A regular file stays open; of anything else there is one reading, and no length. */
+function opened(path: string): { layer: LayerFile; size: number } {
+  const layer = wholeFile(path);
+  const stats = statsOf(layer);
+  return stats?.isFile()
+    ? { layer: openedFile(openSync(path, "r"), path, layer.name), size: stats.size }
+    : { layer, size: 0 };
 }
 
 async function createFromFiles(
   { report, ...request }: CreateFromRequest,
   layers: readonly LayerFile[],
+  bytes: readonly number[],
 ): Promise<BuildResult> {
-  const cells = layers.map(sharedCell);
-  const bytes = layers.map(bytesOf);
+  const cells = sharedCells(layers.length);
   report.start("layers", bytes, cells);
   try {
     const [layer] = layers;

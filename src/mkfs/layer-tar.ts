@@ -1,19 +1,25 @@
-import { closeSync, fstatSync, read, statSync } from "node:fs";
+import { read, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { AtomicFile } from "../atomic-file/atomic-file.ts";
 import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { strangerOf } from "../safe-open/strangers.ts";
-import { type Layer, openLayer } from "../tar/source.ts";
-import type { WindowBytes } from "../tar/window-bytes.ts";
+import type { TarBytes } from "../tar/reader.ts";
+import { openLayer, type PlainLayer } from "../tar/source.ts";
 import type { LayerRequest } from "./create.ts";
 import { Hashing } from "./hash.ts";
 import { OthersTar } from "./others-tar.ts";
-import { placeBlob } from "./place-blob.ts";
+import { placePlain } from "./place-blob.ts";
+import { ShortTar } from "./short-tar.ts";
 import type { Copy } from "./side-blob.ts";
 import { StoredStream, type Stream } from "./stored-stream.ts";
 
 const READ = 256 << 10;
+
+export interface KeptBytes extends TarBytes {
+  /** No byte below this one will be asked for. */
+  forget?(below: number): void;
+}
 
 /** The tar of a layer that is being built: a file that is read where it lies, or what a stream is written to. */
 export interface LayerTar {
@@ -22,8 +28,8 @@ export interface LayerTar {
   readonly at: number;
   /** The layer is its own tar; else the tar is written to the blob directory. */
   readonly isPlain: boolean;
-  /** Instead of reading the file, where others could change it meanwhile. */
-  readonly bytes?: WindowBytes;
+  /** Instead of reading the file, where others could change it meanwhile, or where all of it was read. */
+  readonly bytes?: KeptBytes;
   /**
    * Waits until all of the tar is there.
    *
@@ -51,10 +57,13 @@ export async function openTar(request: LayerRequest): Promise<LayerTar> {
   const layer = await openLayer(request.layer, request.stdin);
   const { blobDir } = request;
   if (layer.kind === "plain") {
-    const why = whyCopied(layer.fd, request);
+    const why = whyCopied(layer, request);
     if (blobDir !== undefined && why !== undefined)
       return new StreamedTar(streamOf(layer, request.layer.name), request, blobDir, `${why}: it is copied`);
-    return isOthers(layer.fd) ? new OthersTar(layer, request) : new PlainTar(layer, request);
+    if (isOthers(layer)) return new OthersTar(layer, request);
+    return layer.short === undefined
+      ? new PlainTar(layer, request)
+      : new ShortTar(layer, layer.short, request);
   }
   try {
     if (blobDir !== undefined) return new StreamedTar(layer, request, blobDir);
@@ -68,31 +77,34 @@ export async function openTar(request: LayerRequest): Promise<LayerTar> {
   );
 }
 
-const isOthers = (fd: number): boolean => strangerOf(fstatSync(fd)) !== undefined;
+const isOthers = ({ stats }: PlainLayer): boolean => strangerOf(stats) !== undefined;
 
 /**
  * Why a plain tar that the blob directory is to have cannot be linked there. The copy is made while it is read.
  *
  * @returns undefined when it can, perhaps, or nobody wants it there
  */
-function whyCopied(fd: number, { blobDir, blobLink, blobId }: LayerRequest): string | undefined {
+function whyCopied(layer: PlainLayer, { blobDir, blobLink, blobId }: LayerRequest): string | undefined {
   if (blobDir === undefined || blobLink === "none") return undefined;
   // Others could change it under its id: what the blob directory gets is a copy, and that is what is read.
-  if (isOthers(fd)) return "which others may write to";
+  if (isOthers(layer)) return "which others may write to";
   if (blobId !== undefined) return undefined;
-  const { dev } = statSync(blobDir, { throwIfNoEntry: false }) ?? fstatSync(fd);
-  return dev === fstatSync(fd).dev ? undefined : "which lies on another file system";
+  const { dev } = statSync(blobDir, { throwIfNoEntry: false }) ?? layer.stats;
+  return dev === layer.stats.dev ? undefined : "which lies on another file system";
 }
 
 class PlainTar implements LayerTar {
   readonly fd: number;
   readonly at: number;
   readonly isPlain = true;
+  private readonly layer: PlainLayer;
   private readonly size: number;
   private readonly request: LayerRequest;
   private readonly hashing: Hashing | undefined;
 
-  constructor({ fd, at, size }: Extract<Layer, { kind: "plain" }>, request: LayerRequest) {
+  constructor(layer: PlainLayer, request: LayerRequest) {
+    const { fd, at, size } = layer;
+    this.layer = layer;
     this.fd = fd;
     this.at = at;
     this.size = size;
@@ -110,13 +122,12 @@ class PlainTar implements LayerTar {
   }
 
   place(id: string): void {
-    const { layer, blobDir, blobLink } = this.request;
-    if (blobDir !== undefined && blobLink === "hard") placeBlob(this.fd, layer.path, blobDir, id);
+    placePlain(this.layer, this.request, id);
   }
 
   async close(): Promise<void> {
     await this.hashing?.stop();
-    closeSync(this.fd);
+    this.layer.close();
   }
 }
 
@@ -174,7 +185,9 @@ class StreamedTar implements LayerTar {
 const readAt = promisify(read);
 
 /** The bytes of a plain tar in their order. A stream of Node's own would close the descriptor when its reader stops early. */
-function streamOf({ fd, at, size }: Extract<Layer, { kind: "plain" }>, name: string): Stream {
+function streamOf(layer: PlainLayer, name: string): Stream {
+  const { fd, at, size } = layer;
+  layer.short?.release();
   let taken = 0;
   let isOpen = true;
   let reading: Promise<unknown> | undefined;
@@ -198,7 +211,7 @@ function streamOf({ fd, at, size }: Extract<Layer, { kind: "plain" }>, name: str
       if (!isOpen) return;
       isOpen = false;
       await reading?.catch(() => {});
-      closeSync(fd);
+      layer.close();
     },
   };
 }

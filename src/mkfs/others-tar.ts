@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { closeSync, readSync } from "node:fs";
+import { readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { FormatError, OperationalError } from "../bytes/errors.ts";
-import type { Layer } from "../tar/source.ts";
+import type { PlainLayer } from "../tar/source.ts";
 import { WindowBytes } from "../tar/window-bytes.ts";
 import type { LayerRequest } from "./create.ts";
 import type { LayerTar } from "./layer-tar.ts";
@@ -22,11 +22,15 @@ export class OthersTar implements LayerTar {
   readonly at: number;
   readonly isPlain = true;
   readonly bytes: WindowBytes;
+  private readonly layer: PlainLayer;
   private readonly size: number;
   private readonly request: LayerRequest;
   private digest = "";
 
-  constructor({ fd, at, size }: Extract<Layer, { kind: "plain" }>, request: LayerRequest) {
+  constructor(layer: PlainLayer, request: LayerRequest) {
+    const { fd, at, size, short } = layer;
+    short?.release(); // read again, and as often as it takes
+    this.layer = layer;
     this.fd = fd;
     this.at = at;
     this.size = size;
@@ -73,7 +77,7 @@ export class OthersTar implements LayerTar {
   place(): void {}
 
   async close(): Promise<void> {
-    closeSync(this.fd);
+    this.layer.close();
   }
 
   /** @param each told of all bytes, in their order @returns their sha256 */

@@ -64,7 +64,7 @@ export class TarIndexer {
     const part = { at: tar.at, size: limit };
     try {
       const isDone = this.take(limit, isEnd);
-      tar.bytes?.forget(reader.position);
+      tar.bytes?.forget?.(reader.position);
       if (!isDone) return false;
     } catch (error) {
       if (reader.isBlank && error instanceof FormatError) refuseOtherKind(tar.fd, part, layer.name);

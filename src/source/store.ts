@@ -58,7 +58,10 @@ async function store(
   { cache, maxLayerSize: maxSize }: PrepareContext,
 ): Promise<string> {
   const layer = await openLayer(file);
-  if (layer.kind === "plain") throw new OperationalError(`${file.name}: changed while it was read`);
+  if (layer.kind === "plain") {
+    layer.close();
+    throw new OperationalError(`${file.name}: changed while it was read`);
+  }
   const out = new AtomicFile(join(cache.blobs, "source"), false);
   const stored = new StoredStream(layer, out, { name: file.name, isHashed: true, done, maxSize });
   try {

@@ -17,7 +17,7 @@ export class Extensions {
   private readonly own = new PaxRecords();
   private readonly global = new PaxRecords();
   /** Holds the bytes that `own` points into. */
-  private buffer = new Uint8Array(USUAL);
+  private buffer = new Uint8Array(0);
   private readonly file: string;
 
   constructor(file: string) {
@@ -37,7 +37,7 @@ export class Extensions {
     else if (type === "K") this.longLink = copyOf(view, 0, textEnd(view, 0, view.length));
     else if (type === "g") this.addGlobal(view, at);
     else if (type === "x" || type === "X") {
-      if (view.length > this.buffer.length) this.buffer = new Uint8Array(view.length);
+      if (view.length > this.buffer.length) this.buffer = new Uint8Array(Math.max(USUAL, view.length));
       this.buffer.set(view);
       // A second header of the kind replaces the first, as in GNU tar and Go.
       this.own.read(this.buffer, view.length, at, this.file, false);

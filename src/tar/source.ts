@@ -1,18 +1,19 @@
-import { closeSync, createReadStream, fstatSync, open, readSync, statSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, open, type Stats, statSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { type Compression, type FileKind, HEAD, kindOf, refusalOf } from "../bytes/magic.ts";
 import { type ByteStream, peek } from "./byte-stream.ts";
-import { kindOfFile, positionOf } from "./kind-of-file.ts";
+import { kindOfBytes, kindOfFile, positionOf } from "./kind-of-file.ts";
 import { type LayerFile, openAgain, type Part } from "./layer-file.ts";
 import { gunzip, gunzipAtOnce, unzstd } from "./library.ts";
 import { findProgram, throughProgram } from "./program.ts";
+import { readShort, SHORT, type ShortBytes } from "./short-bytes.ts";
 
-/** A layer's tar: a part of a file to read anywhere, which the caller closes, or its bytes in their order. */
+/** A layer's tar: a part of a file to read anywhere, or its bytes in their order. The caller closes it. */
 export type Layer =
-  | ({ readonly kind: "plain"; readonly fd: number } & Part)
+  | PlainLayer
   | ({
       readonly kind: "stream";
       /** Instead of the chunks, where a program does the work: see `ProgramOutput`. */
@@ -21,9 +22,17 @@ export type Layer =
       readonly taken: () => number;
     } & ByteStream);
 
+export interface PlainLayer extends Part {
+  readonly kind: "plain";
+  readonly fd: number;
+  /** Of the file, when it was opened. */
+  readonly stats: Stats;
+  /** All of it, when it is short: read once. */
+  readonly short: ShortBytes | undefined;
+  close(): void;
+}
+
 const READ = 256 << 10;
-/** Of compressed bytes: what starting a program costs is more than what it saves (8 ms of CPU a layer, measured). */
-const SHORT = 256 << 10;
 
 /** Programs that decompress standard input, the fastest first; see docs/decisions/0006-decompressors.md. */
 const PROGRAMS: Record<Compression, readonly string[]> = {
@@ -69,11 +78,19 @@ export async function openLayer(
   file: LayerFile,
   stdin: () => Readable = () => process.stdin,
 ): Promise<Layer> {
-  const { path, name, part } = file;
+  const { path, name, fd: held } = file;
   if (path === "-") return openStream(stdin(), name);
-  const fd = await opened(file);
+  const stats = held === undefined ? undefined : fstatSync(held);
+  return held !== undefined && stats?.isFile()
+    ? openFile(file, held, stats)
+    : openOwn(file, await opened(file));
+}
+
+/** @param fd closed with what is returned */
+function openOwn(file: LayerFile, fd: number): Promise<Layer> {
+  const { path, name } = file;
   const stats = fstatSync(fd);
-  if (stats.isFile()) return openFile(fd, part ?? { at: 0, size: stats.size }, part === undefined, name);
+  if (stats.isFile()) return openFile(file, fd, stats);
   if (stats.isDirectory()) {
     closeSync(fd);
     throw new OperationalError(
@@ -105,31 +122,43 @@ function deviceAdvice(path: string): string {
   return "; a device, which is not there, or which this process may not use: name a file that has its bytes";
 }
 
-async function openFile(fd: number, part: Part, isWhole: boolean, name: string): Promise<Layer> {
+/** @param fd the layer's own, which stays open, or else closed with what is returned */
+async function openFile(file: LayerFile, fd: number, stats: Stats): Promise<Layer> {
+  const { name, part = { at: 0, size: stats.size } } = file;
+  const isHeld = fd === file.fd;
+  const close = () => {
+    if (!isHeld) closeSync(fd);
+  };
   let compression: Compression | "none";
+  let program: string | undefined;
   try {
-    compression = compressionOfLayer(kindOfFile(fd, part), name);
-    if (compression === "none") return { kind: "plain", fd, ...part };
-    const short = compression === "gzip" && part.size <= SHORT ? shortLayer(fd, part) : undefined;
-    if (short !== undefined) return short;
-    const program = programFor(compression, name);
-    if (isWhole && program !== undefined) return throughFile(fd, program, name, compression);
+    const short = part.size <= SHORT ? readShort(fd, part) : undefined;
+    const found = short === undefined ? kindOfFile(fd, part) : kindOfBytes(short.bytes);
+    compression = compressionOfLayer(found, name);
+    if (compression === "none") return { kind: "plain", fd, ...part, stats, short, close };
+    const unzipped = compression === "gzip" && short !== undefined ? shortLayer(short.bytes) : undefined;
+    short?.release();
+    if (unzipped !== undefined) {
+      close();
+      return unzipped;
+    }
+    program = programFor(compression, name);
   } catch (error) {
-    closeSync(fd);
+    close();
     throw error;
   }
+  const own = isHeld ? openAgain(file) : fd; // with a position of its own
+  if (file.part === undefined && program !== undefined) return throughFile(own, program, name, compression);
   const { at: start, size } = part;
-  const readable = createReadStream("", { fd, start, end: start + size - 1, highWaterMark: READ });
+  const readable = createReadStream("", { fd: own, start, end: start + size - 1, highWaterMark: READ });
   return decompress((await peek(readable, name, 0)).stream, name, compression);
 }
 
-/** Decompressed in one go. @returns undefined, and the descriptor stays open, when that cannot be */
-function shortLayer(fd: number, { at, size }: Part): Layer | undefined {
-  const bytes = new Uint8Array(size);
-  if (readSync(fd, bytes, 0, size, at) < size) return undefined;
+/** Decompressed in one go. @returns undefined when that cannot be */
+function shortLayer(bytes: Uint8Array): Layer | undefined {
+  const { length: size } = bytes;
   const tar = gunzipAtOnce(bytes);
   if (tar === undefined) return undefined;
-  closeSync(fd);
   async function* chunks(): AsyncGenerator<Uint8Array> {
     if (tar !== undefined && tar.length > 0) yield tar;
   }

@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import {
   chmodSync,
   chownSync,
+  closeSync,
+  fstatSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -112,9 +114,13 @@ describe("what is copied of a tar that others may write to", () => {
       const { blobs } = await create(at, "none");
       const side = join(at.blobDir, readdirSync(at.blobDir).find((name) => blobs.includes(name)) ?? "");
       const fd = openSync(at.layer, "r+");
-      const tar = new OthersTar({ kind: "plain", fd, at: 0, size: ASKEW.length }, {
-        ...{ layer: { path: at.layer, name: "layer.tar" }, blobId: undefined, done: undefined },
-      } as never);
+      const layer = { kind: "plain", fd, at: 0, size: ASKEW.length, close: () => closeSync(fd) };
+      const tar = new OthersTar(
+        layer as never,
+        {
+          ...{ layer: { path: at.layer, name: "layer.tar" }, blobId: undefined, done: undefined },
+        } as never,
+      );
       await tar.whole(() => {});
       const dataAt = ASKEW.indexOf(1, 1024);
       const copies = [{ dataAt, sideAt: readFileSync(side).indexOf(1), length: 70_000 }];
@@ -177,7 +183,7 @@ it("links nothing else that has come to lie at the tar's path", () => {
   const fd = openSync(at.layer, "r");
   writeFileSync(join(at.dir, "other"), "secret");
   renameSync(join(at.dir, "other"), at.layer);
-  placeBlob(fd, at.layer, at.blobDir, sha256(PLAIN));
+  placeBlob({ fd, stats: fstatSync(fd) }, at.layer, at.blobDir, sha256(PLAIN));
   expect(readFileSync(at.target).equals(PLAIN)).toBe(true);
   expect(readdirSync(at.blobDir)).toEqual([sha256(PLAIN)]);
 });

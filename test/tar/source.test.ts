@@ -103,7 +103,7 @@ async function hashOf(layer: Layer): Promise<string> {
   if (layer.kind === "plain") {
     const bytes = readFileSync(layer.fd);
     expect(bytes.length).toBe(layer.size);
-    closeSync(layer.fd);
+    layer.close();
     return createHash("sha256").update(bytes).digest("hex");
   }
   const hash = createHash("sha256");
@@ -165,7 +165,7 @@ describe.each(ways)("with $way", ({ programs }) => {
       await openLayer(wholeFile("-"), () => createReadStream(at)),
     ]) {
       if (layer.kind === "plain") {
-        closeSync(layer.fd);
+        layer.close();
         continue;
       }
       for await (const chunk of layer.chunks) {
