@@ -133,6 +133,14 @@ export class ChangeLog {
   }
 }
 
+/** A change of the layer's only blob, to what has become of that. */
+export function placed(change: LayerChange, places: readonly BlobLocation[]): LayerChange {
+  const { attributes } = change;
+  if (change.kind !== "file" || attributes.size === 0) return change;
+  const { blob, shift } = elementAt(places, 0);
+  return { ...change, attributes: { ...attributes, blob, where: shift + attributes.where } };
+}
+
 /** Where the data of a file have come to lie; of a device, its number. */
 function dataOf(
   { kind, blob, where, size, pieces }: StoredChange,

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { whileDeaf } from "../atomic-file/clean-up.ts";
 import { syncDirectory } from "../atomic-file/replace-file.ts";
+import type { TarEntry } from "../tar/entry.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 import {
   type BuildOptions,
@@ -13,13 +14,14 @@ import {
 } from "./bootstrap.ts";
 import type { XattrRules } from "./kept-xattrs.ts";
 import type { BlobLocation } from "./layer-image.ts";
-import { openTar } from "./layer-tar.ts";
+import { type LayerTar, openTar } from "./layer-tar.ts";
 import { mustBeNoArchive } from "./no-tar.ts";
-import type { TarTree } from "./from-tar.ts";
+import { EntryList } from "./entry-list.ts";
+import { TarTree } from "./from-tar.ts";
 import type { Blob } from "./plan.ts";
 import type { LayerChange } from "./read-changes.ts";
 import { TarIndexer } from "./tar-indexer.ts";
-import type { Tree } from "./tree.ts";
+import type { SideBlob } from "./side-blob.ts";
 import { hasMarkers } from "./whiteout.ts";
 import { type StoredSideBlob, storeSideBlob } from "./write-side-blob.ts";
 
@@ -74,7 +76,8 @@ export interface LayerImage extends LayerFacts {
 }
 
 /** A layer to be laid over others, without an image of it. */
-export interface LayerChanges extends LayerFacts {
+export interface LayerChanges {
+  /** Its tar, and its side blob. */
   readonly blobs: readonly Blob[];
   /** @param places what has become of these blobs */
   readonly changes: (places: readonly BlobLocation[]) => Iterable<LayerChange>;
@@ -87,14 +90,15 @@ export interface LayerChanges extends LayerFacts {
  * @throws FormatError naming entry and offset, OperationalError, or a system error; nothing is left behind then
  */
 export function createImage(request: CreateRequest): Promise<CreateResult> {
-  return buildLayer(request, { mayBeAbove: false, isForImage: true }, (layer) => {
-    const draft = drafted(request, layer);
-    return (placeBlobs) =>
+  return buildImage(
+    request,
+    false,
+    (draft) => (placeBlobs) =>
       placeBootstrap(request, draft, () => {
         placeBlobs();
         if (request.blobDir !== undefined) syncDirectory(request.blobDir);
-      });
-  });
+      }),
+  );
 }
 
 /**
@@ -104,13 +108,10 @@ export function createImage(request: CreateRequest): Promise<CreateResult> {
  * @throws as `createImage`
  */
 export function createLayerImage(request: LayerRequest): Promise<LayerImage> {
-  return buildLayer(request, { mayBeAbove: true, isForImage: true }, (layer) => {
-    const draft = drafted(request, layer);
-    return (placeBlobs) => {
-      const image = finishBootstrap(request, draft);
-      placeBlobs();
-      return { image };
-    };
+  return buildImage(request, true, (draft) => (placeBlobs) => {
+    const image = finishBootstrap(request, draft);
+    placeBlobs();
+    return { image };
   });
 }
 
@@ -121,63 +122,88 @@ export function createLayerImage(request: LayerRequest): Promise<LayerImage> {
  * @throws as `createImage`
  */
 export function readLayer(request: LayerRequest): Promise<LayerChanges> {
-  return buildLayer(
-    request,
-    { mayBeAbove: true, isForImage: false },
-    ({ entries, blobs }) =>
-      (placeBlobs) => {
-        placeBlobs();
-        return { blobs, changes: (places) => entries.changes(places) };
-      },
-  );
+  const warn = warnOf(request);
+  const entries = new EntryList(request.layer.name, { ...request, warn });
+  return buildLayer(request, warn, entries, ({ blobs }) => (placeBlobs) => {
+    placeBlobs();
+    return { blobs, changes: (places) => entries.changes(places) };
+  });
+}
+
+async function buildImage<T>(
+  request: LayerRequest,
+  mayBeAbove: boolean,
+  form: (draft: Draft) => (placeBlobs: () => void) => T,
+): Promise<T & LayerFacts> {
+  const { name } = request.layer;
+  const warn = warnOf(request);
+  const made = new TarTree(name, { ...request, warn });
+  const { tree, side, xattrs } = made;
+  const entries: LayerEntries = {
+    side,
+    add: (entry) => made.add(entry),
+    finish: () => made.finish(mayBeAbove, request.isRepeatable),
+  };
+  return buildLayer(request, warn, entries, ({ tar, blobs, busy }) => {
+    const place = form(busy(() => draftBootstrap(request, planBootstrap(request, tree, blobs, name))));
+    const [blob, sideBlob] = blobs;
+    return (placeBlobs) => ({
+      ...place(placeBlobs),
+      blobSize: blob.size,
+      id: blob.id,
+      sideId: sideBlob?.id,
+      hasMarkers: hasMarkers(tree) || tree.hasLost,
+      hasAllXattrs: xattrs.leftOut === 0,
+      isPlain: tar.isPlain,
+    });
+  });
+}
+
+const warnOf =
+  ({ warn, layer: { name } }: LayerRequest) =>
+  (message: string): void =>
+    warn(`${name}: ${message}`);
+
+/** What takes the entries of a layer. */
+interface LayerEntries {
+  readonly side: SideBlob | undefined;
+  add(entry: TarEntry): void;
+  finish(): void;
 }
 
 /** A layer that was read, before it has a form. */
-interface ReadLayer {
-  readonly entries: TarTree;
-  readonly tree: Tree;
+interface ReadTar {
+  readonly tar: LayerTar;
   /** Its tar, whose id comes last, and its side blob. */
-  readonly blobs: readonly Blob[];
+  readonly blobs: readonly [Blob, ...Blob[]];
   /** What takes long is done by this. */
   readonly busy: <R>(work: () => R) => R;
 }
 
-const drafted = (request: LayerRequest, { tree, blobs, busy }: ReadLayer): Draft =>
-  busy(() => draftBootstrap(request, planBootstrap(request, tree, blobs, request.layer.name)));
-
 async function buildLayer<T>(
   request: LayerRequest,
-  { mayBeAbove, isForImage }: { mayBeAbove: boolean; isForImage: boolean },
-  form: (layer: ReadLayer) => (placeBlobs: () => void) => T,
-): Promise<T & LayerFacts> {
+  warn: (message: string) => void,
+  entries: LayerEntries,
+  form: (layer: ReadTar) => (placeBlobs: () => void) => T,
+): Promise<T> {
   const tar = await openTar(request);
   let side: StoredSideBlob | undefined;
   try {
-    const index = new TarIndexer(request, tar);
+    const index = new TarIndexer(request, tar, warn, (entry) => entries.add(entry));
     const size = await tar.whole((soFar) => index.readOn(soFar));
     await index.readWhole(size);
     if (!request.isOfImage) mustBeNoArchive(tar.fd, index.members, request.layer.name);
     const busy = index.isLong ? whileDeaf : <R>(work: () => R): R => work();
-    const tree = busy(() => index.entries.finish(mayBeAbove, request.isRepeatable, isForImage));
-    side = await storeSideBlob(index.entries.side, tar, request);
+    busy(() => entries.finish());
+    if (entries.side !== undefined) side = await storeSideBlob(entries.side, tar, request);
     // The bootstrap is planned and written while the end of the tar may still be hashed.
     const blob = { id: "", size };
-    const blobs = side === undefined ? [blob] : [blob, side.blob];
-    const place = form({ entries: index.entries, tree, blobs, busy });
+    const place = form({ tar, blobs: side === undefined ? [blob] : [blob, side.blob], busy });
     blob.id = await tar.id();
-    const built = place(() => {
+    return place(() => {
       side?.place();
       tar.place(blob.id);
     });
-    return {
-      ...built,
-      blobSize: size,
-      id: blob.id,
-      sideId: side?.blob.id,
-      hasMarkers: hasMarkers(tree) || tree.hasLost,
-      hasAllXattrs: index.entries.xattrs.leftOut === 0,
-      isPlain: tar.isPlain,
-    };
   } finally {
     side?.discard();
     await tar.close();

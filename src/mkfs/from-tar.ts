@@ -151,11 +151,8 @@ export class TarTree {
       a.where = entry.dataAt;
     } else if (entry.kind === "symlink") {
       const { length } = entry.link;
-      if (length < 1 || length > MAX_PATH)
-        this.fail(`a symlink target of ${length} bytes, want 1…${MAX_PATH}`);
-      if (entry.link.includes(0)) this.fail("its symlink target has a NUL");
-      // What every unpacked symlink has on Linux, whatever the archive says.
-      a.mode = errno.S_IFLNK | 0o777;
+      mustBeTarget(entry.link, this.fail);
+      a.mode = SYMLINK_MODE;
       a.size = length;
       a.where = tree.pool.add(entry.link, 0, length);
     }
@@ -169,4 +166,13 @@ export class TarTree {
     const { path, at } = this.current as TarEntry;
     throw new FormatError(`entry "${showName(path)}": ${problem}`, { file: this.file, at });
   };
+}
+
+/** What every unpacked symlink has on Linux, whatever the archive says. */
+export const SYMLINK_MODE = errno.S_IFLNK | 0o777;
+
+export function mustBeTarget(target: Uint8Array, fail: Fail): void {
+  const { length } = target;
+  if (length < 1 || length > MAX_PATH) fail(`a symlink target of ${length} bytes, want 1…${MAX_PATH}`);
+  if (target.includes(0)) fail("its symlink target has a NUL");
 }

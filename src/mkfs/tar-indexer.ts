@@ -1,10 +1,10 @@
 import { setImmediate } from "node:timers/promises";
+import type { TarEntry } from "../tar/entry.ts";
 import { FormatError, OperationalError } from "../bytes/errors.ts";
 import { FileBytes } from "../tar/file-bytes.ts";
 import { ArchiveMembers } from "../tar/image-archive.ts";
 import { TarReader } from "../tar/reader.ts";
 import type { LayerRequest } from "./create.ts";
-import { TarTree } from "./from-tar.ts";
 import type { LayerTar } from "./layer-tar.ts";
 import { mustBeEmptyTar, refuseOtherKind } from "./no-tar.ts";
 
@@ -17,25 +17,33 @@ const ENTRIES_A_LOOK = 256;
 /** A layer of more entries takes longer than a moment to be planned and written: a hundred thousand take half a second. */
 const MANY = 50_000;
 
-/** Takes the entries of a tar that may still be growing into a tree; only headers are read. */
+/** Takes the entries of a tar that may still be growing; only headers are read. */
 export class TarIndexer {
-  readonly entries: TarTree;
   /** Of a layer that is not known to be one. */
   readonly members: ArchiveMembers;
   private readonly reader: TarReader;
   private readonly request: LayerRequest;
   private readonly tar: LayerTar;
+  private readonly take: (entry: TarEntry) => void;
   private isOver = false;
   private count = 0;
   private onlyName = "";
 
-  constructor(request: LayerRequest, tar: LayerTar) {
+  /**
+   * @param warn told of what is odd, without the layer's name
+   * @param take given each entry
+   */
+  constructor(
+    request: LayerRequest,
+    tar: LayerTar,
+    warn: (message: string) => void,
+    take: (entry: TarEntry) => void,
+  ) {
+    this.take = take;
     this.request = request;
     this.tar = tar;
     this.members = new ArchiveMembers(tar.at);
     const { name } = request.layer;
-    const warn = (message: string) => request.warn(`${name}: ${message}`);
-    this.entries = new TarTree(name, { ...request, warn });
     this.reader = new TarReader(tar.bytes ?? new FileBytes(tar.fd, name, tar.at), name, {
       ...request,
       warn,
@@ -63,7 +71,7 @@ export class TarIndexer {
     const { layer, isOfImage = false } = request;
     const part = { at: tar.at, size: limit };
     try {
-      const isDone = this.take(limit, isEnd);
+      const isDone = this.takeEntries(limit, isEnd);
       tar.bytes?.forget?.(reader.position);
       if (!isDone) return false;
     } catch (error) {
@@ -83,7 +91,7 @@ export class TarIndexer {
     return this.count > MANY;
   }
 
-  private take(limit: number, isEnd: boolean): boolean {
+  private takeEntries(limit: number, isEnd: boolean): boolean {
     const until = performance.now() + TURN_MS;
     while (!this.isOver) {
       if (this.count % ENTRIES_A_LOOK === 0 && performance.now() > until) return false;
@@ -94,7 +102,7 @@ export class TarIndexer {
         this.count++;
         if (this.count === 1) this.onlyName = Buffer.from(entry.path).toString();
         if (!this.request.isOfImage && !this.members.isFull) this.members.add(entry);
-        this.entries.add(entry);
+        this.take(entry);
       }
     }
     return true;
