@@ -22,10 +22,13 @@ const systemPart = ((): string => {
 
 const pidPart = (pid: number): string => pid.toString(16).padStart(PART, "0");
 
+const ownPart = pidPart(process.pid);
+
 /** A name beside a file that no other file has, and that says which process makes it. */
 export function temporaryName(path: string): string {
   const random = randomUUID().slice(0, PART); // Node draws the bytes of many at once
-  return join(dirname(path), `.${basename(path)}.${systemPart}${pidPart(process.pid)}${random}.tmp`);
+  const at = path.lastIndexOf("/") + 1;
+  return `${path.slice(0, at)}.${path.slice(at)}.${systemPart}${ownPart}${random}.tmp`;
 }
 
 /** Removes what processes that are no more (SIGKILL, a crash) have left of the same file. */

@@ -86,11 +86,20 @@ export class EntryList {
     const isOther = isWhiteout || kind === "hardlink";
     const size = kind === "file" && !isWhiteout ? entry.size : 0;
     return {
-      ...{ kind, path, at, link: isWhiteout ? NO_BYTES : link },
+      kind,
+      path,
+      at,
+      link: isWhiteout ? NO_BYTES : link,
       attributes: {
-        ...{ mode, flags: 0, uid, gid, mtime, mtimeNsec, blob: 0 },
+        mode,
+        flags: 0,
+        uid,
+        gid,
+        mtime,
+        mtimeNsec,
         size: kind === "symlink" ? link.length : size,
         where: size > 0 ? entry.dataAt : entry.rdev,
+        blob: 0,
       },
       xattrs: isOther ? NO_XATTRS : this.xattrs.of(entry.xattrs, mode, this.fail),
       pieces: undefined,

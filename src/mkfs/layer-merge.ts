@@ -90,9 +90,10 @@ export class LayerMerge {
     const area = xattrArea(this.xattrs.of(change.xattrs, given.mode, refuse), refuse);
     const where = kind === "symlink" ? tree.pool.add(link, 0, link.length) : given.where;
     const xattrAt = tree.pool.add(area, 0, area.length);
-    const made = tree.newInode(
-      Object.assign(this.attributes, given, { where, xattrAt, xattrSize: area.length }),
-    );
+    const { mode, flags, uid, gid, mtime, mtimeNsec, size, blob } = given;
+    const xattrSize = area.length;
+    const attributes = { mode, flags, uid, gid, mtime, mtimeNsec, size, where, blob, xattrAt, xattrSize };
+    const made = tree.newInode(attributes);
     if (pieces !== undefined) tree.pieces.set(made, pieces);
     return made;
   }

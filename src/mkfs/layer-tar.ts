@@ -16,7 +16,7 @@ import { StoredStream, type Stream } from "./stored-stream.ts";
 
 const READ = 256 << 10;
 
-export interface KeptBytes extends TarBytes {
+interface KeptBytes extends TarBytes {
   /** No byte below this one will be asked for. */
   forget?(below: number): void;
 }
@@ -187,7 +187,6 @@ const readAt = promisify(read);
 /** The bytes of a plain tar in their order. A stream of Node's own would close the descriptor when its reader stops early. */
 function streamOf(layer: PlainLayer, name: string): Stream {
   const { fd, at, size } = layer;
-  layer.short?.release();
   let taken = 0;
   let isOpen = true;
   let reading: Promise<unknown> | undefined;

@@ -28,8 +28,7 @@ export class OthersTar implements LayerTar {
   private digest = "";
 
   constructor(layer: PlainLayer, request: LayerRequest) {
-    const { fd, at, size, short } = layer;
-    short?.release(); // read again, and as often as it takes
+    const { fd, at, size } = layer;
     this.layer = layer;
     this.fd = fd;
     this.at = at;

@@ -37,7 +37,6 @@ export class ShortTar implements LayerTar {
   }
 
   async close(): Promise<void> {
-    this.bytes.release();
     this.layer.close();
   }
 }

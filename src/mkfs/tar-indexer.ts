@@ -9,7 +9,7 @@ import type { LayerTar } from "./layer-tar.ts";
 import { mustBeEmptyTar, refuseOtherKind } from "./no-tar.ts";
 
 /** @see https://github.com/containerd/stargz-snapshotter/blob/main/docs/estargz.md (external TOC) */
-const STARGZ_TOC = "stargz.index.json";
+const STARGZ_TOC = Buffer.from("stargz.index.json");
 
 /** How long it reads before the event loop has its turn, and how often it looks at the time. */
 const TURN_MS = 100;
@@ -27,7 +27,7 @@ export class TarIndexer {
   private readonly take: (entry: TarEntry) => void;
   private isOver = false;
   private count = 0;
-  private onlyName = "";
+  private first: Uint8Array | undefined;
 
   /**
    * @param warn told of what is odd, without the layer's name
@@ -78,7 +78,7 @@ export class TarIndexer {
       if (reader.isBlank && error instanceof FormatError) refuseOtherKind(tar.fd, part, layer.name);
       throw error;
     }
-    if (isEnd && this.count === 1 && this.onlyName === STARGZ_TOC)
+    if (isEnd && this.count === 1 && this.first !== undefined && STARGZ_TOC.equals(this.first))
       throw new OperationalError(
         `${layer.name}: a table of contents of an eStargz layer, which is elsewhere: nothing but ${STARGZ_TOC} is in it`,
       );
@@ -100,7 +100,7 @@ export class TarIndexer {
       if (entry === undefined) this.isOver = true;
       else {
         this.count++;
-        if (this.count === 1) this.onlyName = Buffer.from(entry.path).toString();
+        this.first ??= entry.path;
         if (!this.request.isOfImage && !this.members.isFull) this.members.add(entry);
         this.take(entry);
       }

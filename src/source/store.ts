@@ -59,7 +59,7 @@ async function store(
 ): Promise<string> {
   const layer = await openLayer(file);
   if (layer.kind === "plain") {
-    layer.close();
+    await layer.close();
     throw new OperationalError(`${file.name}: changed while it was read`);
   }
   const out = new AtomicFile(join(cache.blobs, "source"), false);

@@ -9,13 +9,16 @@ export const MAX_EXTENSION = 1 << 20;
 /** Most extension headers are smaller. */
 const USUAL = 4 << 10;
 
+const NO_XATTRS: XattrRecord[] = [];
+
 /** What extension headers have said: of the next entry, and of all that follow. */
 export class Extensions {
   /** Names of GNU's 'L' and 'K' headers. */
   longName: Uint8Array | undefined;
   longLink: Uint8Array | undefined;
-  private readonly own = new PaxRecords();
-  private readonly global = new PaxRecords();
+  /** undefined: there were none so far, as in most tars. */
+  private own: PaxRecords | undefined;
+  private global: PaxRecords | undefined;
   /** Holds the bytes that `own` points into. */
   private buffer = new Uint8Array(0);
   private readonly file: string;
@@ -40,6 +43,7 @@ export class Extensions {
       if (view.length > this.buffer.length) this.buffer = new Uint8Array(Math.max(USUAL, view.length));
       this.buffer.set(view);
       // A second header of the kind replaces the first, as in GNU tar and Go.
+      this.own ??= new PaxRecords();
       this.own.read(this.buffer, view.length, at, this.file, false);
     }
   }
@@ -48,30 +52,31 @@ export class Extensions {
   clear(): void {
     this.longName = undefined;
     this.longLink = undefined;
-    this.own.clear();
+    this.own?.clear();
   }
 
   /** The value of a key for the next entry, unless it is empty: then the header's own counts. */
   value(key: number): PaxValue | undefined {
-    const value = this.own.values[key] ?? this.global.values[key];
+    const value = this.own?.values[key] ?? this.global?.values[key];
     return value === undefined || value.from === value.to ? undefined : value;
   }
 
   /** Whether the next entry's own records have keys of sparse files. */
   get isSparse(): boolean {
-    return this.own.isSparse;
+    return this.own?.isSparse ?? false;
   }
 
   get pieces(): readonly PaxValue[] {
-    return this.own.pieces;
+    return this.own?.pieces ?? [];
   }
 
   get xattrs(): readonly XattrRecord[] {
-    return mergeXattrs(this.global.xattrs, this.own.xattrs);
+    return mergeXattrs(this.global?.xattrs ?? NO_XATTRS, this.own?.xattrs ?? NO_XATTRS);
   }
 
   /** Keeps copies of the values alone, so that memory is bounded by what is counted here. */
   private addGlobal(view: Uint8Array, at: number): void {
+    this.global ??= new PaxRecords();
     const { global, file } = this;
     const added = new PaxRecords();
     added.read(view, view.length, at, file, true);

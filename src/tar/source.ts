@@ -126,18 +126,19 @@ function deviceAdvice(path: string): string {
 async function openFile(file: LayerFile, fd: number, stats: Stats): Promise<Layer> {
   const { name, part = { at: 0, size: stats.size } } = file;
   const isHeld = fd === file.fd;
+  let short: ShortBytes | undefined;
   const close = () => {
+    short?.release();
     if (!isHeld) closeSync(fd);
   };
   let compression: Compression | "none";
   let program: string | undefined;
   try {
-    const short = part.size <= SHORT ? readShort(fd, part) : undefined;
+    short = part.size <= SHORT ? readShort(fd, part) : undefined;
     const found = short === undefined ? kindOfFile(fd, part) : kindOfBytes(short.bytes);
     compression = compressionOfLayer(found, name);
     if (compression === "none") return { kind: "plain", fd, ...part, stats, short, close };
     const unzipped = compression === "gzip" && short !== undefined ? shortLayer(short.bytes) : undefined;
-    short?.release();
     if (unzipped !== undefined) {
       close();
       return unzipped;
@@ -147,6 +148,7 @@ async function openFile(file: LayerFile, fd: number, stats: Stats): Promise<Laye
     close();
     throw error;
   }
+  short?.release();
   const own = isHeld ? openAgain(file) : fd; // with a position of its own
   if (file.part === undefined && program !== undefined) return throughFile(own, program, name, compression);
   const { at: start, size } = part;

@@ -70,7 +70,7 @@ describe("a layer is the file that was opened", () => {
     let read = Buffer.alloc(0);
     if (opened.kind === "plain") {
       read = readFileSync(opened.fd);
-      opened.close();
+      await opened.close();
     } else for await (const chunk of opened.chunks) read = Buffer.concat([read, chunk]);
     expect(read.equals(EVIL)).toBe(true);
     closeSync(fd);

@@ -2,7 +2,6 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
-  closeSync,
   createReadStream,
   createWriteStream,
   mkdtempSync,
@@ -103,7 +102,7 @@ async function hashOf(layer: Layer): Promise<string> {
   if (layer.kind === "plain") {
     const bytes = readFileSync(layer.fd);
     expect(bytes.length).toBe(layer.size);
-    layer.close();
+    await layer.close();
     return createHash("sha256").update(bytes).digest("hex");
   }
   const hash = createHash("sha256");
@@ -165,7 +164,7 @@ describe.each(ways)("with $way", ({ programs }) => {
       await openLayer(wholeFile("-"), () => createReadStream(at)),
     ]) {
       if (layer.kind === "plain") {
-        layer.close();
+        await layer.close();
         continue;
       }
       for await (const chunk of layer.chunks) {
