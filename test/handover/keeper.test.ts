@@ -106,7 +106,7 @@ describe.each(SHELLS)("%s", (kind) => {
       "SIGHUP that comes when one has handed over is passed on to the next one",
       "if is next; then trap 'echo hup; exit 64' HUP; mark ready; while :; do sleep 0.05; done; fi; tell USR1; tell USR2; mark first; await told; exit 80",
       "first 0 \nnext 0 \nhup\nstatus 0\n",
-      "await ready; k=$(cat /proc/$keeper/task/$keeper/children); kill -STOP $k; mark told; ended first; kill -HUP $k; kill -CONT $k",
+      "await ready; await first; k=$(cat /proc/$keeper/task/$keeper/children); kill -STOP $k; mark told; ended first; kill -HUP $k; kill -CONT $k",
     ],
     [
       "one that dies of being stopped is followed by one that clears up",
