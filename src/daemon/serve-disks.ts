@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import type { Socket } from "node:net";
 import type { BlobSearch } from "../blob/locate.ts";
 import type { DiskFile } from "../block/disk-reader.ts";
 import type { Verity } from "../block/export.ts";
@@ -12,9 +13,13 @@ import { exportFlags } from "../nbd/protocol.ts";
 import { NbdServer } from "../nbd/server.ts";
 import { openFileLimit } from "../proc/file-limit.ts";
 import type { Address } from "../prometheus/http.ts";
+import { setSendBuffer } from "../syscalls/send-buffer.ts";
 import { loadSystemCalls } from "../syscalls/system-call.ts";
 import { type DeviceToServe, NbdAttachment } from "./nbd-attachment.ts";
 import { buildInfo } from "./version.ts";
+
+/** A piece of an answer, and what the kernel counts besides: else each is told in two parts, and waited for between (0057). */
+const SEND_BUFFER = 512 << 10;
 
 /** Where clients come. */
 export type DiskAddress =
@@ -78,6 +83,7 @@ export async function serveDisks(
       for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
     });
     const nbd = new NbdServer(new Map(open.map(({ name, served }) => [name, served])), log);
+    nbd.server.on("connection", widen);
     const attachment = await listen(nbd, address, open, log);
     const isThere = await Promise.race([attachment?.attach() ?? true, asked.then(() => false)]);
     if (isThere) {
@@ -93,6 +99,15 @@ export async function serveDisks(
     monitoring?.close();
     for (const { close } of open) close();
   }
+}
+
+/** TCP finds out by itself how much it needs. */
+function widen(socket: Socket): void {
+  const { _handle: handle, remoteAddress } = socket as Socket & {
+    readonly _handle?: { readonly fd?: number };
+  };
+  if (remoteAddress === undefined && handle?.fd !== undefined && handle.fd >= 0)
+    setSendBuffer(handle.fd, SEND_BUFFER);
 }
 
 /** Loaded only when asked for (0010). */

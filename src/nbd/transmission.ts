@@ -23,8 +23,8 @@ import {
   simpleReply,
 } from "./protocol.ts";
 
-/** Bytes that are read for a client at a time. */
-const PIECE = 128 << 10;
+/** Bytes that are read for a client at a time: what nbdcopy and the kernel ask for at most. Half of it costs a third more (0057). */
+const PIECE = 256 << 10;
 /** Bytes in front of the data of a chunk, and of a simple reply. */
 const DATA_HEAD = 28;
 const SIMPLE_HEAD = 16;
