@@ -41,7 +41,7 @@ export function copyTree(image: Image, onFile: (inode: number, at: number) => vo
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
       const { node } = next;
       forEachDirent(image, image.inodeAt(next.nid), (nid, name, length) => {
-        const child = tree.node(node, image.bytes, name, length);
+        const child = tree.newName(node, image.bytes, name, length); // a checked directory has each name once
         tree.put(child, copyInode(nid));
         if (tree.isDirectory(child)) left.push({ nid, node: child });
       });

@@ -114,6 +114,8 @@ export class Tree {
 
   /** Open addressing: node + 1, by parent and name. */
   private table = new Int32Array(4 * FIRST);
+  /** Nodes from here on are not in the table yet. */
+  private entered = 0;
 
   constructor() {
     this.inode[this.newNode(NONE, 0, 0)] = NONE;
@@ -121,6 +123,7 @@ export class Tree {
 
   /** The live or dead node of a name, or NONE. */
   find(parent: number, name: Uint8Array, at: number, length: number): number {
+    if (this.entered < this.nodes) this.enterAll();
     const mask = this.table.length - 1;
     for (let slot = hashName(parent, name, at, length) & mask; ; slot = (slot + 1) & mask) {
       this.steps++;
@@ -142,11 +145,19 @@ export class Tree {
       if (this.listed[found] === 0) this.list(found);
       return found;
     }
+    const node = this.newName(parent, name, at, length);
+    this.enterAll();
+    return node;
+  }
+
+  /**
+   * The node of a name that its directory does not have, made dead. It is found like any other, but is not looked for, and
+   * the table is made when somebody looks.
+   */
+  newName(parent: number, name: Uint8Array, at: number, length: number): number {
     this.budget.add(nameBytes(length));
     const node = this.newNode(parent, this.pool.add(name, at, length), length);
     this.list(node);
-    if (this.nodes * 2 > this.table.length) this.rehash();
-    else this.enter(node);
     return node;
   }
 
@@ -287,9 +298,15 @@ export class Tree {
     this.table[slot] = node + 1;
   }
 
-  private rehash(): void {
-    this.table = new Int32Array(this.table.length * 2);
-    for (let node = ROOT + 1; node < this.nodes; node++) this.enter(node);
+  private enterAll(): void {
+    if (this.nodes * 2 > this.table.length) {
+      let length = this.table.length;
+      while (this.nodes * 2 > length) length *= 2;
+      this.table = new Int32Array(length);
+      this.entered = ROOT + 1;
+    }
+    for (let node = Math.max(this.entered, ROOT + 1); node < this.nodes; node++) this.enter(node);
+    this.entered = this.nodes;
   }
 
   private growNodes(): void {
