@@ -18,6 +18,7 @@ import { addExport, addVerify } from "./image-export.ts";
 import * as options from "./image-options.ts";
 import { endWithOutput, runProgram } from "./run-program.ts";
 import { complain, print } from "./say.ts";
+import { addTree } from "./tree.ts";
 
 const SIGN_OF_LIFE_MS = 10_000;
 
@@ -122,6 +123,7 @@ addCat(program);
 addDu(program);
 addDiff(program);
 addFind(program);
+addTree(program);
 addCompletion(program);
 
 /** A line now and then while a command has nothing to say yet. */

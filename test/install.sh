@@ -8,7 +8,7 @@ set -eu
 PROGRAMS="python3:python3 pip3:python3-pip perl:perl-base getfattr:attr setcap:libcap2-bin rsync:rsync curl:curl ss:iproute2 pkill:procps
 openssl:openssl zstd:zstd xz:xz-utils bzip2:bzip2 igzip:isal pigz:pigz fusermount:fuse3 mmdebstrap:mmdebstrap umoci:umoci skopeo:skopeo
 prometheus:prometheus fio:fio faketime:faketime systemd-analyze:systemd
-fincore:util-linux-extra protoc:protobuf-compiler veritysetup:cryptsetup-bin dmsetup:dmsetup qemu-system-x86_64:qemu-system-x86 cpio:cpio nbdinfo:libnbd-bin qemu-img:qemu-utils mkfs.ext4:e2fsprogs zsh:zsh fish:fish"
+fincore:util-linux-extra protoc:protobuf-compiler veritysetup:cryptsetup-bin dmsetup:dmsetup qemu-system-x86_64:qemu-system-x86 cpio:cpio nbdinfo:libnbd-bin qemu-img:qemu-utils mkfs.ext4:e2fsprogs zsh:zsh fish:fish tree:tree"
 EROFS_AT_LEAST=1.8
 
 root=$(cd "$(dirname "$0")/.." && pwd)

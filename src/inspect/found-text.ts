@@ -2,6 +2,7 @@ import { showName } from "../bytes/name.ts";
 import type { Rows } from "../find/rows.ts";
 import type { Version } from "../layers/layered-image.ts";
 import { deviceOf, isDevice, isDirectory } from "./attr.ts";
+import { fateText } from "./fate-text.ts";
 import { placeText } from "./place-text.ts";
 import type { SizeText } from "./size-text.ts";
 import { tableText } from "./table-text.ts";
@@ -37,10 +38,4 @@ function cells(rows: Rows, row: number, size: SizeText): string[] {
 function sizeCell(version: Version, size: SizeText): string {
   if (isDevice(version)) return deviceOf(version).join(",");
   return isDirectory(version) ? "-" : size(version.size);
-}
-
-function fateText({ fate, by }: Version): string {
-  if (by === undefined) return "seen";
-  if (fate === "attributes") return `named again by ${by.layer}`;
-  return `${fate} ${fate === "overwritten" || fate === "replaced" ? "by" : "of"} ${by.layer}`;
 }

@@ -227,6 +227,18 @@ const IMAGE: Readonly<Record<string, readonly Row[]>> = {
     ].map((option): Row => ["find a.tar", option, ""]),
     ["find big.tar -l", "--bytes", ""],
   ],
+  tree: [
+    ["tree a.tar", "--over b.tar", ""],
+    ["tree a.tar", "--blob-dir blobs", "", /^Error: --blob-dir has no meaning for a\.tar/],
+    ["tree a.tar", "--cache-dir c", ""],
+    ["tree a.tar", "--ref x:1", "", /^Error: --ref has no meaning for a\.tar/],
+    ["tree a.tar", "--platform linux/arm64", "", /^Error: --platform has no meaning for a\.tar/],
+    ["tree --cache-dir c2 a.tar.gz", "--max-layer-size 1K", "", /^Error: a\.tar\.gz: more than 1024/],
+    ["tree a.tar", "--level 0", "", /^Error: .*want a whole number from 1 to /],
+    ...["--dirs", "--du", "--layers", "--json"].map((option): Row => ["tree a.tar", option, ""]),
+    ["tree a.tar --over white.tar", "--hidden", ""],
+    ["tree big.tar --du", "--bytes", ""],
+  ],
   diff: [
     ["diff a.tar --layers 1..2", "--over b.tar", ""],
     ["diff a.tar b.tar", "--blob-dir blobs", "", /^Error: --blob-dir has no meaning for a\.tar/],
