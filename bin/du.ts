@@ -15,7 +15,7 @@ const MANY = 1 << 30;
 type Limit = { readonly bytes: number } | { readonly percent: number };
 
 interface DuFlags extends InsideFlags {
-  readonly by: "dir" | "layer";
+  readonly by: "dir" | "layer" | "ext" | "owner" | "type";
   readonly depth: number;
   readonly lines: number;
   readonly bytes: boolean;
@@ -30,10 +30,17 @@ export function addDu(program: Command): void {
       "say how many bytes of files an image has, where, and how many of them are hidden by upper layers",
     )
     .addOption(
-      new Option("--by <what>", "a line a directory or a layer").choices(["dir", "layer"]).default("dir"),
+      new Option("--by <what>", "a line a directory, layer, extension, owner or type")
+        .choices([...["dir", "layer", "ext", "owner", "type"]])
+        .default("dir"),
     )
     .option("-d, --depth <N>", "directories so deep", integer(0, MANY), 2)
-    .option("-n, --lines <N>", "the largest so many directories", integer(1, MANY), MANY)
+    .option(
+      "-n, --lines <N>",
+      "the largest so many directories, extensions, owners or types",
+      integer(1, MANY),
+      MANY,
+    )
     .option("-b, --bytes", "exact sizes", false)
     .option("--json", "one JSON object a line", false)
     .option("--max-hidden <limit>", "exit with status 3 when more is hidden: 20M, or 10% of all", limit)
@@ -57,7 +64,7 @@ export function addDu(program: Command): void {
 
 async function show(image: LayeredImage, flags: DuFlags): Promise<void> {
   const { by, depth, lines, json, bytes, maxHidden } = flags;
-  const { usageByLayer, usageByDirectory } = await import("../src/layers/usage.ts");
+  const { usageByLayer, usageByDirectory, usageByKind } = await import("../src/layers/usage.ts");
   const text = await import("../src/inspect/du-text.ts");
   const { layerUsageRecords, directoryRecords } = await import("../src/inspect/du-json.ts");
   const { sizeText } = await import("../src/inspect/size-text.ts");
@@ -66,6 +73,11 @@ async function show(image: LayeredImage, flags: DuFlags): Promise<void> {
   if (by === "layer") {
     if (json) sayAll(layerUsageRecords(usage, image.layers));
     else print(text.layersUsageText(usage, image.layers, size));
+  } else if (by !== "dir") {
+    const { KINDS, kindRecords, kindsText } = await import("../src/inspect/du-kinds.ts");
+    const kinds = usageByKind(image, KINDS[by]);
+    if (json) sayAll(kindRecords(by, kinds, lines));
+    else print(kindsText(by, kinds, size, lines));
   } else {
     const directories = usageByDirectory(image, depth);
     if (json) sayAll(directoryRecords(image, directories, lines));

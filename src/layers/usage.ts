@@ -29,6 +29,19 @@ export interface DirectoryUsage {
   readonly entries: number;
 }
 
+/** What names of one kind come to, in bytes of files; one of several names counts at one of them. */
+export interface KindUsage {
+  /** Bytes, as characters of the same numbers. */
+  readonly kind: string;
+  seen: number;
+  hidden: number;
+  /** Names that are seen. */
+  entries: number;
+}
+
+/** Says of which kind a name is; undefined: of none. */
+export type KindOf = (tree: Tree, node: number, inode: number) => string | undefined;
+
 /** By layer, the lowest first. */
 export function usageByLayer({ tree, versions, layers }: LayeredImage): LayerUsage[] {
   const all = layers.map(
@@ -80,6 +93,27 @@ export function usageByDirectory({ tree, versions }: LayeredImage, depth: number
     if (own <= depth) found.push({ node, depth: own, ...usage });
   }
   return found;
+}
+
+/** By whatever names have in common. */
+export function usageByKind({ tree, versions }: LayeredImage, kindOf: KindOf): KindUsage[] {
+  const all = new Map<string, KindUsage>();
+  const of = (node: number, inode: number): KindUsage | undefined => {
+    const kind = kindOf(tree, node, inode);
+    if (kind === undefined) return undefined;
+    const known = all.get(kind) ?? { kind, seen: 0, hidden: 0, entries: 0 };
+    all.set(kind, known);
+    return known;
+  };
+  for (const { size, version } of filesOf(tree, versions)) {
+    const usage = of(versions.node[version] as number, versions.inode[version] as number);
+    if (usage !== undefined) usage[versions.fate(version) === "seen" ? "seen" : "hidden"] += size;
+  }
+  for (let node = ROOT + 1; node < tree.nodes; node++) {
+    const usage = tree.isLive(node) ? of(node, tree.inode[node] as number) : undefined;
+    if (usage !== undefined) usage.entries++;
+  }
+  return [...all.values()];
 }
 
 function depthOf(tree: Tree, node: number): number {

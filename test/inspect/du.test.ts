@@ -13,7 +13,7 @@ beforeAll(() => {
   sh(
     `cd "$W"; mkdir -p one/usr/lib/x one/usr/bin one/etc two/usr/lib/x
      head -c 70000 /dev/urandom >one/usr/lib/x/big; echo short >one/usr/bin/sh; ln one/usr/bin/sh one/usr/bin/dash
-     printf %05000d 1 >one/etc/conf; printf %0300d 1 >two/usr/lib/x/more; printf %07d 1 >two/usr/bin
+     printf %05000d 1 >one/etc/conf.d.txt; touch one/etc/.hid; ln -s x one/etc/l; chown 7:8 one/etc/.hid; printf %0300d 1 >two/usr/lib/x/more; printf %07d 1 >two/usr/bin
      cd one; tar -cf ../1.tar .; cd ../two; tar -cf ../2.tar .; cd ../tree
      tar --recursive-unlink -xf ../1.tar; rm -r usr/bin; tar -xf ../2.tar`,
     { W: work },
@@ -38,6 +38,21 @@ describe("du", () => {
     }
   });
 
+  it.each([
+    ["ext", `-type f -printf '%f\\t%i\\t%s\\n' | sed -E 's/^(.+)(\\.[^.\\t]*)\\t/\\2\\t/; t; s/^[^\\t]*//'`],
+    ["owner", `-printf '%U:%G\\t%i\\t%s\\t%y\\n' | sed -E 's/[0-9]+\\t[^f]$/0\\t/'`],
+    ["type", `-printf '%y\\t%i\\t%s\\n' | sed -E '/^f/!s/[0-9]+$/0/; s/^f/file/; s/^d/dir/; s/^l/symlink/'`],
+  ])("--by %s has the sums of GNU find", (by, listing) => {
+    const script = `cd "$W/tree"; find . -mindepth 1 ${listing} | awk -F'\\t' '{ n[$1]++; if (!seen[$1, $2]++) s[$1] += $3 } END { for (k in n) print k "\\t" s[k]+0 "\\t" n[k] }'`;
+    const want = sh(script, { W: work }).split("\n").filter(Boolean).sort();
+    const found = records("--by", by).filter(({ entries }) => entries > 0);
+    expect(found.map((one) => `${one[by]}\t${one.seen}\t${one.entries}`).sort()).toEqual(want);
+    expect(records("--by", by).reduce((sum, { hidden }) => sum + hidden, 0)).toBe(6);
+    expect(du("--by", by, "-n", "1").stdout.split("\n")[0]).toBe(
+      `SEEN  HIDDEN  ENTRIES  ${by.toUpperCase()}`,
+    );
+  });
+
   it("says by layer what is hidden, why, and exits 3 when that is too much", () => {
     const [upper, lower] = records("--by", "layer");
     expect([upper.own, upper.seen]).toEqual([307, 307]);
@@ -54,9 +69,9 @@ describe("du", () => {
   it("is a table, the largest first, whose names stand last", () => {
     expect(du("-d", "1").stdout.split("\n")).toEqual([
       "SEEN  HIDDEN  ENTRIES  PATH",
-      " 74K       6        8  /",
+      " 74K       6       10  /",
       " 69K       6        5  /usr",
-      "4.9K       -        1  /etc",
+      "4.9K       -        3  /etc",
       "",
     ]);
   });
