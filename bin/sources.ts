@@ -1,5 +1,6 @@
 import type { WantedPlatform } from "../src/source/platform.ts";
 import { type IdleOption, type PreparedImage, prepareImage } from "../src/source/prepare.ts";
+import { compilingLater } from "./compile-later.ts";
 import { warn } from "./help.ts";
 import { progress } from "./progress.ts";
 
@@ -28,5 +29,6 @@ export async function prepareSources(
 ): Promise<PreparedImage> {
   const where = mountpoint === undefined ? {} : { mountpoint };
   const choice = { ref, platform, blobDirs, blobOptions, strictXattrs, maxLayerSize, onIdle };
-  return prepareImage({ paths, cacheDir, ...where, ...choice, report: progress(process.stderr.isTTY), warn });
+  const report = progress(process.stderr.isTTY);
+  return compilingLater(() => prepareImage({ paths, cacheDir, ...where, ...choice, report, warn }));
 }
