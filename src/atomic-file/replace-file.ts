@@ -20,8 +20,11 @@ const { O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW } = constants;
 export interface ReplaceOptions {
   /** Permissions, whatever the umask is. */
   readonly mode: number;
-  /** On disk with its name when this returns. Without it, a crash may leave the name with anything or nothing in it. */
-  readonly isDurable: boolean;
+  /**
+   * On disk with its name when this returns. "content": a crash may take the name, but leaves nothing else under it. false: it may
+   * leave anything or nothing.
+   */
+  readonly isDurable: boolean | "content";
   /** A name that only the caller uses, which it removes itself after a kill; without it, a free one. */
   readonly temporary?: string;
 }
@@ -43,14 +46,14 @@ export function replaceFile(path: string, content: string | Uint8Array, options:
       try {
         fchmodSync(fd, mode);
         writeFileSync(fd, content);
-        if (isDurable) fsyncSync(fd);
+        if (isDurable !== false) fsyncSync(fd);
       } finally {
         closeSync(fd);
       }
     },
     temporary,
   );
-  if (isDurable) syncDirectory(dirname(path));
+  if (isDurable === true) syncDirectory(dirname(path));
 }
 
 /** The same with a file that `make` makes under the name that it is given. @throws what `make` throws, too */

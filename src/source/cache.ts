@@ -11,8 +11,8 @@ import {
 } from "node:fs";
 import { link, open, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { registerTemporary, unregisterTemporary } from "../atomic-file/clean-up.ts";
-import { replaceFile } from "../atomic-file/replace-file.ts";
+import { registerTemporary, stopFirst, unregisterTemporary } from "../atomic-file/clean-up.ts";
+import { replaceFile, syncDirectory } from "../atomic-file/replace-file.ts";
 import { temporaryName } from "../atomic-file/temporary.ts";
 import { codeOf, messageOf, OperationalError } from "../bytes/errors.ts";
 import { SHA256 } from "../bytes/sha256.ts";
@@ -144,6 +144,25 @@ export class Cache {
     }
   }
 
+  /**
+   * While bootstraps of layers are put here: signals are listened to once for all of them, and the names of all go to the disk
+   * together, which takes as long as one.
+   */
+  async puttingLayers(work: () => Promise<void>): Promise<void> {
+    const mayLeave = stopFirst(async () => {});
+    try {
+      await work();
+    } finally {
+      mayLeave();
+    }
+    const dir = dirname(this.layer(""));
+    try {
+      syncDirectory(dir);
+    } catch (error) {
+      throw new OperationalError(`${dir}: ${messageOf(error)}`);
+    }
+  }
+
   /** Keeps the bootstrap of a layer. One that is there stays: a process may have found it, and mean that very file. */
   putLayer(id: string, image: Uint8Array): void {
     const path = this.layer(id);
@@ -151,7 +170,7 @@ export class Cache {
     const temporary = temporaryName(path);
     registerTemporary(temporary);
     try {
-      replaceFile(path, image, { mode: 0o600, isDurable: true, temporary });
+      replaceFile(path, image, { mode: 0o600, isDurable: "content", temporary });
     } catch (error) {
       throw new OperationalError(`${path}: ${messageOf(error)}`);
     } finally {
@@ -175,10 +194,11 @@ export class Cache {
    * @returns false when it is not the file that was opened any more: nothing is noted then
    */
   remember(file: LayerFile, known: KnownFile): boolean {
-    const note = this.noteOf(file);
-    if (note === undefined) return true;
     const { fd, path, version } = file;
-    if (fd !== undefined && this.idOf(path) === undefined && versionOf(fd) !== version) return false;
+    const now = fd === undefined || this.idOf(path) !== undefined ? undefined : versionOf(fd);
+    if (now !== undefined && now !== version) return false;
+    const note = this.noteOf(file, now);
+    if (note === undefined) return true;
     const { id, kind, isImage, side, hasAllXattrs } = known;
     const text = [id, kind, isImage ? "image" : "", side ?? "", hasAllXattrs ? "xattrs" : ""].join(" ");
     try {
@@ -209,11 +229,11 @@ export class Cache {
   }
 
   /** A file that is open is known by which it is and by what changes when it is written to; one of the cache by its name. */
-  private noteOf(file: LayerFile): string | undefined {
+  private noteOf(file: LayerFile, version?: string): string | undefined {
     const { fd, path, part } = file;
     const where = part === undefined ? [] : [part.at, part.size];
     const id = this.idOf(path);
-    const what = id ?? (fd === undefined ? undefined : versionOf(fd));
+    const what = id ?? version ?? (fd === undefined ? undefined : versionOf(fd));
     return what === undefined
       ? undefined
       : join(this.dir, "files", sha256([what, ...where, BOOTSTRAP].join(" ")));

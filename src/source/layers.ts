@@ -1,6 +1,7 @@
 import { elementAt } from "../bytes/element-at.ts";
 import { OperationalError } from "../bytes/errors.ts";
 import { bytesOf } from "../mkfs/create-from.ts";
+import type { LayerImage } from "../mkfs/create.ts";
 import { createLayers, type LayerJob } from "../mkfs/create-layers.ts";
 import type { LayerFile } from "../tar/layer-file.ts";
 import { leastSize } from "../tar/least-size.ts";
@@ -92,7 +93,7 @@ async function buildLayers(missing: readonly MissingLayer[], context: PrepareCon
     missing.map(({ done }) => done),
   );
   try {
-    await createLayers(jobs, (made, i) => {
+    const put = (made: LayerImage, i: number) => {
       const layer = elementAt(missing, i);
       const known: KnownFile = {
         id: made.id,
@@ -106,7 +107,8 @@ async function buildLayers(missing: readonly MissingLayer[], context: PrepareCon
       remember(context, layer.file, known);
       layer.known = known;
       report.ready();
-    });
+    };
+    await cache.puttingLayers(() => createLayers(jobs, put));
   } finally {
     report.stop();
   }
