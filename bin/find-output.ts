@@ -13,7 +13,7 @@ export interface FindOutput {
   readonly json: boolean;
 }
 
-type Write = (found: Float64Array) => void;
+type Write = (found: Int32Array) => void;
 
 /** @throws UsageError for a format that is none */
 export async function outputOf({
@@ -50,7 +50,7 @@ export async function outputOf({
 }
 
 const inBatches =
-  (write: (rows: Rows, some: Float64Array) => void) =>
+  (write: (rows: Rows, some: Int32Array) => void) =>
   (rows: Rows): Write =>
   (found) => {
     for (let at = 0; at < found.length; at += BATCH) write(rows, found.subarray(at, at + BATCH));

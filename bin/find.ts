@@ -86,10 +86,10 @@ async function findAll(
   rows: Rows,
   { scope, predicates }: Query,
   paths: readonly string[],
-): Promise<Float64Array[]> {
+): Promise<Int32Array[]> {
   const { select } = await import("../src/find/select.ts");
   const { nodeAt } = await import("../src/inspect/explain.ts");
-  const found: Float64Array[] = [];
+  const found: Int32Array[] = [];
   for (const path of paths.length === 0 ? ["/"] : paths) {
     const start = startAt(() => nodeAt(rows.image, path));
     if (start !== undefined) found.push(select(rows, scope, predicates, start));
@@ -109,10 +109,10 @@ function startAt(look: () => number): number | undefined {
   }
 }
 
-function firstOf(found: readonly Float64Array[], most: number): Float64Array {
+function firstOf(found: readonly Int32Array[], most: number): Int32Array {
   const [only] = found;
   if (only !== undefined && found.length === 1) return only.subarray(0, most);
-  return Float64Array.from(found.flatMap((rows) => [...rows])).subarray(0, most);
+  return Int32Array.from(found.flatMap((rows) => [...rows])).subarray(0, most);
 }
 
 async function withTraces(query: Query, given: ReadonlyMap<string, readonly string[]>): Promise<Query> {

@@ -1,7 +1,7 @@
 import { OperationalError } from "../bytes/errors.ts";
 import { compareBytes } from "../bytes/name.ts";
 import { FATES, type Fate } from "../layers/fate.ts";
-import { ROOT, type Tree } from "../mkfs/tree.ts";
+import { NONE, ROOT, type Tree } from "../mkfs/tree.ts";
 import { allOf } from "./predicates.ts";
 import type { Predicate } from "./predicate.ts";
 import { word } from "./predicate.ts";
@@ -38,7 +38,7 @@ export function select(
   scope: Scope,
   predicates: readonly Predicate[],
   start: number,
-): Float64Array {
+): Int32Array {
   const isWanted = allOf(rows, predicates);
   const isMeant = scopeTest(rows, scope);
   const isBelow = belowTest(rows.tree, start);
@@ -70,15 +70,22 @@ function belowTest(tree: Tree, start: number): (node: number) => boolean {
   return (node) => isBelow[node] === 1;
 }
 
-/** Sorts by numbers: paths would have to be made first. */
-function inOrder(rows: Rows, found: readonly number[]): Float64Array {
+/** Puts rows where a walk meets their names: paths would have to be made before they could be sorted. */
+function inOrder(rows: Rows, found: readonly number[]): Int32Array {
   const rank = ranks(rows.tree);
-  const { count } = rows;
-  const keys = Float64Array.from(
-    found,
-    (row) => (rank[rows.node(row)] as number) * count + (count - 1 - row),
-  );
-  return keys.sort().map((key) => count - 1 - (key % count));
+  /** By rank, the last row of a name, and by row the one before it. */
+  const last = new Int32Array(rows.tree.nodes).fill(NONE);
+  const before = new Int32Array(rows.count);
+  for (const row of found) {
+    const at = rank[rows.node(row)] as number;
+    before[row] = last[at] as number;
+    last[at] = row;
+  }
+  const sorted = new Int32Array(found.length);
+  let n = 0;
+  for (let at = 0; n < found.length; at++)
+    for (let row = last[at] as number; row !== NONE; row = before[row] as number) sorted[n++] = row;
+  return sorted;
 }
 
 /** By node, dead ones too: when a walk meets it that sorts each directory. */
