@@ -60,7 +60,7 @@ describe("what is wrong", () => {
     {
       args: ["nope"],
       status: 2,
-      want: "Error: unknown command 'nope'; want create, merge, check, inspect, stat, ls, unpack, export, verify, explain, cat, du, diff, completion\n",
+      want: "Error: unknown command 'nope'; want create, merge, check, inspect, stat, ls, unpack, export, verify, explain, cat, du, diff, find, tree, completion\n",
     },
     { args: ["check"], status: 2, want: "Error: missing argument: the path of the bootstrap\n" },
     {
