@@ -10,7 +10,7 @@ import { copyProgram, guest, NO_GUEST, rawDisk, section } from "./guest.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const NBD = ["nbd"];
-/** Node starts four times on an emulated CPU; a request that a process left goes to another connection after 60 s, maybe twice. */
+/** Node starts five times on an emulated CPU; a request that a process left goes to another connection after 60 s, maybe twice. */
 const GUEST_MS = 600_000;
 
 /** A disk with Node, this program, and two images in it: what a guest needs to serve them to its own kernel. */
@@ -60,6 +60,10 @@ kill -9 $(cat /sys/block/nbd0/pid); sleep 1
 (sums two >/tmp/sums; echo done >>/tmp/sums) & sleep 1
 serve two -B /image/t.boot & await '^ready ' two; await '^done' sums; cat /tmp/sums
 serve three -B /image/t.boot --threads 1 & await 'waits for that to end' three
+serve four -B /image/t.boot & four=$!; await 'waits for that to end' four
+server=$(cat /sys/block/nbd0/pid); last=$(busybox pidof node | tr ' ' '\\n' | sort -n | tail -n 1)
+kill -STOP $last; kill $last; kill -CONT $last; wait $four
+echo "four| $? $([ "$server" = "$(cat /sys/block/nbd0/pid)" ] && echo the same)"
 kill $(busybox pidof node | tr ' ' '\\n' | sort -n | head -n 1); await '^ready ' three; sums three
 grep -v ^ready /tmp/two | sed 's/^/said| /'; grep -v ^ready /tmp/three | sed 's/^/waits| /'
 umount /mnt/nbd; kill $(busybox pidof node); wait
@@ -79,6 +83,7 @@ echo "end| $(cat /sys/block/nbd0/pid 2>&1) $(cat /sys/block/nbd0/size)"`;
     expect(section(output, "waits")).toEqual([
       expect.stringMatching(/process \d+ serves it; this one waits/),
     ]);
+    expect(section(output, "four")).toEqual(["0 the same"]);
     expect(section(output, "end")).toEqual([expect.stringMatching(/No such file or directory 0$/)]);
   }, 900_000);
 });
