@@ -158,6 +158,14 @@ export const MOUNT_OPTIONS: readonly MountOption[] = [
     needs: ["--verity"],
   },
   {
+    flags: "--verity-tree <file>",
+    ...OF_IMAGE,
+    group: MOUNT,
+    about: "the hash tree is in this file, as export --verity-only writes it, and not in the disk",
+    forDaemon: true,
+    needs: ["--verity"],
+  },
+  {
     flags: "--force",
     ...OF_IMAGE,
     group: MOUNT,

@@ -14,7 +14,7 @@ export class CheckedReader {
   /** @param onCorrupt undefined: what is found is left for another thread to tell */
   constructor(tree: VerityTree, onCorrupt: OnCorrupt | undefined) {
     this.checker = new BlockChecker(tree, (at, into, to, length) =>
-      readExactly(this.fd, at, into, to, length),
+      readExactly(tree.fd ?? this.fd, at, into, to, length),
     );
     this.block = new Uint8Array(this.checker.blockSize);
     this.onCorrupt = onCorrupt;

@@ -34,6 +34,7 @@ export interface MountFlags {
   readonly strict: boolean;
   readonly verity?: string;
   readonly verityKey?: string;
+  readonly verityTree?: string;
   readonly force: boolean;
   readonly options: readonly string[];
   readonly logLevel: Level;

@@ -1,5 +1,6 @@
 import { createPublicKey, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { messageOf, OperationalError, UsageError } from "../bytes/errors.ts";
 import { descriptorOf } from "../config-file/own-descriptor.ts";
 import { readRegular } from "../safe-open/read-regular.ts";
@@ -14,13 +15,20 @@ interface VerityFlags {
   readonly verity?: string;
   /** A public key, by which that file must be signed. */
   readonly verityKey?: string;
+  /** The file that the tree is in, when it is not the disk. */
+  readonly verityTree?: string;
 }
 
 /**
  * @throws UsageError, OperationalError, FormatError for a root digest that cannot be had, or is not signed as it must be
  */
-export function hashWords({ verity, verityKey }: VerityFlags): HashWords | undefined {
+export function hashWords({ verity, verityKey, verityTree }: VerityFlags): HashWords | undefined {
   if (verity === undefined) return undefined;
+  const words = rootWords(verity, verityKey);
+  return verityTree === undefined ? words : { ...words, hashFile: resolve(verityTree) };
+}
+
+function rootWords(verity: string, verityKey: string | undefined): HashWords {
   if (isRoot(verity)) {
     if (verityKey !== undefined)
       throw new UsageError(

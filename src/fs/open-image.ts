@@ -84,20 +84,32 @@ interface CheckedTables extends ImageTables {
   readonly verity?: VerityTree | undefined;
 }
 
-function readChecked(
-  fd: number,
-  size: number,
-  path: string,
-  { root, salt, ...known }: HashWords,
-): CheckedTables {
+function readChecked(fd: number, size: number, path: string, words: HashWords): CheckedTables {
+  const { hashFile } = words;
   const disk = { fd, size, path };
-  const found = findTree(disk, disk, {
+  if (hashFile === undefined) return checkedTables(disk, disk, words);
+  const { fd: treeFd, stats } = openRegular("hash tree", hashFile);
+  try {
+    return checkedTables(disk, { fd: treeFd, size: stats.size, path: hashFile }, words);
+  } catch (error) {
+    closeSync(treeFd);
+    throw error;
+  }
+}
+
+type DiskFile = Parameters<typeof findTree>[0];
+
+/** @param tree the disk itself, or a file that stays open as long as blocks of the disk are read */
+function checkedTables(disk: DiskFile, tree: DiskFile, { root, salt, ...known }: HashWords): CheckedTables {
+  const { fd, path } = disk;
+  const found = findTree(disk, tree, {
     ...known,
     ...(salt === undefined ? {} : { salt: Buffer.from(salt, "hex") }),
   });
-  const verity = newVerityTree(found.parameters, Buffer.from(root, "hex"), found.at);
+  const own = tree === disk ? undefined : tree.fd;
+  const verity = newVerityTree(found.parameters, Buffer.from(root, "hex"), found.at, own);
   const { dataBlock, dataBlocks } = found.parameters;
-  const readTree = (at: number, ...into: [Uint8Array, number, number]) => readExactly(fd, at, ...into);
+  const readTree = (at: number, ...into: [Uint8Array, number, number]) => readExactly(tree.fd, at, ...into);
   // Nothing behind the data is vouched for: to whoever reads, the disk ends there.
   const tables = readTables(fd, dataBlock * dataBlocks, path, new BlockChecker(verity, readTree));
   if (!tables.isFlat && tables.devices.length > 0)
@@ -207,12 +219,14 @@ function withoutTraces<T>(work: () => T): T {
 }
 
 /** @throws OperationalError unless it is a regular file that can be read */
-export function openBootstrap(path: string): OpenFile {
+export const openBootstrap = (path: string): OpenFile => openRegular("bootstrap", path);
+
+function openRegular(what: string, path: string): OpenFile {
   try {
     return openFile(path, mustBeRegular);
   } catch (error) {
     throw new OperationalError(
-      `bootstrap ${path}: ${codeOf(error) === "ENOENT" ? "no such file" : messageOf(error)}`,
+      `${what} ${path}: ${codeOf(error) === "ENOENT" ? "no such file" : messageOf(error)}`,
     );
   }
 }

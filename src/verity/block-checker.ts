@@ -6,24 +6,34 @@ import { DIGEST_SIZE, FANOUT, HASH_BLOCK, type Level, levelsOf, type VerityParam
 export interface VerityTree {
   readonly parameters: VerityParameters;
   readonly root: Uint8Array;
-  /** Byte of the disk where the tree begins. */
+  /** Byte of its file where the tree begins. */
   readonly at: number;
+  /** Of the file that it is in, open to all threads; undefined: it is in the disk. */
+  readonly fd: number | undefined;
   /** A bit a data block: it was right, or it was wrong, when it was looked at first. */
   readonly right: SharedArrayBuffer;
   readonly wrong: SharedArrayBuffer;
 }
 
-/** @param at byte of the disk where the tree begins */
-export function newVerityTree(parameters: VerityParameters, root: Uint8Array, at: number): VerityTree {
+/**
+ * @param at byte of its file where the tree begins
+ * @param fd of that file, when it is not the disk
+ */
+export function newVerityTree(
+  parameters: VerityParameters,
+  root: Uint8Array,
+  at: number,
+  fd?: number,
+): VerityTree {
   // Untouched pages of it cost no memory.
   const bits = () => new SharedArrayBuffer(4 * Math.ceil(parameters.dataBlocks / 32));
-  return { parameters, root, at, right: bits(), wrong: bits() };
+  return { parameters, root, at, fd, right: bits(), wrong: bits() };
 }
 
 /** Hash blocks that one thread keeps: 256 KiB, which vouch for 4 MiB of data in blocks of 512 bytes. */
 const KEPT = 64;
 
-/** Reads bytes of a disk. @throws when they are not there */
+/** Reads bytes of the file that the tree is in. @throws when they are not there */
 export type ReadDisk = (at: number, into: Uint8Array, to: number, length: number) => void;
 
 /**

@@ -9,8 +9,10 @@ export interface HashWords {
   readonly salt?: string | undefined;
   readonly dataBlock?: number | undefined;
   readonly dataBlocks?: number | undefined;
-  /** Byte of the disk where tree or superblock begin. */
+  /** Byte of the disk, or of the tree's own file, where tree or superblock begin. */
   readonly hashOffset?: number | undefined;
+  /** Path of the file that the tree is in, when it is not the disk. */
+  readonly hashFile?: string | undefined;
 }
 
 const ROOT = /^[0-9a-f]{64}$/i;

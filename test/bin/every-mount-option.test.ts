@@ -53,6 +53,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   "--no-keeper": [...DAEMON, "handover/keeper"],
   "--verity": [...DAEMON, "mount/verity"],
   "--verity-key": [...DAEMON, "mount/verity"],
+  "--verity-tree": [...DAEMON, "mount/verity"],
   "--metrics-address": [...DAEMON, "mount/metrics"],
   "--hung-after": [...DAEMON, "mount/metrics"],
   "--trace": [...DAEMON, "mount/prefetch"],

@@ -120,6 +120,50 @@ describe.each(["direct", "fuse-native"])("%s", (transport) => {
   });
 });
 
+const shown = (opened: ReturnType<typeof openImage>) => tree(serveOpened(opened).fs);
+
+describe("--verity-tree", () => {
+  const disk = join(scratchDir(), "plain.disk");
+  const hashes = `${disk}.tree`;
+  const line = `${disk}.line`;
+  const args = ["export", "--block", "--single-device", "-B", made.boot, "--blob", `1=${made.tar}`];
+  const into = (out: string, ...flags: string[]) =>
+    spawnSync(process.execPath, [IMAGE, ...args, "-O", out, ...flags], { encoding: "utf8" }).stdout;
+  into(disk);
+  writeFileSync(line, into(hashes, "--verity-only"));
+
+  it("holds a disk to a tree in another file, also by the next process", async () => {
+    const bytes = readFileSync(disk);
+    const at = inBad(bytes);
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    const changed = join(scratchDir(), "changed.disk");
+    writeFileSync(changed, bytes);
+    const daemon = await startKept(["--bootstrap", changed, "--verity", line, "--verity-tree", hashes]);
+    await ask('cmp "$1/first" "$2/first"', daemon.mountpoint, made.source);
+    await daemon.crash();
+    await expect(ask('cat "$1/bad" >"$1.out"', daemon.mountpoint)).rejects.toThrow("Input/output error");
+    await ask('cmp "$1/last" "$2/last"; cat "$1/small"', daemon.mountpoint, made.source);
+    expect(await daemon.stop()).toBe(0);
+    expect(daemon.output()).toContain(`data block ${Math.floor(at / 512)} is corrupted`);
+  });
+
+  it("says what is wrong with the tree", () => {
+    const bytes = readFileSync(hashes);
+    bytes[bytes.length - 1000] = (bytes[bytes.length - 1000] ?? 0) ^ 1;
+    const [wrong, short] = [`${hashes}.wrong`, `${hashes}.short`] as const;
+    writeFileSync(wrong, bytes);
+    writeFileSync(short, bytes.subarray(0, 4096));
+    const words = parseHashWords(readFileSync(line, "utf8"), line);
+    const open = (hashFile: string) => openImage(disk, none, { verity: { ...words, hashFile } });
+    expect(shown(open(hashes))).toEqual(shown(openImage(disk, none)));
+    expect(() => open(short)).toThrow(/plain\.disk\.tree\.short @0x1000: no hash tree of \d+ blocks/);
+    expect(() => open(`${hashes}.none`)).toThrow(/hash tree .*plain\.disk\.tree\.none: no such file/);
+    expect(() => shown(open(wrong))).toThrow(/hash block \d+ is corrupted|answers -5/);
+    const { status, stderr } = run(["mount", disk, emptyDir(), "--verity-tree", hashes]);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/--verity-tree.*--verity/)]);
+  });
+});
+
 describe("--verity", () => {
   it("holds the next process to it, too, when the one that served is killed and the line is gone", async () => {
     const { disk } = flipped(inBad);
