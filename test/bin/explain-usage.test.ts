@@ -44,7 +44,7 @@ describe("a command line that cannot be is told in one line, with what was meant
     [
       "nydus-image-ts",
       "nope",
-      "unknown command 'nope'; want create, merge, check, inspect, stat, ls, unpack, export, verify, explain, cat, du, diff, completion",
+      "unknown command 'nope'; want create, merge, check, inspect, stat, ls, unpack, export, verify, explain, cat, du, diff, find, tree, completion",
     ],
     ["nydusd-ts", "cache rm", "unknown command 'rm'; want ls, gc"],
     ["nydusctl-ts", "metrics all", "unknown command 'all'; want backend, cache, fsstats"],
