@@ -12,7 +12,7 @@ import { KeptXattrs, type XattrRules } from "./kept-xattrs.ts";
 import type { BlobLocation } from "./layer-image.ts";
 import type { LayerChange } from "./read-changes.ts";
 import type { SideBlob } from "./side-blob.ts";
-import { isMarker } from "./whiteout.ts";
+import { endsInNamelessMarker, isMarker } from "./whiteout.ts";
 
 /** Bytes of a tar: in what is longer, a tree of the layer alone costs little beside its entries, and less memory than they. */
 const SHORT = 1 << 20;
@@ -77,6 +77,7 @@ export class EntryList {
   private changeOf(entry: TarEntry): LayerChange {
     const { at, uid, gid, mtime, mtimeNsec, link } = entry;
     const path = cleanPath(entry.path);
+    if (this.isOci && endsInNamelessMarker(path)) this.fail("a whiteout that names nothing");
     const isWhiteout = this.isOci && isMarker(path);
     const kind = isWhiteout ? "file" : entry.kind;
     if (kind === "hardlink" && this.isOci && isMarker(link))

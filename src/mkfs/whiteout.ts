@@ -27,10 +27,21 @@ export function markerOf(bytes: Uint8Array, at: number, length: number): "opaque
 
 /** Whether a path's last name is a marker under the OCI rules; slashes behind it do not count. */
 export function isMarker(path: Uint8Array): boolean {
+  const { at, length } = lastName(path);
+  return markerOf(path, at, length) !== "itself";
+}
+
+/** Whether a path's last name is a marker of nothing, see `isNamelessMarker`. */
+export function endsInNamelessMarker(path: Uint8Array): boolean {
+  const { at, length } = lastName(path);
+  return isNamelessMarker(path, at, length);
+}
+
+function lastName(path: Uint8Array): { at: number; length: number } {
   let end = path.length;
   while (end > 0 && path[end - 1] === SLASH) end--;
   const at = end === 0 ? 0 : path.lastIndexOf(SLASH, end - 1) + 1;
-  return markerOf(path, at, end - at) !== "itself";
+  return { at, length: end - at };
 }
 
 /** `.wh.` and nothing, or dots that name no file: what unpacking refuses. */

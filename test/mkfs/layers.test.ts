@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { createFrom } from "../../src/mkfs/create-from.ts";
 import { mountErofs, sh, workDir } from "../support/daemon.ts";
 import { type Expected, placesOf, scratchDir, serve, tree } from "../support/image.ts";
+import { NO_REPORT } from "../support/no-report.ts";
 import { dumpTree, sorted } from "../support/tree.ts";
 import { type Made, tarOf } from "./emit.ts";
 import { build, built, dir, file } from "./support.ts";
@@ -354,6 +356,31 @@ describe("a layer is refused", () => {
     writeFileSync(path, tarOf(entries));
     mkdirSync(join(work, "out"));
     await expect(build(path, { bootstrap: join(work, "out/image.boot") })).rejects.toThrow(want);
+    expect(sh('ls -A "$D"', { D: join(work, "out") })).toBe("");
+  });
+
+  it.each(cases)("%s: also where it lies over another", async (_, entries, want) => {
+    const work = scratchDir();
+    const [base, above] = [join(work, "base"), join(work, "above")];
+    writeFileSync(base, tarOf([file("base")]));
+    writeFileSync(above, tarOf(entries));
+    for (const name of ["blobs", "out"]) mkdirSync(join(work, name));
+    const over = want.source.replace(
+      "which is not in the archive",
+      "which is neither in its layer nor in one below",
+    );
+    await expect(
+      createFrom({
+        ...{
+          layers: [base, above],
+          blobDir: join(work, "blobs"),
+          bootstrap: join(work, "out/x.boot"),
+          blobId: undefined,
+        },
+        ...{ blobLink: "hard", chunkSize: 0x10_0000, isRepeatable: false, ignoreZeros: false, prefetch: [] },
+        ...{ report: NO_REPORT, whiteouts: "oci", warn: () => {} },
+      }),
+    ).rejects.toThrow(new RegExp(over));
     expect(sh('ls -A "$D"', { D: join(work, "out") })).toBe("");
   });
 });
