@@ -14,8 +14,9 @@ export interface DeviceToServe {
   readonly connections: number;
 }
 
-/** Between two looks at whether the device, or a connection of it, can be had. */
+/** Between two looks at whether the device can be had; whether a connection of it has died. */
 const LOOK_MS = 200;
+const KEEP_MS = 1000;
 /** As nydusd: a request that has no answer by then goes to another connection, s. */
 const REQUEST_SECONDS = 60;
 /** How long requests wait for the next process, s. */
@@ -90,9 +91,17 @@ export class NbdAttachment {
         this.log.warn(
           `${path}: is in use and stays; what reads it waits up to ${PATIENCE_SECONDS} s for the next process`,
         );
-      else this.control.disconnect(this.device);
+      else this.disconnect();
     }
     this.control.close();
+  }
+
+  private disconnect(): void {
+    try {
+      this.control.disconnect(this.device);
+    } catch (error) {
+      if (this.attribute("pid") !== undefined) throw error; // else somebody was faster
+    }
   }
 
   private connect(): boolean {
@@ -146,7 +155,7 @@ export class NbdAttachment {
    */
   private async keep(): Promise<void> {
     try {
-      for (; !this.isEnding; await delay(LOOK_MS)) {
+      for (; !this.isEnding; await delay(KEEP_MS)) {
         if (this.attribute("pid") === undefined) {
           this.log.info(`${this.wanted.path}: somebody else ended it`);
           return this.lose();

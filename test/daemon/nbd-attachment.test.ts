@@ -2,13 +2,16 @@ import { closeSync } from "node:fs";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { NbdAttachment } from "../../src/daemon/nbd-attachment.ts";
 import { openLog } from "../../src/log/log.ts";
-import { loadSystemCalls, SystemCallError } from "../../src/syscalls/system-call.ts";
+import { loadSystemCalls, SystemCallError, systemCall } from "../../src/syscalls/system-call.ts";
 
 /** What the kernel would say of the device, and the orders that it got. */
 const kernel = vi.hoisted(() => ({
   attributes: {} as Record<string, string | undefined>,
   orders: [] as string[],
   connect: () => {},
+  /** Connections of it that are dead; the other ends of those that came in their place. */
+  dead: 0,
+  held: [] as number[],
 }));
 
 vi.mock("../../src/syscalls/nbd-device.ts", () => ({
@@ -17,8 +20,11 @@ vi.mock("../../src/syscalls/nbd-device.ts", () => ({
       kernel.orders.push("connect");
       kernel.connect();
     }
-    reconnect() {
-      kernel.orders.push("reconnect"); // nothing was dead: nobody keeps the socket
+    reconnect(_: unknown, [fd]: [number]) {
+      kernel.orders.push("reconnect");
+      if (kernel.dead === 0) return; // nobody keeps the socket
+      kernel.dead--;
+      kernel.held.push(systemCall("fcntl", "F_DUPFD", fd, 0, 0));
     }
     disconnect() {
       kernel.orders.push("disconnect");
@@ -55,6 +61,7 @@ describe("a process that waits for the device", () => {
     kernel.orders.length = 0;
     kernel.attributes = {};
     kernel.connect = () => {};
+    kernel.dead = 0;
   });
 
   it.each<[name: string, attributes: Record<string, string>, busy: boolean, tried: RegExp]>([
@@ -87,6 +94,24 @@ describe("a process that waits for the device", () => {
     await waits.lost;
     await waits.end();
     expect(kernel.orders.filter((order) => order === "disconnect")).toEqual([]);
+  });
+
+  it("takes connections that die, and those that die later, and no others", async () => {
+    kernel.attributes = { pid: "123", backend: "mine" };
+    const waits = attachment();
+    const attached = waits.attach();
+    await vi.waitUntil(() => kernel.orders.length > 1, { timeout: 60_000, interval: 10 });
+    expect(kernel.held).toEqual([]);
+    for (const dead of [2, 1, 1]) {
+      const before = kernel.held.length;
+      kernel.dead = dead;
+      await vi.waitUntil(() => kernel.dead === 0, { timeout: 60_000, interval: 10 });
+      expect(await attached).toBe(true);
+      expect(kernel.held.length - before).toBe(dead);
+    }
+    kernel.attributes = {};
+    await waits.end();
+    for (const fd of kernel.held.splice(0)) closeSync(fd);
   });
 
   it("refuses another one's disk", async () => {
