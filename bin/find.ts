@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { OperationalError } from "../src/bytes/errors.ts";
+import { OperationalError, UsageError } from "../src/bytes/errors.ts";
 import type { Query } from "../src/find/query.ts";
 import type { Rows } from "../src/find/rows.ts";
 import { addPredicates, givenPredicates } from "./find-options.ts";
@@ -118,6 +118,8 @@ function firstOf(found: readonly Int32Array[], most: number): Int32Array {
 async function withTraces(query: Query, given: ReadonlyMap<string, readonly string[]>): Promise<Query> {
   const [is, isNot] = [given.get("--touched-by") ?? [], given.get("--not-touched-by") ?? []];
   if (is.length + isNot.length === 0) return query;
+  const not = is.find((file) => file.startsWith("!"));
+  if (not !== undefined) throw new UsageError(`--touched-by ${not}: --not-touched-by is the opposite`);
   const { summarizeFile } = await import("../src/trace/summary.ts");
   const { touched } = await import("../src/find/touched.ts");
   const of = (files: readonly string[], isTouched: boolean) =>

@@ -1,84 +1,113 @@
 import { textOf } from "../bytes/any-bytes.ts";
+import { type CharacterSet, setAt } from "./character-set.ts";
 import { Wanted } from "./predicate.ts";
 
 /** Whether bytes are meant; a byte that is no UTF-8 is one character. */
 export type Matcher = (bytes: Uint8Array) => boolean;
 
 const ASCII = /^[\0-\x7f]*$/;
-const CLASSES: ReadonlyMap<string, string> = new Map([
-  ["alpha", "\\p{L}"],
-  ["digit", "0-9"],
-  ["alnum", "\\p{L}\\p{Nd}"],
-  ["upper", "\\p{Lu}"],
-  ["lower", "\\p{Ll}"],
-  ["space", "\\t-\\r "],
-  ["blank", "\\t "],
-  ["punct", "!-\\/:-@\\[-`\\{-~"],
-  ["cntrl", "\\0-\\x1f\\x7f"],
-  ["xdigit", "0-9A-Fa-f"],
-]);
 
-/** A pattern of fnmatch(3), of the whole: `*` takes slashes and leading dots, too, as in find(1). */
-export const glob = (pattern: string, ignoresCase = false): Matcher => matcher(source(pattern), ignoresCase);
+/** What a pattern wants: any characters, any one, that one, one of a set; or what is never there. */
+type Token = "*" | "?" | number | CharacterSet;
+
+/**
+ * A pattern of fnmatch(3), of the whole: `*` takes slashes and leading dots, too, as in find(1).
+ *
+ * @throws Wanted for a class of characters that is none
+ */
+export function glob(pattern: string, ignoresCase = false): Matcher {
+  const tokens = tokensOf(pattern, ignoresCase);
+  const fold = ignoresCase ? folded : (char: number) => char;
+  return (bytes) => matches(tokens, characters(bytes), fold);
+}
 
 /** One of several patterns. */
-export const anyGlob = (patterns: readonly string[]): Matcher =>
-  matcher(`(?:${patterns.map(source).join("|")})`, false);
+export function anyGlob(patterns: readonly string[]): Matcher {
+  const matchers = patterns.map((pattern) => glob(pattern));
+  return (bytes) => matchers.some((each) => each(bytes));
+}
 
 /** A regular expression of JavaScript, of the whole. @throws Wanted */
 export function regex(pattern: string): Matcher {
   try {
     new RegExp(pattern, "u"); // by itself: `)(` would be one in parentheses
-    return matcher(`(?:${pattern})`, false);
+    const all = new RegExp(`^(?:${pattern})$`, "su");
+    return (bytes) => all.test(characters(bytes));
   } catch {
     throw new Wanted("want a regular expression of JavaScript, of whole paths");
   }
 }
 
-function matcher(of: string, ignoresCase: boolean): Matcher {
-  const all = new RegExp(`^${of}$`, ignoresCase ? "isu" : "su");
-  return (bytes) => {
-    // Most names are ASCII, and are no longer looked at then.
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
-    return all.test(ASCII.test(text) ? text : textOf(bytes));
-  };
-}
-
-function source(pattern: string): string {
-  let out = "";
-  for (let at = 0; at < pattern.length; ) {
-    const char = pattern[at] as string;
-    const set = char === "[" ? bracket(pattern, at) : undefined;
-    if (set !== undefined) {
-      out += set.source;
-      at = set.end;
+/**
+ * What one `*` took is never tried again once there is a later one, so that it takes no more steps than the name has characters
+ * for each of the pattern: names are an image's author's, who could make a regular expression run for ever.
+ */
+function matches(tokens: readonly Token[], text: string, fold: (char: number) => number): boolean {
+  let [token, at, star, starAt] = [0, 0, -1, 0];
+  while (at < text.length) {
+    const wanted = tokens[token];
+    if (wanted === "*") {
+      star = ++token;
+      starAt = at;
       continue;
     }
-    const isEscape = char === "\\" && at + 1 < pattern.length;
-    out += char === "*" ? ".*" : char === "?" ? "." : literal(isEscape ? (pattern[at + 1] as string) : char);
-    at += isEscape ? 2 : 1;
+    const char = text.codePointAt(at) as number; // there is one
+    if (wanted !== undefined && takes(wanted, char, fold)) {
+      token++;
+      at += width(char);
+      continue;
+    }
+    if (star < 0) return false;
+    token = star;
+    starAt += width(text.codePointAt(starAt) as number);
+    at = starAt;
   }
-  return out;
+  while (tokens[token] === "*") token++;
+  return token === tokens.length;
 }
 
-/** `[a-z]`, `[!a]`, `[[:digit:]]`; undefined when nothing ends it: then it is a character. */
-function bracket(pattern: string, at: number): { source: string; end: number } | undefined {
-  const found = /^\[([!^]?)(\]?(?:\[:[a-z]+:\]|\\[\s\S]|[^\]\\])*)\]/u.exec(pattern.slice(at));
-  if (found === null) return undefined;
-  const [whole, not = "", members = ""] = found;
-  const inside = members.replace(
-    /\[:([a-z]+):\]|\\([\s\S])|([^\\])/gu,
-    (_, name?: string, escaped?: string, char?: string) => {
-      if (name === undefined) return char === "-" ? "-" : member(escaped ?? char ?? "");
-      const known = CLASSES.get(name);
-      if (known === undefined) throw new Wanted(`[:${name}:] is no class of characters`);
-      return known;
-    },
-  );
-  // A dash that is no range stands in front or at the end, which the syntax of `u` takes only escaped.
-  const dashed = inside.replace(/^-|-$/g, "\\-");
-  return { source: `[${not === "" ? "" : "^"}${dashed}]`, end: at + whole.length };
+function takes(wanted: Exclude<Token, "*">, char: number, fold: (char: number) => number): boolean {
+  if (typeof wanted === "number") return wanted === fold(char);
+  return wanted === "?" || wanted(char, fold(char));
 }
 
-const literal = (char: string): string => char.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&");
-const member = (char: string): string => (char === "-" ? "\\-" : literal(char));
+function tokensOf(pattern: string, ignoresCase: boolean): readonly Token[] {
+  const fold = ignoresCase ? folded : (char: number) => char;
+  const tokens: Token[] = [];
+  for (let at = 0; at < pattern.length; ) {
+    const char = pattern.codePointAt(at) as number; // there is one
+    const found = char === OPEN ? setAt(pattern, at, fold) : undefined;
+    if (found !== undefined) {
+      tokens.push(found.set);
+      at = found.end;
+    } else if (char === STAR || char === QUESTION) {
+      tokens.push(char === STAR ? "*" : "?");
+      at++;
+    } else {
+      at += char === BACKSLASH ? 1 : 0;
+      const literal = pattern.codePointAt(at);
+      tokens.push(literal === undefined ? NEVER : fold(literal));
+      at += width(literal ?? 0);
+    }
+  }
+  return tokens;
+}
+
+const [OPEN, STAR, QUESTION, BACKSLASH] = [0x5b, 0x2a, 0x3f, 0x5c];
+/** A backslash with nothing behind it: for fnmatch(3) nothing is like it. */
+const NEVER: CharacterSet = () => false;
+
+const width = (char: number): number => (char > 0xffff ? 2 : 1);
+
+/** Most names are ASCII, and are no longer looked at then. */
+function characters(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  return ASCII.test(text) ? text : textOf(bytes);
+}
+
+/** As towlower(3): one character for one. */
+function folded(char: number): number {
+  const lower = String.fromCodePoint(char).toLowerCase();
+  const only = lower.codePointAt(0) ?? char;
+  return width(only) === lower.length ? only : char;
+}

@@ -30,12 +30,21 @@ export function linksOf(rows: Rows): (row: number) => number {
     first[inode] = row;
   }
   const below = childrenCount(rows, (row) => rows.type(row) === S_IFDIR);
+  const namesAt = (inode: number, end: number): number => {
+    let names = 0;
+    for (let at = first[inode] as number; at !== NONE; at = next[at] as number)
+      if (isBeside(rows, at, end)) names++;
+    return names;
+  };
+  /** By inode, by the layer that ended it: one for all of its names, of which there can be as many as entries. */
+  const counted = new Map<number, number>();
   return (row) => {
     if (row >= rows.versions) return Number.NaN;
     if (rows.type(row) === S_IFDIR) return 2 + (below[row] as number);
-    let names = 0;
-    for (let at = first[rows.inode(row)] as number; at !== NONE; at = next[at] as number)
-      if (isBeside(rows, at, endOf(rows, row))) names++;
+    const [inode, end] = [rows.inode(row), endOf(rows, row)];
+    const key = inode * (FOREVER + 1) + end;
+    const names = counted.get(key) ?? namesAt(inode, end);
+    counted.set(key, names);
     return names;
   };
 }

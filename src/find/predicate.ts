@@ -23,10 +23,22 @@ export const negatable =
     };
   };
 
-/** The same of a value of several, of which one is enough: with commas between them, and `\,` for one that is none. */
+/** An escape, a set of characters, and any other. */
+const PIECES = /\\.|\[[!^]?\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*\]|./gsu;
+
+/** At commas, but for `\,`, which is one that does not divide, and for those in a set of characters. */
+function divided(value: string): string[] {
+  const parts = [""];
+  for (const [piece] of value.matchAll(PIECES))
+    if (piece === ",") parts.push("");
+    else parts[parts.length - 1] += piece === "\\," ? "," : piece;
+  return parts;
+}
+
+/** The same of a value of several, of which one is enough, with commas between them. */
 export const anyOf = (parse: Parse): Parse =>
   negatable((value) => {
-    const parts = value.split(/(?<!\\),/).map((part) => parse(part.replaceAll("\\,", ",")));
+    const parts = divided(value).map((part) => parse(part));
     const [only] = parts;
     if (parts.length === 1 && only !== undefined) return only;
     return (rows) => {

@@ -123,7 +123,7 @@ export const valuePredicates = (now: number): Readonly<Record<string, Parse>> =>
 export const FLAG_PREDICATES: Readonly<Record<string, Predicate>> = {
   "--empty": emptyTest,
   "--dangling": danglingTest,
-  "--secret": (rows) => (row) => isSecret(rows.path(row)),
+  "--secret": (rows) => (row) => rows.type(row) !== errno.S_IFDIR && isSecret(rows.path(row)),
   "--cap": capabilityOf(undefined),
 };
 

@@ -13,6 +13,9 @@ export interface Query {
 /** These say something of bytes that can be read, whether or not they are seen. */
 const OF_ALL_VERSIONS = ["--secret", "--in-tar"];
 
+/** These ask where names lead to in the image as it is seen. */
+const OF_WHAT_IS_SEEN = ["--dangling", "--touched-by", "--not-touched-by"];
+
 /**
  * Reads predicates as they were given.
  *
@@ -39,6 +42,10 @@ function scopeOf(given: ReadonlyMap<string, readonly string[]>): Scope {
     return value;
   });
   const hidden = given.get("--hidden")?.map((value) => named("--hidden", value, hiddenFates));
+  const others = ["--marker", "--hidden"].filter((option) => given.has(option));
+  const seen = OF_WHAT_IS_SEEN.find((option) => given.has(option));
+  if (seen !== undefined && others.length > 0)
+    throw new UsageError(`${seen} has no meaning with ${others[0]}: it is of what is seen`);
   if (markers !== undefined) {
     if (hidden !== undefined) throw new UsageError("--marker has no meaning with --hidden");
     return markers.includes("idle") ? "idle" : "markers";

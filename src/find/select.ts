@@ -45,8 +45,15 @@ export function select(
   const found: number[] = [];
   for (let row = 0; row < rows.count; row++)
     if (isMeant(row) && isBelow(rows.node(row)) && isWanted(row)) found.push(row);
+  if (scope === "markers" || scope === "idle") found.sort(backwards(rows));
   return inOrder(rows, found);
 }
+
+/** Markers have no node of their own: those of a directory are put in order by name, of which the last one comes first. */
+const backwards = (rows: Rows) => (a: number, b: number) => {
+  const [one, other] = [rows.name(a), rows.name(b)];
+  return compareBytes(other, 0, other.length, one, 0, one.length) || a - b;
+};
 
 function scopeTest(rows: Rows, scope: Scope): (row: number) => boolean {
   const { versions, layers } = rows.image;

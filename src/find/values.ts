@@ -15,7 +15,7 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 export function sizeTest(value: string): (bytes: number) => boolean {
   const [, number = "", unit = "b"] = /^([+-]?\d+)([cwbkMG]?)$/.exec(value) ?? [];
   const bytes = UNITS.get(unit || "b") ?? 1;
-  const isMeant = amount(number, "a size, with one of c, w, b, k, M, G behind it, as find(1) has it");
+  const isMeant = amount(number, "a size, with one of c, w, b, k, M, G behind it or none");
   return (size) => isMeant(Math.ceil(size / bytes));
 }
 
@@ -42,10 +42,13 @@ export function newerTest(value: string): TimeTest {
 function isoParts(value: string): string[] | undefined {
   const iso = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?)?$/.exec(value);
   if (iso === null) return undefined;
-  const [, day, time = "00:00", seconds = ":00", fraction = "", zone = "Z"] = iso;
+  const [, day = "", time = "00:00", seconds = ":00", fraction = "", zone = "Z"] = iso;
   const ms = Date.parse(`${day}T${time}${seconds}${zone}`);
-  return Number.isNaN(ms) ? undefined : ["", String(ms / 1000), fraction];
+  return Number.isNaN(ms) || !isDay(day) ? undefined : ["", String(ms / 1000), fraction];
 }
+
+/** JavaScript takes the 30th of February for one of March. */
+const isDay = (day: string): boolean => new Date(`${day}T00:00Z`).getUTCDate() === Number(day.slice(-2));
 
 /** As `find -mtime`: whole days before now. */
 export function ageTest(value: string, now: number): TimeTest {
