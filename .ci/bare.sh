@@ -36,6 +36,9 @@ bare_unpack() {
   rm -r "$2.tgz"
 }
 
+# Longest that anything may take there, in seconds: what waits for ever is to be told of.
+readonly BARE_SECONDS=${BARE_SECONDS:-1800}
+
 # in_bare NODE NPM FLAGS COMMAND…: runs it in a copy of the root, with these versions, or none and none, as root. FLAGS go to unshare.
 # $tmp/bare is /bare there. Nothing of this machine is written to: what it trusts is copied, because installing
 # ca-certificates makes a new list.
@@ -44,7 +47,7 @@ in_bare() {
   shift 3
   cp -a "$tmp/root" "$tmp/copy-of-root" || return 1
   # shellcheck disable=SC2016,SC2086 # for the shell within; a list
-  unshare --mount --pid --fork --kill-child --propagation=private $flags sh -euc '
+  timeout "$BARE_SECONDS" unshare --mount --pid --fork --kill-child --propagation=private $flags sh -euc '
     bare=$1 root=$2 node=$3 npm=$4
     shift 4
     mount --bind "$root" "$root"
@@ -76,6 +79,7 @@ in_bare() {
     umount -l /mnt
     exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@"
   ' sh "$tmp/bare" "$tmp/copy-of-root" "$node" "$npm" "$@" </dev/null || status=$?
+  [ $status != 124 ] || echo "took more than $BARE_SECONDS s"
   rm -rf "$tmp/copy-of-root"
   return $status
 }
