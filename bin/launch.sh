@@ -30,7 +30,7 @@ is_kept() {
     --mountpoint | --options) value=1 ;;
     --pid-file | --platform | --prefetch | --prefetch-files | --prefetch-memory | --prefetch-rate | --push) value=1 ;;
     --ref | --rlimit-nofile | --rw | --state-dir | --thread-num | --trace | --transport) value=1 ;;
-    --verity | --verity-key | --virtual-mountpoint) value=1 ;;
+    --verity | --verity-key | --verity-tree | --virtual-mountpoint) value=1 ;;
     esac
   done
   [ -n "$stays" ]
