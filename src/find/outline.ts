@@ -1,6 +1,5 @@
 import { S_IFDIR } from "../bytes/errno.ts";
 import { usageByDirectory } from "../layers/usage.ts";
-import { NONE } from "../mkfs/tree.ts";
 import type { Rows } from "./rows.ts";
 import { type Scope, select } from "./select.ts";
 
@@ -35,11 +34,14 @@ export function outline(rows: Rows, start: number, terms: OutlineTerms): Outline
   const depthOf = (row: number) => depths[rows.node(row)] as number;
   const lowest = new Uint16Array(tree.nodes).fill(0xffff);
   const uppermost = new Uint16Array(tree.nodes);
-  for (const row of all)
-    for (let at = rows.node(row); at !== NONE; at = tree.parent[at] as number) {
-      lowest[at] = Math.min(lowest[at] as number, rows.layer(row));
-      uppermost[at] = Math.max(uppermost[at] as number, rows.layer(row));
-    }
+  const widen = (node: number, from: number, to: number): void => {
+    lowest[node] = Math.min(lowest[node] as number, from);
+    uppermost[node] = Math.max(uppermost[node] as number, to);
+  };
+  for (const row of all) widen(rows.node(row), rows.layer(row), rows.layer(row));
+  // A name is made after the directory that it is in: all below has come before it is handed up.
+  for (let node = tree.nodes - 1; node > start; node--)
+    widen(tree.parent[node] as number, lowest[node] as number, uppermost[node] as number);
   const sums = new Map(
     usageByDirectory(rows.image, Number.POSITIVE_INFINITY).map(({ node, seen, hidden }) => [
       node,

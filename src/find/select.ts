@@ -1,6 +1,7 @@
 import { OperationalError } from "../bytes/errors.ts";
 import { compareBytes } from "../bytes/name.ts";
 import { FATES, type Fate } from "../layers/fate.ts";
+import { sorterByName } from "../mkfs/order.ts";
 import { NONE, ROOT, type Tree } from "../mkfs/tree.ts";
 import { allOf } from "./predicates.ts";
 import type { Predicate } from "./predicate.ts";
@@ -104,22 +105,14 @@ function ranks(tree: Tree): Int32Array {
   const end = from.slice();
   for (let node = ROOT + 1; node < tree.nodes; node++)
     children[(end[tree.parent[node] as number] as number)++] = node;
-  const { bytes } = tree.pool;
-  const at = (node: number) => tree.nameAt[node] as number;
-  const length = (node: number) => tree.nameLength[node] as number;
-  const byName = (a: number, b: number) => compareBytes(bytes, at(a), length(a), bytes, at(b), length(b));
+  const sort = sorterByName(tree);
   const rank = new Int32Array(tree.nodes);
   const stack = [ROOT];
   for (let next = 0, node = stack.pop(); node !== undefined; node = stack.pop()) {
     rank[node] = next++;
     const own = children.subarray(from[node], from[node + 1]);
-    if (!isSorted(own, byName)) own.sort(byName);
+    sort(own);
     for (let i = own.length - 1; i >= 0; i--) stack.push(own[i] as number);
   }
   return rank;
-}
-
-function isSorted(all: Int32Array, compare: (a: number, b: number) => number): boolean {
-  for (let i = 1; i < all.length; i++) if (compare(all[i - 1] as number, all[i] as number) > 0) return false;
-  return true;
 }

@@ -28,15 +28,7 @@ export function orderTree(tree: Tree): WalkOrder {
   const children = new Int32Array(live - 1);
   const from = new Int32Array(count + 1);
   const placeOf = new Int32Array(tree.nodes).fill(NONE);
-  const byName = (a: number, b: number) =>
-    compareBytes(
-      tree.pool.bytes,
-      tree.nameAt[a],
-      tree.nameLength[a],
-      tree.pool.bytes,
-      tree.nameAt[b],
-      tree.nameLength[b],
-    );
+  const sort = sorterByName(tree);
   // Last in, first out: the first subdirectory is on top.
   const stack = [ROOT];
   let place = 0;
@@ -46,7 +38,7 @@ export function orderTree(tree: Tree): WalkOrder {
     for (let child = tree.firstChild[directory]; child !== NONE; child = tree.sibling[child])
       if (tree.isLive(child)) children[end++] = child;
     const own = children.subarray(start, end).reverse(); // as they were added, which is mostly sorted
-    if (!isSorted(own, byName)) own.sort(byName);
+    sort(own);
     directories[place] = directory;
     from[place] = start;
     placeOf[directory] = place++;
@@ -64,6 +56,16 @@ function mustMeet(there: number, met: number, what: string): void {
 }
 
 const isDirectory = (tree: Tree, node: number): boolean => (tree.mode[tree.inode[node]] & S_IFMT) === S_IFDIR;
+
+/** Puts nodes of one directory in the order of their names, as memcmp has it; mostly they are. For a tree that grows no more. */
+export function sorterByName(tree: Tree): (nodes: Int32Array) => void {
+  const { pool, nameAt, nameLength } = tree;
+  const byName = (a: number, b: number) =>
+    compareBytes(pool.bytes, nameAt[a], nameLength[a], pool.bytes, nameAt[b], nameLength[b]);
+  return (nodes) => {
+    if (!isSorted(nodes, byName)) nodes.sort(byName);
+  };
+}
 
 function isSorted(nodes: Int32Array, compare: (a: number, b: number) => number): boolean {
   for (let i = 1; i < nodes.length; i++) if (compare(nodes[i - 1], nodes[i]) >= 0) return false;
